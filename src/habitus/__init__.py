@@ -1,0 +1,1 @@
+"""habitus learns the habits in event logs."""

@@ -1,0 +1,139 @@
+"""Axis letters, array types, and the labelled axes that every set of profiles carries.
+
+Letters: U users (profiles), D days, S slots of a day, C channels, Z latent dimensions, B a batch,
+N non-empty cells.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+MINUTES_PER_DAY = 1440
+DAYS_PER_WEEK = 7
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+UNITS = ("count", "peak", "binary")
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the axes of a profile mean.
+
+    Attributes:
+        start: First day of the (first) window.
+        days: Days in a window (D).
+        slot_minutes: Length of a slot; a divisor of a day, so S = 1440 / slot_minutes.
+        channels: Channel names, in order (C of them).
+        timezone: Zone in which days and hours are counted.
+        unit: What a value is: ``count`` of events, ``peak`` (share of the profile's largest cell,
+            "Time pictures" 5.1.1), or ``binary``.
+        every: Days from one window's start to the next where a log was tiled, else None.
+
+    Raises:
+        ValueError: for an impossible combination.
+
+    >>> axes = Axes(dt.date(2018, 2, 1), 32, 60, ("web", "phone"))
+    >>> axes.shape, axes.weekday(0), axes.slot_label(9)
+    ((32, 24, 2), 3, '09:00')
+    """
+
+    start: dt.date
+    days: int
+    slot_minutes: int
+    channels: tuple[str, ...]
+    timezone: str = "UTC"
+    unit: str = "count"
+    every: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.days < 1:
+            raise ValueError(f"days must be at least 1, got {self.days}")
+        if self.slot_minutes < 1 or MINUTES_PER_DAY % self.slot_minutes:
+            raise ValueError(f"a slot must divide a day of 1440 minutes, got {self.slot_minutes} minutes")
+        if not self.channels or len(set(self.channels)) < len(self.channels):
+            raise ValueError(f"channels must be present and distinct, got {list(self.channels)}")
+        if self.unit not in UNITS:
+            raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}")
+
+    @property
+    def slots(self) -> int:
+        """Slots in a day (S)."""
+        return MINUTES_PER_DAY // self.slot_minutes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(D, S, C)."""
+        return self.days, self.slots, len(self.channels)
+
+    @property
+    def cells(self) -> int:
+        """Cells in a profile, D x S x C."""
+        return self.days * self.slots * len(self.channels)
+
+    def weekday(self, day: int) -> int | None:
+        """Weekday (0 is Monday) of a day of the window, or None where windows start on different weekdays."""
+        if self.every is not None and self.every % DAYS_PER_WEEK:
+            return None
+        return (self.start.weekday() + day) % DAYS_PER_WEEK
+
+    def slot_label(self, slot: int) -> str:
+        """Clock time at which a slot begins."""
+        minutes = slot * self.slot_minutes
+        return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+    def with_unit(self, unit: str) -> Axes:
+        """The same axes with values of another unit."""
+        return replace(self, unit=unit)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold."""
+        return {**asdict(self), "start": self.start.isoformat(), "channels": list(self.channels)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`."""
+        start = dt.date.fromisoformat(fields["start"])
+        return cls(**{**fields, "start": start, "channels": tuple(fields["channels"])})
+
+    def mismatch(self, other: Axes) -> str | None:
+        """What stops profiles on these axes from being compared with the other's, or None."""
+        for name in ("days", "slot_minutes", "channels"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                return f"{name} differ: {mine} against {theirs}"
+        return None
+
+
+class SparseProfiles(Protocol):
+    """Profiles in memory as compressed rows: profile u has cells[indptr[u]:indptr[u + 1]].
+
+    A cell is (day * S + slot) * C + channel, ascending within a profile; its value is never zero.
+    """
+
+    @property
+    def axes(self) -> Axes: ...
+    @property
+    def indptr(self) -> NDArray[np.int64]: ...
+    @property
+    def cells(self) -> NDArray[np.int32]: ...
+    @property
+    def values(self) -> NDArray[np.uint32] | NDArray[np.float32]: ...
+    def __len__(self) -> int: ...
+
+
+class ProfileSource(Protocol):
+    """Anything that yields profiles chunk by chunk: a set in memory, or one on disk that need not fit."""
+
+    @property
+    def axes(self) -> Axes: ...
+    def __len__(self) -> int: ...
+    def chunks(self) -> Iterator[SparseProfiles]: ...
