@@ -22,6 +22,7 @@ UNITS = ("count", "peak", "binary")
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
+Values = NDArray[np.uint32 | np.float32]  # counts, or shares where the unit is not a count
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class SparseProfiles(Protocol):
     @property
     def cells(self) -> NDArray[np.int32]: ...
     @property
-    def values(self) -> NDArray[np.uint32] | NDArray[np.float32]: ...
+    def values(self) -> Values: ...
     def __len__(self) -> int: ...
 
 

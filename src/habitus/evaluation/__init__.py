@@ -1,0 +1,45 @@
+"""Arrays in, numbers out: how far one set of profiles is from another, beside its floor.
+
+    profiles ──summarise──▶ Summary ┐
+                                    ├─compare──▶ figures
+    profiles ──summarise──▶ Summary ┘
+
+:func:`evaluate` does that for a generated set, for a real sample of the same size (the floor), and for
+populations without learning (the rivals). Nothing here knows of a model.
+"""
+
+from habitus.evaluation.activity import ACTIVITIES, active_users, relative_error
+from habitus.evaluation.evaluation import Evaluation, evaluate
+from habitus.evaluation.metrics import Figures, compare, conditional_overlap
+from habitus.evaluation.population import (
+    daily_mean,
+    daily_std,
+    kl_divergence,
+    kolmogorov_distance,
+    mean_squared_error,
+    total_cdf,
+)
+from habitus.evaluation.rivals import independent_cells
+from habitus.evaluation.summary import Summary, summarise
+from habitus.evaluation.threshold import fit_zero_threshold
+
+__all__ = [
+    "ACTIVITIES",
+    "Evaluation",
+    "Figures",
+    "Summary",
+    "active_users",
+    "compare",
+    "conditional_overlap",
+    "daily_mean",
+    "daily_std",
+    "evaluate",
+    "fit_zero_threshold",
+    "independent_cells",
+    "kl_divergence",
+    "kolmogorov_distance",
+    "mean_squared_error",
+    "relative_error",
+    "summarise",
+    "total_cdf",
+]

@@ -1,0 +1,87 @@
+"""Daily, weekly and monthly active users ("Time pictures" 5.3.2).
+
+The paper gives two sentences on the first days: the first WAU and MAU equal the DAU, and the seven and 30
+days are full from day seven and day 30 on. Both hold for one reading, which is used here: a trailing
+window that is cut off at the first day of the data. Relative errors look at full windows only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One of the activity metrics.
+
+    Attributes:
+        name: Its usual short name.
+        window: Days in its trailing window.
+    """
+
+    name: str
+    window: int
+
+    @property
+    def first_day(self) -> int:
+        """Index of the first day whose window is full: 0, 6 and 29."""
+        return self.window - 1
+
+
+ACTIVITIES = (Activity("dau", 1), Activity("wau", 7), Activity("mau", 30))
+
+
+def active_users(active: BoolArray, window: int) -> NDArray[np.float64]:
+    """Share of users active in the trailing window that ends on each day ("Time pictures" 5.3.2).
+
+    Multiply by U for the count. One pass over the days, O(U x D), whatever the window.
+
+    Args:
+        active: Whether the user has a non-empty cell on the day, [U, D].
+        window: Days in the window, at least 1; cut off at the first day of the data.
+
+    Returns:
+        Shares from 0 to 1, [D].
+
+    Raises:
+        ValueError: if the window has no day.
+
+    >>> active_users(np.array([[True, False, False], [False, False, True]]), window=2)
+    array([0.5, 0.5, 0.5])
+    """
+    if window < 1:
+        raise ValueError(f"expected a window of at least 1 day, got {window}")
+    last_active = np.full(len(active), -window)
+    shares = np.zeros(active.shape[1])
+    for day, today in enumerate(np.ascontiguousarray(active.T)):
+        last_active[today] = day
+        shares[day] = np.mean(day - last_active < window)
+    return shares
+
+
+def relative_error(generated: FloatArray, reference: FloatArray, first_day: int = 0) -> float | None:
+    """Mean over days of |generated - reference|, over the mean of the reference.
+
+    Args:
+        generated: Share of users on each day, [D].
+        reference: The same of the reference, [D].
+        first_day: Index of the first day that counts: 6 for WAU, 29 for MAU.
+
+    Returns:
+        The error as a share (0.05 is 5 %); None where no day counts; ``inf`` against a reference of zeros.
+
+    >>> relative_error(np.array([0.9, 0.5]), np.array([0.5, 0.5]), first_day=1)
+    0.0
+    """
+    ours, theirs = generated[first_day:], reference[first_day:]
+    if not len(theirs):
+        return None
+    gap, level = float(np.abs(ours - theirs).mean()), float(theirs.mean())
+    if not level:
+        return float("inf") if gap else 0.0
+    return gap / level

@@ -1,0 +1,122 @@
+"""Profiles walked block by block: what bounds the memory of every pass over a set that need not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import Axes, BoolArray, IntArray, ProfileSource, SparseProfiles, Values
+
+BLOCK_CELLS = 1 << 20  # some tens of MB of temporaries, near to what a processor's cache holds
+BLOCK_ROWS = 1 << 14  # so that profiles with few or no cells do not make a block of a million rows
+
+
+@dataclass(frozen=True)
+class CompressedRows:
+    """The least that is a set of profiles in memory (:class:`~habitus.parts.shapes.SparseProfiles`).
+
+    Attributes:
+        axes: What the cells mean.
+        indptr: Where each profile's cells begin, [U + 1].
+        cells: Cell numbers, ascending within a profile, [N].
+        values: Their values, never zero, [N].
+    """
+
+    axes: Axes
+    indptr: NDArray[np.int64]
+    cells: NDArray[np.int32]
+    values: Values
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def chunks(self) -> Iterator[SparseProfiles]:
+        """Yield itself: a set in memory is one chunk."""
+        yield self
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some consecutive profiles: u of them with n non-empty cells.
+
+    Attributes:
+        lengths: Non-empty cells of each profile, [u]; zero is allowed.
+        cells: Cell numbers, [n].
+        values: Values in the unit of the set, [n].
+    """
+
+    lengths: IntArray
+    cells: NDArray[np.int32]
+    values: Values
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def users(self) -> NDArray[np.int64]:
+        """The profile (0 to u - 1) that each cell belongs to, [n]."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def peak_values(self, axes: Axes) -> NDArray[np.float64]:
+        """Values as shares of the profile's largest cell, [n] ("Time pictures" 5.1.1).
+
+        Only counts are divided: peak-normalised and binary values are on that scale already.
+        """
+        if not is_count(axes) or not len(self.values):
+            return self.values.astype(np.float64)
+        lengths = self.lengths[self.lengths > 0]  # reduceat would give an empty profile its neighbour's value
+        peaks = np.maximum.reduceat(self.values, np.cumsum(lengths) - lengths)
+        return self.values / np.repeat(peaks.astype(np.float64), lengths)
+
+
+def is_count(axes: Axes) -> bool:
+    """Whether values are raw counts of events."""
+    return axes.unit == "count"
+
+
+def is_binary(axes: Axes) -> bool:
+    """Whether values only say that something happened."""
+    return axes.unit == "binary"
+
+
+def blocks(source: ProfileSource, rows: BoolArray | None = None) -> Iterator[Block]:
+    """Walk a set once, in blocks of about a million cells, whatever the size of its chunks.
+
+    Args:
+        source: The set, U profiles.
+        rows: Which profiles to include, [U]; all when absent.
+
+    Yields:
+        Blocks of the included profiles, in order.
+
+    Raises:
+        ValueError: if the mask has another length than the set.
+    """
+    if rows is not None and len(rows) != len(source):
+        raise ValueError(f"expected a mask of {len(source)} profiles, got {len(rows)}; give one flag a profile")
+    first = 0
+    for chunk in source.chunks():
+        keep = np.ones(len(chunk), bool) if rows is None else rows[first : first + len(chunk)]
+        first += len(chunk)
+        yield from (_block(chunk, span, keep[span]) for span in _spans(chunk.indptr) if keep[span].any())
+
+
+def _spans(indptr: IntArray) -> Iterator[slice]:
+    """Cut rows so that a block stays small; a single profile is never cut."""
+    by_cells = np.searchsorted(indptr, np.arange(indptr[0], indptr[-1], BLOCK_CELLS))
+    by_rows = np.arange(0, len(indptr) - 1, BLOCK_ROWS)
+    cuts = np.union1d(np.append(by_cells, len(indptr) - 1), by_rows)
+    yield from (slice(int(begin), int(end)) for begin, end in pairwise(cuts))
+
+
+def _block(chunk: SparseProfiles, span: slice, keep: BoolArray) -> Block:
+    bounds = chunk.indptr[span.start : span.stop + 1]
+    lengths = np.diff(bounds)
+    cells, values = chunk.cells[bounds[0] : bounds[-1]], chunk.values[bounds[0] : bounds[-1]]
+    if keep.all():
+        return Block(lengths, cells, values)
+    kept = np.repeat(keep, lengths)
+    return Block(lengths[keep], cells[kept], values[kept])

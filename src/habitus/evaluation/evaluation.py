@@ -1,0 +1,148 @@
+"""One set of profiles against another: the figures, their floor, and rivals that learn nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from habitus.evaluation.blocks import is_binary
+from habitus.evaluation.floor import Floor, floor_from_halves, floor_from_train
+from habitus.evaluation.metrics import Figures, compare
+from habitus.evaluation.rivals import independent_cells
+from habitus.evaluation.summary import Summary, summarise
+from habitus.parts.shapes import ProfileSource
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What :func:`evaluate` found.
+
+    Attributes:
+        generated: Summary of the set that is judged.
+        reference: Summary of the set that it is judged against.
+        floor_sample: Summary of the real sample that gives the floor.
+        floor_reference: Summary of what that sample is judged against.
+        figures: Figures of the generated set (see :func:`~habitus.evaluation.metrics.compare`).
+        floor: The same figures of the real sample.
+        rivals: The same figures of each population without learning, by name.
+        rival_summaries: Their summaries, by name.
+        floor_note: In words: where the floor's sample is from, and its size.
+        zero_threshold: The threshold that was applied when the set was generated, or None.
+    """
+
+    generated: Summary
+    reference: Summary
+    floor_sample: Summary
+    floor_reference: Summary
+    figures: Figures
+    floor: Figures
+    rivals: dict[str, Figures]
+    rival_summaries: dict[str, Summary]
+    floor_note: str
+    zero_threshold: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``metrics.json``; what is infinite or undefined becomes null."""
+        floor = {**self.floor, "zero_threshold": None, "note": self.floor_note}
+        rivals = {name: {**figures, "zero_threshold": None} for name, figures in self.rivals.items()}
+        ours = {**self.figures, "zero_threshold": self.zero_threshold}
+        return _finite({**ours, "floor": floor, "rivals": rivals})
+
+    def rows(self) -> list[tuple[str, float | None, float | None]]:
+        """Rows of a table: name, figure of the generated set, its floor.
+
+        Names are keys joined by dots (``daily_mean.kld``); figures may be ``inf``, and None where there
+        is none.
+        """
+        floor = dict(_flat(self.floor))
+        return [(name, figure, floor.get(name)) for name, figure in _flat(self.figures)]
+
+
+def evaluate(
+    generated: ProfileSource,
+    reference: ProfileSource,
+    train: ProfileSource | None = None,
+    *,
+    zero_threshold: float | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Compare two sets of profiles, beside a floor and (with ``train``) rivals ("Time pictures" 5.3).
+
+    Args:
+        generated: The set that is judged.
+        reference: Real profiles to judge it against, by best practice ones that no model has seen.
+        train: Real profiles for the floor and the rivals; without it the reference is split in two
+            for the floor.
+        zero_threshold: What was applied when the set was generated; it is noted, not applied again.
+        seed: Seed of the random draws of floor and rivals.
+
+    Returns:
+        Summaries and figures.
+
+    Raises:
+        ValueError: if a set is empty, or the sets cannot be compared.
+    """
+    _check(generated, reference, "the generated set")
+    if train is not None:
+        _check(train, reference, "the training set")
+    ours, theirs = summarise(generated), summarise(reference)
+    floor = _floor(reference, theirs, train, ours.users, seed)
+    rivals = {} if train is None else {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
+    return Evaluation(
+        generated=ours,
+        reference=theirs,
+        floor_sample=floor.sample,
+        floor_reference=floor.reference,
+        figures=compare(ours, theirs),
+        floor=compare(floor.sample, floor.reference),
+        rivals={name: compare(rival, theirs) for name, rival in rivals.items()},
+        rival_summaries=rivals,
+        floor_note=floor.note,
+        zero_threshold=zero_threshold,
+    )
+
+
+def _floor(reference: ProfileSource, summary: Summary, train: ProfileSource | None, users: int, seed: int) -> Floor:
+    rng = np.random.default_rng(seed)
+    if train is None:
+        return floor_from_halves(reference, users, rng)
+    return floor_from_train(train, summary, users, rng)
+
+
+def _check(source: ProfileSource, reference: ProfileSource, name: str) -> None:
+    """Refuse what has no meaningful comparison, before anything is read."""
+    for role, profiles in ((name, source), ("the reference", reference)):
+        if not len(profiles):
+            raise ValueError(f"expected at least one profile in {role}, got none; generate or profile it again")
+    if mismatch := source.axes.mismatch(reference.axes):
+        raise ValueError(
+            f"{name} and the reference must have the same days, slots and channels, but {mismatch}; "
+            "profile both in the same way"
+        )
+    if is_binary(source.axes) != is_binary(reference.axes):
+        raise ValueError(
+            f"{name} holds {source.axes.unit} values and the reference {reference.axes.unit} values; "
+            "binary profiles can be compared with binary ones only"
+        )
+
+
+def _flat(figures: Figures, prefix: str = "") -> Iterator[tuple[str, float | None]]:
+    """Every single figure with its dotted name; tables of figures are left out."""
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            yield f"{prefix}{key}", value
+
+
+def _finite(content: Any) -> Any:
+    """The same content with None for what JSON cannot hold."""
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

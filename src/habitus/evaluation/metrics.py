@@ -1,0 +1,114 @@
+"""The figures of ``metrics.json`` from two summaries: a nested dictionary, the same for floors and rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.evaluation.activity import ACTIVITIES, Activity, active_users, relative_error
+from habitus.evaluation.population import (
+    daily_mean,
+    daily_std,
+    kl_divergence,
+    kolmogorov_distance,
+    mean_squared_error,
+)
+from habitus.evaluation.summary import Summary
+from habitus.parts.shapes import FloatArray, IntArray
+
+Figures = dict[str, Any]
+Curve = Callable[[FloatArray], FloatArray]
+
+
+def compare(generated: Summary, reference: Summary) -> Figures:
+    """All figures of one set against another ("Time pictures" 5.3.1 and 5.3.2, and ours).
+
+    Args:
+        generated: Summary of the set that is judged (a generated population, a real sample, a rival).
+        reference: Summary of the set that it is judged against, on axes that match.
+
+    Returns:
+        ``users`` and ``reference_users``; ``daily_mean`` and ``daily_std`` {kld, mse}; ``total_cdf`` {ks};
+        ``dau``, ``wau``, ``mau`` {relative_error, kld}, None where the window is too short for one;
+        ``raw_daily_mean`` and ``raw_daily_std`` where both sets hold counts; ``empty_cells`` {generated,
+        reference}; ``hour_of_day`` and ``weekday`` {kld: {channel: value}}; ``channel_overlap``.
+        Divergences are in nats and may be ``inf``.
+    """
+    return {
+        "users": generated.users,
+        "reference_users": reference.users,
+        "daily_mean": _curve_figures(daily_mean, generated.daily_totals, reference.daily_totals),
+        "daily_std": _curve_figures(daily_std, generated.daily_totals, reference.daily_totals),
+        "total_cdf": {"ks": kolmogorov_distance(generated.daily_totals, reference.daily_totals)},
+        **{activity.name: _activity_figures(activity, generated, reference) for activity in ACTIVITIES},
+        **_raw_figures(generated, reference),
+        "empty_cells": {"generated": generated.empty_share, "reference": reference.empty_share},
+        "hour_of_day": {"kld": _per_channel(generated, generated.slot_channel, reference.slot_channel)},
+        "weekday": {"kld": _weekday_kld(generated, reference)},
+        "channel_overlap": _overlap_figures(generated, reference),
+    }
+
+
+def conditional_overlap(channel_overlap: IntArray) -> NDArray[np.float64]:
+    """P(channel b in the hour | channel a in the hour).
+
+    Args:
+        channel_overlap: Hours shared by a and b, [C, C]; on the diagonal the hours of each.
+
+    Returns:
+        Shares, [a, b]; a row of zeros where channel a never occurs.
+
+    >>> conditional_overlap(np.array([[4, 1], [1, 2]]))
+    array([[1.  , 0.25],
+           [0.5 , 1.  ]])
+    """
+    hours = np.diagonal(channel_overlap)[:, None]
+    return channel_overlap / np.maximum(hours, 1)
+
+
+def _curve_figures(curve: Curve, generated: FloatArray, reference: FloatArray) -> Figures:
+    ours, theirs = curve(generated), curve(reference)
+    return {"kld": kl_divergence(theirs, ours), "mse": mean_squared_error(theirs, ours)}
+
+
+def _raw_figures(generated: Summary, reference: Summary) -> Figures:
+    ours, theirs = generated.raw_daily_totals, reference.raw_daily_totals
+    if ours is None or theirs is None:
+        return {}
+    return {
+        "raw_daily_mean": _curve_figures(daily_mean, ours, theirs),
+        "raw_daily_std": _curve_figures(daily_std, ours, theirs),
+    }
+
+
+def _activity_figures(activity: Activity, generated: Summary, reference: Summary) -> Figures:
+    """KLD is over the whole curve, as the paper draws it; the relative error over full windows."""
+    ours, theirs = (active_users(summary.active, activity.window) for summary in (generated, reference))
+    error = relative_error(ours, theirs, activity.first_day)
+    return {"relative_error": error, "kld": None if error is None else kl_divergence(theirs, ours)}
+
+
+def _per_channel(summary: Summary, generated: FloatArray, reference: FloatArray) -> dict[str, float]:
+    """KLD of each channel's shape along the first axis, [K, C]."""
+    shapes = zip(summary.axes.channels, reference.T, generated.T, strict=True)
+    return {channel: kl_divergence(theirs, ours) for channel, theirs, ours in shapes}
+
+
+def _weekday_kld(generated: Summary, reference: Summary) -> dict[str, float] | None:
+    """KLD of the week's shape per channel, over the weekdays that both windows have."""
+    ours, theirs = generated.weekday_slot_channel, reference.weekday_slot_channel
+    if ours is None or theirs is None:
+        return None
+    shared = generated.days_of_weekday.any(axis=1) & reference.days_of_weekday.any(axis=1)
+    return _per_channel(generated, ours[shared].sum(axis=1), theirs[shared].sum(axis=1))
+
+
+def _overlap_figures(generated: Summary, reference: Summary) -> Figures:
+    """Mean absolute difference over ordered pairs of different channels whose first the reference has."""
+    ours, theirs = (conditional_overlap(summary.channel_overlap) for summary in (generated, reference))
+    pairs = ~np.eye(len(ours), dtype=bool) & (np.diagonal(reference.channel_overlap) > 0)[:, None]
+    difference = float(np.abs(ours - theirs)[pairs].mean()) if pairs.any() else None
+    return {"mean_absolute_difference": difference, "generated": ours.tolist(), "reference": theirs.tolist()}

@@ -1,0 +1,65 @@
+"""The threshold below which a generated value counts as zero ("Time pictures" 5.3.2).
+
+    x -> x  if x > t,  else 0;     t minimises  sum_d (DAU_generated(t)_d - DAU_reference_d)^2
+
+A user is active on a day when the day's largest value passes, so the day maxima are all that matters. The
+objective changes only at those values; walking them in order gives each change in closed form, and the
+minimum is exact, with no grid.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import FloatArray
+
+
+def fit_zero_threshold(reference_active_share: FloatArray, day_maximum: FloatArray) -> float:
+    """Find the threshold t >= 0 whose daily active users are nearest to the reference's.
+
+    Args:
+        reference_active_share: Share of reference users active on each day, [D].
+        day_maximum: Largest generated value of each user and day, [U, D] (0 where there is none); no NaN.
+
+    Returns:
+        0, or one of the values: the smallest minimiser. It is exact in the precision of
+        ``day_maximum``: a cell is kept when ``x > t``, compared in that precision.
+
+    Raises:
+        ValueError: if the arrays are empty or their days differ.
+
+    >>> fit_zero_threshold(np.array([0.5]), np.array([[0.125], [0.25], [0.75], [0.875]], np.float32))
+    0.25
+    """
+    users, days = day_maximum.shape
+    if not users or not days or len(reference_active_share) != days:
+        raise ValueError(
+            f"expected day maxima of at least one user on the reference's {len(reference_active_share)} days, "
+            f"got {users} users and {days} days"
+        )
+    ordered = np.sort(day_maximum.T, axis=1)
+    order = np.argsort(ordered, axis=None, kind="stable")  # a merge: each day is sorted already
+    values = ordered.reshape(-1)[order]
+    change = np.cumsum(_changes(reference_active_share, users).reshape(-1)[order])
+    return _best(values, change)
+
+
+def _changes(reference_active_share: FloatArray, users: int) -> NDArray[np.float64]:
+    """Change of U^2 times the objective when a day's j-th smallest user falls away, [D, U].
+
+    With n users left and R expected, (n - 1 - R)^2 - (n - R)^2 = 1 - 2 (n - R).
+    """
+    left = users - np.arange(users)
+    return 1 - 2 * (left - reference_active_share[:, None] * users)
+
+
+def _best(values: FloatArray, change: FloatArray) -> float:
+    """The first minimiser among 0 and the positive values, each taken after all that tie with it."""
+    below = int(np.searchsorted(values, 0, side="right"))
+    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+    ends = ends[ends >= below]
+    start = change[below - 1] if below else 0.0
+    objective = np.append(start, change[ends])
+    best = int(np.argmin(objective))
+    return float(values[ends[best - 1]]) if best else 0.0

@@ -1,0 +1,31 @@
+"""Numbers in, matplotlib figures out: the figures of "Time pictures", for any population.
+
+Every function takes plain arrays and returns a ``matplotlib.figure.Figure``; none touches pyplot.
+"""
+
+from habitus.figures.curves import (
+    day_curves,
+    loss_curves,
+    ratio_dots,
+    share_curves,
+    slot_shapes,
+    total_cdf,
+    weekday_shapes,
+)
+from habitus.figures.pictures import mean_pictures, overlap_matrices, sample_pictures, shown_channels
+from habitus.figures.style import LABELS
+
+__all__ = [
+    "LABELS",
+    "day_curves",
+    "loss_curves",
+    "mean_pictures",
+    "overlap_matrices",
+    "ratio_dots",
+    "sample_pictures",
+    "share_curves",
+    "shown_channels",
+    "slot_shapes",
+    "total_cdf",
+    "weekday_shapes",
+]

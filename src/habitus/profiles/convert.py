@@ -1,0 +1,1 @@
+"""Profiles to and from pandas and events."""

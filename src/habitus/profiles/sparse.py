@@ -1,0 +1,228 @@
+"""Profiles: sparse counts[user, day, slot, channel] in memory, with who each profile is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import Axes, BoolArray, IntArray, Values
+
+CHUNK = 8192  # profiles in a row group: about 450,000 cells, a few megabytes, of a typical log
+USER = "user"
+
+
+@dataclass(frozen=True, eq=False)
+class Profiles:
+    """A population: one activity profile (D, S, C) per row, kept sparse.
+
+    "Time pictures" 5.1 calls a profile a time picture. Profile u has the cells ``cells[indptr[u]:indptr[u + 1]]``,
+    where a cell is (day * S + slot) * C + channel, ascending, and a value is never zero.
+
+    Attributes:
+        axes: What days, slots, channels and values are.
+        indptr: int64 [U + 1].
+        cells: int32 [N].
+        values: uint32 [N] counts, or float32 [N] where the unit is not a count.
+        users: One row per profile: ``user`` and, where known, ``window_start`` and attributes.
+
+    >>> import datetime as dt
+    >>> axes = Axes(dt.date(2018, 2, 1), 2, 720, ("web", "phone"))
+    >>> profiles = Profiles.from_dense(axes, np.array([[[[0, 3], [0, 0]], [[1, 0], [0, 0]]]]))
+    >>> len(profiles), profiles.cells.tolist(), profiles.values.tolist(), profiles.peaks().tolist()
+    (1, [1, 4], [3, 1], [3.0])
+    """
+
+    axes: Axes
+    indptr: NDArray[np.int64]
+    cells: NDArray[np.int32]
+    values: Values
+    users: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def __repr__(self) -> str:
+        days, slots, channels = self.axes.shape
+        return (
+            f"Profiles({len(self):,} profiles x {days} days x {slots} slots x {channels} channels, "
+            f"{len(self.cells):,} non-empty cells, unit {self.axes.unit})"
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(U, D, S, C)."""
+        return (len(self), *self.axes.shape)
+
+    @classmethod
+    def from_dense(cls, axes: Axes, values: NDArray[Any], users: pa.Table | None = None) -> Self:
+        """From an array [U, D, S, C]; ``users`` defaults to 0, 1, 2, ...
+
+        Raises:
+            ValueError: if the shape is not that of the axes, or a value is negative or not finite.
+        """
+        if values.shape[1:] != axes.shape:
+            raise ValueError(f"expected values of shape (profiles, {axes.shape}), got {values.shape}")
+        if not (np.isfinite(values).all() and (values >= 0).all()):
+            raise ValueError("expected values that are finite and not negative; clean the array first")
+        flat = values.reshape(len(values), -1)
+        rows, cells = np.nonzero(flat)
+        kept = flat[rows, cells].astype(value_type(axes.unit))
+        return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users or numbered(len(flat)))
+
+    def dense(self, rows: IntArray | slice | None = None) -> NDArray[np.float32]:
+        """The profiles (all, or the given ones) as float32 [B, D, S, C]."""
+        part = self if rows is None else self.take(np.arange(len(self))[rows])
+        out = np.zeros((len(part), self.axes.cells), np.float32)
+        out[part.row_of_cell(), part.cells] = part.values
+        return out.reshape(part.shape)
+
+    def row_of_cell(self) -> NDArray[np.int64]:
+        """The profile that each cell belongs to, int64 [N]."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+    def peaks(self) -> NDArray[np.float32]:
+        """Each profile's largest value, float32 [U]; 0 for an empty profile."""
+        out = np.zeros(len(self), np.float32)
+        filled = np.diff(self.indptr) > 0
+        if filled.any():
+            out[filled] = np.maximum.reduceat(self.values, self.indptr[:-1][filled])
+        return out
+
+    def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Self:
+        """The given profiles, in the given order; a boolean mask selects."""
+        index = np.asarray(rows)
+        if index.dtype == np.bool_:
+            index = np.flatnonzero(index)
+        lengths = np.diff(self.indptr)[index]
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        source = np.arange(indptr[-1]) + np.repeat(self.indptr[:-1][index] - indptr[:-1], lengths)
+        users = self.users.take(pa.array(index, pa.int64()))
+        return replace(self, indptr=indptr, cells=self.cells[source], values=self.values[source], users=users)
+
+    def slice(self, start: int, stop: int) -> Self:
+        """Profiles start to stop without copying a cell."""
+        first, last = self.indptr[start], self.indptr[stop]
+        return replace(
+            self,
+            indptr=self.indptr[start : stop + 1] - first,
+            cells=self.cells[first:last],
+            values=self.values[first:last],
+            users=self.users.slice(start, stop - start),
+        )
+
+    def chunks(self) -> Iterator[Self]:
+        """The population in pieces of at most CHUNK profiles, in order."""
+        for start in range(0, len(self), CHUNK):
+            yield self.slice(start, min(start + CHUNK, len(self)))
+
+    def sample(self, size: int, seed: int) -> Self:
+        """Profiles drawn at random without replacement, in their original order.
+
+        Raises:
+            ValueError: if there are fewer than ``size``.
+        """
+        if not 0 < size <= len(self):
+            raise ValueError(f"expected a sample of 1 to {len(self)} profiles, got {size}")
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
+
+    def split(self, test: float, seed: int) -> tuple[Self, Self]:
+        """Two sets, by user and not by profile, so that no user is in both ("Time pictures" 5.1.2).
+
+        Args:
+            test: Share of users in the second set, between 0 and 1.
+            seed: Decides who goes where.
+
+        Raises:
+            ValueError: if the share leaves one of the sets empty.
+        """
+        chosen = users_drawn(self.users, test, seed)
+        return self.take(~chosen), self.take(chosen)
+
+    def where(self, **attributes: Any) -> Self:
+        """The profiles whose attributes have the given values, as in ``where(country="France")``.
+
+        Raises:
+            ValueError: for an attribute that the population does not have.
+        """
+        mask = np.ones(len(self), bool)
+        for name, value in attributes.items():
+            mask &= _matches(self.users, name, value)
+        return self.take(mask)
+
+    def counted(self) -> pa.Table:
+        """The table on disk: ``users`` with two list columns, ``cells`` and ``values``."""
+        lists = (pa.ListArray.from_arrays(_int32(self.indptr), pa.array(x)) for x in (self.cells, self.values))
+        table = self.users
+        for name, column in zip(("cells", "values"), lists, strict=True):
+            table = table.append_column(name, column)
+        return table
+
+
+def concat(parts: Sequence[Profiles]) -> Profiles:
+    """One population after another.
+
+    Raises:
+        ValueError: if there is none, or their axes or units differ.
+    """
+    if not parts:
+        raise ValueError("expected at least one set of profiles to put together, got none")
+    for part in parts[1:]:
+        reason = parts[0].axes.mismatch(part.axes)
+        if reason or part.axes.unit != parts[0].axes.unit:
+            raise ValueError(f"cannot put these profiles together: {reason or 'their units differ'}")
+    ends = np.cumsum([0] + [part.indptr[-1] for part in parts])
+    indptr = [part.indptr[:-1] + end for part, end in zip(parts, ends, strict=False)]
+    return Profiles(
+        parts[0].axes,
+        np.concatenate([*indptr, ends[-1:]]),
+        np.concatenate([part.cells for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        pa.concat_tables([part.users for part in parts], promote_options="permissive"),
+    )
+
+
+def users_drawn(users: pa.Table, share: float, seed: int) -> NDArray[np.bool_]:
+    """Which profiles belong to a random share of the users, bool [U].
+
+    Raises:
+        ValueError: if that would be no user, or every one.
+    """
+    codes = pc.call_function("dictionary_encode", [users[USER].combine_chunks()])
+    count = len(codes.dictionary)
+    size = round(share * count)
+    if not 0 < size < count:
+        raise ValueError(f"a share of {share} of {count} users leaves one of the two sets empty")
+    drawn = np.zeros(count, bool)
+    drawn[np.random.default_rng(seed).permutation(count)[:size]] = True
+    return drawn[codes.indices.to_numpy(zero_copy_only=False)]
+
+
+def value_type(unit: str) -> type[np.uint32 | np.float32]:
+    """Type in which values of a unit are kept."""
+    return np.uint32 if unit == "count" else np.float32
+
+
+def offsets(rows: IntArray, count: int) -> NDArray[np.int64]:
+    """Where each row begins, ``indptr`` [count + 1], from the row of each cell."""
+    return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))]).astype(np.int64)
+
+
+def numbered(count: int, first: int = 0) -> pa.Table:
+    """A users table for people who have no name: ``user`` from ``first`` up."""
+    return pa.table({USER: np.arange(first, first + count)})
+
+
+def _int32(indptr: NDArray[np.int64]) -> pa.Array:
+    return pa.array(indptr.astype(np.int32))
+
+
+def _matches(users: pa.Table, name: str, value: Any) -> NDArray[np.bool_]:
+    if name not in users.column_names:
+        raise ValueError(f"no attribute {name!r}; these profiles have {', '.join(users.column_names)}")
+    return pc.call_function("equal", [users[name], pa.scalar(value)]).fill_null(False).to_numpy()

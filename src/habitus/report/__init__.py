@@ -1,0 +1,129 @@
+"""Evaluation and figures in one HTML file that opens anywhere, without a network."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from habitus.evaluation import Evaluation
+from habitus.output import replacing
+from habitus.parts.shapes import Axes, ProfileSource
+from habitus.report.gallery import Easel, overview, sections
+from habitus.report.wording import number, rival_name, rows_of, summary, times
+
+__all__ = ["write_report"]
+
+History = Mapping[str, Sequence[float]]
+PILLS = {"like real": "good", "close": "near", "apart": "fair", "far": "poor"}
+
+
+def write_report(
+    path: Path | str,
+    evaluation: Evaluation,
+    generated: ProfileSource,
+    reference: ProfileSource,
+    *,
+    history: History | None = None,
+    title: str = "Generated population against the real one",
+    provenance: Mapping[str, str] | None = None,
+) -> None:
+    """Write a report; the file appears whole or not at all.
+
+    Args:
+        path: The HTML file.
+        evaluation: What :func:`~habitus.evaluation.evaluate` found for the two sets.
+        generated: The set that was judged, for sample pictures.
+        reference: The set that it was judged against, for sample pictures.
+        history: Training curves: ``step, loss, reconstruction, kl`` of equal length, and ``held_out_step,
+            held_out_loss, held_out_reconstruction, held_out_kl`` of equal length; any may be absent.
+        title: Heading of the report.
+        provenance: Where the numbers come from (command, versions, seeds), by name.
+    """
+    page = _page(evaluation, generated, reference, history, title, provenance or {})
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def _page(
+    evaluation: Evaluation,
+    generated: ProfileSource,
+    reference: ProfileSource,
+    history: History | None,
+    title: str,
+    provenance: Mapping[str, str],
+) -> str:
+    easel, rows = Easel(), rows_of(evaluation.to_json())
+    environment = Environment(
+        loader=PackageLoader("habitus"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        lead=_lead(evaluation),
+        tiles=_tiles(evaluation),
+        findings=summary(rows),
+        overview=overview(easel, rows),
+        rows=rows,
+        rivals=list(evaluation.rivals),
+        sections=list(sections(easel, evaluation, generated, reference, history)),
+        provenance={**provenance, **_origin(evaluation)},
+        pills=PILLS,
+        times=times,
+        rival_name=rival_name,
+    )
+
+
+def _lead(evaluation: Evaluation) -> str:
+    """One sentence: who against whom, and when."""
+    axes = evaluation.reference.axes
+    people = "users" if axes.every is None else "profiles (a user in one window)"
+    return (
+        f"{evaluation.generated.users:,} generated {people} against {evaluation.reference.users:,} real ones, "
+        f"{_window(axes)}, {_plural(len(axes.channels), 'channel')}."
+    )
+
+
+def _window(axes: Axes) -> str:
+    if axes.every is None:
+        return f"{_date(axes.start)} to {_date(axes.start + dt.timedelta(days=axes.days - 1))}"
+    every = _plural(axes.every, "day")
+    return f"windows of {_plural(axes.days, 'day')}, one every {every} from {_date(axes.start)}"
+
+
+def _date(day: dt.date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The numbers that a reader wants first."""
+    ours, theirs = evaluation.generated, evaluation.reference
+    days, slots, channels = theirs.axes.shape
+    return [
+        ("Generated", f"{ours.users:,}"),
+        ("Real", f"{theirs.users:,}"),
+        ("Days × slots × channels", f"{days} × {slots} × {channels}"),
+        ("Empty cells, generated", f"{ours.empty_share:.2%}"),
+        ("Empty cells, real", f"{theirs.empty_share:.2%}"),
+        ("Zero threshold", _threshold(evaluation.zero_threshold)),
+    ]
+
+
+def _threshold(value: float | None) -> str:
+    return "none" if value is None else number(value)
+
+
+def _origin(evaluation: Evaluation) -> dict[str, str]:
+    """What the evaluation itself knows of where its numbers come from."""
+    axes = evaluation.reference.axes
+    return {
+        "Other real sample": evaluation.floor_note,
+        "Zero threshold": f"{_threshold(evaluation.zero_threshold)} (generated values up to it count as empty)",
+        "Channels": ", ".join(axes.channels),
+        "Days and hours in": axes.timezone,
+    }

@@ -1,0 +1,86 @@
+"""What each figure of ``metrics.json`` tells a reader, in the order of the report's table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NATS = "nats"
+SHARE = "%"
+POINTS = "percentage points"
+PEAKS = "peaks², a peak being a user's busiest cell"
+EVENTS = "events²"
+
+
+class Meaning(NamedTuple):
+    """A figure in words."""
+
+    name: str
+    unit: str
+    words: str
+
+
+MEANING = {
+    "daily_mean.kld": Meaning(
+        "Daily mean, shape",
+        NATS,
+        "Are the busy days the busy days? Divergence of the two curves, each scaled to sum to one.",
+    ),
+    "daily_mean.mse": Meaning(
+        "Daily mean, level",
+        PEAKS,
+        "Is the average user as active? Mean squared distance between the two curves.",
+    ),
+    "daily_std.kld": Meaning(
+        "Daily spread, shape",
+        NATS,
+        "Do users differ from each other on the same days? Divergence of the two curves.",
+    ),
+    "daily_std.mse": Meaning(
+        "Daily spread, level",
+        PEAKS,
+        "Do users differ from each other as much? Mean squared distance between the two curves.",
+    ),
+    "total_cdf.ks": Meaning(
+        "Totals",
+        POINTS,
+        "Are light and heavy days as frequent? Largest gap between the two cumulative distributions.",
+    ),
+    "dau.relative_error": Meaning(
+        "Daily active users",
+        SHARE,
+        "How far off a dashboard would be: mean distance, relative to the real mean.",
+    ),
+    "dau.kld": Meaning(
+        "Daily active users, shape",
+        NATS,
+        "Divergence of the two curves, each scaled to sum to one.",
+    ),
+    "wau.relative_error": Meaning("Weekly active users", SHARE, "The same for users active within 7 days."),
+    "wau.kld": Meaning("Weekly active users, shape", NATS, "Divergence of the two curves."),
+    "mau.relative_error": Meaning("Monthly active users", SHARE, "The same for users active within 30 days."),
+    "mau.kld": Meaning("Monthly active users, shape", NATS, "Divergence of the two curves."),
+    "raw_daily_mean.kld": Meaning(
+        "Daily mean of events, shape",
+        NATS,
+        "As the daily mean, but in events instead of shares of a user's busiest cell.",
+    ),
+    "raw_daily_mean.mse": Meaning("Daily mean of events, level", EVENTS, "The same, its level."),
+    "raw_daily_std.kld": Meaning("Daily spread of events, shape", NATS, "As the daily spread, but in events."),
+    "raw_daily_std.mse": Meaning("Daily spread of events, level", EVENTS, "The same, its level."),
+    "channel_overlap.mean_absolute_difference": Meaning(
+        "Channels sharing an hour",
+        POINTS,
+        "Where one channel is active, how often is another? Mean difference over all pairs.",
+    ),
+    "hour_of_day.kld": Meaning(
+        "Hours of the day", NATS, "Divergence of each channel's shape of the day, averaged over channels."
+    ),
+    "weekday.kld": Meaning(
+        "Weekdays", NATS, "Divergence of each channel's shape of the week, averaged over channels."
+    ),
+}
+
+RIVALS = {
+    "independent_cells": "every cell drawn by itself, filled as often as in real profiles, so that "
+    "its averages are right by construction and its users are not",
+}

@@ -1,0 +1,80 @@
+"""A matplotlib figure as SVG inside a page: its text stays text, its colours follow the page's theme."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from habitus.figures import style
+
+THEME = {
+    style.INK: "ink",
+    style.MUTED: "muted",
+    style.GRID: "grid",
+    style.SHADE: "shade",
+    style.COLOURS["reference"]: "reference",
+    style.COLOURS["generated"]: "generated",
+    style.COLOURS["floor"]: "floor",
+} | {colour: f"rival-{place}" for place, colour in enumerate(style.RIVAL_COLOURS)}
+"""Colours of the figures -> names of the page's CSS variables."""
+
+SETTINGS: dict[Any, Any] = style.STYLE | {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "habitus",
+    "svg.image_inline": True,
+}
+
+
+def inline_svg(figure: Figure, *, alt: str, key: str) -> Markup:
+    """Draw a figure as an <svg> element.
+
+    Args:
+        figure: What to draw.
+        alt: What it shows, for those who cannot see it.
+        key: Distinguishes the ids in it from those of other figures on the page.
+    """
+    # Only within tags: a channel may be called anything.
+    text = re.sub(r"<[^<>]+>", lambda tag: _adapted(tag[0], key), _body(_draw(figure)))
+    width, height = (f"{72 * side:g}" for side in figure.get_size_inches())
+    opening = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alt)}" style="max-width: 100%">'
+    return Markup(opening + text)
+
+
+def _draw(figure: Figure) -> str:
+    """The figure as an SVG file, without a date, so that the same numbers give the same file."""
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context(SETTINGS), warnings.catch_warnings():
+        # The reader's browser has the letters that matplotlib's own font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(file, format="svg", metadata=nothing, transparent=True)
+    return file.getvalue()
+
+
+def _body(text: str) -> str:
+    """What stands inside <svg>: a page needs no prolog, no namespaces and no document type."""
+    return text[text.index(">", text.index("<svg")) + 1 :].strip()
+
+
+def _adapted(tag: str, key: str) -> str:
+    """A tag with ids of its own on the page and the page's colours."""
+    tag = re.sub(r'\bid="', f'id="{key}-', tag)
+    tag = re.sub(r'(xlink:href="|url\()#', rf"\1#{key}-", tag)
+    return re.sub(r'style="[^"]*"', _themed, tag)
+
+
+def _themed(match: re.Match[str]) -> str:
+    """Colours as CSS variables; the page's font instead of matplotlib's."""
+    text = re.sub(r"#[0-9a-f]{6}\b", _variable, match[0])
+    return re.sub(r"(font(?:-family)?: [^;\"]*?)'[^;\"]*", r"\1var(--font)", text)
+
+
+def _variable(match: re.Match[str]) -> str:
+    name = THEME.get(match[0])
+    return f"var(--{name})" if name else match[0]
