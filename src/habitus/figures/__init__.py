@@ -4,6 +4,7 @@ Every function takes plain arrays and returns a ``matplotlib.figure.Figure``; no
 """
 
 from habitus.figures.curves import (
+    MOST_SMALL_PANELS,
     day_curves,
     loss_curves,
     ratio_dots,
@@ -17,6 +18,7 @@ from habitus.figures.style import LABELS
 
 __all__ = [
     "LABELS",
+    "MOST_SMALL_PANELS",
     "day_curves",
     "loss_curves",
     "mean_pictures",

@@ -35,6 +35,8 @@ Curves = Mapping[str, FloatArray]
 MOST_SMALL_PANELS = 12
 POINTS = 300
 SMOOTHED_FROM = 60
+FALL = 12
+"""The first 1 / FALL of the training steps may leave the panel above."""
 
 
 @mpl.rc_context(STYLE)
@@ -61,10 +63,6 @@ def day_curves(
     _from_zero(panel, curves)
     if full_from:
         panel.axvline(full_from, color=MUTED, linewidth=1, linestyle=(0, (1, 2)))
-        panel.annotate(
-            f"{full_from + 1} days ", (full_from, 0.03), xycoords=("data", "axes fraction"), ha="right",
-            color=MUTED, fontsize=11,
-        )  # fmt: skip
     legend(figure, panel)
     return figure
 
@@ -102,7 +100,7 @@ def total_cdf(totals: Curves, label: str) -> Figure:
     panel.set(xlabel=label, ylabel="share with at most this")
     panel.set_ylim(max(0.0, 1 - 1.15 * (1 - lowest)), 1 + 0.03 * (1 - lowest) + 1e-9)
     _spread_totals(panel, points[-1])
-    panel.yaxis.set_major_formatter(share(0 if lowest < 0.95 else 1))
+    panel.yaxis.set_major_formatter(share())
     legend(figure, panel)
     return figure
 
@@ -170,7 +168,7 @@ def _per_channel(axes: Axes, shapes: Curves, marker: str | None = None) -> tuple
         panel.yaxis.set_major_locator(MaxNLocator(4))
     finish_grid(panels, len(channels), columns)
     legend(figure, panels[0])
-    figure.supylabel("share of the channel's activity", fontsize=12)
+    figure.supylabel("share of activity", fontsize=12)
     return figure, panels
 
 
@@ -190,8 +188,8 @@ def loss_curves(history: Mapping[str, Sequence[float]]) -> Figure:
     figure = canvas(FULL, 3.8)
     panels = figure.subplots(1, max(len(terms), 1), squeeze=False)[0]
     for panel, term in zip(panels, terms, strict=False):
-        _train_curve(panel, history, term)
-        _held_out_curve(panel, history, term)
+        train, held_out = _train_curve(panel, history, term), _held_out_curve(panel, history, term)
+        _skip_first_fall(panel, train, held_out)
         panel.set(xlabel="training step", title=TERMS[term])
         panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         panel.xaxis.set_major_formatter(plain_numbers())
@@ -204,27 +202,30 @@ def loss_curves(history: Mapping[str, Sequence[float]]) -> Figure:
 TERMS = {"loss": "loss, per profile", "reconstruction": "reconstruction, per profile", "kl": "KL, nats per profile"}
 
 
-def _train_curve(panel: Panel, history: Mapping[str, Sequence[float]], term: str) -> None:
+def _train_curve(panel: Panel, history: Mapping[str, Sequence[float]], term: str) -> FloatArray:
+    """Draw the training batches, smoothed where they are many, and return what was drawn."""
     values = np.asarray(history.get(term, ()), float)
     if not len(values):
-        return
+        return values
     steps = np.asarray(history["step"], float)
     width = max(1, len(values) // SMOOTHED_FROM)
     if width > 1:
         panel.plot(steps, values, color=COLOURS["generated"], linewidth=0.7, alpha=0.3)
-    label = "training" if width == 1 else f"training (mean of {width} recorded steps)"
+    label = "training" if width == 1 else f"training (mean of the last {width} recorded steps)"
     curve = _running_mean(values, width)
     panel.plot(steps, curve, color=COLOURS["generated"], linewidth=2, label=label)
-    _skip_first_fall(panel, curve)
+    return curve
 
 
-def _held_out_curve(panel: Panel, history: Mapping[str, Sequence[float]], term: str) -> None:
+def _held_out_curve(panel: Panel, history: Mapping[str, Sequence[float]], term: str) -> FloatArray:
+    """Draw the held-out profiles as they are, and return them."""
     values = np.asarray(history.get(f"held_out_{term}", ()), float)
     if len(values):
         steps = np.asarray(history["held_out_step"], float)
         marker = "o" if len(values) <= 40 else None
         colour = COLOURS["reference"]
         panel.plot(steps, values, color=colour, linewidth=2, marker=marker, markersize=4, label="held out")
+    return values
 
 
 def _running_mean(values: FloatArray, width: int) -> FloatArray:
@@ -235,13 +236,14 @@ def _running_mean(values: FloatArray, width: int) -> FloatArray:
     return (sums[ends] - sums[starts]) / (ends - starts)
 
 
-def _skip_first_fall(panel: Panel, curve: FloatArray) -> None:
+def _skip_first_fall(panel: Panel, train: FloatArray, held_out: FloatArray) -> None:
     """The steep fall of the first steps would press the rest flat: cut it off above."""
-    rest = curve[len(curve) // 20 :]
-    low, high = float(rest.min()), float(rest.max())
-    if len(curve) >= SMOOTHED_FROM and high > low:
-        margin = 0.1 * (high - low)
-        panel.set_ylim(low - 2 * margin, high + margin)
+    if len(train) < SMOOTHED_FROM or not np.isfinite(train).all() or not np.isfinite(held_out).all():
+        return
+    low = float(min(train.min(), held_out.min(initial=np.inf)))
+    high = float(max(train[len(train) // FALL :].max(), held_out[1:].max(initial=-np.inf)))
+    if high > low:
+        panel.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
 
 
 @mpl.rc_context(STYLE)
@@ -256,7 +258,7 @@ def ratio_dots(names: Sequence[str], ratios: Curves) -> Figure:
     panel = figure.subplots()
     styles = line_styles(ratios)
     for name, values in ratios.items():
-        rows = np.flatnonzero(np.nan_to_num(values) > 0)
+        rows = np.flatnonzero(np.isfinite(values) & (values > 0))
         style = styles[name]
         size, shape = (90, "o") if name == "generated" else (42, "D")
         dots = {"color": style["color"], "label": style["label"], "zorder": style["zorder"]}

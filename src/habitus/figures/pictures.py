@@ -60,24 +60,32 @@ def sample_pictures(axes: Axes, pictures: FloatArray, *, channels: Sequence[int]
 
 
 def _sample_row(figure: Figure, row: Sequence[Panel], picture: FloatArray) -> None:
-    peak = max(float(picture.max()), SMALLEST)
+    peak = float(picture.max()) or 1.0
     image = [_heat_panel(panel, picture[:, :, at], peak) for at, panel in enumerate(row)][-1]
-    bar = figure.colorbar(image, ax=list(row), aspect=14, pad=0.015, format=plain_numbers())
-    bar.set_ticks([0, round(peak, 2)] if peak > SMALLEST else [0])
+    bar = figure.colorbar(image, ax=list(row), aspect=14, pad=0.015)
+    bar.set_ticks([SMALLEST, peak], labels=["0", f"{peak:.2g}"])
     bar.outline.set_visible(False)  # type: ignore[operator]
 
 
 @mpl.rc_context(STYLE)
-def mean_pictures(axes: Axes, mean: FloatArray, *, peaks: FloatArray | None = None, unit: str = "") -> Figure:
+def mean_pictures(
+    axes: Axes,
+    mean: FloatArray,
+    *,
+    channels: Sequence[int] | None = None,
+    peaks: FloatArray | None = None,
+    unit: str = "",
+) -> Figure:
     """The mean profile of a population, one panel per channel with its own scale (Fig 5.2b).
 
     Args:
         axes: What the axes of the picture mean.
         mean: Values [D, S, C].
+        channels: Which channels to show; None for the busiest six.
         peaks: Top of each channel's scale [C], so that two populations can share it; None for own maxima.
         unit: What a value is, written at the colour bars.
     """
-    channels = shown_channels(mean.sum((0, 1)) if peaks is None else peaks)
+    channels = shown_channels(mean.sum((0, 1))) if channels is None else channels
     tops = mean.max((0, 1)) if peaks is None else peaks
     columns = min(3, len(channels))
     rows = -(-len(channels) // columns)

@@ -59,6 +59,7 @@ STYLE: dict[Any, Any] = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
+    "xtick.major.pad": 5.0,
     "figure.facecolor": "none",
     "figure.constrained_layout.h_pad": 0.05,
     "figure.constrained_layout.w_pad": 0.05,
@@ -72,9 +73,7 @@ MOST_DAY_TICKS = 6
 def _heat() -> Colormap:
     """Empty cells near black, as in the paper; the smallest value is already well apart from that."""
     heat = ListedColormap(colormaps["magma"](np.linspace(0.28, 0.98, 256)), name="habitus-heat")
-    heat.set_under("#100d1a")
-    heat.set_bad((0, 0, 0, 0))
-    return heat
+    return heat.with_extremes(under="#100d1a", bad=(0, 0, 0, 0))
 
 
 HEAT = _heat()
@@ -179,6 +178,6 @@ def plain_numbers() -> FuncFormatter:
     return FuncFormatter(lambda value, _: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}")
 
 
-def share(decimals: int = 0) -> FuncFormatter:
-    """Shares as percentages."""
-    return FuncFormatter(lambda value, _: f"{value:.{decimals}%}")
+def share() -> FuncFormatter:
+    """Shares as percentages, with as many decimals as they need."""
+    return FuncFormatter(lambda value, _: f"{100 * value:.3g}%")

@@ -94,6 +94,24 @@ class Profiles:
             out[filled] = np.maximum.reduceat(self.values, self.indptr[:-1][filled])
         return out
 
+    def in_unit(self, unit: str) -> Self:
+        """The same profiles in another unit: counts by their own peak, or any values as binary.
+
+        "Time pictures" 5.1.1 divides by the profile's largest count.
+
+        Raises:
+            ValueError: if absolute counts are wanted of profiles that do not have them.
+        """
+        if unit == self.axes.unit:
+            return self
+        if unit == "binary":
+            values = np.ones(len(self.cells), np.float32)
+        elif unit == "peak" and self.axes.unit == "count":
+            values = self.values / np.repeat(self.peaks(), np.diff(self.indptr))
+        else:
+            raise ValueError(f"expected profiles of unit {unit}, got {self.axes.unit}, which does not tell them")
+        return replace(self, axes=self.axes.with_unit(unit), values=values.astype(np.float32))
+
     def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Self:
         """The given profiles, in the given order; a boolean mask selects."""
         index = np.asarray(rows)
@@ -116,10 +134,18 @@ class Profiles:
             users=self.users.slice(start, stop - start),
         )
 
+    @property
+    def groups(self) -> int:
+        """How many pieces of at most CHUNK profiles there are."""
+        return -(-len(self) // CHUNK)
+
+    def read_group(self, group: int) -> Self:
+        """One piece; a view, as the name is that of a population on disk."""
+        return self.slice(group * CHUNK, min((group + 1) * CHUNK, len(self)))
+
     def chunks(self) -> Iterator[Self]:
         """The population in pieces of at most CHUNK profiles, in order."""
-        for start in range(0, len(self), CHUNK):
-            yield self.slice(start, min(start + CHUNK, len(self)))
+        return map(self.read_group, range(self.groups))
 
     def sample(self, size: int, seed: int) -> Self:
         """Profiles drawn at random without replacement, in their original order.

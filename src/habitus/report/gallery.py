@@ -83,17 +83,17 @@ def sections(
     history: Mapping[str, Sequence[float]] | None,
 ) -> Iterator[Section]:
     """All sections with figures, in the order of the page."""
-    yield _samples(easel, generated, reference)
-    yield _means(easel, evaluation)
+    shown = figures.shown_channels(evaluation.reference.mean_picture.sum((0, 1)))
+    yield _samples(easel, generated, reference, shown)
+    yield _means(easel, evaluation, shown)
     yield _over_days(easel, evaluation)
     yield _shapes(easel, evaluation)
     if history and any(len(values) for values in history.values()):
         yield _training(easel, history)
 
 
-def _samples(easel: Easel, generated: ProfileSource, reference: ProfileSource) -> Section:
+def _samples(easel: Easel, generated: ProfileSource, reference: ProfileSource, channels: Sequence[int]) -> Section:
     both = {"reference": random_pictures(reference), "generated": random_pictures(generated)}
-    channels = figures.shown_channels(both["reference"].sum((0, 1, 2)))
     plates = []
     for name, pictures in both.items():
         axes = reference.axes if name == "reference" else generated.axes
@@ -102,7 +102,7 @@ def _samples(easel: Easel, generated: ProfileSource, reference: ProfileSource) -
         plates.append(easel.plate(f"{POPULATIONS[name]} profiles", caption, figure, alt=_filled(pictures)))
     note = (
         "One row per profile, one panel per channel: days downward, hours across, black where nothing happened, "
-        "brighter where more did, as a share of the profile's busiest cell. " + _shown(reference.axes, channels)
+        "brighter where more did, as a share of the profile's busiest cell." + _shown(reference.axes, len(channels))
     )
     return Section("What single profiles look like", note, plates)
 
@@ -112,28 +112,25 @@ def _filled(pictures: FloatArray) -> str:
     return f"Non-empty cells per profile: {', '.join(map(str, counts.tolist()))}."
 
 
-def _shown(axes: Axes, channels: Sequence[int]) -> str:
+def _shown(axes: Axes, most: int) -> str:
     """Say it where not all channels are drawn."""
-    if len(channels) == len(axes.channels):
-        return ""
-    return f"Shown are the {len(channels)} busiest of {len(axes.channels)} channels."
+    count = len(axes.channels)
+    return "" if count <= most else f" Shown are the {most} busiest of {count} channels."
 
 
-def _means(easel: Easel, evaluation: Evaluation) -> Section:
+def _means(easel: Easel, evaluation: Evaluation, channels: Sequence[int]) -> Section:
     both = {"reference": evaluation.reference, "generated": evaluation.generated}
     peaks = np.max([each.mean_picture.max((0, 1)) for each in both.values()], axis=0)
-    plates = [
-        easel.plate(
-            f"{POPULATIONS[name]}, mean of {each.users:,}",
-            "",
-            figures.mean_pictures(each.axes, each.mean_picture, peaks=peaks, unit="mean share of own peak"),
-            alt="Heat map per channel, days by hours.",
+    plates = []
+    for name, each in both.items():
+        figure = figures.mean_pictures(
+            each.axes, each.mean_picture, channels=channels, peaks=peaks, unit="mean share of own peak"
         )
-        for name, each in both.items()
-    ]
+        title = f"{POPULATIONS[name]}, mean of {each.users:,}"
+        plates.append(easel.plate(title, "", figure, alt="Heat map per channel, days by hours."))
     note = (
-        "The average over all profiles, by day and hour; a channel has the same colour scale on both sides. "
-        + _shown(evaluation.reference.axes, figures.shown_channels(peaks))
+        "The average over all profiles, by day and hour; a channel has the same colour scale on both sides."
+        + _shown(evaluation.reference.axes, len(channels))
     )
     return Section("What the average profile looks like", note, plates)
 
@@ -215,13 +212,16 @@ def _shapes(easel: Easel, evaluation: Evaluation) -> Section:
         "floor": evaluation.floor_sample,
     }
     slots = {name: each.slot_channel for name, each in three.items()}
-    plates = [easel.plate("Shape of the day", "", figures.slot_shapes(axes, slots), wide=True)]
+    alt = "One panel per channel with a line each for real, generated and another real sample."
+    plates = [easel.plate("Shape of the day", "", figures.slot_shapes(axes, slots), alt=alt, wide=True)]
     weekdays = {name: shape for name, each in three.items() if (shape := _week(each)) is not None}
     if len(weekdays) == len(three) and axes.days > 1:
-        plates.append(easel.plate("Shape of the week", "", figures.weekday_shapes(axes, weekdays), wide=True))
+        figure = figures.weekday_shapes(axes, weekdays)
+        plates.append(easel.plate("Shape of the week", "", figure, alt=alt, wide=True))
     if len(axes.channels) > 1:
         plates.append(_overlap(easel, evaluation))
-    return Section("When each channel is used", "Each channel's activity as shares that sum to one.", plates)
+    note = "Each channel's activity as shares that sum to one." + _shown(axes, figures.MOST_SMALL_PANELS)
+    return Section("When each channel is used", note, plates)
 
 
 def _week(summary: Summary) -> FloatArray | None:
@@ -242,6 +242,9 @@ def _overlap(easel: Easel, evaluation: Evaluation) -> Plate:
 
 
 def _training(easel: Easel, history: Mapping[str, Sequence[float]]) -> Section:
-    caption = "Thin: as recorded; thick: smoothed. The steep fall at the very start is cut off."
+    caption = (
+        "Where many steps are recorded, the thin line shows each and the thick one is smoothed; "
+        "the fall of the first steps may leave the panel."
+    )
     figure = figures.loss_curves(history)
     return Section("How the training went", "", [easel.plate("Loss and its two parts", caption, figure, wide=True)])

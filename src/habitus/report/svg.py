@@ -39,8 +39,10 @@ def inline_svg(figure: Figure, *, alt: str, key: str) -> Markup:
         alt: What it shows, for those who cannot see it.
         key: Distinguishes the ids in it from those of other figures on the page.
     """
+    text = _body(_draw(figure))
+    used = set(re.findall(r'(?:xlink:href="|url\()#([^")]+)', text))
     # Only within tags: a channel may be called anything.
-    text = re.sub(r"<[^<>]+>", lambda tag: _adapted(tag[0], key), _body(_draw(figure)))
+    text = re.sub(r"<[^<>]+>", lambda tag: _adapted(tag[0], key, used), text)
     width, height = (f"{72 * side:g}" for side in figure.get_size_inches())
     opening = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alt)}" style="max-width: 100%">'
     return Markup(opening + text)
@@ -62,9 +64,9 @@ def _body(text: str) -> str:
     return text[text.index(">", text.index("<svg")) + 1 :].strip()
 
 
-def _adapted(tag: str, key: str) -> str:
-    """A tag with ids of its own on the page and the page's colours."""
-    tag = re.sub(r'\bid="', f'id="{key}-', tag)
+def _adapted(tag: str, key: str, used: set[str]) -> str:
+    """A tag with the page's colours, and an id of its own on the page if anything refers to it."""
+    tag = re.sub(r' id="([^"]*)"', lambda match: f' id="{key}-{match[1]}"' if match[1] in used else "", tag)
     tag = re.sub(r'(xlink:href="|url\()#', rf"\1#{key}-", tag)
     return re.sub(r'style="[^"]*"', _themed, tag)
 

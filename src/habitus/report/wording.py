@@ -131,6 +131,8 @@ def times(value: float | None) -> str:
     """A ratio as the table writes it."""
     if value is None:
         return "–"
+    if value < 1:
+        return f"{value:.2g} ×"
     return f"{value:.1f} ×" if value < 100 else f"{value:,.0f} ×"
 
 

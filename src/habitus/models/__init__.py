@@ -1,0 +1,8 @@
+"""The registry of models: one line each."""
+
+from __future__ import annotations
+
+from habitus.models.base import Model
+from habitus.models.beta_vae import BetaVAE
+
+MODELS: dict[str, type[Model]] = {"beta-vae": BetaVAE}

@@ -1,0 +1,172 @@
+"""Networks of "Time pictures": tensor in, tensor out, no probability.
+
+Pictures are [B, C, D, S] with channels last in memory, which is how a dense profile [B, D, S, C] lies already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+HALVINGS = 3  # every architecture of Table A.1 halves days and slots three times
+MULTIPLE = 2**HALVINGS
+
+
+class Resize(Enum):
+    """How a layer changes the picture's size, by two or not at all."""
+
+    NONE = "none"
+    POOL = "max pooling"
+    STRIDE = "stride 2"
+    NEAREST = "nearest-neighbour up-sampling"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A 3x3 convolution, transposed or not, and how it changes the picture's size."""
+
+    filters: int
+    resize: Resize = Resize.NONE
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One row of Table A.1: encoder layers, and decoder layers but for the last one's filters (the channels)."""
+
+    encoder: tuple[Layer, ...]
+    decoder: tuple[Layer, ...]
+
+
+def _layers(filters: Sequence[int], resize: Sequence[Resize], transposed: bool = False) -> tuple[Layer, ...]:
+    return tuple(Layer(f, r, transposed) for f, r in zip(filters, resize, strict=True))
+
+
+_NO, _POOL, _STRIDE, _NEAREST = Resize.NONE, Resize.POOL, Resize.STRIDE, Resize.NEAREST
+_C = 0  # stands for the number of channels
+_THIN, _WIDE = (16, 32, 64), (64, 128, 256)
+_DEEP, _DEEP_BACK = (16, 16, 32, 32, 64, 64), (64, 32, 32, 16, 16, _C)
+
+# "Time pictures" Table A.1, in its order; "conv" is the network of Tables 5.1 and 5.2.
+ARCHITECTURES = {
+    "conv": Architecture(_layers(_THIN, [_POOL] * 3), _layers((32, 16, _C), [_NEAREST] * 3)),
+    "transposed": Architecture(_layers(_THIN, [_POOL] * 3), _layers((32, 16, _C), [_STRIDE] * 3, True)),
+    "wide-conv": Architecture(_layers(_WIDE, [_POOL] * 3), _layers((128, 64, _C), [_NEAREST] * 3)),
+    "wide-transposed": Architecture(_layers(_WIDE, [_POOL] * 3), _layers((128, 64, _C), [_STRIDE] * 3, True)),
+    "deep-conv": Architecture(_layers(_DEEP, [_NO, _POOL] * 3), _layers(_DEEP_BACK, [_NEAREST, _NO] * 3)),
+    "deep-transposed": Architecture(
+        _layers(_DEEP, [_NO, _POOL] * 3), _layers(_DEEP_BACK, [_NEAREST, _NO] * 3, True)
+    ),
+    "strided": Architecture(_layers(_THIN, [_STRIDE] * 3), _layers((32, 16, _C), [_STRIDE] * 3, True)),
+    "deep-strided": Architecture(_layers(_DEEP, [_NO, _STRIDE] * 3), _layers(_DEEP_BACK, [_STRIDE, _NO] * 3, True)),
+}
+
+
+class UpConv2d(nn.Conv2d):
+    """Nearest-neighbour up-sampling by two, then a 3x3 convolution, as one strided transposed convolution.
+
+    Each output pixel sees at most 2x2 distinct inputs, so a 4x4 kernel with stride 2 gives the same numbers with
+    2.25 times less arithmetic and nothing up-sampled. The parameters are those of the 3x3 convolution.
+
+    >>> layer, x = UpConv2d(2, 3), torch.randn(1, 2, 4, 3)
+    >>> slow = functional.conv2d(functional.interpolate(x, scale_factor=2), layer.weight, layer.bias, padding=1)
+    >>> torch.allclose(layer(x), slow, atol=1e-5)
+    True
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[B, I, H, W] to [B, O, 2H, 2W]."""
+        return functional.conv_transpose2d(input, self._kernel(), self.bias, stride=2, padding=1)
+
+    def _kernel(self) -> Tensor:
+        """[I, O, 4, 4]: the flipped 3x3 kernel summed over the 2x2 block that up-sampling repeats."""
+        flipped = self.weight.flip(2, 3).transpose(0, 1)
+        padded = functional.pad(flipped, (1, 1, 1, 1))
+        wide = padded[..., :-1] + padded[..., 1:]
+        return wide[..., :-1, :] + wide[..., 1:, :]
+
+
+class ConvEncoder(nn.Module):
+    """Pictures [B, C, D, S] to features [B, F] ("Time pictures" Table 5.1); any size, padded to a multiple of 8."""
+
+    def __init__(
+        self, architecture: Architecture, size: tuple[int, int, int], outputs: int, batch_norm: bool, dropout: float
+    ) -> None:
+        super().__init__()
+        days, slots, channels = size
+        widths = [channels, *(layer.filters for layer in architecture.encoder)]
+        self.layers = nn.Sequential(
+            *(_down(w, layer, batch_norm, dropout) for w, layer in zip(widths, architecture.encoder, strict=False))
+        )
+        self.padding = (0, -slots % MULTIPLE, 0, -days % MULTIPLE)
+        self.head = nn.Linear(widths[-1] * coarse(days) * coarse(slots), outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features [B, outputs]."""
+        padded = functional.pad(x, self.padding) if any(self.padding) else x
+        return self.head(self.layers(padded).flatten(1))
+
+
+class ConvDecoder(nn.Module):
+    """Latents [B, Z] to pictures of features [B, C, D, S] ("Time pictures" Table 5.2), cropped to size."""
+
+    def __init__(
+        self, architecture: Architecture, size: tuple[int, int, int], latents: int, batch_norm: bool, dropout: float
+    ) -> None:
+        super().__init__()
+        self.days, self.slots, channels = size
+        bottom = architecture.encoder[-1].filters
+        self.shape = (bottom, coarse(self.days), coarse(self.slots))
+        self.tail = nn.Linear(latents, bottom * self.shape[1] * self.shape[2])
+        widths = [bottom, *(layer.filters or channels for layer in architecture.decoder)]
+        pairs = list(zip(widths, widths[1:], architecture.decoder, strict=False))
+        blocks = (nn.Sequential(_up(i, o, layer), _after(o, batch_norm, dropout)) for i, o, layer in pairs[:-1])
+        last = _up(*pairs[-1])
+        self.layers = nn.Sequential(*blocks, last)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Features [B, C, D, S]."""
+        x = functional.relu(self.tail(z)).unflatten(1, self.shape)
+        x = self.layers(x.contiguous(memory_format=torch.channels_last))
+        return x[:, :, : self.days, : self.slots]
+
+
+def coarse(length: int) -> int:
+    """Length of an axis after the three halvings."""
+    return -(-length // MULTIPLE)
+
+
+def _down(channels: int, layer: Layer, batch_norm: bool, dropout: float) -> nn.Module:
+    stride = 2 if layer.resize is Resize.STRIDE else 1
+    conv = nn.Conv2d(channels, layer.filters, 3, stride=stride, padding=1)
+    # Pooling before the ReLU gives the same numbers as after it, on a quarter of the pixels.
+    pool = [nn.MaxPool2d(2)] if layer.resize is Resize.POOL else []
+    norm = [nn.BatchNorm2d(layer.filters)] if batch_norm else []
+    return nn.Sequential(conv, *norm, *pool, _after(layer.filters, False, dropout))
+
+
+def _up(channels: int, filters: int, layer: Layer) -> nn.Module:
+    if layer.resize is Resize.STRIDE:
+        return nn.ConvTranspose2d(channels, filters, 3, stride=2, padding=1, output_padding=1)
+    if not layer.transposed:
+        return (
+            UpConv2d(channels, filters)
+            if layer.resize is Resize.NEAREST
+            else nn.Conv2d(channels, filters, 3, padding=1)
+        )
+    conv = nn.ConvTranspose2d(channels, filters, 3, padding=1)
+    return nn.Sequential(nn.Upsample(scale_factor=2), conv) if layer.resize is Resize.NEAREST else conv
+
+
+def _after(filters: int, batch_norm: bool, dropout: float) -> nn.Module:
+    norm = [nn.BatchNorm2d(filters)] if batch_norm else []
+    drop = [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*norm, nn.ReLU(), *drop)

@@ -1,0 +1,100 @@
+"""What latents are drawn from when a population is generated."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+import numpy as np
+import torch
+from sklearn.mixture import GaussianMixture
+from torch import Generator, Tensor, nn
+from torch.distributions import (
+    Categorical,
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+)
+
+COMPONENTS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Prior(nn.Module, ABC):
+    """A distribution of latents [Z]."""
+
+    @abstractmethod
+    def distribution(self) -> Distribution:
+        """The prior as a torch distribution with event shape [Z]."""
+
+    @abstractmethod
+    def sample(self, size: int, generator: Generator) -> Tensor:
+        """Latents [size, Z]."""
+
+
+class StandardNormal(Prior):
+    """N(0, I), the prior that the KL term of the loss refers to."""
+
+    def __init__(self, latents: int) -> None:
+        super().__init__()
+        self.latents = latents
+
+    def distribution(self) -> Distribution:
+        """N(0, I) over [Z]."""
+        return Independent(Normal(torch.zeros(self.latents), 1.0), 1)
+
+    def sample(self, size: int, generator: Generator) -> Tensor:
+        """Latents [size, Z]."""
+        return torch.randn(size, self.latents, generator=generator, device=generator.device)
+
+
+class Mixture(Prior):
+    """Gaussian mixture with full covariances, fitted to the posterior of the training users.
+
+    The users that the encoder has seen do not fill N(0, I): where they leave gaps the decoder was never trained,
+    and latents drawn there become profiles that nobody has.
+    """
+
+    weights: Tensor
+    means: Tensor
+    scales: Tensor
+
+    def __init__(self, weights: Tensor, means: Tensor, scales: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights)  # [K]
+        self.register_buffer("means", means)  # [K, Z]
+        self.register_buffer("scales", scales)  # [K, Z, Z], lower triangular
+
+    @classmethod
+    def fit(cls, latents: Tensor, seed: int, components: tuple[int, ...] = COMPONENTS) -> Self:
+        """Fit to draws from the training users' posterior, [U, Z].
+
+        The number of components is the one with the best likelihood on a fifth of the users kept aside.
+
+        Raises:
+            ValueError: if there are fewer than 10 users.
+        """
+        if len(latents) < 10:
+            raise ValueError(f"expected the latents of at least 10 users to fit a mixture to, got {len(latents)}")
+        z = latents.double().numpy(force=True)
+        fitted, kept_aside = z[len(z) // 5 :], z[: len(z) // 5]
+        candidates = [_mixture(k, fitted, seed) for k in components if 20 * k <= len(fitted) or k == 1]
+        best = max(candidates, key=lambda mixture: mixture.score(kept_aside))
+        arrays = (best.weights_, best.means_, np.linalg.cholesky(np.asarray(best.covariances_)))
+        return cls(*(torch.from_numpy(np.asarray(array)).float() for array in arrays))
+
+    def distribution(self) -> Distribution:
+        """The mixture over [Z]."""
+        normals = MultivariateNormal(self.means, scale_tril=self.scales, validate_args=False)
+        return MixtureSameFamily(Categorical(self.weights), normals)
+
+    def sample(self, size: int, generator: Generator) -> Tensor:
+        """Latents [size, Z]."""
+        which = torch.multinomial(self.weights, size, replacement=True, generator=generator)
+        noise = torch.randn(size, self.means.shape[1], generator=generator, device=generator.device)
+        return self.means[which] + torch.einsum("bij,bj->bi", self.scales[which], noise)
+
+
+def _mixture(components: int, z: np.ndarray, seed: int) -> GaussianMixture:
+    return GaussianMixture(components, reg_covar=1e-5, max_iter=200, tol=1e-3, random_state=seed).fit(z)

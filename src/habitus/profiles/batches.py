@@ -1,0 +1,113 @@
+"""Batches of profiles in random order, from memory or from disk, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from habitus.parts.shapes import Axes, BoolArray
+from habitus.profiles.sparse import CHUNK, Profiles, concat
+
+BUFFER = 262_144  # profiles shuffled together: about 15 million cells, 115 MB
+
+
+class Population(Protocol):
+    """Profiles that can be read group by group: in memory (Profiles) or on disk (StoredProfiles)."""
+
+    @property
+    def axes(self) -> Axes: ...
+    @property
+    def users(self) -> pa.Table: ...
+    @property
+    def groups(self) -> int: ...
+    def __len__(self) -> int: ...
+    def chunks(self) -> Iterator[Profiles]: ...
+    def read_group(self, group: int) -> Profiles: ...
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The chosen profiles of a population, batch by batch.
+
+    A set of at most ``buffer`` profiles is read once and shuffled whole. A larger one is read again each epoch,
+    group by group in random order, and shuffled ``buffer`` profiles at a time, so it need not fit into memory.
+
+    Attributes:
+        source: The population.
+        chosen: Which of its profiles to use, bool [U].
+        unit: The unit that values are wanted in.
+        size: Profiles in a batch; the last one of an epoch may be smaller.
+        seed: Decides the order, together with the epoch.
+        buffer: Profiles shuffled together.
+    """
+
+    source: Population
+    chosen: BoolArray
+    unit: str
+    size: int
+    seed: int
+    buffer: int = BUFFER
+
+    @cached_property
+    def count(self) -> int:
+        """Profiles in an epoch."""
+        return int(self.chosen.sum())
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return -(-self.count // self.size)
+
+    def epoch(self, epoch: int) -> Iterator[Profiles]:
+        """The batches of one epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        rest: list[Profiles] = []
+        for part in self._parts(rng):
+            pool = concat([*rest, part])
+            order = rng.permutation(len(pool))
+            full = len(pool) - len(pool) % self.size
+            for start in range(0, full, self.size):
+                yield pool.take(order[start : start + self.size])
+            rest = [pool.take(order[full:])]
+        if rest and len(rest[0]):
+            yield rest[0]
+
+    def first(self, most: int) -> Profiles:
+        """The first of the chosen profiles, at most ``most``."""
+        parts: list[Profiles] = []
+        for group in range(self.source.groups):
+            parts.append(self._read(group))
+            if sum(map(len, parts)) >= most:
+                break
+        pool = concat(parts)
+        return pool.slice(0, min(most, len(pool)))
+
+    @cached_property
+    def _whole(self) -> Profiles | None:
+        if self.count > self.buffer:
+            return None
+        return concat([self._read(group) for group in range(self.source.groups)])
+
+    def _parts(self, rng: np.random.Generator) -> Iterator[Profiles]:
+        """Random groups, put together until the buffer is full."""
+        if self._whole is not None:
+            yield self._whole
+            return
+        held: list[Profiles] = []
+        for group in rng.permutation(self.source.groups):
+            held.append(self._read(int(group)))
+            if sum(map(len, held)) >= self.buffer:
+                yield concat(held)
+                held = []
+        if held:
+            yield concat(held)
+
+    def _read(self, group: int) -> Profiles:
+        profiles = self.source.read_group(group)
+        start = group * CHUNK
+        return profiles.take(self.chosen[start : start + len(profiles)]).in_unit(self.unit)

@@ -1,0 +1,112 @@
+"""Populations that never existed, from any fitted model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator
+
+from habitus.evaluation.threshold import fit_zero_threshold
+from habitus.parts.shapes import Axes
+from habitus.profiles.sparse import Profiles, concat, numbered
+from habitus.profiles.store import StoredProfiles, save
+from habitus.run import Run
+
+CHUNK = 2048  # profiles decoded together: about 30 MB a tensor at the paper's size
+THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """How a population is drawn.
+
+    Attributes:
+        users: How many.
+        seed: Decides who.
+        prior: mixture (fitted to the training users' latents) or normal, N(0, I).
+        threshold: Values up to it become zero; None fits it to the training users' daily activity as "Time
+            pictures" 5.3.2 does, where the model cannot draw true zeros; 0 turns it off.
+    """
+
+    users: int
+    seed: int = 0
+    prior: str = "mixture"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.users < 1:
+            raise ValueError(f"users must be at least 1, got {self.users}")
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise ValueError(f"threshold must be at least 0 and below 1, got {self.threshold}")
+
+
+def generate(
+    run: Run, users: int, seed: int = 0, *, prior: str = "mixture", threshold: float | None = None
+) -> Profiles:
+    """A population in memory; see :class:`GenerateConfig` for the arguments.
+
+    Raises:
+        ValueError: for a prior that the run does not have, or a setting out of range.
+    """
+    population = _Population(run, GenerateConfig(users, seed, prior, threshold))
+    return concat(list(population.chunks(lambda _: None)))
+
+
+def generate_to(
+    path: Path | str, run: Run, config: GenerateConfig, on_progress: Progress = lambda _: None
+) -> StoredProfiles:
+    """A population to a folder, in bounded memory; ``on_progress`` is told how many users there are so far.
+
+    Raises:
+        ValueError: as :func:`generate`.
+    """
+    population = _Population(run, config)
+    about = {
+        "zero_threshold": population.threshold,
+        "prior": config.prior,
+        "seed": config.seed,
+        "run": str(run.path),
+    }
+    return save(path, population.chunks(on_progress), population.axes, about)
+
+
+class _Population:
+    """Users drawn chunk by chunk; a chunk's randomness depends on the seed and its number only."""
+
+    def __init__(self, run: Run, config: GenerateConfig) -> None:
+        self.run, self.config = run, config
+        self.model = run.model.to(memory_format=torch.channels_last).eval()
+        self.prior = run.prior(config.prior)
+        self.axes: Axes = run.model.axes.with_unit(run.model.unit)
+        self.threshold = self._threshold()
+
+    def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
+        for start in range(0, self.config.users, CHUNK):
+            size = min(CHUNK, self.config.users - start)
+            x = self._draw(start // CHUNK, stream=0)[:size]
+            kept = np.where(x > self.threshold, x, 0) if self.threshold else x
+            yield Profiles.from_dense(self.axes, kept, numbered(size, start))
+            on_progress(start + size)
+
+    def _draw(self, chunk: int, stream: int) -> np.ndarray:
+        """One chunk of CHUNK dense profiles, before any threshold."""
+        seed = np.random.SeedSequence([self.config.seed, stream, chunk]).generate_state(1)[0]
+        with torch.no_grad():
+            return self.model.sample(CHUNK, Generator().manual_seed(int(seed)), self.prior).numpy()
+
+    def _threshold(self) -> float:
+        """The threshold to apply: as asked, none where zeros are true, or fitted on users of their own."""
+        if self.config.threshold is not None:
+            return self.config.threshold
+        if self.model.exact_zeros:
+            return 0.0
+        size = min(THRESHOLD_PROFILES, max(self.config.users, CHUNK))
+        maxima = [self._draw(chunk, stream=1).max((2, 3)) for chunk in range(-(-size // CHUNK))]
+        share = np.asarray(self.run.about["active_share"])
+        return fit_zero_threshold(share, np.concatenate(maxima))

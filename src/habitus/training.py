@@ -1,0 +1,386 @@
+"""Fit any model to any population, on Lightning Fabric: CPU or GPU, one process or several, resumable.
+
+The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit that was killed and
+resumed ends with the same numbers as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Generator, Tensor
+
+from habitus.evaluation.summary import summarise
+from habitus.models.base import LatentModel, Model
+from habitus.parts.priors import Mixture
+from habitus.profiles.batches import Batches, Population
+from habitus.profiles.sparse import Profiles, users_drawn
+from habitus.provenance import versions
+from habitus.run import (
+    CHECKPOINT,
+    History,
+    Run,
+    load,
+    load_state,
+    load_tensors,
+    save_tensors,
+    write_run_header,
+)
+
+OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+}
+PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+CHECKPOINT_SECONDS = 20.0
+CURVE_POINTS = 2000  # of the training loss in the history
+HELD_OUT_POINTS = 40  # of the held-out loss
+HELD_OUT_PROFILES = 4096
+MIXTURE_PROFILES = 20_000
+
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of a fit; the defaults are those of "Time pictures" 5.2.3.
+
+    Attributes:
+        epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
+        batch: Profiles per step of the optimiser.
+        chunk: Profiles whose gradients are computed together; a batch is made of chunks that stay in the cache.
+        optimiser: adam, rmsprop or adagrad.
+        learning_rate: Step size.
+        seed: Decides weights, order and noise.
+        held_out: Share of the users that the model is not fitted to but judged on as it learns.
+        precision: float32, bfloat16, or auto: bfloat16 where the processor computes in it.
+        accelerator: cpu, cuda, or auto.
+        devices: Processes, each on its own device.
+    """
+
+    epochs: int = 10
+    batch: int = 500
+    chunk: int = 500
+    optimiser: str = "adam"
+    learning_rate: float = 1e-3
+    seed: int = 0
+    held_out: float = 0.05
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "chunk", "devices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.optimiser not in OPTIMISERS:
+            raise ValueError(f"optimiser must be one of {', '.join(OPTIMISERS)}; got {self.optimiser!r}")
+        if self.precision not in ("auto", *PRECISIONS):
+            raise ValueError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out must be at least 0 and below 1, got {self.held_out}")
+
+
+def fit(
+    kind: type[Model],
+    data: Population,
+    config: Any = None,
+    *,
+    fit: FitConfig | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    on_progress: Progress = lambda done, total, loss: None,
+) -> Run:
+    """Fit a model.
+
+    Args:
+        kind: The class of the model, such as BetaVAE.
+        data: The profiles to learn from, in memory or on disk.
+        config: The model's settings; None takes its defaults.
+        fit: How to fit.
+        out: Folder for the run; None keeps it in memory only.
+        resume: Go on with the unfinished run in ``out``.
+        on_progress: Called after each step with profiles seen, profiles in all, and the loss.
+
+    Returns:
+        The run, complete.
+
+    Raises:
+        ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is not given.
+        KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
+    """
+    settings = fit or FitConfig()
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
+            return _fit(kind, data, config, settings, Path(folder) / "run", False, on_progress)
+    return _fit(kind, data, config, settings, Path(out), resume, on_progress)
+
+
+def _fit(
+    kind: type[Model],
+    data: Population,
+    config: Any,
+    settings: FitConfig,
+    out: Path,
+    resume: bool,
+    progress: Progress,
+) -> Run:
+    check_out(out, resume)
+    if len(data) == 0:
+        raise ValueError("expected profiles to learn from, got none")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model = kind(data.axes, config)
+    fabric = Fabric(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy="ddp_spawn" if settings.devices > 1 else "auto",
+        precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
+    )
+    if settings.devices == 1:
+        fabric.launch()
+        _run(fabric, model, data, settings, out, resume, progress)
+    else:
+        fabric.launch(_run, model, data, settings, out, resume, _silent)
+    return load(out)
+
+
+def check_out(out: Path, resume: bool) -> None:
+    """Refuse to fit over what is there, or to go on with what is not.
+
+    Raises:
+        ValueError: saying what to do instead.
+    """
+    if resume and not (out / CHECKPOINT).is_file():
+        raise ValueError(f"no unfinished run in {out} to resume")
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} exists; give --resume to go on with an unfinished run, or another --out")
+
+
+def chosen_precision(settings: FitConfig) -> str:
+    """The precision that auto stands for on this machine: bfloat16 only where the hardware computes in it."""
+    if settings.precision != "auto":
+        return settings.precision
+    if settings.accelerator != "cpu" and torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    has = torch.cpu.get_capabilities()
+    return "bfloat16" if has.get("amx_bf16") or has.get("avx512_bf16") else "float32"
+
+
+def _silent(done: int, total: int, loss: float) -> None:
+    """No progress from other processes."""
+
+
+def _run(
+    fabric: Fabric, model: Model, data: Population, settings: FitConfig, out: Path, resume: bool, progress: Progress
+) -> None:
+    """The whole fit in one process; every process runs it, the first one writes."""
+    fitting = Fitting(fabric, model, data, settings, out)
+    if resume:
+        fitting.restore()
+    try:
+        fitting.train(progress)
+    except KeyboardInterrupt:
+        fitting.checkpoint()
+        raise
+    if fabric.is_global_zero:
+        fitting.finish()
+    fabric.barrier()
+
+
+class Fitting:
+    """A fit under way."""
+
+    def __init__(self, fabric: Fabric, model: Model, data: Population, settings: FitConfig, out: Path) -> None:
+        self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
+        self.train_batches, self.held_out = _sets(data, model.unit, settings)
+        kind = OPTIMISERS[settings.optimiser]
+        optimiser = kind(model.parameters(), lr=settings.learning_rate)  # pyright: ignore[reportCallIssue]
+        self.module, self.optimiser = fabric.setup(model.to(memory_format=torch.channels_last), optimiser)
+        self.module.mark_forward_method("loss")
+        self.position = (0, 0)  # epoch, batches of it that are done
+        self.history: History = {}
+        self.recorded: list[dict[str, Tensor]] = []
+        self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole fit."""
+        return self.settings.epochs * self.train_batches.per_epoch
+
+    def train(self, progress: Progress) -> None:
+        """Take every step that is left."""
+        for epoch in range(self.position[0], self.settings.epochs):
+            done = self.position[1] if epoch == self.position[0] else 0
+            for index, batch in enumerate(self.train_batches.epoch(epoch)):
+                if index < done:
+                    continue
+                self.position = (epoch, index + 1)
+                self.step(batch)
+                self.after_step(progress)
+
+    def step(self, batch: Profiles) -> None:
+        """One step of the optimiser; each process takes its own share of the batch, with its share of the noise."""
+        generator = self.generator(self.steps_done)
+        x = torch.from_numpy(batch.dense())[self.fabric.global_rank :: self.fabric.world_size]
+        parts = x.to(self.fabric.device).split(self.settings.chunk)
+        terms: dict[str, Tensor] = {}
+        for number, part in enumerate(parts, 1):
+            share = len(part) / len(x)
+            with self.fabric.no_backward_sync(self.module, enabled=number < len(parts)):
+                loss = self.module.loss(part, generator)
+                self.fabric.backward(loss.total * share)
+            for name, value in {"loss": loss.total, **loss.terms}.items():
+                terms[name] = terms.get(name, 0) + value.detach() * share
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.recorded.append(terms)
+
+    def after_step(self, progress: Progress) -> None:
+        """Record, report, and write a checkpoint now and then."""
+        step = self.steps_done
+        held_out = step == self.total_steps or step % max(1, self.total_steps // HELD_OUT_POINTS) == 0
+        if held_out or step % max(1, self.total_steps // CURVE_POINTS) == 0:
+            self.record(step, held_out)
+            progress(self.profiles_seen, self.settings.epochs * self.train_batches.count, self.last_loss)
+        if time.monotonic() > self.checkpoint_due:
+            self.checkpoint()
+
+    def record(self, step: int, held_out: bool) -> None:
+        """Add a row to the history: means since the last row, and the held-out loss where it is due.
+
+        Raises:
+            ValueError: if the loss is no longer finite.
+        """
+        row = {name: torch.stack([t[name] for t in self.recorded]).mean().item() for name in self.recorded[0]}
+        self.recorded.clear()
+        if not math.isfinite(row["loss"]):
+            raise ValueError(f"the loss is not finite after {step} steps; try a smaller --learning-rate")
+        judged = self.judge() if held_out and len(self.held_out) else dict.fromkeys(row)
+        row |= {f"held_out_{name}": value for name, value in judged.items()}
+        for name, value in {"step": float(step), **row}.items():
+            self.history.setdefault(name, []).append(value)
+
+    @torch.no_grad()
+    def judge(self) -> dict[str, float | None]:
+        """The loss on held-out users, with the same noise each time."""
+        self.module.eval()
+        generator, sums = self.generator(2**40), dict[str, float]()
+        for rows in np.array_split(np.arange(len(self.held_out)), -(-len(self.held_out) // self.settings.chunk)):
+            x = torch.from_numpy(self.held_out.dense(rows)).to(self.fabric.device)
+            loss = self.module.loss(x, generator)
+            for name, value in {"loss": loss.total, **loss.terms}.items():
+                sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(self.held_out)
+        self.module.train()
+        return dict(sums)
+
+    def checkpoint(self) -> None:
+        """Write what is needed to go on: one file, renamed into place."""
+        if self.fabric.is_global_zero:
+            self.out.mkdir(parents=True, exist_ok=True)
+            save_tensors(self.out / CHECKPOINT, self.state())
+            write_run_header(self.out, self.model, asdict(self.settings), {"complete": False, **versions()})
+        self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights, optimiser, history and position, as tensors."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        nan = float("nan")
+        for name, column in self.history.items():
+            values = [nan if value is None else value for value in column]
+            tensors[f"history.{name}"] = torch.tensor(values, dtype=torch.float64)
+        return tensors | {"position": torch.tensor(self.position)}
+
+    def restore(self) -> None:
+        """The inverse of :meth:`state`, from the checkpoint file.
+
+        Raises:
+            ValueError: if the file is damaged or of another model.
+        """
+        path = self.out / CHECKPOINT
+        groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "history": {}, "position": {}}
+        for name, tensor in load_tensors(path).items():
+            group, _, rest = name.partition(".")
+            groups[group][rest] = tensor
+        load_state(self.model, groups["model"], path)
+        self._restore_optimiser(groups["optimiser"])
+        for name, column in groups["history"].items():
+            self.history[name] = [None if math.isnan(value) else value for value in column.tolist()]
+        epoch, batch = groups["position"][""].tolist()
+        self.position = (epoch, batch)
+
+    def _restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            index, _, rest = name.partition(".")
+            state.setdefault(int(index), {})[rest] = tensor
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+
+    def finish(self) -> None:
+        """Fit the prior and write the run."""
+        model = self.model.to("cpu", memory_format=torch.contiguous_format).eval()
+        pool = self.train_batches.first(MIXTURE_PROFILES)
+        mixture = None
+        if isinstance(model, LatentModel) and len(pool) >= 10:
+            mixture = Mixture.fit(posterior_draws(model, pool, self.settings.seed), self.settings.seed)
+        about = {**versions(), "profiles": self.train_batches.count, "active_share": self._active_share()}
+        about |= {"precision": chosen_precision(self.settings)}
+        Run(model, mixture, asdict(self.settings), self.history, about).save(self.out)
+
+    def _active_share(self) -> list[float]:
+        """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2)."""
+        return summarise(self.train_batches.source, self.train_batches.chosen).active.mean(0).tolist()
+
+    @property
+    def steps_done(self) -> int:
+        """Steps taken, the one under way included."""
+        return self.position[0] * self.train_batches.per_epoch + self.position[1]
+
+    @property
+    def profiles_seen(self) -> int:
+        """Profiles seen so far, over all epochs."""
+        epoch, batches = self.position
+        return epoch * self.train_batches.count + min(batches * self.settings.batch, self.train_batches.count)
+
+    @property
+    def last_loss(self) -> float:
+        """The training loss last recorded."""
+        return self.history["loss"][-1] or 0.0
+
+    def generator(self, step: int) -> Generator:
+        """The source of all noise of a step, different in each process."""
+        seed = np.random.SeedSequence([self.settings.seed, step, self.fabric.global_rank]).generate_state(1)[0]
+        return Generator(self.fabric.device).manual_seed(int(seed))
+
+
+def posterior_draws(model: LatentModel, profiles: Profiles, seed: int) -> Tensor:
+    """A draw from q(z|x) for each profile, [U, Z]."""
+    generator = Generator().manual_seed(seed)
+    draws: list[Tensor] = []
+    with torch.no_grad():
+        for chunk in profiles.in_unit(model.unit).chunks():
+            q = model.encode(torch.from_numpy(chunk.dense()))
+            draws.append(q.mean + q.stddev * torch.randn(q.mean.shape, generator=generator))
+    return torch.cat(draws)
+
+
+def _sets(data: Population, unit: str, settings: FitConfig) -> tuple[Batches, Profiles]:
+    """The profiles to fit to, and the held-out ones; nobody is in both."""
+    nobody = np.zeros(len(data), bool)
+    held = users_drawn(data.users, settings.held_out, settings.seed) if settings.held_out else nobody
+    train = Batches(data, ~held, unit, settings.batch, settings.seed)
+    return train, Batches(data, held, unit, settings.batch, settings.seed).first(HELD_OUT_PROFILES)
