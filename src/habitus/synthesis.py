@@ -11,6 +11,7 @@ import torch
 from torch import Generator
 
 from habitus.evaluation.threshold import fit_zero_threshold
+from habitus.parts.nets import in_memory_format
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles, concat, numbered
 from habitus.profiles.store import StoredProfiles, save
@@ -81,7 +82,7 @@ class _Population:
 
     def __init__(self, run: Run, config: GenerateConfig) -> None:
         self.run, self.config = run, config
-        self.model = run.model.to(memory_format=torch.channels_last).eval()
+        self.model = in_memory_format(run.model, torch.channels_last).eval()
         self.prior = run.prior(config.prior)
         self.axes: Axes = run.model.axes.with_unit(run.model.unit)
         self.threshold = self._threshold()

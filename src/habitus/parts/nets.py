@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -137,6 +138,14 @@ class ConvDecoder(nn.Module):
         x = functional.relu(self.tail(z)).unflatten(1, self.shape)
         x = self.layers(x.contiguous(memory_format=torch.channels_last))
         return x[:, :, : self.days, : self.slots]
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def in_memory_format(module: M, memory_format: torch.memory_format) -> M:
+    """The module with its 4-dimensional weights laid out in a memory format, in place."""
+    return module.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]
 
 
 def coarse(length: int) -> int:

@@ -1,18 +1,12 @@
-"""Fit any model to any population, on Lightning Fabric: CPU or GPU, one process or several, resumable.
-
-The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit that was killed and
-resumed ends with the same numbers as one that was not.
-"""
+"""A fit under way: steps, history, checkpoints, and what is left to do at the end."""
 
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,27 +15,22 @@ from torch import Generator, Tensor
 
 from habitus.evaluation.summary import summarise
 from habitus.models.base import LatentModel, Model
+from habitus.parts.nets import in_memory_format
 from habitus.parts.priors import Mixture
-from habitus.profiles.batches import Batches, Population
+from habitus.profiles.batches import BUFFER, Batches, Population
 from habitus.profiles.sparse import Profiles, users_drawn
 from habitus.provenance import versions
 from habitus.run import (
     CHECKPOINT,
     History,
     Run,
-    load,
     load_state,
     load_tensors,
     save_tensors,
     write_run_header,
 )
+from habitus.training.config import OPTIMISERS, FitConfig, chosen_precision
 
-OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "rmsprop": torch.optim.RMSprop,
-    "adagrad": torch.optim.Adagrad,
-}
-PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 2000  # of the training loss in the history
 HELD_OUT_POINTS = 40  # of the held-out loss
@@ -51,145 +40,25 @@ MIXTURE_PROFILES = 20_000
 Progress = Callable[[int, int, float], None]
 
 
-@dataclass(frozen=True)
-class FitConfig:
-    """Settings of a fit; the defaults are those of "Time pictures" 5.2.3.
-
-    Attributes:
-        epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
-        batch: Profiles per step of the optimiser.
-        chunk: Profiles whose gradients are computed together; a batch is made of chunks that stay in the cache.
-        optimiser: adam, rmsprop or adagrad.
-        learning_rate: Step size.
-        seed: Decides weights, order and noise.
-        held_out: Share of the users that the model is not fitted to but judged on as it learns.
-        precision: float32, bfloat16, or auto: bfloat16 where the processor computes in it.
-        accelerator: cpu, cuda, or auto.
-        devices: Processes, each on its own device.
-    """
-
-    epochs: int = 10
-    batch: int = 500
-    chunk: int = 500
-    optimiser: str = "adam"
-    learning_rate: float = 1e-3
-    seed: int = 0
-    held_out: float = 0.05
-    precision: str = "auto"
-    accelerator: str = "auto"
-    devices: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "chunk", "devices"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"optimiser must be one of {', '.join(OPTIMISERS)}; got {self.optimiser!r}")
-        if self.precision not in ("auto", *PRECISIONS):
-            raise ValueError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out must be at least 0 and below 1, got {self.held_out}")
+def no_progress(done: int, total: int, loss: float) -> None:
+    """Tell nobody."""
 
 
-def fit(
-    kind: type[Model],
+def run_fit(
+    fabric: Fabric,
+    model: Model,
     data: Population,
-    config: Any = None,
-    *,
-    fit: FitConfig | None = None,
-    out: Path | str | None = None,
-    resume: bool = False,
-    on_progress: Progress = lambda done, total, loss: None,
-) -> Run:
-    """Fit a model.
-
-    Args:
-        kind: The class of the model, such as BetaVAE.
-        data: The profiles to learn from, in memory or on disk.
-        config: The model's settings; None takes its defaults.
-        fit: How to fit.
-        out: Folder for the run; None keeps it in memory only.
-        resume: Go on with the unfinished run in ``out``.
-        on_progress: Called after each step with profiles seen, profiles in all, and the loss.
-
-    Returns:
-        The run, complete.
-
-    Raises:
-        ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is not given.
-        KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
-    """
-    settings = fit or FitConfig()
-    if out is None:
-        with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
-            return _fit(kind, data, config, settings, Path(folder) / "run", False, on_progress)
-    return _fit(kind, data, config, settings, Path(out), resume, on_progress)
-
-
-def _fit(
-    kind: type[Model],
-    data: Population,
-    config: Any,
     settings: FitConfig,
     out: Path,
     resume: bool,
-    progress: Progress,
-) -> Run:
-    check_out(out, resume)
-    if len(data) == 0:
-        raise ValueError("expected profiles to learn from, got none")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
-        model = kind(data.axes, config)
-    fabric = Fabric(
-        accelerator=settings.accelerator,
-        devices=settings.devices,
-        strategy="ddp_spawn" if settings.devices > 1 else "auto",
-        precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
-    )
-    if settings.devices == 1:
-        fabric.launch()
-        _run(fabric, model, data, settings, out, resume, progress)
-    else:
-        fabric.launch(_run, model, data, settings, out, resume, _silent)
-    return load(out)
-
-
-def check_out(out: Path, resume: bool) -> None:
-    """Refuse to fit over what is there, or to go on with what is not.
-
-    Raises:
-        ValueError: saying what to do instead.
-    """
-    if resume and not (out / CHECKPOINT).is_file():
-        raise ValueError(f"no unfinished run in {out} to resume")
-    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} exists; give --resume to go on with an unfinished run, or another --out")
-
-
-def chosen_precision(settings: FitConfig) -> str:
-    """The precision that auto stands for on this machine: bfloat16 only where the hardware computes in it."""
-    if settings.precision != "auto":
-        return settings.precision
-    if settings.accelerator != "cpu" and torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    has = torch.cpu.get_capabilities()
-    return "bfloat16" if has.get("amx_bf16") or has.get("avx512_bf16") else "float32"
-
-
-def _silent(done: int, total: int, loss: float) -> None:
-    """No progress from other processes."""
-
-
-def _run(
-    fabric: Fabric, model: Model, data: Population, settings: FitConfig, out: Path, resume: bool, progress: Progress
+    progress: Progress = no_progress,
 ) -> None:
     """The whole fit in one process; every process runs it, the first one writes."""
     fitting = Fitting(fabric, model, data, settings, out)
     if resume:
         fitting.restore()
+    else:
+        fitting.checkpoint()  # so that a fit killed in its first seconds can be resumed too
     try:
         fitting.train(progress)
     except KeyboardInterrupt:
@@ -208,7 +77,7 @@ class Fitting:
         self.train_batches, self.held_out = _sets(data, model.unit, settings)
         kind = OPTIMISERS[settings.optimiser]
         optimiser = kind(model.parameters(), lr=settings.learning_rate)  # pyright: ignore[reportCallIssue]
-        self.module, self.optimiser = fabric.setup(model.to(memory_format=torch.channels_last), optimiser)
+        self.module, self.optimiser = fabric.setup(in_memory_format(model, torch.channels_last), optimiser)
         self.module.mark_forward_method("loss")
         self.position = (0, 0)  # epoch, batches of it that are done
         self.history: History = {}
@@ -332,7 +201,7 @@ class Fitting:
 
     def finish(self) -> None:
         """Fit the prior and write the run."""
-        model = self.model.to("cpu", memory_format=torch.contiguous_format).eval()
+        model = in_memory_format(self.model.to("cpu"), torch.contiguous_format).eval()
         pool = self.train_batches.first(MIXTURE_PROFILES)
         mixture = None
         if isinstance(model, LatentModel) and len(pool) >= 10:
@@ -382,5 +251,5 @@ def _sets(data: Population, unit: str, settings: FitConfig) -> tuple[Batches, Pr
     """The profiles to fit to, and the held-out ones; nobody is in both."""
     nobody = np.zeros(len(data), bool)
     held = users_drawn(data.users, settings.held_out, settings.seed) if settings.held_out else nobody
-    train = Batches(data, ~held, unit, settings.batch, settings.seed)
+    train = Batches(data, ~held, unit, settings.batch, settings.seed, BUFFER)
     return train, Batches(data, held, unit, settings.batch, settings.seed).first(HELD_OUT_PROFILES)

@@ -1,0 +1,142 @@
+"""Profiles per second of habitus' fit against the same network, batch and data in pythae 0.1.2, alternating.
+
+    python benchmarks/fit_throughput.py            # needs pip install pythae==0.1.2
+    python benchmarks/fit_throughput.py --quick
+
+Both train the network of "Time pictures" Tables 5.1 and 5.2 with Adam, batch 500, beta 0.1, cross-entropy, on the
+same simulated profiles, already in memory. Only the training steps are timed: no set-up, no held-out evaluation, no
+writing. pythae trains through its own trainer, in float32, as it ships.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from lightning.fabric import Fabric
+from machine import describe
+from torch import Tensor, nn
+
+from habitus.events import EventLog
+from habitus.models.base import Model
+from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.profiles.build import ProfileConfig, profile
+from habitus.profiles.sparse import Profiles
+from habitus.simulate import write_log
+from habitus.training import PRECISIONS, FitConfig, Fitting, chosen_precision
+
+BATCH = 500
+
+
+def simulated(users: int) -> Profiles:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "events.parquet"
+        write_log(path, users, 32, 0)
+        log = EventLog.open(path, user="user_id", time="timestamp", channel="platform")
+        return profile(log, ProfileConfig(start=dt.date(2018, 2, 1), days=32))
+
+
+def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Callable[[], None]:
+    """One epoch of our own fit."""
+    settings = FitConfig(epochs=1, batch=BATCH, chunk=chunk, held_out=0, precision=precision)
+    model: Model = BetaVAE(profiles.axes, BetaVAEConfig(beta=0.1))
+    fabric = Fabric(accelerator="cpu", devices=1, precision=PRECISIONS[chosen_precision(settings)])
+    fitting = Fitting(fabric, model, profiles, settings, Path("unused"))
+    return lambda: fitting.train(lambda done, total, loss: None)
+
+
+def pythae_steps(profiles: Profiles, folder: str) -> Callable[[], None]:
+    """One epoch of pythae's trainer on the same network."""
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import BetaVAE as TheirVAE
+    from pythae.models import BetaVAEConfig as TheirConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    class Encoder(BaseEncoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Sequential(*[m for i, o in ((5, 16), (16, 32), (32, 64)) for m in down(i, o)])
+            self.mean, self.log_variance = nn.Linear(768, 10), nn.Linear(768, 10)
+
+        def forward(self, x: Tensor) -> ModelOutput:
+            h = self.conv(x).flatten(1)
+            return ModelOutput(embedding=self.mean(h), log_covariance=self.log_variance(h))
+
+    class Decoder(BaseDecoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tail = nn.Sequential(nn.Linear(10, 768), nn.ReLU())
+            self.conv = nn.Sequential(*up(64, 32), nn.ReLU(), *up(32, 16), nn.ReLU(), *up(16, 5), nn.Sigmoid())
+
+        def forward(self, z: Tensor) -> ModelOutput:
+            return ModelOutput(reconstruction=self.conv(self.tail(z).view(-1, 64, 4, 3)))
+
+    x = torch.from_numpy(profiles.in_unit("peak").dense()).movedim(-1, 1).contiguous()
+    config = TheirConfig(input_dim=(5, 32, 24), latent_dim=10, reconstruction_loss="bce", beta=0.1)
+    trainer = BaseTrainer(
+        TheirVAE(config, Encoder(), Decoder()),
+        BaseDataset(x, torch.zeros(len(x))),
+        training_config=BaseTrainerConfig(
+            folder, per_device_train_batch_size=BATCH, num_epochs=1, learning_rate=1e-3, no_cuda=True
+        ),
+    )
+    trainer.prepare_training()
+    return lambda: trainer.train_step(epoch=1)
+
+
+def down(channels: int, filters: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, filters, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()]
+
+
+def up(channels: int, filters: int) -> list[nn.Module]:
+    return [nn.Upsample(scale_factor=2), nn.Conv2d(channels, filters, 3, padding=1)]
+
+
+def rate(steps: Callable[[], None], users: int) -> float:
+    start = time.perf_counter()
+    steps()
+    return users / (time.perf_counter() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--chunks", type=int, nargs="*", default=[500])
+    parser.add_argument("--quick", action="store_true", help="1,000 users, once")
+    arguments = parser.parse_args()
+    users, repeats = (1000, 1) if arguments.quick else (arguments.users, arguments.repeats)
+    logging.disable(logging.INFO)
+    profiles = simulated(users)
+    print(describe())
+    with tempfile.TemporaryDirectory() as folder:
+        rivals: dict[str, Callable[[], Callable[[], None]]] = {"pythae float32": lambda: pythae_steps(profiles, folder)}
+        for chunk in arguments.chunks:
+            for precision in ("float32", "bfloat16"):
+                rivals[f"habitus {precision} chunk {chunk}"] = (
+                    lambda precision=precision, chunk=chunk: habitus_steps(profiles, precision, chunk)
+                )
+        rates: dict[str, list[float]] = {name: [] for name in rivals}
+        for _ in range(repeats):
+            for name, make in rivals.items():
+                rates[name].append(rate(make(), users))
+    base = rates["pythae float32"]
+    for name, values in rates.items():
+        ratios = [value / other for value, other in zip(values, base, strict=True)]
+        print(
+            f"{name:28} {median(values):8,.0f} profiles/s (min {min(values):,.0f}, max {max(values):,.0f})  "
+            f"ratio {median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

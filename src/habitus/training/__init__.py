@@ -1,0 +1,118 @@
+"""Fit any model to any population, on Lightning Fabric: CPU or GPU, one process or several, resumable.
+
+The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit that was killed and
+resumed ends with the same numbers as one that was not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+
+from habitus.models.base import Model
+from habitus.profiles.batches import Population
+from habitus.profiles.store import read_header
+from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.training.config import OPTIMISERS, PRECISIONS, FitConfig, chosen_precision
+from habitus.training.fitting import Fitting, Progress, run_fit
+
+__all__ = ["OPTIMISERS", "PRECISIONS", "FitConfig", "Fitting", "Progress", "check_out", "chosen_precision", "fit"]
+
+
+def fit(
+    kind: type[Model],
+    data: Population,
+    config: Any = None,
+    *,
+    fit: FitConfig | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    on_progress: Progress = lambda done, total, loss: None,
+) -> Run:
+    """Fit a model.
+
+    Args:
+        kind: The class of the model, such as BetaVAE.
+        data: The profiles to learn from, in memory or on disk.
+        config: The model's settings; None takes its defaults.
+        fit: How to fit.
+        out: Folder for the run; None keeps it in memory only.
+        resume: Go on with the unfinished run in ``out``.
+        on_progress: Called after each step with profiles seen, profiles in all, and the loss.
+
+    Returns:
+        The run, complete.
+
+    Raises:
+        ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is not given.
+        KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
+    """
+    settings = fit or FitConfig()
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
+            return _fit(kind, data, config, settings, Path(folder) / "run", False, on_progress)
+    return _fit(kind, data, config, settings, Path(out), resume, on_progress)
+
+
+def _fit(
+    kind: type[Model],
+    data: Population,
+    config: Any,
+    settings: FitConfig,
+    out: Path,
+    resume: bool,
+    progress: Progress,
+) -> Run:
+    check_out(out, resume)
+    if len(data) == 0:
+        raise ValueError("expected profiles to learn from, got none")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model = kind(data.axes, config)
+    if resume:
+        check_same(out, model, settings)
+    fabric = Fabric(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy="ddp_spawn" if settings.devices > 1 else "auto",
+        precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
+    )
+    task = partial(run_fit, model=model, data=data, settings=settings, out=out, resume=resume)
+    if settings.devices == 1:
+        fabric.launch()
+        task(fabric, progress=progress)
+    else:
+        fabric.launch(task)
+    return load(out)
+
+
+def check_out(out: Path, resume: bool) -> None:
+    """Refuse to fit over what is there, or to go on with what is not.
+
+    Raises:
+        ValueError: saying what to do instead.
+    """
+    if resume and not (out / CHECKPOINT).is_file():
+        raise ValueError(f"no unfinished run in {out} to resume")
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} exists; give --resume to go on with an unfinished run, or another --out")
+
+
+def check_same(out: Path, model: Model, settings: FitConfig) -> None:
+    """Refuse to go on with a run that was begun on other axes or with other settings.
+
+    Raises:
+        ValueError: naming the first difference.
+    """
+    header = read_header(out, KIND, VERSION)
+    begun = {"axes": header["axes"], **header["config"], **header["fit"]}
+    now = {"axes": model.axes.to_json(), **asdict(model.config), **asdict(settings)}
+    for name, value in now.items():
+        if begun.get(name) != value:
+            raise ValueError(f"the run in {out} was begun with {name}={begun.get(name)}, got {value}; keep to that")

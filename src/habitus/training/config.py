@@ -1,0 +1,67 @@
+"""Settings of a fit, and which precision this machine is fast in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+}
+PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Settings of a fit; the defaults are those of "Time pictures" 5.2.3.
+
+    Attributes:
+        epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
+        batch: Profiles per step of the optimiser.
+        chunk: Profiles whose gradients are computed together; a batch is made of chunks that stay in the cache.
+        optimiser: adam, rmsprop or adagrad.
+        learning_rate: Step size.
+        seed: Decides weights, order and noise.
+        held_out: Share of the users that the model is not fitted to but judged on as it learns.
+        precision: float32, bfloat16, or auto: bfloat16 where the processor computes in it.
+        accelerator: cpu, cuda, or auto.
+        devices: Processes, each on its own device.
+    """
+
+    epochs: int = 10
+    batch: int = 500
+    chunk: int = 500
+    optimiser: str = "adam"
+    learning_rate: float = 1e-3
+    seed: int = 0
+    held_out: float = 0.05
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "chunk", "devices"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.optimiser not in OPTIMISERS:
+            raise ValueError(f"optimiser must be one of {', '.join(OPTIMISERS)}; got {self.optimiser!r}")
+        if self.precision not in ("auto", *PRECISIONS):
+            raise ValueError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out must be at least 0 and below 1, got {self.held_out}")
+
+
+def chosen_precision(settings: FitConfig) -> str:
+    """The precision that auto stands for on this machine: bfloat16 only where the hardware computes in it."""
+    if settings.precision != "auto":
+        return settings.precision
+    if settings.accelerator != "cpu" and torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    has = torch.cpu.get_capabilities()
+    return "bfloat16" if has.get("amx_bf16") or has.get("avx512_bf16") else "float32"

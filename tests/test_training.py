@@ -1,0 +1,189 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.output import read_json
+from habitus.profiles.store import save
+from habitus.run import CHECKPOINT, load
+from habitus.synthesis import generate
+from habitus.training import FitConfig, chosen_precision, fit
+from habitus.training import fitting as fitting_module
+
+SMALL = FitConfig(epochs=3, batch=32, chunk=16, precision="float32", accelerator="cpu", held_out=0.1)
+MODEL = BetaVAEConfig(latents=3)
+
+
+class Stop(KeyboardInterrupt):
+    """Ctrl-C, at a step that the test chooses."""
+
+
+def stop_at(profiles: int):
+    def progress(done: int, total: int, loss: float) -> None:
+        if done >= profiles:
+            raise Stop
+
+    return progress
+
+
+def weights(run):
+    return run.model.state_dict()
+
+
+def same(one, other):
+    return all(torch.equal(a, b) for a, b in zip(weights(one).values(), weights(other).values(), strict=True))
+
+
+def test_the_loss_falls_and_the_history_is_whole(population):
+    run = fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, epochs=30))
+    losses = run.history["loss"]
+    assert losses[-1] < 0.7 * losses[0]
+    assert run.history["step"][-1] == 30 * 4
+    assert run.history["held_out_loss"][-1] is not None
+    np.testing.assert_allclose(
+        np.array(run.history["reconstruction"]) + 0.1 * np.array(run.history["kl"]), losses, rtol=1e-4
+    )
+
+
+def test_same_seed_same_run_and_other_seed_another(population):
+    first, second = (fit(BetaVAE, population, MODEL, fit=SMALL) for _ in range(2))
+    assert same(first, second)
+    assert first.history == second.history
+    assert not same(first, fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, seed=1)))
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "rmsprop", "adagrad"])
+def test_stopped_and_resumed_is_as_never_stopped(population, tmp_path, optimiser):
+    settings = dataclasses.replace(SMALL, optimiser=optimiser)
+    whole = fit(BetaVAE, population, MODEL, fit=settings)
+    with pytest.raises(Stop):
+        fit(BetaVAE, population, MODEL, fit=settings, out=tmp_path / "run", on_progress=stop_at(150))
+    resumed = fit(BetaVAE, population, MODEL, fit=settings, out=tmp_path / "run", resume=True)
+    assert same(whole, resumed)
+    assert whole.history == resumed.history
+    assert not (tmp_path / "run" / CHECKPOINT).exists()
+
+
+def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
+    save(tmp_path / "train", population.chunks(), axes)
+    script = (
+        "import sys; from habitus.training import *; from habitus.training import fitting\n"
+        "from habitus.models.beta_vae import *; from habitus.profiles.store import StoredProfiles\n"
+        "fitting.CHECKPOINT_SECONDS = 0.0\n"
+        f"fit(BetaVAE, StoredProfiles.open({str(tmp_path / 'train')!r}), BetaVAEConfig(latents=3),\n"
+        f"    fit=FitConfig(**{dataclasses.asdict(SMALL)!r}), out={str(tmp_path / 'run')!r},\n"
+        "    on_progress=lambda done, total, loss: print(done, flush=True))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if int(line) > 120:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    process.wait()
+    header = read_json(tmp_path / "run" / "habitus.json")
+    assert header["about"]["complete"] is False
+    with pytest.raises(ValueError, match="--resume"):
+        load(tmp_path / "run")
+    resumed = fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
+    assert same(resumed, fit(BetaVAE, population, MODEL, fit=SMALL))
+
+
+def test_resume_refuses_other_settings(population, tmp_path):
+    with pytest.raises(Stop):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=stop_at(10))
+    with pytest.raises(ValueError, match=r"begun with beta=0\.1"):
+        fit(BetaVAE, population, BetaVAEConfig(beta=2, latents=3), fit=SMALL, out=tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match="no unfinished run"):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "absent", resume=True)
+    with pytest.raises(ValueError, match="exists"):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run")
+
+
+def test_chunks_do_not_change_the_result(population):
+    settings = dataclasses.replace(SMALL, chunk=32)
+    run, other = (fit(BetaVAE, population, dataclasses.replace(MODEL, beta=0), fit=s) for s in (SMALL, settings))
+    assert np.isfinite(run.history["loss"]).all()
+    # Noise is drawn chunk by chunk from one stream of the step: the same numbers, summed in another order.
+    np.testing.assert_allclose(run.history["loss"], other.history["loss"], rtol=1e-3)
+
+
+def test_a_set_larger_than_the_buffer_is_learned_from_disk(population, axes, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting_module, "BUFFER", 50)
+    stored = save(tmp_path / "train", population.chunks(), axes)
+    run = fit(BetaVAE, stored, MODEL, fit=dataclasses.replace(SMALL, epochs=30))
+    assert run.about["profiles"] == 108
+    assert run.history["loss"][-1] < 0.7 * run.history["loss"][0]
+
+
+def test_two_processes_learn_what_one_does(population, tmp_path):
+    settings = dataclasses.replace(SMALL, epochs=2, chunk=32)
+    run = fit(BetaVAE, population, MODEL, fit=dataclasses.replace(settings, devices=2), out=tmp_path / "two")
+    one = fit(BetaVAE, population, MODEL, fit=settings)
+    assert run.history["step"] == one.history["step"]
+    np.testing.assert_allclose(run.history["held_out_loss"][-1], one.history["held_out_loss"][-1], rtol=0.05)
+
+
+def test_a_loss_that_explodes_is_one_clear_line(population):
+    with pytest.raises(ValueError, match="not finite after"):
+        fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, learning_rate=1e30))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"epochs": 0},
+        {"batch": 0},
+        {"optimiser": "sgd2"},
+        {"precision": "int8"},
+        {"learning_rate": 0},
+        {"held_out": 1},
+    ],
+)
+def test_impossible_settings_are_refused(setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        FitConfig(**setting)
+
+
+def test_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch):
+    cpu = dataclasses.replace(SMALL, precision="auto")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert chosen_precision(cpu) == "float32"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    assert chosen_precision(cpu) == "bfloat16"
+
+
+def test_generated_users_do_not_depend_on_how_many_are_asked_for(population):
+    run = fit(BetaVAE, population, MODEL, fit=SMALL)
+    few, many = generate(run, 5, 1, threshold=0.2), generate(run, 3000, 1, threshold=0.2)
+    np.testing.assert_array_equal(few.dense(), many.slice(0, 5).dense())
+    assert (many.values > 0.2).all()
+    assert generate(run, 5, 1, threshold=0).shape == few.shape
+
+
+def test_the_threshold_brings_daily_activity_to_that_of_the_training_users(population):
+    run = fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, epochs=20))
+    drawn = generate(run, 2000, 0)
+    share = np.array(run.about["active_share"])
+    active = (drawn.dense().max((2, 3)) > 0).mean(0)
+    free = (generate(run, 2000, 0, threshold=0).dense().max((2, 3)) > 0).mean(0)
+    assert ((active - share) ** 2).sum() < ((free - share) ** 2).sum()
+
+
+def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting_module, "CHECKPOINT_SECONDS", 0.0)
+    seen = []
+
+    def progress(done: int, total: int, loss: float) -> None:
+        seen.append((tmp_path / "run" / CHECKPOINT).stat().st_mtime_ns)
+        time.sleep(0.01)
+
+    fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=progress)
+    assert len(set(seen)) > 3

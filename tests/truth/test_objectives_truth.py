@@ -1,0 +1,131 @@
+"""KL against Eq 3.6 and Monte Carlo; likelihoods against scipy; nets against the slow clear version."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Generator
+from torch.distributions import Independent, Normal
+from torch.nn import functional
+
+from habitus.parts.likelihoods import Counts, CrossEntropy, SquaredError
+from habitus.parts.nets import UpConv2d
+from habitus.parts.objectives import (
+    diagonal_normal,
+    kl_from_standard_normal,
+    negative_log_likelihood,
+    reparameterised,
+)
+from habitus.parts.priors import Mixture, StandardNormal
+
+
+@pytest.fixture
+def q() -> Independent:
+    return diagonal_normal(torch.tensor([[0.3, -1.2, 0.0, -1.0, 0.5, 0.0], [2.0, 0.1, -0.4, 0.2, -3.0, 1.0]]))
+
+
+def test_kl_is_equation_3_6(q):
+    mean, variance = q.mean, q.variance
+    by_hand = 0.5 * (variance + mean**2 - 1 - variance.log())
+    torch.testing.assert_close(kl_from_standard_normal(q), by_hand)
+
+
+def test_kl_against_monte_carlo(q):
+    generator = Generator().manual_seed(0)
+    draws = torch.stack([reparameterised(q, generator) for _ in range(40_000)])
+    inside = q.base_dist.log_prob(draws) - Normal(0, 1).log_prob(draws)
+    error = inside.std(0) / len(draws) ** 0.5
+    assert ((inside.mean(0) - kl_from_standard_normal(q)).abs() <= 5 * error).all()
+
+
+def test_kl_of_the_prior_is_zero():
+    assert kl_from_standard_normal(diagonal_normal(torch.zeros(2, 8))).abs().max() == 0
+
+
+def test_draws_have_the_moments_of_q(q):
+    generator = Generator().manual_seed(1)
+    draws = torch.stack([reparameterised(q, generator) for _ in range(40_000)])
+    torch.testing.assert_close(draws.mean(0), q.mean, atol=0.06, rtol=0)
+    torch.testing.assert_close(draws.std(0), q.stddev, atol=0.05, rtol=0)
+
+
+def test_cross_entropy_on_binary_values_is_bernoulli():
+    logits, x = torch.randn(50), (torch.rand(50) < 0.5).float()
+    expected = stats.bernoulli.logpmf(x.numpy(), torch.sigmoid(logits).numpy())
+    np.testing.assert_allclose(CrossEntropy()(logits).log_prob(x).numpy(), expected, rtol=1e-5)
+
+
+def test_cross_entropy_between_zero_and_one_is_the_cross_entropy():
+    logits, x = torch.randn(50).double(), torch.rand(50).double()
+    p = torch.sigmoid(logits)
+    expected = x * p.log() + (1 - x) * (1 - p).log()
+    torch.testing.assert_close(CrossEntropy()(logits).log_prob(x), expected)
+
+
+def test_squared_error_is_a_gaussian_and_a_squared_error():
+    features, x = torch.randn(50), torch.rand(50)
+    p = SquaredError()(features)
+    mean = torch.sigmoid(features)
+    np.testing.assert_allclose(
+        p.log_prob(x).numpy(), stats.norm.logpdf(x.numpy(), mean.numpy(), 0.5**0.5), rtol=1e-5, atol=1e-6
+    )
+    shifted = -p.log_prob(x) - (x - mean) ** 2
+    torch.testing.assert_close(shifted, torch.full_like(shifted, 0.5 * np.log(np.pi)), atol=1e-5, rtol=0)
+
+
+def test_counts_are_poisson_and_draws_have_its_moments():
+    features, x = torch.linspace(-3, 3, 20), torch.arange(20).float() % 5
+    p = Counts()(features)
+    rate = functional.softplus(features) + 1e-6
+    np.testing.assert_allclose(p.log_prob(x).numpy(), stats.poisson.logpmf(x.numpy(), rate.numpy()), rtol=1e-4)
+    draws = Counts().draw(Counts()(features.expand(20_000, 20)), Generator().manual_seed(0))
+    assert (draws == draws.round()).all()
+    torch.testing.assert_close(draws.mean(0), rate, atol=0.08, rtol=0)
+    torch.testing.assert_close(draws.var(0), rate, atol=0.2, rtol=0)
+
+
+def test_negative_log_likelihood_sums_over_cells():
+    features, x = torch.randn(4, 3, 2, 5), torch.rand(4, 3, 2, 5)
+    p = CrossEntropy()(features)
+    expected = [-p.log_prob(x)[user].sum() for user in range(4)]
+    torch.testing.assert_close(negative_log_likelihood(p, x), torch.stack(expected))
+
+
+@pytest.mark.parametrize("size", [(4, 3), (1, 1), (5, 7)])
+def test_up_convolution_is_up_sampling_then_convolution(size):
+    layer, x = UpConv2d(6, 4).double(), torch.randn(3, 6, *size).double().requires_grad_()
+    slow = functional.conv2d(functional.interpolate(x, scale_factor=2), layer.weight, layer.bias, padding=1)
+    torch.testing.assert_close(layer(x), slow)
+    weights = torch.randn_like(slow)
+    parameters = [x, layer.weight, layer.bias]
+    fast_gradients = torch.autograd.grad((layer(x) * weights).sum(), parameters)
+    slow_gradients = torch.autograd.grad((slow * weights).sum(), parameters)
+    torch.testing.assert_close(fast_gradients, slow_gradients)
+
+
+def test_standard_normal_prior():
+    prior = StandardNormal(3)
+    z = prior.sample(50_000, Generator().manual_seed(0))
+    torch.testing.assert_close(torch.cov(z.T), torch.eye(3), atol=0.03, rtol=0)
+    expected = stats.multivariate_normal(np.zeros(3)).logpdf(z[:5].numpy())
+    np.testing.assert_allclose(prior.distribution().log_prob(z[:5]).numpy(), expected, rtol=1e-4)
+
+
+def test_mixture_prior_recovers_a_mixture():
+    rng = np.random.default_rng(0)
+    centres = np.array([[-4.0, 0.0], [4.0, 2.0]])
+    z = centres[rng.integers(0, 2, 4000)] + rng.normal(size=(4000, 2)) * [0.5, 1.5]
+    prior = Mixture.fit(torch.from_numpy(z), seed=0)
+    drawn = prior.sample(4000, Generator().manual_seed(0)).numpy()
+    for axis in range(2):
+        assert stats.ks_2samp(z[:, axis], drawn[:, axis]).statistic < 0.05
+    truth = np.logaddexp(
+        *(stats.multivariate_normal(c, np.diag([0.25, 2.25])).logpdf(z) for c in centres)
+    ) - np.log(2)
+    mine = prior.distribution().log_prob(torch.from_numpy(z).float()).numpy()
+    assert abs((truth - mine).mean()) < 0.03
+
+
+def test_mixture_needs_users():
+    with pytest.raises(ValueError, match="at least 10"):
+        Mixture.fit(torch.zeros(3, 2), seed=0)
