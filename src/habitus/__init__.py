@@ -1,1 +1,91 @@
-"""habitus learns the habits in event logs."""
+"""habitus learns the habits in event logs, and generates populations you can trust.
+
+    events ──profile──▶ profiles ──fit──▶ run ──generate──▶ profiles ──evaluate──▶ report
+
+Each noun is a type (``EventLog``, ``Profiles``, ``Run``, ``Evaluation``), each arrow a function. A generated
+population is ``Profiles``, as the real one is, so everything that works on one works on the other:
+
+    log = habitus.EventLog.open("events.parquet", user="user_id", time="timestamp", channel="platform")
+    profiles = habitus.profile(log)
+    train, test = profiles.split(test=0.26, seed=0)
+    run = habitus.fit(habitus.BetaVAE, train, out="runs/vae")
+    generated = habitus.generate(run, users=5000, seed=1)
+    found = habitus.evaluate(generated, test, train)
+    habitus.write_report("report.html", found, generated, test)
+
+Names are looked up when they are first used, so ``import habitus`` is quick and torch comes only where needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from habitus.describe import Description
+    from habitus.evaluation import Evaluation, evaluate
+    from habitus.events import EventLog
+    from habitus.folders import load
+    from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+    from habitus.parts.shapes import Axes
+    from habitus.profiles.build import ProfileConfig, profile
+    from habitus.profiles.sparse import Profiles
+    from habitus.profiles.store import StoredProfiles
+    from habitus.report import write_report
+    from habitus.run import Run
+    from habitus.synthesis import generate
+    from habitus.training import FitConfig, fit
+
+__version__ = version("habitus")
+
+_HOME = {
+    "Axes": "habitus.parts.shapes",
+    "BetaVAE": "habitus.models.beta_vae",
+    "BetaVAEConfig": "habitus.models.beta_vae",
+    "Description": "habitus.describe",
+    "Evaluation": "habitus.evaluation",
+    "EventLog": "habitus.events",
+    "FitConfig": "habitus.training",
+    "ProfileConfig": "habitus.profiles.build",
+    "Profiles": "habitus.profiles.sparse",
+    "Run": "habitus.run",
+    "StoredProfiles": "habitus.profiles.store",
+    "evaluate": "habitus.evaluation",
+    "fit": "habitus.training",
+    "generate": "habitus.synthesis",
+    "load": "habitus.folders",
+    "profile": "habitus.profiles.build",
+    "write_report": "habitus.report",
+}
+
+__all__ = [
+    "Axes",
+    "BetaVAE",
+    "BetaVAEConfig",
+    "Description",
+    "Evaluation",
+    "EventLog",
+    "FitConfig",
+    "ProfileConfig",
+    "Profiles",
+    "Run",
+    "StoredProfiles",
+    "evaluate",
+    "fit",
+    "generate",
+    "load",
+    "profile",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'habitus' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -104,8 +104,31 @@ def load(path: Path | str) -> Run:
     prior = {name.removeprefix(PRIOR): tensors.pop(name) for name in list(tensors) if name.startswith(PRIOR)}
     load_state(model, tensors, path / WEIGHTS)
     mixture = Mixture(prior["weights"], prior["means"], prior["scales"]) if prior else None
-    history = pq.read_table(path / HISTORY).to_pydict()
+    history = read_history(path)
     return Run(model.eval(), mixture, header["fit"], history, header["about"], path)
+
+
+def read_history(path: Path) -> History:
+    """The history of a finished run.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
+    try:
+        return pq.read_table(path / HISTORY).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path / HISTORY} is missing or damaged: {error}") from None
+
+
+def curves(history: History) -> dict[str, list[float]]:
+    """A history as a report draws it: held-out losses without their gaps, beside their own ``held_out_step``."""
+    judged = [loss is not None for loss in history.get("held_out_loss", [])]
+    columns = history | ({"held_out_step": history["step"]} if any(judged) else {})
+    kept = {
+        name: [value for value, at in zip(column, judged, strict=True) if at] if "held_out" in name else column
+        for name, column in columns.items()
+    }
+    return {name: [float("nan") if v is None else v for v in column] for name, column in kept.items()}
 
 
 def write_run_header(path: Path, model: Model, fit: dict[str, Any], about: dict[str, Any]) -> None:

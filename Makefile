@@ -1,0 +1,48 @@
+# make install   the package in .venv, at the versions of constraints.txt
+# make demo      20,000 simulated users through the whole flow, to demo/report.html
+# make test      style, types and tests
+
+PYTHON ?= python3
+# Where the index offers torch with GPU packages and none are wanted, about 3 GB of them:
+#     make install PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PIP_ARGS ?=
+USERS ?= 20000
+BIN := .venv/bin
+STAMP := .venv/.installed
+HABITUS := $(BIN)/habitus
+
+.PHONY: install demo test clean
+
+install: $(STAMP)
+
+# Again only when what is asked for has changed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "habitus needs Python 3.11 or newer; give one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || \
+	    { rm -rf .venv; echo "cannot make .venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "installing into .venv (a few minutes the first time)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: $(STAMP)
+	rm -rf demo
+	$(HABITUS) simulate --users $(USERS) --days 32 --seed 0 --out demo/events.parquet
+	$(HABITUS) profile demo/events.parquet --user user_id --time timestamp --channel platform \
+	    --start 2018-02-01 --days 32 --timezone UTC --out demo/profiles
+	$(HABITUS) describe demo/profiles
+	$(HABITUS) split demo/profiles --test 0.26 --seed 0 --out demo/train demo/test
+	$(HABITUS) fit demo/train --model beta-vae --set beta=0.1 --epochs 10 --seed 0 --out demo/runs/vae
+	$(HABITUS) generate demo/runs/vae --users 5000 --seed 1 --out demo/generated
+	$(HABITUS) evaluate demo/generated --against demo/test --train demo/train \
+	    --json demo/metrics.json --html demo/report.html
+	@echo "open demo/report.html"
+
+test: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/pytest -n 2 --quiet
+
+clean:
+	rm -rf .venv demo

@@ -1,0 +1,80 @@
+"""The command line: one subcommand per arrow of the flow, each in its own file, loaded when it is called.
+
+Loading a subcommand may take seconds (torch does), so ``habitus --help`` loads none: it lists ``COMMANDS``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from habitus.cli.console import one_line_errors, out
+
+STEPS, LOOK = "The flow, in order", "Look, and take along"
+COMMANDS = {
+    "simulate": (STEPS, "Make an event log of users whose true factors are known."),
+    "profile": (STEPS, "Count a log's events per user, day, slot and channel."),
+    "split": (STEPS, "Split profiles into two sets, by user."),
+    "fit": (STEPS, "Fit a model to profiles."),
+    "generate": (STEPS, "Draw users that never existed from a fitted model."),
+    "evaluate": (STEPS, "Measure how far a generated population is from a real one."),
+    "describe": (LOOK, "Say what is in a set of profiles, and what looks odd."),
+    "export": (LOOK, "Turn profiles back into an event log."),
+}
+FLOW = """Learn the habits in an event log, and generate a population you can trust.
+
+Example, from nothing to a report:
+
+[dim]$[/dim] habitus simulate --users 2000 --out demo/events.parquet\n
+[dim]$[/dim] habitus profile demo/events.parquet --user user_id --time timestamp --channel platform
+--out demo/profiles\n
+[dim]$[/dim] habitus split demo/profiles --test 0.26 --out demo/train demo/test\n
+[dim]$[/dim] habitus fit demo/train --out demo/runs/vae\n
+[dim]$[/dim] habitus generate demo/runs/vae --users 2000 --out demo/generated\n
+[dim]$[/dim] habitus evaluate demo/generated --against demo/test --train demo/train --html demo/report.html
+"""
+
+
+class Lazy(TyperGroup):
+    """A group whose commands are stubs with a name and a line of help until one is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is called, from its own module."""
+        name, _, rest = super().resolve_command(ctx, args)
+        with one_line_errors():
+            command = typer.main.get_command(import_module(f"habitus.cli.{name}").app)
+        return name, command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it; whatever the user can mend is one line."""
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(cls=Lazy, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+for _name, (_panel, _help) in COMMANDS.items():
+    app.command(_name, help=_help, rich_help_panel=_panel)(lambda: None)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out(f"habitus {version('habitus')}")
+        raise typer.Exit
+
+
+@app.callback(help=FLOW)
+def _habitus(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; ends with SystemExit, 0 when all went well."""
+    app(args=args, prog_name="habitus")

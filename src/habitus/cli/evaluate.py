@@ -1,0 +1,137 @@
+"""habitus evaluate."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from habitus.cli.console import out, out_table, plain, spinner
+from habitus.cli.options import Seed, command_app
+from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate
+from habitus.output import write_json
+from habitus.profiles.store import StoredProfiles
+from habitus.provenance import versions
+from habitus.report import write_report
+from habitus.report.wording import Row, rival_name, rows_of, times
+from habitus.run import HISTORY, curves, read_history
+
+app = command_app()
+MADE, JUDGED, WRITTEN = "What is judged", "Against what", "What is written"
+
+Generated = Annotated[Path, typer.Argument(help="Folder of the generated profiles.", show_default=False)]
+Against = Annotated[
+    Path,
+    typer.Option(
+        help="Real profiles, best ones that no model has seen.", rich_help_panel=JUDGED, show_default=False
+    ),
+]
+Train = Annotated[
+    Path | None,
+    typer.Option(
+        help="Real profiles for the floor and the rivals; without it the reference is split for the floor.",
+        rich_help_panel=JUDGED,
+    ),
+]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.", rich_help_panel=WRITTEN)]
+Html = Annotated[Path | None, typer.Option("--html", help="Write the report here.", rich_help_panel=WRITTEN)]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--run",
+        help="Run whose loss curves go into the report.",
+        rich_help_panel=WRITTEN,
+        show_default="the one that generated the profiles, if it is still there",
+    ),
+]
+
+
+@app.command(
+    epilog="Example: habitus evaluate demo/generated --against demo/test --train demo/train "
+    "--json demo/metrics.json --html demo/report.html"
+)
+def _evaluate(
+    generated: Generated,
+    against: Against,
+    train: Train = None,
+    json: Json = None,
+    html: Html = None,
+    run: RunFolder = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure how far a generated population is from a real one.
+
+    Every figure is lower-is-better and stands beside its floor, what another real sample scores, and beside what a
+    method without learning scores.
+    """
+    ours, theirs = StoredProfiles.open(generated), StoredProfiles.open(against)
+    real = StoredProfiles.open(train) if train else None
+    history = _history(run, ours.about) if html else None
+    with spinner("Evaluating"):
+        found = evaluate(ours, theirs, real, zero_threshold=ours.about.get("zero_threshold"), seed=seed)
+        if json:
+            write_json(json, found.to_json())
+        if html:
+            command = _command(against=against, train=train, json=json, html=html, run=run, seed=seed)
+            told = {"Command": f"habitus evaluate {shlex.quote(str(generated))}{command}", **_versions()}
+            write_report(html, found, ours, theirs, history=history, provenance=told)
+    out_table(_table(found))
+    for line in _activity(found):
+        out(line)
+    for path in filter(None, (json, html)):
+        out(f"{path}: written")
+
+
+def _history(run: Path | None, about: dict[str, Any]) -> dict[str, list[float]] | None:
+    """Loss curves of the run that is named, or of the one that made the population where it is still there."""
+    if run is not None:
+        return curves(read_history(run))
+    made_by = Path(about.get("run", ""))
+    return curves(read_history(made_by)) if (made_by / HISTORY).is_file() else None
+
+
+def _command(**options: Any) -> str:
+    given = {name: value for name, value in options.items() if value is not None}
+    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items())
+
+
+def _versions() -> dict[str, str]:
+    return {"Versions": ", ".join(f"{name} {number}" for name, number in versions()["versions"].items())}
+
+
+def _table(found: Evaluation) -> Table:
+    """Every figure beside its floor and the rivals; a ratio of 1 is as good as another real sample."""
+    rivals = list(found.rivals)
+    table = Table(title="Lower is better; the floor is what another real sample scores", title_justify="left")
+    table.add_column("figure")
+    for name in ("generated", "floor", "ratio", *map(rival_name, rivals)):
+        table.add_column(name, justify="right")
+    for row in rows_of(found.to_json()):
+        table.add_row(*map(plain, _cells(row, rivals)))
+    return table
+
+
+def _cells(row: Row, rivals: list[str]) -> list[str]:
+    unit = f" ({row.unit.partition(',')[0]})" if row.unit and row.unit not in row.text(1) else ""
+    scores = [row.text(value) for value in (row.generated, row.floor)]
+    return [row.name + unit, *scores, times(row.ratio), *(row.text(row.rivals.get(rival)) for rival in rivals)]
+
+
+def _activity(found: Evaluation) -> list[str]:
+    """Active users, as a share of all, averaged over the days whose window is full."""
+    lines = []
+    for activity in ACTIVITIES:
+        error, floor = (part[activity.name]["relative_error"] for part in (found.figures, found.floor))
+        if error is not None:
+            ours, theirs = (
+                active_users(each.active, activity.window)[activity.first_day :].mean()
+                for each in (found.generated, found.reference)
+            )
+            lines.append(
+                f"{activity.name.upper()}: {ours:.1%} of generated users, {theirs:.1%} of real ones; "
+                f"relative error {error:.2%}, floor {floor:.2%}"
+            )
+    return lines

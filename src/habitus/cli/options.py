@@ -1,0 +1,137 @@
+"""How options are read, and the options that several commands share."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from habitus.parts.shapes import MINUTES_PER_DAY, WEEKDAYS
+
+DAY = ["%Y-%m-%d"]
+SLOT = re.compile(r"(\d+)\s*(m|min|h)?")
+YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+Stored = Annotated[Path, typer.Argument(help="Folder of profiles.", show_default=False)]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def command_app() -> typer.Typer:
+    """The Typer application of one subcommand."""
+    return typer.Typer(rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False)
+
+
+def date_of(moment: dt.datetime | None) -> dt.date | None:
+    """The day of an option read as a date and time."""
+    return None if moment is None else moment.date()
+
+
+def slot_minutes(text: str) -> int:
+    """Minutes in a slot given as ``1h``, ``30m`` or ``30``.
+
+    Raises:
+        ValueError: if it is not such a length, or does not divide a day.
+
+    >>> slot_minutes("2h"), slot_minutes("15m"), slot_minutes("90")
+    (120, 15, 90)
+    """
+    match = SLOT.fullmatch(text.strip().lower())
+    minutes = int(match[1]) * (60 if match[2] == "h" else 1) if match else 0
+    if not minutes or MINUTES_PER_DAY % minutes:
+        raise ValueError(f"--slot must be a length that divides a day, such as 1h, 30m or 15m; got {text!r}")
+    return minutes
+
+
+def weekday_number(name: str | None) -> int | None:
+    """0 for monday to 6 for sunday; three letters are enough.
+
+    Raises:
+        ValueError: for what is no weekday.
+
+    >>> weekday_number("Monday"), weekday_number("sun"), weekday_number(None)
+    (0, 6, None)
+    """
+    if name is None:
+        return None
+    short = name.strip().lower()[:3]
+    if short not in (days := [day.lower() for day in WEEKDAYS]):
+        raise ValueError(f"--align must be a weekday such as monday, got {name!r}")
+    return days.index(short)
+
+
+def names_of(text: str | None) -> tuple[str, ...] | None:
+    """Names separated by commas.
+
+    Raises:
+        ValueError: for an empty one, or one that comes twice.
+
+    >>> names_of("web, phone")
+    ('web', 'phone')
+    """
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError(f"--channels must be distinct names separated by commas, got {text!r}")
+    return names
+
+
+def threshold_of(text: str) -> float | None:
+    """A zero threshold: None for auto, 0 for off, else the number.
+
+    Raises:
+        ValueError: if it is none of these.
+
+    >>> threshold_of("auto"), threshold_of("off"), threshold_of("0.05")
+    (None, 0.0, 0.05)
+    """
+    if text in ("auto", "off"):
+        return None if text == "auto" else 0.0
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--threshold must be auto, off or a number, got {text!r}") from None
+
+
+def settings_of(kind: type[Any], pairs: list[str]) -> dict[str, Any]:
+    """Settings of a dataclass from ``key=value`` texts, each read as its field's type.
+
+    Raises:
+        ValueError: naming the field and its type, if there is no such field or the value is not of that type.
+    """
+    types = get_type_hints(kind)
+    known = {field.name: types[field.name] for field in fields(kind)}
+    out: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set must be key=value, got {pair!r}; the keys are {_listed(known)}")
+        if name not in known:
+            raise ValueError(f"no setting {name!r}; --set takes {_listed(known)}")
+        out[name] = _value(name, text, known[name])
+    return out
+
+
+def _listed(known: dict[str, type[Any]]) -> str:
+    return ", ".join(f"{name} ({kind.__name__})" for name, kind in known.items())
+
+
+def _value(name: str, text: str, kind: type[Any]) -> Any:
+    try:
+        value = YES_NO[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise ValueError(f"setting {name} must be {_expected(kind)}, got {text!r}") from None
+    if isinstance(value, float) and math.isnan(value):
+        raise ValueError(f"setting {name} must be {_expected(kind)}, got {text!r}")
+    return value
+
+
+def _expected(kind: type[Any]) -> str:
+    words = {int: "a whole number (int)", float: "a number (float)", bool: "true or false (bool)"}
+    return words.get(kind, f"of type {kind.__name__}")
