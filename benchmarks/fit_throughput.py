@@ -21,7 +21,6 @@ from statistics import median
 
 import torch
 from lightning.fabric import Fabric
-from machine import describe
 from torch import Tensor, nn
 
 from habitus.events import EventLog
@@ -31,6 +30,7 @@ from habitus.profiles.build import ProfileConfig, profile
 from habitus.profiles.sparse import Profiles
 from habitus.simulate import write_log
 from habitus.training import PRECISIONS, FitConfig, Fitting, chosen_precision
+from machine import describe
 
 BATCH = 500
 
@@ -119,11 +119,13 @@ def main() -> None:
     profiles = simulated(users)
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
-        rivals: dict[str, Callable[[], Callable[[], None]]] = {"pythae float32": lambda: pythae_steps(profiles, folder)}
+        rivals: dict[str, Callable[[], Callable[[], None]]] = {
+            "pythae float32": lambda: pythae_steps(profiles, folder)
+        }
         for chunk in arguments.chunks:
             for precision in ("float32", "bfloat16"):
-                rivals[f"habitus {precision} chunk {chunk}"] = (
-                    lambda precision=precision, chunk=chunk: habitus_steps(profiles, precision, chunk)
+                rivals[f"habitus {precision} chunk {chunk}"] = lambda precision=precision, chunk=chunk: (
+                    habitus_steps(profiles, precision, chunk)
                 )
         rates: dict[str, list[float]] = {name: [] for name in rivals}
         for _ in range(repeats):

@@ -14,7 +14,7 @@ def describe() -> str:
     cpu = next((x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")), "?")
     has = torch.cpu.get_capabilities()
     units = ", ".join(name for name in ("amx_bf16", "avx512_bf16", "avx512_f", "avx2") if has.get(name)) or "none"
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent
-    ).stdout.strip()
-    return f"{cpu.split(':')[-1].strip()}, {os.cpu_count()} cores ({units}); commit {commit}; torch {torch.__version__}"
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    name = cpu.split(":")[-1].strip()
+    return f"{name}, {os.cpu_count()} cores ({units}); commit {commit}; torch {torch.__version__}"

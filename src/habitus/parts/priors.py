@@ -18,7 +18,7 @@ from torch.distributions import (
     Normal,
 )
 
-COMPONENTS = (1, 2, 4, 8, 16, 32, 64)
+COMPONENTS = (1, 4, 8, 32)
 
 
 class Prior(nn.Module, ABC):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -77,15 +77,15 @@ class Batches:
         if rest and len(rest[0]):
             yield rest[0]
 
-    def first(self, most: int) -> Profiles:
-        """The first of the chosen profiles, at most ``most``."""
-        parts: list[Profiles] = []
-        for group in range(self.source.groups):
-            parts.append(self._read(group))
-            if sum(map(len, parts)) >= most:
-                break
-        pool = concat(parts)
-        return pool.slice(0, min(most, len(pool)))
+    def sample(self, most: int) -> Profiles:
+        """A random ``most`` of the chosen profiles, or all of them where there are fewer."""
+        chosen = np.flatnonzero(self.chosen)
+        rng = np.random.default_rng(self.seed)
+        drawn = np.zeros(len(self.chosen), bool)
+        drawn[rng.choice(chosen, min(most, len(chosen)), replace=False)] = True
+        part = replace(self, chosen=drawn)
+        groups = np.unique(np.flatnonzero(drawn) // CHUNK)
+        return concat([part._read(int(group)) for group in groups] or [part._read(0)])
 
     @cached_property
     def _whole(self) -> Profiles | None:

@@ -202,7 +202,7 @@ class Fitting:
     def finish(self) -> None:
         """Fit the prior and write the run."""
         model = in_memory_format(self.model.to("cpu"), torch.contiguous_format).eval()
-        pool = self.train_batches.first(MIXTURE_PROFILES)
+        pool = self.train_batches.sample(MIXTURE_PROFILES)
         mixture = None
         if isinstance(model, LatentModel) and len(pool) >= 10:
             mixture = Mixture.fit(posterior_draws(model, pool, self.settings.seed), self.settings.seed)
@@ -252,4 +252,4 @@ def _sets(data: Population, unit: str, settings: FitConfig) -> tuple[Batches, Pr
     nobody = np.zeros(len(data), bool)
     held = users_drawn(data.users, settings.held_out, settings.seed) if settings.held_out else nobody
     train = Batches(data, ~held, unit, settings.batch, settings.seed, BUFFER)
-    return train, Batches(data, held, unit, settings.batch, settings.seed).first(HELD_OUT_PROFILES)
+    return train, Batches(data, held, unit, settings.batch, settings.seed).sample(HELD_OUT_PROFILES)
