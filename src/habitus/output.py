@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import uuid
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 MARKER = "habitus.json"
+NO_SPACE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 def check_replaceable(path: Path) -> None:
@@ -36,6 +38,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
     try:
         yield part
         _put(part, path)
+    except OSError as error:
+        if error.errno in NO_SPACE and str(error.filename or part).startswith(str(part)):
+            error.filename = str(path)  # the name that whoever reads the message knows
+        raise
     finally:
         _remove(part)
 

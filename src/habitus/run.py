@@ -31,7 +31,7 @@ from habitus.models.base import Model
 from habitus.output import replacing
 from habitus.parts.priors import Mixture, Prior
 from habitus.parts.shapes import Axes
-from habitus.profiles.store import read_header, write_header
+from habitus.profiles.store import header_errors, read_header, write_header
 
 KIND, VERSION = "run", 1
 WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.parquet"
@@ -97,9 +97,10 @@ def load(path: Path | str) -> Run:
     """
     path = Path(path)
     header = read_header(path, KIND, VERSION)
-    if not header["about"].get("complete"):
+    with header_errors(path):
+        complete, model = header["about"].get("complete"), build_model(header)
+    if not complete:
         raise ValueError(f"the run in {path} is not finished; go on with habitus fit ... --resume --out {path}")
-    model = build_model(header)
     tensors = load_tensors(path / WEIGHTS)
     prior = {name.removeprefix(PRIOR): tensors.pop(name) for name in list(tensors) if name.startswith(PRIOR)}
     load_state(model, tensors, path / WEIGHTS)
@@ -167,7 +168,7 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors, contiguous and on the CPU, to a safetensors file."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as part:
-        safetensors.torch.save_file(whole, part)
+        part.write_bytes(safetensors.torch.save(whole))  # its own writing hides that a disk is full
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

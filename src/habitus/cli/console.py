@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
@@ -23,6 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+
+from habitus.output import NO_SPACE
 
 DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
@@ -137,7 +138,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "out of memory; use fewer users, a smaller --batch, or a machine with more"
     text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
         return f"no space left for {error.filename or 'the output'} ({error.strerror}); free some, or change --out"
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f"{error.filename}: {(error.strerror or text).lower()}"

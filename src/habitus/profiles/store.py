@@ -16,11 +16,13 @@ population larger than memory is read chunk by chunk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +33,8 @@ from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import CHUNK, Profiles, concat, value_type
 
 KIND, VERSION, TABLE = "profiles", 1, "profiles.parquet"
+LISTS = ("cells", "values")
+PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 
 
 @dataclass(frozen=True)
@@ -57,27 +61,26 @@ class StoredProfiles:
         """
         path = Path(path)
         header = read_header(path, KIND, VERSION)
-        metadata = _open_parquet(path / TABLE).metadata
-        if metadata.num_rows != header["profiles"]:
-            raise ValueError(
-                f"{path} is damaged: expected {header['profiles']} profiles, found {metadata.num_rows}"
-            )
-        return cls(path, Axes.from_json(header["axes"]), header["about"], metadata.num_rows)
+        with header_errors(path):
+            count, axes, about = header["profiles"], Axes.from_json(header["axes"]), header["about"]
+        _check_file(path / TABLE, axes, count)
+        return cls(path, axes, about, count)
 
     def __len__(self) -> int:
         return self.count
 
-    @property
+    @cached_property
     def users(self) -> pa.Table:
         """Who each profile is: every column but cells and values."""
         file = _open_parquet(self.path / TABLE)
-        names = [name for name in file.schema_arrow.names if name not in ("cells", "values")]
-        return file.read(columns=names)
+        names = [name for name in file.schema_arrow.names if name not in LISTS]
+        with _damage(self.path / TABLE):
+            return file.read(columns=names).combine_chunks()
 
     @property
     def groups(self) -> int:
-        """Row groups in the file."""
-        return _open_parquet(self.path / TABLE).num_row_groups
+        """Row groups in the file: CHUNK profiles in each but the last."""
+        return -(-self.count // CHUNK)
 
     def read_group(self, group: int) -> Profiles:
         """One row group's profiles.
@@ -85,10 +88,9 @@ class StoredProfiles:
         Raises:
             ValueError: if the file is damaged there.
         """
-        try:
-            return from_table(self.axes, _open_parquet(self.path / TABLE).read_row_group(group))
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{self.path / TABLE} is damaged: {_first_line(error)}") from None
+        file = _open_parquet(self.path / TABLE)
+        with _damage(self.path / TABLE):
+            return from_table(self.axes, file.read_row_group(group))
 
     def chunks(self) -> Iterator[Profiles]:
         """The population row group by row group."""
@@ -108,52 +110,76 @@ def save(
     Raises:
         ValueError: if ``path`` is a folder that habitus did not write.
     """
-    with replacing(path) as part:
-        part.mkdir()
-        with _writer(part, axes) as writer:
-            count = sum(writer(chunk) for chunk in chunks)
-        write_header(part, KIND, VERSION, axes=axes.to_json(), profiles=count, about=about or {})
+    try:
+        with replacing(path) as part:
+            part.mkdir()
+            with _writer(part, axes) as append:
+                count = sum(map(append, chunks))
+            write_header(part, KIND, VERSION, axes=axes.to_json(), profiles=count, about=about or {})
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror or _first_line(error)}") from None
     return StoredProfiles.open(path)
 
 
 @contextmanager
-def _writer(folder: Path, axes: Axes) -> Iterator[Any]:
-    """Yield a function that appends profiles, cutting row groups of exactly CHUNK."""
-    held: list[Profiles] = []
-    file: pq.ParquetWriter | None = None
+def _writer(folder: Path, axes: Axes) -> Iterator[Callable[[Profiles], int]]:
+    """Yield a function that appends profiles, cutting row groups of exactly CHUNK.
 
-    def put(profiles: Profiles) -> None:
-        nonlocal file
-        table = profiles.counted()
-        if file is None:
-            file = pq.ParquetWriter(folder / TABLE, table.schema, compression="zstd", compression_level=1)
-        file.write_table(table.cast(file.schema), row_group_size=CHUNK)
+    A thread writes, while the next profiles are made.
+    """
+    held: list[Profiles] = []
+    written: Future[None] | None = None
 
     def append(profiles: Profiles) -> int:
+        nonlocal written
         held.append(profiles)
         waiting = sum(map(len, held))
         if waiting >= CHUNK:
             whole = concat(held)
             cut = waiting - waiting % CHUNK
-            put(whole.slice(0, cut))
             held[:] = [whole.slice(cut, waiting)]
+            if written is not None:
+                written.result()
+            written = pool.submit(file.write, whole.slice(0, cut))
         return len(profiles)
 
-    try:
+    with _File(folder / TABLE) as file, ThreadPoolExecutor(1) as pool:
         yield append
-        put(concat(held) if held else empty(axes))
-    finally:
-        if file is not None:
-            file.close()
+        if written is not None:
+            written.result()
+        file.write(concat(held) if held else empty(axes))
+
+
+class _File:
+    """A Parquet file of profiles, whose columns are those of the first ones written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def write(self, profiles: Profiles) -> None:
+        """Write profiles in row groups of CHUNK."""
+        if self.writer is None:
+            schema = profiles.slice(0, 0).counted().schema
+            self.writer = pq.ParquetWriter(self.path, schema, **PARQUET)
+        for group in profiles.chunks():
+            self.writer.write_table(group.counted().cast(self.writer.schema))
 
 
 def from_table(axes: Axes, table: pa.Table) -> Profiles:
     """The inverse of :meth:`Profiles.counted`, without copying a cell."""
     table = table.combine_chunks()
-    lists = [_list(table, name) for name in ("cells", "values")]
+    lists = [_list(table, name) for name in LISTS]
     indptr = lists[0].offsets.to_numpy().astype(np.int64)
-    cells, values = (x.values.to_numpy(zero_copy_only=False) for x in lists)
-    return Profiles(axes, indptr, cells, values, table.drop_columns(["cells", "values"]))
+    cells, values = (x.flatten().to_numpy(zero_copy_only=False) for x in lists)
+    return Profiles(axes, indptr - indptr[0], cells, values, table.drop_columns(list(LISTS)))
 
 
 def empty(axes: Axes) -> Profiles:
@@ -178,9 +204,24 @@ def read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
     found = header.get("kind") if isinstance(header, dict) else None
     if found != kind:
         raise ValueError(f"expected a folder of habitus {kind} at {folder}, got one of {found or 'something else'}")
-    if header["version"] > version:
+    with header_errors(folder):
+        newer = header["version"] > version
+    if newer:
         raise ValueError(f"{folder} was written by a newer habitus (format {header['version']}); update habitus")
     return header
+
+
+@contextmanager
+def header_errors(folder: Path) -> Iterator[None]:
+    """Say that a folder's JSON is damaged where something in it is absent or of another type.
+
+    Raises:
+        ValueError: in place of KeyError, TypeError and AttributeError.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / MARKER} is damaged or foreign: {type(error).__name__} {error}") from None
 
 
 def _list(table: pa.Table, name: str) -> pa.ListArray:
@@ -188,6 +229,38 @@ def _list(table: pa.Table, name: str) -> pa.ListArray:
     if column.num_chunks == 1:
         return column.chunk(0)
     return pa.array([], column.type)
+
+
+def _check_file(path: Path, axes: Axes, count: int) -> None:
+    """Refuse a table that is not the one :func:`save` wrote with these axes.
+
+    Raises:
+        ValueError: if columns, the number of profiles or the row groups are not as expected.
+    """
+    file = _open_parquet(path)
+    kinds = (pa.int32(), pa.from_numpy_dtype(value_type(axes.unit)))
+    for name, kind in zip(LISTS, kinds, strict=True):
+        found = file.schema_arrow.field(name).type if name in file.schema_arrow.names else "no such column"
+        if found != pa.list_(kind) and getattr(found, "value_type", None) != kind:
+            raise ValueError(f"{path} is damaged or foreign: expected {name} to be lists of {kind}, found {found}")
+    groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    if sum(groups) != count:
+        raise ValueError(f"{path} is damaged: expected {count} profiles, found {sum(groups)}")
+    if any(size != CHUNK for size in groups[:-1]) or max(groups, default=0) > CHUNK:
+        raise ValueError(f"{path} is foreign: expected {CHUNK} profiles in each row group; load and save it again")
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Tell of a file that cannot be read in one line.
+
+    Raises:
+        ValueError: in place of what Arrow raised.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is damaged: {_first_line(error)}") from None
 
 
 def _open_parquet(path: Path) -> pq.ParquetFile:
@@ -198,4 +271,4 @@ def _open_parquet(path: Path) -> pq.ParquetFile:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    return (str(error).splitlines() or [type(error).__name__])[0]
