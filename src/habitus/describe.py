@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.parts.shapes import WEEKDAYS, Axes, FloatArray, IntArray, ProfileSource, SparseProfiles
+from habitus.profiles.build import REASONS
 
 SUDDEN_DROP = 0.1  # of the median of the weekday
 LARGE_SHARE = 0.05  # of all events, from one profile
@@ -23,6 +24,7 @@ AUTOMATIC_DAYS = 3  # such days on average make chance unlikely
 SILENT_SLOTS = 4 / 24  # share of a day that is empty for everybody: a night may be, but it should be seen
 LARGEST = 65_535
 TAIL = 0.01
+OUTSIDE = REASONS[-4]  # by choice of the window, so nothing odd
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,8 @@ def _log_rows(found: Description) -> Iterator[str]:
     if found.rows is None:
         return
     total = found.rows["events"] + sum(found.rows["unusable"].values())
-    for reason, count in found.rows["unusable"].items():
+    unusable = {reason: n for reason, n in found.rows["unusable"].items() if reason != OUTSIDE}
+    for reason, count in unusable.items():
         yield f"{count:,} of the log's {total:,} rows ({count / total:.1%}) were left out: {reason}"
     if found.rows["too_small"]:
         yield f"{found.rows['too_small']:,} profiles were left out for too few events or days"

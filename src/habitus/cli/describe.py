@@ -50,7 +50,8 @@ def _lines(found: Description) -> Iterator[tuple[str, str]]:
     yield "one day only", f"{found.one_day:,} profiles ({found.one_day / found.profiles:.1%})"
     rows = found.rows
     if rows is not None:
-        yield "log", f"{rows['events']:,} rows counted, {sum(rows['unusable'].values()):,} left out"
+        left_out = "; ".join(f"{count:,} because {reason}" for reason, count in rows["unusable"].items())
+        yield "log", f"{rows['events']:,} rows counted, {left_out or 'none'} left out"
     findings = found.findings
     yield from zip(["odd", *[""] * len(findings)], findings or ["nothing"], strict=False)
 

@@ -70,10 +70,11 @@ class Profiles:
             raise ValueError(f"expected values of shape (profiles, {axes.shape}), got {values.shape}")
         if not (np.isfinite(values).all() and (values >= 0).all()):
             raise ValueError("expected values that are finite and not negative; clean the array first")
-        flat = values.reshape(len(values), -1)
+        flat = values.reshape(len(values), axes.cells)
         rows, cells = np.nonzero(flat)
         kept = flat[rows, cells].astype(value_type(axes.unit))
-        return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users or numbered(len(flat)))
+        people = numbered(len(flat)) if users is None else users
+        return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, people)
 
     def dense(self, rows: IntArray | slice | None = None) -> NDArray[np.float32]:
         """The profiles (all, or the given ones) as float32 [B, D, S, C]."""

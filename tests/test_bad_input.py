@@ -1,0 +1,349 @@
+"""Bad input gives one clear line and exit code 2, never a traceback, and leaves no half-written output."""
+
+import datetime as dt
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import safetensors.numpy
+
+from habitus.cli import main
+from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.parts.shapes import Axes
+from habitus.profiles.sparse import Profiles
+from habitus.profiles.store import StoredProfiles, save
+from habitus.training import FitConfig, fit
+
+DAY = dt.datetime(2018, 2, 1, 12, tzinfo=dt.UTC)
+COLUMNS = ("--user", "user", "--time", "time", "--channel", "channel")
+USERS = 40
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    """Run a command in an empty folder; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(list(args))
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def refused(run):
+    """Run a command that must end with one line and leave every file as it was; return the line."""
+
+    def call(*args: str) -> str:
+        before = files()
+        code, _, err = run(*args)
+        assert code == 2, err
+        assert err.startswith("habitus: ")
+        assert err.count("\n") == 1, err
+        assert "Traceback" not in err
+        assert files() == before
+        return err
+
+    return call
+
+
+def files() -> dict[str, tuple[int, int]]:
+    """Every file and folder here, with its size and when it was last changed."""
+    return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in Path().rglob("*")}
+
+
+def write(name: str = "log.parquet", **columns: object) -> str:
+    users = columns.pop("user", ["a", "b", "a"])
+    times = columns.pop("time", [DAY, DAY + dt.timedelta(hours=1), DAY + dt.timedelta(days=1)])
+    channels = columns.pop("channel", ["web", "phone", "web"])
+    pq.write_table(pa.table({"user": users, "time": times, "channel": channels, **columns}), name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A folder with profiles, a run fitted to them, and profiles on other axes."""
+    folder = tmp_path_factory.mktemp("fitted")
+    axes = Axes(dt.date(2018, 2, 1), 4, 360, ("web", "phone"))
+    counts = np.random.default_rng(0).poisson(0.4, (USERS, *axes.shape))
+    profiles = Profiles.from_dense(axes, counts)
+    save(folder / "profiles", [profiles], axes)
+    longer = Axes(dt.date(2018, 2, 1), 5, 360, ("web", "phone"))
+    save(folder / "longer", [Profiles.from_dense(longer, np.ones((3, *longer.shape)))], longer)
+    how = FitConfig(epochs=1, batch=20, precision="float32", accelerator="cpu")
+    fit(BetaVAE, profiles, BetaVAEConfig(latents=2), fit=how, out=folder / "run")
+    return folder
+
+
+@pytest.fixture
+def here(fitted, tmp_path):
+    """A copy of that folder that a test may damage, in the folder that commands run in."""
+    shutil.copytree(fitted, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+class TestLogs:
+    def test_no_such_file(self, refused):
+        assert "no such file" in refused("profile", "absent.parquet", *COLUMNS, "--out", "p")
+
+    def test_an_empty_log(self, refused, run):
+        none = pa.array([], "string")
+        log = write(user=none, time=pa.array([], pa.timestamp("us")), channel=none)
+        assert "no rows" in refused("profile", log, *COLUMNS, "--out", "p")
+        assert "no rows" in refused("profile", log, *COLUMNS, "--start", "2018-02-01", "--out", "p")
+
+    def test_an_empty_csv(self, refused, run):
+        Path("log.csv").write_text("user,time,channel\n")
+        assert "no rows" in refused("profile", "log.csv", *COLUMNS, "--out", "p")
+        Path("blank.csv").write_text("")
+        refused("profile", "blank.csv", *COLUMNS, "--out", "p")
+
+    def test_a_missing_column(self, refused, run):
+        err = refused("profile", write(), "--user", "who", "--time", "time", "--out", "p")
+        assert "no column 'who'" in err
+        assert "user, time, channel" in err
+
+    def test_times_as_iso_text_work(self, run):
+        log = write(time=["2018-02-01T12:00:00", "2018-02-01 13:00:00", "2018-02-02"])
+        code, out, err = run("profile", log, *COLUMNS, "--days", "2", "--out", "p")
+        assert (code, err) == (0, "")
+        assert "3 counted, none left out" in out
+
+    def test_times_that_are_nonsense(self, refused, run):
+        err = refused("profile", write(time=["monday", "noon", "later"]), *COLUMNS, "--out", "p")
+        assert "no time in column 'time' could be read" in err
+
+    def test_a_time_that_is_nonsense_is_counted_or_refused(self, refused, run):
+        log = write(time=["2018-02-01", "noon", "2018-02-02"])
+        _, out, _ = run("profile", log, *COLUMNS, "--days", "2", "--out", "p")
+        assert "2 counted, 1 because the time is missing or unreadable left out" in out
+        assert "unreadable" in refused("profile", log, *COLUMNS, "--days", "2", "--strict", "--out", "q")
+
+    def test_a_user_column_of_nulls(self, refused, run):
+        log = write(user=pa.nulls(3, "string"))
+        assert "the user is missing" in refused("profile", log, *COLUMNS, "--out", "p")
+        log = write(user=pa.nulls(3))
+        assert "the user is missing" in refused("profile", log, *COLUMNS, "--out", "p")
+
+    def test_a_count_above_65_535_works(self, run):
+        many = 70_001
+        log = write(user=["a"] * many, time=[DAY] * many, channel=["web"] * many)
+        code, *_ = run("profile", log, *COLUMNS, "--days", "1", "--out", "p")
+        assert code == 0
+        assert StoredProfiles.open("p").load().values.tolist() == [many]
+        assert "70,001 events: a program" in run("describe", "p")[1]
+
+    def test_a_window_with_no_events(self, refused, run):
+        err = refused("profile", write(), *COLUMNS, "--start", "2020-01-01", "--out", "p")
+        assert "outside the window" in err
+        assert "2018-02-01 to 2018-02-02" in err
+
+    def test_two_channels_that_are_one_after_trimming(self, refused, run):
+        err = refused("profile", write(channel=["web", "web ", "phone"]), *COLUMNS, "--out", "p")
+        assert "'web'" in err
+        assert "'web '" in err
+
+    def test_a_truncated_parquet_file(self, refused, run):
+        truncate(Path(write()))
+        assert "log.parquet" in refused("profile", "log.parquet", *COLUMNS, "--out", "p")
+
+    def test_a_text_file_by_the_name_of_parquet(self, refused, run):
+        Path("log.parquet").write_text("user,time,channel\n")
+        assert "log.parquet" in refused("profile", "log.parquet", *COLUMNS, "--out", "p")
+
+    def test_a_filter_that_is_not_sql(self, refused, run):
+        assert "the filter" in refused("profile", write(), *COLUMNS, "--filter", "event !!= 3", "--out", "p")
+
+    @pytest.mark.parametrize(
+        ("option", "value", "says"),
+        [
+            ("--timezone", "Mars/Olympus", "unknown time zone"),
+            ("--slot", "7h", "--slot must be a length that divides a day"),
+            ("--align", "someday", "--align must be a weekday"),
+            ("--channels", "web,,phone", "--channels must be distinct names"),
+            ("--channels", "radio", "no channel 'radio'"),
+            ("--days", "0", "days must be at least 1"),
+            ("--window-every", "0", "at least 1 day apart"),
+            ("--end", "2018-03-01", "--end without --window-every needs --start"),
+            ("--min-events", "9", "lower --min-events"),
+            ("--memory", "much", "memory"),
+            ("--offset", "channel", "must hold minutes"),
+        ],
+    )
+    def test_options_that_make_no_sense(self, refused, run, option, value, says):
+        assert says in refused("profile", write(), *COLUMNS, option, value, "--out", "p")
+
+    def test_an_output_that_is_not_ours_stays(self, refused, run):
+        Path("mine").mkdir()
+        Path("mine/letter.txt").write_text("dear")
+        assert "did not write" in refused("profile", write(), *COLUMNS, "--days", "2", "--out", "mine")
+
+    def test_an_output_below_a_file(self, refused, run):
+        Path("file").write_text("")
+        assert "file" in refused("profile", write(), *COLUMNS, "--days", "2", "--out", "file/p")
+
+
+class TestFolders:
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("describe", "profiles"),
+            ("split", "profiles", "--out", "a", "b"),
+            ("fit", "profiles", "--epochs", "1", "--out", "r"),
+            ("evaluate", "profiles", "--against", "profiles", "--json", "m.json"),
+        ],
+    )
+    def test_a_truncated_profiles_file(self, here, refused, command):
+        truncate(here / "profiles" / "profiles.parquet")
+        assert "profiles.parquet is missing or damaged" in refused(*command)
+
+    def test_damage_in_the_middle_of_profiles(self, here, refused):
+        path = here / "profiles" / "profiles.parquet"
+        content = bytearray(path.read_bytes())
+        content[4:400] = bytes(396)
+        path.write_bytes(content)
+        assert "profiles.parquet" in refused("describe", "profiles")
+
+    def test_a_header_that_is_not_json(self, here, refused):
+        (here / "profiles" / "habitus.json").write_text("{")
+        assert "not readable JSON" in refused("describe", "profiles")
+
+    @pytest.mark.parametrize("header", ["[]", '{"kind": "profiles"}', '{"kind": "profiles", "version": 1}'])
+    def test_a_header_without_its_content(self, here, refused, header):
+        (here / "profiles" / "habitus.json").write_text(header)
+        assert "profiles" in refused("describe", "profiles")
+
+    def test_a_run_header_without_its_content(self, here, refused):
+        (here / "run" / "habitus.json").write_text('{"kind": "run", "version": 1, "about": []}')
+        assert "habitus.json is damaged or foreign" in refused("generate", "run", "--out", "g")
+
+    def test_a_run_where_profiles_are_expected(self, here, refused):
+        assert "expected a folder of habitus profiles" in refused("describe", "run")
+        assert "expected a folder of habitus run" in refused("generate", "profiles", "--out", "g")
+
+    def test_damaged_weights(self, here, refused):
+        truncate(here / "run" / "weights.safetensors")
+        err = refused("generate", "run", "--users", "9", "--out", "g")
+        assert "weights.safetensors is missing or damaged" in err
+
+    def test_weights_of_another_model(self, here, refused):
+        safetensors.numpy.save_file({"layer": np.zeros(3, np.float32)}, here / "run" / "weights.safetensors")
+        assert "weights.safetensors is of another model" in refused("generate", "run", "--users", "9", "--out", "g")
+
+    def test_a_damaged_history(self, here, refused):
+        (here / "run" / "history.parquet").write_text("no")
+        command = ("evaluate", "profiles", "--against", "profiles", "--run", "run", "--html", "r.html")
+        assert "history.parquet is missing or damaged" in refused(*command)
+
+    def test_sets_on_other_axes(self, here, refused):
+        err = refused("evaluate", "longer", "--against", "profiles", "--json", "m.json", "--html", "r.html")
+        assert "days differ: 5 against 4" in err
+
+    def test_a_split_that_leaves_nobody(self, here, refused):
+        assert "empty" in refused("split", "profiles", "--test", "0", "--out", "a", "b")
+        assert "empty" in refused("split", "profiles", "--test", "1", "--out", "a", "b")
+        assert "must differ" in refused("split", "profiles", "--out", "a", "a")
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            (("--model", "crystal-ball"), "unknown model 'crystal-ball'; --model must be one of beta-vae"),
+            (("--set", "gamma=1"), "no setting 'gamma'; --set takes beta (float), latents (int)"),
+            (("--set", "beta"), "--set must be key=value"),
+            (("--set", "beta=abc"), "setting beta must be a number (float), got 'abc'"),
+            (("--set", "beta=nan"), "setting beta must be a number (float), got 'nan'"),
+            (("--set", "beta=-1"), "beta must be 0 or more"),
+            (("--set", "latents=1.5"), "setting latents must be a whole number (int), got '1.5'"),
+            (("--set", "batch_norm=perhaps"), "setting batch_norm must be true or false (bool)"),
+            (("--epochs", "0"), "epochs must be at least 1"),
+            (("--precision", "float8"), "precision must be auto, float32 or bfloat16"),
+            (("--learning-rate", "0"), "learning_rate must be above 0"),
+            (("--resume",), "no unfinished run in r"),
+            (("--accelerator", "abacus"), "abacus"),
+        ],
+    )
+    def test_fit_options_that_make_no_sense(self, here, refused, options, says):
+        assert says in refused("fit", "profiles", *options, "--out", "r")
+
+    def test_fit_on_a_run_that_exists(self, here, refused):
+        assert "run exists" in refused("fit", "profiles", "--out", "run")
+
+    @pytest.mark.parametrize(
+        ("options", "says"),
+        [
+            (("--users", "0"), "users must be at least 1, got 0"),
+            (("--threshold", "high"), "--threshold must be auto, off or a number"),
+            (("--threshold", "1.5"), "threshold must be at least 0 and below 1"),
+            (("--prior", "flat"), "prior must be normal or mixture"),
+        ],
+    )
+    def test_generate_options_that_make_no_sense(self, here, refused, options, says):
+        assert says in refused("generate", "run", *options, "--out", "g")
+
+    def test_simulate_where_no_log_can_be(self, refused):
+        assert "ends in .parquet" in refused("simulate", "--users", "5", "--out", "log.csv")
+        assert "users must be at least 1" in refused("simulate", "--users", "0", "--out", "log.parquet")
+
+
+def test_a_channel_called_script_works(run, fitted):
+    log = write(
+        user=[f"u{i % 9}" for i in range(90)],
+        time=[DAY + dt.timedelta(hours=i) for i in range(90)],
+        channel=["<script>", "[bold]x", "a & b"] * 30,
+    )
+    assert run("profile", log, *COLUMNS, "--days", "4", "--out", "p")[0] == 0
+    _, out, _ = run("describe", "p")
+    assert "<script>: 30 events" in out
+    assert "[bold]x: 30 events" in out
+    code, out, err = run("evaluate", "p", "--against", "p", "--train", "p", "--html", "r.html")
+    assert (code, err) == (0, "")
+    page = Path("r.html").read_text()
+    assert "&lt;script&gt;" in page
+    assert "<script>" not in page
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("simulate", "--users", "3000", "--out", "fresh.parquet"),
+        ("profile", "log.parquet", *COLUMNS, "--days", "9", "--out", "fresh"),
+        ("split", "profiles", "--out", "fresh", "fresh2"),
+        ("fit", "profiles", "--epochs", "1", "--out", "fresh"),
+        ("generate", "run", "--users", "2000", "--threshold", "off", "--out", "fresh"),
+        ("evaluate", "profiles", "--against", "profiles", "--html", "fresh.html"),
+    ],
+)
+def test_a_disk_that_fills_up(here, monkeypatch, command):
+    """No file may grow beyond 1 kB, as on a full disk."""
+    monkeypatch.chdir(here)
+    rng = np.random.default_rng(0)
+    write(user=rng.integers(500, size=5000), time=[DAY] * 5000, channel=rng.choice(["web", "phone"], 5000).tolist())
+    before = files()
+
+    def full() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "habitus", *command], capture_output=True, text=True, preexec_fn=full,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("habitus: no space left for fresh"), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert files() == before
