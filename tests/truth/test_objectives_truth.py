@@ -62,6 +62,14 @@ def test_cross_entropy_between_zero_and_one_is_the_cross_entropy():
     torch.testing.assert_close(CrossEntropy()(logits).log_prob(x), expected)
 
 
+def test_cross_entropy_has_the_gradient_that_numbers_show():
+    logits = torch.linspace(-15, 15, 25).double().requires_grad_()
+    x = torch.rand(25).double()
+    assert torch.autograd.gradcheck(lambda features: CrossEntropy()(features).log_prob(x), logits)
+    reference = torch.distributions.Bernoulli(logits=logits, validate_args=False).log_prob(x)
+    torch.testing.assert_close(CrossEntropy()(logits).log_prob(x), reference)
+
+
 def test_squared_error_is_a_gaussian_and_a_squared_error():
     features, x = torch.randn(50), torch.rand(50)
     p = SquaredError()(features)

@@ -6,6 +6,7 @@ A likelihood says what unit of values it is a distribution of, and how a profile
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -33,6 +34,28 @@ class Likelihood(ABC):
         """Values from the distribution, of its shape."""
 
 
+class _LogBernoulli(torch.autograd.Function):
+    """x l - softplus(l) and its gradient in few passes: torch's own takes twice the time, a tenth of a fit."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, x)
+        return torch.addcmul(-functional.softplus(logits), x, logits)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        logits, x = ctx.saved_tensors
+        return torch.sigmoid(logits).neg_().add_(x).mul_(grads[0]), None
+
+
+class _Bernoulli(Bernoulli):
+    """Bernoulli over logits whose log-probability is fast, and defined for values between 0 and 1."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability of each value."""
+        return _LogBernoulli.apply(self.logits, value)
+
+
 class CrossEntropy(Likelihood):
     """Bernoulli whose log-probability, taken at values in [0, 1], is minus their cross-entropy (5.2.3).
 
@@ -44,7 +67,7 @@ class CrossEntropy(Likelihood):
 
     def __call__(self, features: Tensor) -> Distribution:
         """Bernoulli with the features as logits."""
-        return Bernoulli(logits=features, validate_args=False)
+        return _Bernoulli(logits=features, validate_args=False)
 
     def draw(self, distribution: Distribution, generator: Generator) -> Tensor:
         """The mean."""

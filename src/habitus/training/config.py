@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
-OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": partial(torch.optim.Adam, fused=True),
     "rmsprop": torch.optim.RMSprop,
-    "adagrad": torch.optim.Adagrad,
+    "adagrad": partial(torch.optim.Adagrad, fused=True),
 }
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
@@ -34,7 +36,7 @@ class FitConfig:
 
     epochs: int = 10
     batch: int = 500
-    chunk: int = 500
+    chunk: int = 250
     optimiser: str = "adam"
     learning_rate: float = 1e-3
     seed: int = 0

@@ -75,8 +75,7 @@ class Fitting:
     def __init__(self, fabric: Fabric, model: Model, data: Population, settings: FitConfig, out: Path) -> None:
         self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
         self.train_batches, self.held_out = _sets(data, model.unit, settings)
-        kind = OPTIMISERS[settings.optimiser]
-        optimiser = kind(model.parameters(), lr=settings.learning_rate)  # pyright: ignore[reportCallIssue]
+        optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)
         self.module, self.optimiser = fabric.setup(in_memory_format(model, torch.channels_last), optimiser)
         self.module.mark_forward_method("loss")
         self.position = (0, 0)  # epoch, batches of it that are done
@@ -193,10 +192,11 @@ class Fitting:
         self.position = (epoch, batch)
 
     def _restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             index, _, rest = name.partition(".")
-            state.setdefault(int(index), {})[rest] = tensor
+            state.setdefault(int(index), {})[rest] = _laid_out_as(parameters[int(index)], tensor)
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
     def finish(self) -> None:
@@ -234,6 +234,12 @@ class Fitting:
         """The source of all noise of a step, different in each process."""
         seed = np.random.SeedSequence([self.settings.seed, step, self.fabric.global_rank]).generate_state(1)[0]
         return Generator(self.fabric.device).manual_seed(int(seed))
+
+
+def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """The tensor in the parameter's memory format, which fused optimisers rely on and files do not keep."""
+    same = tensor.shape == parameter.shape
+    return torch.empty_like(parameter).copy_(tensor) if same else tensor
 
 
 def posterior_draws(model: LatentModel, profiles: Profiles, seed: int) -> Tensor:
