@@ -75,8 +75,10 @@ class Fitting:
     def __init__(self, fabric: Fabric, model: Model, data: Population, settings: FitConfig, out: Path) -> None:
         self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
         self.train_batches, self.held_out = _sets(data, model.unit, settings)
+        # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.
+        in_memory_format(model, torch.channels_last)
         optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)
-        self.module, self.optimiser = fabric.setup(in_memory_format(model, torch.channels_last), optimiser)
+        self.module, self.optimiser = fabric.setup(model, optimiser)
         self.module.mark_forward_method("loss")
         self.position = (0, 0)  # epoch, batches of it that are done
         self.history: History = {}
