@@ -1,31 +1,21 @@
-"""EventLog: a table on any engine, and which of its columns is the user, the time, the channel.
-
-Time. An instant with a zone is that instant; one without is taken as UTC; text is read as ISO 8601; a number is
-seconds since 1970. Days and hours are then counted on the wall clock of ``timezone``, or of each event's own offset
-where ``offset`` names a column of minutes east of UTC. On the day that clocks go forward the skipped hour is
-therefore empty, and on the day that they go back the repeated hour holds the events of both: a profile shows what
-clocks on the wall showed.
-"""
+"""A table of events with its columns named by role, and what is asked of it: slots, channels, days."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Self
 
-import duckdb
 import ibis
 import ibis.expr.types as ir
-from ibis.common.exceptions import IbisError
+import pyarrow as pa
 
-MEMORY_LIMIT = "1500MB"
-SECONDS_PER_DAY = 86_400
+from habitus.events.clock import EPOCH, SECONDS_PER_DAY, Column, offset_at, since_epoch, zone
+from habitus.events.sources import MEMORY_LIMIT, engine_errors, first_line, read_source
+
+READABLE = (since_epoch(dt.date(1, 1, 2)), since_epoch(dt.date(9999, 12, 30)))  # a date on any wall clock
+ZONED = (since_epoch(dt.date(1900, 1, 1)), since_epoch(dt.date(2100, 1, 1)))  # clock changes outside are ignored
 
 
 @dataclass(frozen=True)
@@ -59,12 +49,15 @@ class EventLog:
                 raise ValueError(f"no column {column!r} in the log; it has {', '.join(self.table.columns)}")
         if self.offset is not None and not self.table[self.offset].type().is_numeric():
             raise ValueError(f"the offset column {self.offset!r} must hold minutes, a number")
+        kind = self.table[self.time].type()
+        if not (kind.is_timestamp() or kind.is_date() or kind.is_string() or _is_number(kind)):
+            raise ValueError(f"the time column {self.time!r} has type {kind}; expected times, text or numbers")
         zone(self.timezone)
 
     @classmethod
     def open(
         cls,
-        source: str | os.PathLike[str] | ir.Table,
+        source: str | os.PathLike[str] | ir.Table | pa.Table,
         *,
         user: str,
         time: str,
@@ -78,8 +71,8 @@ class EventLog:
         """Open a log.
 
         Args:
-            source: A CSV or Parquet file, a folder of them, a glob, an Ibis table, or a connection URL with the
-                table behind a hash, as in ``postgres://host/shop#clicks``.
+            source: A CSV or Parquet file, a folder of them, a glob, a table (Ibis, Arrow, pandas), or a connection
+                URL with the table behind a hash, as in ``postgres://host/shop#clicks``.
             user: Column that says who.
             time: Column that says when.
             channel: Column that says what or where.
@@ -92,22 +85,30 @@ class EventLog:
         Raises:
             ValueError: if the source cannot be opened or a column cannot play its role.
         """
-        with engine_errors(f"cannot read {source}" if not isinstance(source, ir.Table) else "cannot read the log"):
-            table = source if isinstance(source, ir.Table) else read_source(os.fspath(source), memory_limit)
+        if isinstance(source, str | os.PathLike):
+            with engine_errors(f"cannot read {source}"):
+                table = read_source(os.fspath(source), memory_limit)
+        else:
+            table = source if isinstance(source, ir.Table) else ibis.memtable(source)
         if filter is not None:
-            with engine_errors(f"the filter {filter!r} does not work on this log"):
-                table = table.alias("log").sql(f"SELECT * FROM log WHERE {filter}")
+            table = _filtered(table, filter)
         return cls(table, user, time, channel, tuple(attributes), timezone, offset)
 
-    def seconds(self) -> ir.NumericValue:
-        """Seconds since 1970 on the wall clock, possibly with a fraction; null where the time is unreadable."""
-        epoch = self._epoch()
-        if self.offset is not None:
-            return epoch + self.table[self.offset] * 60
-        if self.timezone == "UTC":
-            return epoch
-        first, last = self._span(epoch)
-        return epoch + _offset_at(epoch, zone(self.timezone), first, last)
+    @property
+    def is_local(self) -> bool:
+        """Whether the rows are on DuckDB, in this process."""
+        return ibis.get_backend(self.table).name == "duckdb"
+
+    def slots(self, start: dt.date, days: int, minutes: int) -> Column:
+        """Which slot of ``minutes`` each event is in, from 0 at midnight of ``start`` on the wall clock.
+
+        Null where the time is missing or unreadable; negative before ``start``. Clock changes are followed from
+        ``start`` for ``days`` days, so events far outside may be an hour off.
+        """
+        first = since_epoch(start)
+        margin = 2 * SECONDS_PER_DAY
+        ticks, per_second = self._on_the_wall(first - margin, first + days * SECONDS_PER_DAY + margin)
+        return ((ticks - first * per_second) / (60 * minutes * per_second)).floor().cast("int64")
 
     def days(self) -> tuple[dt.date, dt.date]:
         """First and last day with an event.
@@ -115,7 +116,8 @@ class EventLog:
         Raises:
             ValueError: if the log is empty or has no readable time.
         """
-        first, last = self._span(self.seconds())
+        first, last = self._span(*self._epoch())
+        first, last = self._span(*self._on_the_wall(first - 1, last + 1))
         return _date(first), _date(last)
 
     def channel_names(self) -> list[str]:
@@ -130,91 +132,76 @@ class EventLog:
             names = self.table.select(name=self.channel_text()).distinct().to_pyarrow()["name"]
         return _checked_channels(sorted(names.drop_null().to_pylist()), self.channel)
 
-    def channel_text(self) -> ir.StringValue:
-        """The channel column as text."""
-        return self.table[self.channel].cast("string")
+    def channel_text(self) -> Column:
+        """The channel column as text; null where the channel is missing."""
+        return self.table[self.channel].cast("string") if self.channel else ibis.null("string")
 
-    def _epoch(self) -> ir.NumericValue:
-        column = self.table[self.time]
+    def user_key(self) -> Column:
+        """The user column; null where the user is missing; as text where it is neither a number nor text."""
+        column: Column = self.table[self.user]
         kind = column.type()
+        if kind.is_floating():
+            return ibis.cases((column.isnan(), ibis.null(kind)), else_=column)
+        return column if kind.is_integer() or kind.is_string() else column.cast("string")
+
+    def _on_the_wall(self, first: int, last: int) -> tuple[Column, int]:
+        """What clocks showed, in ticks since 1970, and ticks per second; zones' changes between two instants."""
+        ticks, per_second = self._epoch()
+        if self.offset is not None:
+            minutes: Column = self.table[self.offset]
+            return ticks + (minutes.cast("float64") * (60 * per_second)).floor().cast("int64"), per_second
+        if self.timezone == "UTC":
+            return ticks, per_second
+        first, last = (min(max(instant, ZONED[0]), ZONED[1]) for instant in (first, last))
+        return ticks + offset_at(ticks, per_second, zone(self.timezone), first, last), per_second
+
+    def _epoch(self) -> tuple[Column, int]:
+        """Ticks since 1970 and ticks per second; null where the time is no date between the years 1 and 9999."""
+        column: Column = self.table[self.time]
+        kind = column.type()
+        if _is_number(kind):
+            return _within(column, *READABLE), 1
         if kind.is_string():
-            column = column.try_cast("timestamp")
+            column = column.strip().try_cast("timestamp('UTC')")
         elif kind.is_date():
             column = column.cast("timestamp")
-        elif kind.is_numeric():
-            return column.cast("float64")
-        elif not kind.is_timestamp():
-            raise ValueError(f"the time column {self.time!r} has type {kind}; expected times, text or numbers")
-        return column.epoch_seconds()
+        if self.is_local:  # in whole microseconds: five times as fast as DuckDB's epoch, and exact
+            return _within(epoch_us(column), *(bound * 1_000_000 for bound in READABLE)), 1_000_000
+        return _within(column.truncate("s").epoch_seconds(), *READABLE), 1
 
-    def _span(self, seconds: ir.NumericValue) -> tuple[float, float]:
+    def _span(self, ticks: Column, per_second: int) -> tuple[int, int]:
+        """First and last of some instants, in seconds."""
         with engine_errors("cannot read the times"):
-            row = self.table.aggregate(
-                rows=self.table.count(), first=seconds.min(), last=seconds.max()
-            ).to_pyarrow().to_pylist()[0]  # fmt: skip
+            row = self.table.aggregate(rows=self.table.count(), first=ticks.min(), last=ticks.max())
+            row = row.to_pyarrow().to_pylist()[0]
         if not row["rows"]:
             raise ValueError("the log has no rows; expected events (check the path and --filter)")
         if row["first"] is None:
             raise ValueError(
-                f"no time in column {self.time!r} could be read; expected ISO 8601, as 2018-02-01 09:30:00"
+                f"no time in column {self.time!r} could be read; expected ISO 8601, as 2018-02-01 09:30:00, or "
+                "seconds since 1970"
             )
-        return row["first"], row["last"]
+        return int(row["first"] // per_second), int(row["last"] // per_second)
 
 
-def zone(name: str) -> ZoneInfo:
-    """A time zone by its IANA name.
+@ibis.udf.scalar.builtin(signature=((None,), "int64"))
+def epoch_us(moment: Column) -> Column:
+    """DuckDB's microseconds since 1970; the body is the engine's."""
 
-    Raises:
-        ValueError: for a name that there is not.
-    """
+
+def _filtered(table: ir.Table, condition: str) -> ir.Table:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"unknown time zone {name!r}; expected a name such as Europe/Stockholm") from None
+        return table.alias("log").sql(f"SELECT * FROM log WHERE {condition}")
+    except Exception as error:  # the parser and the engine each have exceptions of their own
+        raise ValueError(f"the filter {condition!r} does not work on this log: {first_line(error)}") from None
 
 
-def read_source(source: str, memory_limit: str) -> ir.Table:
-    """Open a path, a glob or a connection URL as an Ibis table.
-
-    Raises:
-        ValueError: if there is nothing to read there.
-    """
-    if "://" in source:
-        url, _, name = source.partition("#")
-        if not name:
-            raise ValueError(f"expected a table name behind a hash, as in {url}#events")
-        return ibis.connect(url).table(name)
-    con = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=tempfile.gettempdir())
-    con.raw_sql("SET preserve_insertion_order = false")
-    pattern, kind = _files(source)
-    return con.read_parquet(pattern) if kind == "parquet" else con.read_csv(pattern)
+def _is_number(kind: Any) -> bool:
+    return kind.is_numeric() and not kind.is_boolean()
 
 
-@contextmanager
-def engine_errors(what: str) -> Iterator[None]:
-    """Turn an engine's exception into one clear line.
-
-    Raises:
-        ValueError: in place of whatever DuckDB or Ibis raised.
-    """
-    try:
-        yield
-    except (duckdb.Error, IbisError, OSError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(f"{what}: {lines[0]}") from None
-
-
-def _files(source: str) -> tuple[str, str]:
-    """A pattern for the engine and the kind of file: parquet or csv."""
-    path = Path(source)
-    if path.is_dir():
-        for kind in ("parquet", "csv"):
-            if any(path.rglob(f"*.{kind}")):
-                return f"{path}/**/*.{kind}", kind
-        raise ValueError(f"no .parquet or .csv file in the folder {source}")
-    if not any(character in source for character in "*?[") and not path.is_file():
-        raise ValueError(f"no such file or folder: {source}")
-    return source, "parquet" if path.suffix.lower() in (".parquet", ".pq") else "csv"
+def _within(column: Column, low: int, high: int) -> Column:
+    return ibis.cases((column.between(low, high), column))
 
 
 def _checked_channels(names: list[str], column: str) -> list[str]:
@@ -229,42 +216,5 @@ def _checked_channels(names: list[str], column: str) -> list[str]:
     return names
 
 
-def _offset_at(epoch: ir.NumericValue, tz: ZoneInfo, first: float, last: float) -> ir.NumericValue:
-    """Seconds east of UTC at each instant: a step per clock change, so any engine can do it."""
-    changes = _clock_changes(tz, int(first) - 1, int(last) + 1)
-    *steps, (_, final) = changes
-    if not steps:
-        return ibis.literal(final)
-    branches = [(epoch < until, offset) for until, offset in steps]
-    return ibis.cases(*branches, else_=final)
-
-
-def _clock_changes(tz: ZoneInfo, first: int, last: int) -> list[tuple[int, int]]:
-    """(instant until which it holds, offset in seconds) in order, the last one open-ended; found by bisection."""
-    out, at = [], first
-    while True:
-        offset = _offset(tz, at)
-        probe = at
-        while probe < last and _offset(tz, probe) == offset:
-            probe = min(probe + 7 * SECONDS_PER_DAY, last)  # no zone keeps a change for less than a week
-        if _offset(tz, probe) == offset:
-            return [*out, (last, offset)]
-        at = _first_with_other_offset(tz, at, probe, offset)
-        out.append((at, offset))
-
-
-def _first_with_other_offset(tz: ZoneInfo, low: int, high: int, offset: int) -> int:
-    low = max(low, high - 7 * SECONDS_PER_DAY)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _offset(tz, middle) == offset else (low, middle)
-    return high
-
-
-def _offset(tz: ZoneInfo, instant: int) -> int:
-    delta = dt.datetime.fromtimestamp(instant, tz).utcoffset()
-    return int(delta.total_seconds()) if delta else 0
-
-
-def _date(seconds: float) -> dt.date:
-    return dt.date(1970, 1, 1) + dt.timedelta(days=int(seconds // SECONDS_PER_DAY))
+def _date(seconds: int) -> dt.date:
+    return EPOCH + dt.timedelta(days=seconds // SECONDS_PER_DAY)

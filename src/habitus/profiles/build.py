@@ -19,10 +19,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from habitus.events import SECONDS_PER_DAY, EventLog, engine_errors
+from habitus.events import EPOCH, Column, EventLog, engine_errors
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, IntArray
-from habitus.profiles.people import People
-from habitus.profiles.sparse import Profiles, concat
+from habitus.profiles.counting import MOST_HERE, Counts, count_keys
+from habitus.profiles.people import CODE, KEY, People
+from habitus.profiles.sparse import USER, Profiles, concat
 from habitus.profiles.store import StoredProfiles, empty, save
 
 REASONS = {
@@ -33,8 +34,10 @@ REASONS = {
 }
 OTHER = "other"
 MAX_CHANNELS = 256
-BATCH = 1_000_000  # keys from the engine at a time: 12 MB
-EPOCH = dt.date(1970, 1, 1)
+MOST_CELLS = 2**31  # of a profile: a cell's number is an int32
+FEW = 16  # channels that are found by comparing one after the other; more are looked up in a table
+SLOT, CHANNEL = "_habitus_slot", "_habitus_channel"
+RESERVED = (USER, "window_start", "cells", "values")
 
 Progress = Callable[[int], None]
 
@@ -133,14 +136,16 @@ class Build:
         self.axes = Axes(
             self._start(), config.days, config.slot_minutes, self._channels(), self._clock(), every=config.every
         )
+        self._check_room()
 
     def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
         """The profiles, a batch of keys at a time; ``tally`` and ``about`` are complete at the end."""
-        for keys, counts in self._whole_profiles():
-            usable = keys >= 0
-            self._set_aside(keys[~usable], counts[~usable])
-            chunk = self._assemble(keys[usable], counts[usable])
-            self.tally.events += int(counts[usable].sum())
+        for whole in self._whole_profiles():
+            first = int(np.searchsorted(whole.keys, 0))
+            self._set_aside(whole.at(slice(None, first)))
+            usable = whole.at(slice(first, None))
+            chunk = self._assemble(usable.keys, usable.counts)
+            self.tally.events += int(usable.counts.sum())
             self.tally.profiles += len(chunk)
             on_progress(self.tally.events)
             if len(chunk):
@@ -164,64 +169,93 @@ class Build:
 
     def keys(self) -> ir.Table:
         """A table of one column, ``key``, with a row per event (and window, where windows overlap)."""
-        table = self.people.join(self.log.table)
-        slot_seconds = self.axes.slot_minutes * 60
-        origin = (self.axes.start - EPOCH).days * SECONDS_PER_DAY
-        slot = ((self.log.seconds() - origin) / slot_seconds).floor().cast("int64")
-        table = table.mutate(_slot=slot, _channel=self._channel_code(table), _code=self.people.code(table))
+        table = self.people.coded(self._rows())
         parts = [self._keys_of(table, lag) for lag in range(self._overlap())]
         return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
+    def _rows(self) -> ir.Table:
+        """User, slot since the first window's start, and channel index of each event."""
+        span = self.axes.days + (self.windows - 1) * (self.config.every or 0)
+        slot = self.log.slots(self.axes.start, span, self.axes.slot_minutes)
+        code = self._few_channels() if len(self.axes.channels) <= FEW else self.log.channel_text()
+        rows = self.log.table.select(**{KEY: self.log.user_key(), SLOT: slot, CHANNEL: code})
+        return rows if len(self.axes.channels) <= FEW else self._many_channels(rows)
+
     def _keys_of(self, table: ir.Table, lag: int) -> ir.Table:
         """Keys in the window that began ``lag`` windows before the latest one."""
-        slots_per_window = self.axes.days * self.axes.slots
-        period = (self.config.every or self.axes.days) * self.axes.slots
-        window = (table._slot // period).cast("int64") - lag if self.config.every else ibis.literal(0)
-        within = table._slot - window * period
-        inside = (window >= 0) & (window < self.windows) & (within >= 0) & (within < slots_per_window)
-        key = (table._code * self.windows + window) * self.axes.cells
-        key = key + within * len(self.axes.channels) + table._channel
+        code, slot, channel = (_column(table, name) for name in (CODE, SLOT, CHANNEL))
+        period = (self.config.every or 0) * self.axes.slots
+        window = slot // period - lag if period else 0
+        within = slot - window * period if period else slot
+        inside = (within >= 0) & (within < self.axes.days * self.axes.slots)
+        if period:
+            inside = inside & (window >= 0) & (window < self.windows)
+        key = (code * self.windows + window) * self.axes.cells + within * len(self.axes.channels) + channel
         if lag:
-            usable = inside & table._code.notnull() & table._channel.notnull()
-            return table.filter(usable).select(key=key)
-        elsewhere = ibis.literal(-4) if self._overlap() == 1 else self._unless_in_an_earlier_window(table, period)
-        reasons = [(table._code.isnull(), -1), (table._slot.isnull(), -2), (table._channel.isnull(), -3)]
-        return table.select(key=ibis.cases(*reasons, (inside, key), else_=elsewhere)).filter(
-            lambda t: t.key.notnull()
-        )
+            return table.filter(inside & code.notnull() & channel.notnull()).select(key=key)
+        elsewhere = ibis.literal(-4) if self._overlap() == 1 else self._unless_in_an_earlier_window(slot, period)
+        reasons = [(code.isnull(), -1), (slot.isnull(), -2), (channel.isnull(), -3)]
+        keys = table.select(key=ibis.cases(*reasons, (inside, key), else_=elsewhere).cast("int64"))
+        return keys if self._overlap() == 1 else keys.drop_null()
 
-    def _unless_in_an_earlier_window(self, table: ir.Table, period: int) -> ir.Value:
+    def _unless_in_an_earlier_window(self, slot: Column, period: int) -> Column:
         """Where windows overlap, an event outside the latest window may still lie in an earlier one."""
         end = (self.windows - 1) * period + self.axes.days * self.axes.slots
-        return ibis.cases(((table._slot < 0) | (table._slot >= end), -4), else_=ibis.null("int64"))
+        return ibis.cases(((slot < 0) | (slot >= end), -4), else_=ibis.null("int64"))
 
     def _overlap(self) -> int:
         """In how many windows an event can lie."""
         return -(-self.axes.days // self.config.every) if self.config.every else 1
 
-    def _channel_code(self, table: ir.Table) -> ir.Value:
-        """Index of the channel; null where the channel is missing."""
+    def _few_channels(self) -> Column:
+        """Index of the channel, by comparing; null where the channel is missing."""
         if self.log.channel is None:
             return ibis.literal(0)
         text = self.log.channel_text()
+        branches = [(text == raw, index) for raw, index in self._indexed_channels()]
+        rest = ibis.null("int64") if self._rest is None else ibis.ifelse(text.notnull(), self._rest, None)
+        return ibis.cases(*branches, else_=rest).cast("int64") if branches else ibis.null("int64")
+
+    def _many_channels(self, rows: ir.Table) -> ir.Table:
+        """The rows with the index of the channel in place of its name, by looking it up."""
+        names, codes = zip(*self._indexed_channels(), strict=True)
+        lookup = ibis.memtable(pa.table({"_habitus_raw": names, "_habitus_index": pa.array(codes, pa.int64())}))
+        joined = rows.left_join(lookup, [(CHANNEL, "_habitus_raw")])
+        index, text = _column(joined, "_habitus_index"), _column(joined, CHANNEL)
+        if self._rest is not None:
+            index = index.fill_null(ibis.ifelse(text.notnull(), self._rest, None))
+        return joined.select(KEY, SLOT, **{CHANNEL: index})
+
+    def _indexed_channels(self) -> list[tuple[str, int]]:
+        """The log's channel names that have an index of their own, and that index."""
         index = {name: position for position, name in enumerate(self.axes.channels)}
-        branches = [(text == raw, index.get(raw.strip(), len(index) - 1)) for raw in self._raw_channels]
-        return ibis.cases(*branches, else_=ibis.null("int64")) if branches else ibis.null("int64")
+        return [(raw, index[raw.strip()]) for raw in self._raw_channels if raw.strip() in index]
 
-    def _whole_profiles(self) -> Iterator[tuple[IntArray, IntArray]]:
+    @property
+    def _rest(self) -> int | None:
+        """Index of the channel that those not named fall into, or None where all are named."""
+        named = self.config.channels is not None and self.log.channel is not None
+        return self.axes.channels.index(OTHER) if named and OTHER in self.axes.channels else None
+
+    def _whole_profiles(self) -> Iterator[Counts]:
         """Sorted keys and their counts, cut where a profile ends."""
-        counted = self.keys().group_by("key").aggregate(count=ibis._.count()).order_by("key")
-        held = _Pairs.none()
-        with engine_errors("cannot count the events"):
-            for batch in counted.to_pyarrow_batches(chunk_size=BATCH):
-                held = held.and_then(_Pairs.of(batch))
-                whole, held = held.cut(self.axes.cells)
-                yield whole.keys, whole.counts
-        yield held.keys, held.counts
+        held = Counts.none()
+        for counts in count_keys(self.keys(), self._sort_here()):
+            whole, held = held.and_then(counts).cut(self.axes.cells)
+            yield whole
+        yield held
 
-    def _set_aside(self, keys: IntArray, counts: IntArray) -> None:
-        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
-            self.tally.unusable[REASONS[key]] = count
+    def _sort_here(self) -> bool:
+        """Whether the keys are sorted in this process: they come from it, and fit."""
+        if not self.log.is_local:
+            return False
+        with engine_errors("cannot read the log"):
+            rows = self.log.table.count().to_pyarrow().as_py()
+        return rows * self._overlap() <= MOST_HERE
+
+    def _set_aside(self, counts: Counts) -> None:
+        for key, count in zip(counts.keys.tolist(), counts.counts.tolist(), strict=True):
+            self.tally.unusable[REASONS[key]] = self.tally.unusable.get(REASONS[key], 0) + count
 
     def _assemble(self, keys: IntArray, counts: IntArray) -> Profiles:
         """Profiles from whole runs of sorted keys."""
@@ -266,6 +300,19 @@ class Build:
                 f"{self.config.min_days} days; lower --min-events or --min-days"
             )
 
+    def _check_room(self) -> None:
+        taken = [name for name in self.log.attributes if name in RESERVED]
+        if taken:
+            raise ValueError(f"an attribute cannot be called {taken[0]!r}, which profiles use; rename the column")
+        if self.axes.cells >= MOST_CELLS:
+            raise ValueError(f"a profile of {self.axes.cells:,} cells is too large; use longer slots or fewer days")
+        last = self.axes.start + dt.timedelta(days=self.axes.days - 1)
+        if self.config.every and self.config.end is not None and self.config.end < last:
+            raise ValueError(
+                f"no window of {self.axes.days} days fits between {self.axes.start} and {self.config.end}; "
+                "choose a later end or fewer days"
+            )
+
     def _start(self) -> dt.date:
         start = self.config.start or self.log.days()[0]
         if self.config.align is None:
@@ -291,7 +338,7 @@ class Build:
         absent = [name for name in wanted if name not in found]
         if absent:
             raise ValueError(f"no channel {absent[0]!r} in the log; it has {', '.join(found[:20])}")
-        rest = set(found) - set(wanted) - {OTHER}
+        rest = set(found) - set(wanted)
         return (*wanted, OTHER) if rest and OTHER not in wanted else wanted
 
 
@@ -303,27 +350,5 @@ def _check_few(channels: list[str], column: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Sorted keys and how often each occurs."""
-
-    keys: IntArray
-    counts: IntArray
-
-    @classmethod
-    def none(cls) -> _Pairs:
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
-
-    @classmethod
-    def of(cls, batch: pa.RecordBatch) -> _Pairs:
-        return cls(*(batch.column(name).to_numpy(zero_copy_only=False) for name in ("key", "count")))
-
-    def and_then(self, other: _Pairs) -> _Pairs:
-        return _Pairs(np.concatenate([self.keys, other.keys]), np.concatenate([self.counts, other.counts]))
-
-    def cut(self, cells: int) -> tuple[_Pairs, _Pairs]:
-        """Everything before the last profile, and the last profile, which may go on in the next batch."""
-        if not len(self.keys):
-            return self, self
-        at = int(np.searchsorted(self.keys, self.keys[-1] // cells * cells))
-        return _Pairs(self.keys[:at], self.counts[:at]), _Pairs(self.keys[at:], self.counts[at:])
+def _column(table: ir.Table, name: str) -> Column:
+    return table[name]

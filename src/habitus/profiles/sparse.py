@@ -15,6 +15,7 @@ from habitus.parts.shapes import Axes, BoolArray, IntArray, Values
 
 CHUNK = 8192  # profiles in a row group: about 450,000 cells, a few megabytes, of a typical log
 USER = "user"
+MOST_EVENTS = 2**32 - 1  # in a cell, whose count is an uint32
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,23 +65,26 @@ class Profiles:
         """From an array [U, D, S, C]; ``users`` defaults to 0, 1, 2, ...
 
         Raises:
-            ValueError: if the shape is not that of the axes, or a value is negative or not finite.
+            ValueError: if the shape is not that of the axes, a value is negative or not finite, or a count is not
+                whole.
         """
         if values.shape[1:] != axes.shape:
             raise ValueError(f"expected values of shape (profiles, {axes.shape}), got {values.shape}")
-        if not (np.isfinite(values).all() and (values >= 0).all()):
-            raise ValueError("expected values that are finite and not negative; clean the array first")
+        if users is not None and len(users) != len(values):
+            raise ValueError(f"expected a user for each of {len(values)} profiles, got {len(users)}")
         flat = values.reshape(len(values), axes.cells)
+        if axes.unit != "count":
+            flat = flat.astype(np.float32, copy=False)  # first, as what is too small for it becomes zero
         rows, cells = np.nonzero(flat)
-        kept = flat[rows, cells].astype(value_type(axes.unit))
-        people = numbered(len(flat)) if users is None else users
-        return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, people)
+        kept = _checked(flat[rows, cells], axes.unit)
+        users = numbered(len(flat)) if users is None else users
+        return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users)
 
     def dense(self, rows: IntArray | slice | None = None) -> NDArray[np.float32]:
         """The profiles (all, or the given ones) as float32 [B, D, S, C]."""
         part = self if rows is None else self.take(np.arange(len(self))[rows])
-        out = np.zeros((len(part), self.axes.cells), np.float32)
-        out[part.row_of_cell(), part.cells] = part.values
+        out = np.zeros(len(part) * self.axes.cells, np.float32)
+        out[part.row_of_cell() * self.axes.cells + part.cells] = part.values
         return out.reshape(part.shape)
 
     def row_of_cell(self) -> NDArray[np.int64]:
@@ -116,11 +120,11 @@ class Profiles:
     def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Self:
         """The given profiles, in the given order; a boolean mask selects."""
         index = np.asarray(rows)
-        if index.dtype == np.bool_:
-            index = np.flatnonzero(index)
-        lengths = np.diff(self.indptr)[index]
+        index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
+        starts = self.indptr[index]
+        lengths = self.indptr[index + 1] - starts
         indptr = np.concatenate([[0], np.cumsum(lengths)])
-        source = np.arange(indptr[-1]) + np.repeat(self.indptr[:-1][index] - indptr[:-1], lengths)
+        source = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
         users = self.users.take(pa.array(index, pa.int64()))
         return replace(self, indptr=indptr, cells=self.cells[source], values=self.values[source], users=users)
 
@@ -203,6 +207,8 @@ def concat(parts: Sequence[Profiles]) -> Profiles:
         reason = parts[0].axes.mismatch(part.axes)
         if reason or part.axes.unit != parts[0].axes.unit:
             raise ValueError(f"cannot put these profiles together: {reason or 'their units differ'}")
+    if len(parts) == 1:
+        return parts[0]
     ends = np.cumsum([0] + [part.indptr[-1] for part in parts])
     indptr = [part.indptr[:-1] + end for part, end in zip(parts, ends, strict=False)]
     return Profiles(
@@ -210,8 +216,17 @@ def concat(parts: Sequence[Profiles]) -> Profiles:
         np.concatenate([*indptr, ends[-1:]]),
         np.concatenate([part.cells for part in parts]),
         np.concatenate([part.values for part in parts]),
-        pa.concat_tables([part.users for part in parts], promote_options="permissive"),
+        _one_after_another([part.users for part in parts]),
     )
+
+
+def _one_after_another(users: Sequence[pa.Table]) -> pa.Table:
+    """Tables in one piece: rows are taken from them often, and that is slow from many."""
+    try:
+        return pa.concat_tables(users, promote_options="permissive").combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        line = str(error).splitlines()[0]
+        raise ValueError(f"cannot put these profiles together, as their users differ in type: {line}") from None
 
 
 def users_drawn(users: pa.Table, share: float, seed: int) -> NDArray[np.bool_]:
@@ -228,6 +243,17 @@ def users_drawn(users: pa.Table, share: float, seed: int) -> NDArray[np.bool_]:
     drawn = np.zeros(count, bool)
     drawn[np.random.default_rng(seed).permutation(count)[:size]] = True
     return drawn[codes.indices.to_numpy(zero_copy_only=False)]
+
+
+def _checked(values: NDArray[Any], unit: str) -> Values:
+    """Values that are not zero, in the type of their unit."""
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        raise ValueError("expected values that are finite and not negative; clean the array first")
+    if unit == "count" and not (values == np.floor(values)).all():
+        raise ValueError("expected counts, which are whole numbers; round them, or give the axes another unit")
+    if unit == "count" and len(values) and values.max() > MOST_EVENTS:
+        raise ValueError(f"expected counts up to {MOST_EVENTS:,}, got {values.max():,}")
+    return values.astype(value_type(unit))
 
 
 def value_type(unit: str) -> type[np.uint32 | np.float32]:
@@ -252,4 +278,7 @@ def _int32(indptr: NDArray[np.int64]) -> pa.Array:
 def _matches(users: pa.Table, name: str, value: Any) -> NDArray[np.bool_]:
     if name not in users.column_names:
         raise ValueError(f"no attribute {name!r}; these profiles have {', '.join(users.column_names)}")
-    return pc.call_function("equal", [users[name], pa.scalar(value)]).fill_null(False).to_numpy()
+    try:
+        return pc.call_function("equal", [users[name], pa.scalar(value)]).fill_null(False).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise ValueError(f"attribute {name!r} is of type {users[name].type}, which {value!r} is not") from None

@@ -110,14 +110,11 @@ def save(
     Raises:
         ValueError: if ``path`` is a folder that habitus did not write.
     """
-    try:
-        with replacing(path) as part:
-            part.mkdir()
-            with _writer(part, axes) as append:
-                count = sum(map(append, chunks))
-            write_header(part, KIND, VERSION, axes=axes.to_json(), profiles=count, about=about or {})
-    except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror or _first_line(error)}") from None
+    with replacing(path) as part:
+        part.mkdir()
+        with _writer(part, axes) as append:
+            count = sum(map(append, chunks))
+        write_header(part, KIND, VERSION, axes=axes.to_json(), profiles=count, about=about or {})
     return StoredProfiles.open(path)
 
 

@@ -1,0 +1,79 @@
+"""Where logs are read from: files, folders, globs, connection URLs; and the engines' errors in one line."""
+
+from __future__ import annotations
+
+import glob
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+from ibis.common.exceptions import IbisError
+
+MEMORY_LIMIT = "1500MB"
+SUFFIXES = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".tsv", ".txt")}
+
+
+def read_source(source: str, memory_limit: str) -> ir.Table:
+    """Open a path, a glob or a connection URL as an Ibis table.
+
+    Raises:
+        ValueError: if there is nothing to read there.
+    """
+    if "://" in source:
+        return _read_url(source)
+    pattern, kind = _files(source)
+    with engine_errors(f"cannot use a memory limit of {memory_limit}"):
+        con = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=tempfile.gettempdir())
+    con.raw_sql("SET preserve_insertion_order = false")
+    if kind == "parquet":
+        return con.read_parquet(pattern)
+    # All of it decides on the types: else the first odd value after a sample would end the reading.
+    return con.read_csv(pattern, sample_size=-1)
+
+
+@contextmanager
+def engine_errors(what: str) -> Iterator[None]:
+    """Turn an engine's exception into one clear line.
+
+    Raises:
+        ValueError: in place of whatever DuckDB or Ibis raised.
+    """
+    try:
+        yield
+    except (duckdb.Error, IbisError, OSError, ImportError) as error:
+        raise ValueError(f"{what}: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its name where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _read_url(source: str) -> ir.Table:
+    url, _, name = source.partition("#")
+    if not name:
+        raise ValueError(f"expected a table name behind a hash, as in {url}#events")
+    try:
+        return ibis.connect(url).table(name)
+    except Exception as error:  # each of some twenty engines has exceptions of its own
+        raise ValueError(f"cannot read {source}: {first_line(error)}") from None
+
+
+def _files(source: str) -> tuple[str, str]:
+    """A pattern for the engine and the kind of file: parquet or csv."""
+    path = Path(source)
+    if path.is_dir():
+        for kind in SUFFIXES:
+            if any(path.rglob(f"*.{kind}")):
+                return f"{glob.escape(str(path))}/**/*.{kind}", kind
+        raise ValueError(f"no .parquet or .csv file in the folder {source}")
+    kind = "parquet" if path.name.lower().endswith(SUFFIXES["parquet"]) else "csv"
+    if path.is_file():
+        return glob.escape(source), kind
+    if not any(character in source for character in "*?["):
+        raise ValueError(f"no such file or folder: {source}")
+    return source, kind
