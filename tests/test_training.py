@@ -152,6 +152,22 @@ def test_impossible_settings_are_refused(setting):
         FitConfig(**setting)
 
 
+@pytest.mark.parametrize(("precision", "kind"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_convolutions_run_in_the_precision_asked_for(population, precision, kind, monkeypatch):
+    seen = set()
+    forward = torch.nn.Conv2d.forward
+
+    def spy(self, input):
+        out = forward(self, input)
+        seen.add(out.dtype)
+        return out
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", spy)
+    fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, epochs=1, precision=precision))
+    assert kind in seen
+    assert (torch.bfloat16 in seen) == (kind is torch.bfloat16)
+
+
 def test_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch):
     cpu = dataclasses.replace(SMALL, precision="auto")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})

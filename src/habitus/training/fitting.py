@@ -14,7 +14,7 @@ from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
 from habitus.evaluation.summary import summarise
-from habitus.models.base import LatentModel, Model
+from habitus.models.base import LatentModel, Loss, Model
 from habitus.parts.nets import in_memory_format
 from habitus.parts.priors import Mixture
 from habitus.profiles.batches import BUFFER, Batches, Population
@@ -110,13 +110,18 @@ class Fitting:
         for number, part in enumerate(parts, 1):
             share = len(part) / len(x)
             with self.fabric.no_backward_sync(self.module, enabled=number < len(parts)):
-                loss = self.module.loss(part, generator)
+                loss = self.loss(part, generator)
                 self.fabric.backward(loss.total * share)
             for name, value in {"loss": loss.total, **loss.terms}.items():
                 terms[name] = terms.get(name, 0) + value.detach() * share
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.recorded.append(terms)
+
+    def loss(self, x: Tensor, generator: Generator) -> Loss:
+        """The model's loss in the chosen precision; with one device Fabric leaves that to us."""
+        with self.fabric.autocast():
+            return self.module.loss(x, generator)
 
     def after_step(self, progress: Progress) -> None:
         """Record, report, and write a checkpoint now and then."""
@@ -150,7 +155,7 @@ class Fitting:
         generator, sums = self.generator(2**40), dict[str, float]()
         for rows in np.array_split(np.arange(len(self.held_out)), -(-len(self.held_out) // self.settings.chunk)):
             x = torch.from_numpy(self.held_out.dense(rows)).to(self.fabric.device)
-            loss = self.module.loss(x, generator)
+            loss = self.loss(x, generator)
             for name, value in {"loss": loss.total, **loss.terms}.items():
                 sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(self.held_out)
         self.module.train()
