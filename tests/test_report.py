@@ -258,12 +258,12 @@ def test_summary_names_best_and_worst_and_counts_wins():
 def test_rows_average_over_channels_and_hide_what_nobody_has():
     metrics = {
         "users": 3, "zero_threshold": 0.1, "mau": {"kld": None}, "fresh": {"thing": 2.0},
-        "hour_of_day": {"kld": {"a.b": 1.0, "c": 3.0}}, "weekday": {"kld": {"a.b": 1.0, "c": None}},
-        "floor": {"hour_of_day": {"kld": {"a.b": 1.0, "c": 1.0}}, "note": "x"},
+        "hour_of_day": {"jsd": {"a.b": 1.0, "c": 3.0}}, "weekday": {"jsd": {"a.b": 1.0, "c": None}},
+        "floor": {"hour_of_day": {"jsd": {"a.b": 1.0, "c": 1.0}}, "note": "x"},
     }  # fmt: skip
     rows = {row.key: row for row in rows_of(metrics)}
-    assert list(rows) == ["hour_of_day.kld", "fresh.thing"]
-    assert rows["hour_of_day.kld"].ratio == 2
+    assert list(rows) == ["hour_of_day.jsd", "fresh.thing"]
+    assert rows["hour_of_day.jsd"].ratio == 2
     assert rows["fresh.thing"].name == "fresh, thing"
 
 

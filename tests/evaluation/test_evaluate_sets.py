@@ -35,14 +35,14 @@ def test_json_has_the_keys(result):
     assert (content["users"], content["floor"]["users"], content["reference_users"]) == (60, 60, 40)
     assert content["zero_threshold"] == 0.25
     assert content["floor"]["zero_threshold"] is None
-    assert set(content["hour_of_day"]["kld"]) == {"web", "phone", "<script>"}
+    assert set(content["hour_of_day"]["jsd"]) == {"web", "phone", "<script>"}
     assert {"raw_daily_mean", "raw_daily_std"} <= set(content)
 
 
 def test_rows_pair_each_figure_with_its_floor(result):
     rows = {name: (figure, floor) for name, figure, floor in result.rows()}
     assert rows["daily_mean.kld"] == (result.figures["daily_mean"]["kld"], result.floor["daily_mean"]["kld"])
-    assert rows["weekday.kld.web"][0] == result.figures["weekday"]["kld"]["web"]
+    assert rows["weekday.jsd.web"][0] == result.figures["weekday"]["jsd"]["web"]
     assert "channel_overlap.generated" not in rows
 
 
@@ -102,7 +102,13 @@ def test_infinite_becomes_null():
 
 
 def test_drifting_windows_have_no_weekday():
-    assert evaluate(source(30, every=10), source(30)).figures["weekday"]["kld"] is None
+    assert evaluate(source(30, every=10), source(30)).figures["weekday"]["jsd"] is None
+
+
+# Jensen-Shannon divergence of shares 1/2, 1/2 and 1/4, 3/4, whose middle is 3/8, 5/8.
+ONE_TO_THREE = pytest.approx(
+    (0.5 * np.log(4 / 3) + 0.5 * np.log(4 / 5)) / 2 + (0.25 * np.log(2 / 3) + 0.75 * np.log(6 / 5)) / 2
+)
 
 
 def test_weekdays_are_compared_where_both_windows_have_them():
@@ -111,18 +117,18 @@ def test_weekdays_are_compared_where_both_windows_have_them():
     theirs[:, 1] = 3
     generated, reference = DenseSource(ours, "peak"), DenseSource(theirs, "peak")
     reference.axes = replace(reference.axes, start=reference.axes.start + dt.timedelta(days=1))
-    kld = compare(summarise(generated), summarise(reference))["weekday"]["kld"]
-    assert kld == {"web": pytest.approx(0.25 * np.log(0.5) + 0.75 * np.log(1.5))}
+    jsd = compare(summarise(generated), summarise(reference))["weekday"]["jsd"]
+    assert jsd == {"web": ONE_TO_THREE}
 
 
 def test_hour_of_day_by_hand():
     """The reference is active in slots 0 and 1 as 1:1, the generated set as 1:3; days make no difference."""
     theirs, ours = np.ones((1, 2, 2, 1), np.float32), np.ones((1, 2, 2, 1), np.float32)
     ours[0, 0, 1], ours[0, 1, 1] = 5, 1
-    kld = compare(summarise(DenseSource(ours, "peak")), summarise(DenseSource(theirs, "peak")))["hour_of_day"][
-        "kld"
+    jsd = compare(summarise(DenseSource(ours, "peak")), summarise(DenseSource(theirs, "peak")))["hour_of_day"][
+        "jsd"
     ]
-    assert kld == {"web": pytest.approx(0.5 * np.log(2) + 0.5 * np.log(2 / 3))}
+    assert jsd == {"web": ONE_TO_THREE}
 
 
 def test_channel_overlap_by_hand():

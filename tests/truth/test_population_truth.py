@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 from scipy.stats import ks_2samp
 
@@ -11,6 +12,7 @@ from habitus.evaluation import population
 from habitus.evaluation.population import (
     daily_mean,
     daily_std,
+    jensen_shannon,
     kl_divergence,
     kolmogorov_distance,
     mean_squared_error,
@@ -91,3 +93,15 @@ def test_cdf_is_over_user_days():
     totals = np.random.default_rng(0).integers(0, 5, (20, 3)).astype(np.float32)
     points = np.arange(-1, 6)
     np.testing.assert_allclose(total_cdf(totals, points), [(totals <= point).mean() for point in points])
+
+
+@given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), min_size=2, max_size=20))
+def test_jensen_shannon_against_scipy(pairs):
+    first, second = (np.array(curve) + np.eye(len(pairs))[0] for curve in zip(*pairs, strict=True))
+    assert jensen_shannon(first, second) == pytest.approx(jensenshannon(first, second) ** 2, abs=1e-9)
+
+
+def test_jensen_shannon_of_nothing():
+    zero, one = np.zeros(3), np.ones(3)
+    assert jensen_shannon(zero, zero) == 0
+    assert jensen_shannon(zero, one) == pytest.approx(np.log(2))

@@ -12,6 +12,7 @@ from habitus.evaluation.activity import ACTIVITIES, Activity, active_users, rela
 from habitus.evaluation.population import (
     daily_mean,
     daily_std,
+    jensen_shannon,
     kl_divergence,
     kolmogorov_distance,
     mean_squared_error,
@@ -34,7 +35,7 @@ def compare(generated: Summary, reference: Summary) -> Figures:
         ``users`` and ``reference_users``; ``daily_mean`` and ``daily_std`` {kld, mse}; ``total_cdf`` {ks};
         ``dau``, ``wau``, ``mau`` {relative_error, kld}, None where the window is too short for one;
         ``raw_daily_mean`` and ``raw_daily_std`` where both sets hold counts; ``empty_cells`` {generated,
-        reference}; ``hour_of_day`` and ``weekday`` {kld: {channel: value}}; ``channel_overlap``.
+        reference}; ``hour_of_day`` and ``weekday`` {jsd: {channel: value}}; ``channel_overlap``.
         Divergences are in nats and may be ``inf``.
     """
     return {
@@ -46,8 +47,8 @@ def compare(generated: Summary, reference: Summary) -> Figures:
         **{activity.name: _activity_figures(activity, generated, reference) for activity in ACTIVITIES},
         **_raw_figures(generated, reference),
         "empty_cells": {"generated": generated.empty_share, "reference": reference.empty_share},
-        "hour_of_day": {"kld": _per_channel(generated, generated.slot_channel, reference.slot_channel)},
-        "weekday": {"kld": _weekday_kld(generated, reference)},
+        "hour_of_day": {"jsd": _per_channel(generated, generated.slot_channel, reference.slot_channel)},
+        "weekday": {"jsd": _weekday_jsd(generated, reference)},
         "channel_overlap": _overlap_figures(generated, reference),
     }
 
@@ -92,13 +93,13 @@ def _activity_figures(activity: Activity, generated: Summary, reference: Summary
 
 
 def _per_channel(summary: Summary, generated: FloatArray, reference: FloatArray) -> dict[str, float]:
-    """KLD of each channel's shape along the first axis, [K, C]."""
+    """Jensen-Shannon divergence of each channel's shape along the first axis, [K, C]."""
     shapes = zip(summary.axes.channels, reference.T, generated.T, strict=True)
-    return {channel: kl_divergence(theirs, ours) for channel, theirs, ours in shapes}
+    return {channel: jensen_shannon(theirs, ours) for channel, theirs, ours in shapes}
 
 
-def _weekday_kld(generated: Summary, reference: Summary) -> dict[str, float] | None:
-    """KLD of the week's shape per channel, over the weekdays that both windows have."""
+def _weekday_jsd(generated: Summary, reference: Summary) -> dict[str, float] | None:
+    """Divergence of the week's shape per channel, over the weekdays that both windows have."""
     ours, theirs = generated.weekday_slot_channel, reference.weekday_slot_channel
     if ours is None or theirs is None:
         return None

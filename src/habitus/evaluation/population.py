@@ -119,6 +119,29 @@ def kl_divergence(reference: FloatArray, generated: FloatArray) -> float:
     return max(float(np.sum(p * np.log(p / q))), 0.0)  # rounding can leave a hair below zero
 
 
+def jensen_shannon(first: FloatArray, second: FloatArray) -> float:
+    """Jensen-Shannon divergence in nats between two curves, each divided by its sum.
+
+    Symmetric and at most log 2, so it stays a number where a rare channel is never drawn at some hour.
+
+    Args:
+        first: Values of at least 0, any shape.
+        second: Values of at least 0, the same shape.
+
+    Returns:
+        From 0 to log 2; log 2 where exactly one of the curves is all zeros.
+
+    >>> round(jensen_shannon(np.array([1.0, 0.0]), np.array([0.0, 2.0])), 6)
+    0.693147
+    """
+    sums = [float(np.sum(curve, dtype=np.float64)) for curve in (first, second)]
+    if not all(sums):
+        return 0.0 if sums[0] == sums[1] else float(np.log(2))
+    p, q = first / sums[0], second / sums[1]
+    middle = (p + q) / 2
+    return (kl_divergence(p, middle) + kl_divergence(q, middle)) / 2
+
+
 def mean_squared_error(reference: FloatArray, generated: FloatArray) -> float:
     """Mean squared difference of two curves: a shift that KL does not see ("Time pictures" 5.3.1).
 

@@ -72,11 +72,13 @@ MEANING = {
         POINTS,
         "Where one channel is active, how often is another? Mean difference over all pairs.",
     ),
-    "hour_of_day.kld": Meaning(
-        "Hours of the day", NATS, "Divergence of each channel's shape of the day, averaged over channels."
+    "hour_of_day.jsd": Meaning(
+        "Hours of the day",
+        NATS,
+        "Jensen-Shannon divergence of each channel's shape of the day, averaged over channels.",
     ),
-    "weekday.kld": Meaning(
-        "Weekdays", NATS, "Divergence of each channel's shape of the week, averaged over channels."
+    "weekday.jsd": Meaning(
+        "Weekdays", NATS, "Jensen-Shannon divergence of each channel's shape of the week, averaged over channels."
     ),
 }
 

@@ -95,7 +95,7 @@ def _meaning(key: str) -> Meaning:
 def figures_of(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     """Every single figure by dotted key; those given by channel are averaged."""
     kept = {key: part for key, part in metrics.items() if key not in NOT_FIGURES + BY_CHANNEL}
-    averages = {f"{key}.kld": _mean(metrics[key].get("kld")) for key in BY_CHANNEL if metrics.get(key)}
+    averages = {f"{key}.jsd": _mean(metrics[key].get("jsd")) for key in BY_CHANNEL if metrics.get(key)}
     return dict(_leaves(kept)) | averages
 
 
