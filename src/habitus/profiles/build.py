@@ -20,10 +20,11 @@ import numpy as np
 import pyarrow as pa
 
 from habitus.events import EPOCH, Column, EventLog, engine_errors
+from habitus.events.clock import OWN_CLOCK
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, IntArray
 from habitus.profiles.counting import MOST_HERE, Counts, count_keys
 from habitus.profiles.people import CODE, KEY, People
-from habitus.profiles.sparse import USER, Profiles, concat
+from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
 from habitus.profiles.store import StoredProfiles, empty, save
 
 REASONS = {
@@ -37,7 +38,7 @@ MAX_CHANNELS = 256
 MOST_CELLS = 2**31  # of a profile: a cell's number is an int32
 FEW = 16  # channels that are found by comparing one after the other; more are looked up in a table
 SLOT, CHANNEL = "_habitus_slot", "_habitus_channel"
-RESERVED = (USER, "window_start", "cells", "values")
+RESERVED = (USER, WINDOW, "cells", "values")
 
 Progress = Callable[[int], None]
 
@@ -284,7 +285,7 @@ class Build:
             return users
         first = (self.axes.start - EPOCH).days
         starts = pa.array((first + window * self.config.every).astype(np.int32)).cast(pa.date32())
-        return users.add_column(1, "window_start", starts)
+        return users.add_column(1, WINDOW, starts)
 
     def _check_used(self) -> None:
         unusable = ", ".join(f"{count:,} rows: {reason}" for reason, count in self.tally.unusable.items())
@@ -320,7 +321,7 @@ class Build:
         return start + dt.timedelta(days=(self.config.align - start.weekday()) % DAYS_PER_WEEK)
 
     def _clock(self) -> str:
-        return "each event's own offset" if self.log.offset else self.log.timezone
+        return OWN_CLOCK if self.log.offset else self.log.timezone
 
     @cached_property
     def _raw_channels(self) -> list[str]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from habitus.parts.shapes import Axes, BoolArray, IntArray, Values
 
 CHUNK = 8192  # profiles in a row group: about 450,000 cells, a few megabytes, of a typical log
-USER = "user"
+USER, WINDOW = "user", "window_start"
 MOST_EVENTS = 2**32 - 1  # in a cell, whose count is an uint32
 
 
@@ -76,7 +76,7 @@ class Profiles:
         if axes.unit != "count":
             flat = flat.astype(np.float32, copy=False)  # first, as what is too small for it becomes zero
         rows, cells = np.nonzero(flat)
-        kept = _checked(flat[rows, cells], axes.unit)
+        kept = checked_values(flat[rows, cells], axes.unit)
         users = numbered(len(flat)) if users is None else users
         return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users)
 
@@ -245,7 +245,7 @@ def users_drawn(users: pa.Table, share: float, seed: int) -> NDArray[np.bool_]:
     return drawn[codes.indices.to_numpy(zero_copy_only=False)]
 
 
-def _checked(values: NDArray[Any], unit: str) -> Values:
+def checked_values(values: NDArray[Any], unit: str) -> Values:
     """Values that are not zero, in the type of their unit."""
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("expected values that are finite and not negative; clean the array first")
