@@ -303,7 +303,7 @@ class TestFolders:
 def test_a_channel_called_script_works(run, fitted):
     log = write(
         user=[f"u{i % 9}" for i in range(90)],
-        time=[DAY + dt.timedelta(hours=i) for i in range(90)],
+        time=[DAY + dt.timedelta(hours=i // 2) for i in range(90)],
         channel=["<script>", "[bold]x", "a & b"] * 30,
     )
     assert run("profile", log, *COLUMNS, "--days", "4", "--out", "p")[0] == 0

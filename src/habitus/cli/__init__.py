@@ -22,7 +22,7 @@ COMMANDS = {
     "fit": (STEPS, "Fit a model to profiles."),
     "generate": (STEPS, "Draw users that never existed from a fitted model."),
     "evaluate": (STEPS, "Measure how far a generated population is from a real one."),
-    "describe": (LOOK, "Say what is in a set of profiles, and what looks odd."),
+    "describe": (LOOK, "Say what is in a set of profiles, and what looks odd or missing."),
     "export": (LOOK, "Turn profiles back into an event log."),
 }
 FLOW = """Learn the habits in an event log, and generate a population you can trust.

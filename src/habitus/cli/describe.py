@@ -21,7 +21,11 @@ BUSIEST = 3
 
 @app.command(epilog="Example: habitus describe demo/profiles")
 def _describe(profiles: Stored, json_: AsJson = False) -> None:
-    """Say what is in a set of profiles: size, sparsity, channels, busiest hours, and what looks odd or missing."""
+    """Say what is in a set of profiles, and what looks odd or missing.
+
+    Size, sparsity, channels, busiest hours and weekdays, counts per cell; empty days, hours and channels, drops,
+    profiles that look automatic, and the rows that were left out when the log was profiled.
+    """
     source = StoredProfiles.open(profiles)
     with spinner("Reading"):
         found = describe(source, source.about.get("rows"))

@@ -141,9 +141,6 @@ def _run(
             begun = (path / CHECKPOINT).is_file()
             warn("stopped; go on with --resume" if begun else "stopped before the first step")
             raise typer.Exit(INTERRUPTED) from None
-        finally:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
 
 
 def _report(path: Path, run: Run) -> None:

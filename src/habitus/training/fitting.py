@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from habitus.evaluation.summary import summarise
 from habitus.models.base import LatentModel, Loss, Model
+from habitus.output import replacing
 from habitus.parts.nets import in_memory_format
 from habitus.parts.priors import Mixture
 from habitus.profiles.batches import BUFFER, Batches, Population
@@ -58,7 +59,7 @@ def run_fit(
     if resume:
         fitting.restore()
     else:
-        fitting.checkpoint()  # so that a fit killed in its first seconds can be resumed too
+        fitting.begin()
     try:
         fitting.train(progress)
     except KeyboardInterrupt:
@@ -161,12 +162,18 @@ class Fitting:
         self.module.train()
         return dict(sums)
 
+    def begin(self) -> None:
+        """Make the run's folder, whole from the start, so that a fit killed in its first seconds can be resumed."""
+        if self.fabric.is_global_zero:
+            with replacing(self.out) as part:
+                part.mkdir()
+                save_tensors(part / CHECKPOINT, self.state())
+                write_run_header(part, self.model, asdict(self.settings), {"complete": False, **versions()})
+
     def checkpoint(self) -> None:
         """Write what is needed to go on: one file, renamed into place."""
         if self.fabric.is_global_zero:
-            self.out.mkdir(parents=True, exist_ok=True)
             save_tensors(self.out / CHECKPOINT, self.state())
-            write_run_header(self.out, self.model, asdict(self.settings), {"complete": False, **versions()})
         self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
 
     def state(self) -> dict[str, Tensor]:
