@@ -19,10 +19,10 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "habitus needs Python 3.11 or newer; give one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || \
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv > /dev/null || \
 	    { rm -rf .venv; echo "cannot make .venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "installing into .venv (a few minutes the first time)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt --editable '.[test]'
+	@$(BIN)/pip install -qq --disable-pip-version-check $(PIP_ARGS) --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
 demo: $(STAMP)
