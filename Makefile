@@ -3,8 +3,8 @@
 # make test      style, types and tests
 
 PYTHON ?= python3
-# Where the index offers torch with GPU packages and none are wanted, about 3 GB of them:
-#     make install PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+# Options for pip, such as the index of PyTorch's CPU builds where the usual one would bring gigabytes for GPUs:
+#     make install PIP_ARGS="--extra-index-url ..."
 PIP_ARGS ?=
 USERS ?= 20000
 BIN := .venv/bin
@@ -42,7 +42,7 @@ test: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
-	$(BIN)/pytest -n 2 --quiet
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --quiet  # two processes share two cores best with a thread each
 
 clean:
 	rm -rf .venv demo

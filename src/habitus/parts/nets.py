@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# Features before any learning. Logs leave nearly all cells of a profile empty (98 % in ours), so a decoder that
+# starts at sigmoid(-4) = 0.02 instead of 0.5 saves the first hundred steps, which only darken the picture.
+START = -4.0
 HALVINGS = 3  # every architecture of Table A.1 halves days and slots three times
 MULTIPLE = 2**HALVINGS
 
@@ -131,6 +134,7 @@ class ConvDecoder(nn.Module):
         pairs = list(zip(widths, widths[1:], architecture.decoder, strict=False))
         blocks = (nn.Sequential(_up(i, o, layer), _after(o, batch_norm, dropout)) for i, o, layer in pairs[:-1])
         last = _up(*pairs[-1])
+        _start_at(last, START)
         self.layers = nn.Sequential(*blocks, last)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -173,6 +177,12 @@ def _up(channels: int, filters: int, layer: Layer) -> nn.Module:
         )
     conv = nn.ConvTranspose2d(channels, filters, 3, padding=1)
     return nn.Sequential(nn.Upsample(scale_factor=2), conv) if layer.resize is Resize.NEAREST else conv
+
+
+def _start_at(layer: nn.Module, value: float) -> None:
+    for convolution in layer.modules():
+        if isinstance(convolution, (nn.Conv2d, nn.ConvTranspose2d)) and convolution.bias is not None:
+            nn.init.constant_(convolution.bias, value)
 
 
 def _after(filters: int, batch_norm: bool, dropout: float) -> nn.Module:
