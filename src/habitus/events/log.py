@@ -12,9 +12,10 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from habitus.events.clock import EPOCH, SECONDS_PER_DAY, Column, offset_at, since_epoch, zone
-from habitus.events.sources import MEMORY_LIMIT, engine_errors, first_line, read_source
+from habitus.events.sources import MEMORY_LIMIT, engine_errors, first_line, local_table, read_source
 
 READABLE = (since_epoch(dt.date(1, 1, 2)), since_epoch(dt.date(9999, 12, 30)))  # a date on any wall clock
+FAR = 2**60  # more microseconds than any readable time is from 1970, and far from overflow
 ZONED = (since_epoch(dt.date(1900, 1, 1)), since_epoch(dt.date(2100, 1, 1)))  # clock changes outside are ignored
 
 
@@ -89,7 +90,7 @@ class EventLog:
             with engine_errors(f"cannot read {source}"):
                 table = read_source(os.fspath(source), memory_limit)
         else:
-            table = source if isinstance(source, ir.Table) else ibis.memtable(source)
+            table = source if isinstance(source, ir.Table) else local_table(source, memory_limit)
         if filter is not None:
             table = _filtered(table, filter)
         return cls(table, user, time, channel, tuple(attributes), timezone, offset)
@@ -108,7 +109,14 @@ class EventLog:
         first = since_epoch(start)
         margin = 2 * SECONDS_PER_DAY
         ticks, per_second = self._on_the_wall(first - margin, first + days * SECONDS_PER_DAY + margin)
-        return ((ticks - first * per_second) / (60 * minutes * per_second)).floor().cast("int64")
+        length = 60 * minutes * per_second
+        if not self.is_local or ticks.type().is_floating():
+            return ((ticks - first * per_second) / length).floor().cast("int64")
+        before = (
+            FAR // length
+        )  # DuckDB's division of integers, the fastest, rounds towards zero: so count from before
+        slot: Column = divide(ticks + (before * length - first * per_second), length)
+        return slot - before
 
     def days(self) -> tuple[dt.date, dt.date]:
         """First and last day with an event.
@@ -182,6 +190,11 @@ class EventLog:
                 "seconds since 1970"
             )
         return int(row["first"] // per_second), int(row["last"] // per_second)
+
+
+@ibis.udf.scalar.builtin(signature=((None, None), "int64"))
+def divide(ticks: Column, length: int) -> Column:
+    """DuckDB's division of integers; the body is the engine's."""
 
 
 @ibis.udf.scalar.builtin(signature=((None,), "int64"))

@@ -7,10 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
 MEMORY_LIMIT = "1500MB"
@@ -26,13 +29,20 @@ def read_source(source: str, memory_limit: str) -> ir.Table:
     if "://" in source:
         return _read_url(source)
     pattern, kind = _files(source)
-    with engine_errors(f"cannot use a memory limit of {memory_limit}"):
-        con = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=tempfile.gettempdir())
-    con.raw_sql("SET preserve_insertion_order = false")
+    con = _connect(memory_limit)
     if kind == "parquet":
         return con.read_parquet(pattern)
     # All of it decides on the types: else the first odd value after a sample would end the reading.
     return con.read_csv(pattern, sample_size=-1)
+
+
+def local_table(rows: Any, memory_limit: str) -> ir.Table:
+    """Rows in memory, an Arrow table or a pandas data frame, as an Ibis table on DuckDB; they are not copied."""
+    con = _connect(memory_limit)
+    con.con.register(
+        "rows", rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+    )
+    return con.table("rows")
 
 
 @contextmanager
@@ -51,6 +61,13 @@ def engine_errors(what: str) -> Iterator[None]:
 def first_line(error: Exception) -> str:
     """The first line of an error's message, or its name where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _connect(memory_limit: str) -> Backend:
+    with engine_errors(f"cannot use a memory limit of {memory_limit}"):
+        con = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=tempfile.gettempdir())
+    con.raw_sql("SET preserve_insertion_order = false")
+    return con
 
 
 def _read_url(source: str) -> ir.Table:

@@ -36,7 +36,7 @@ REASONS = {
 OTHER = "other"
 MAX_CHANNELS = 256
 MOST_CELLS = 2**31  # of a profile: a cell's number is an int32
-FEW = 16  # channels that are found by comparing one after the other; more are looked up in a table
+FEW = 16  # channels that DuckDB finds in a list, often once for a whole vector; more are looked up in a table
 SLOT, CHANNEL = "_habitus_slot", "_habitus_channel"
 RESERVED = (USER, WINDOW, "cells", "values")
 
@@ -178,9 +178,10 @@ class Build:
         """User, slot since the first window's start, and channel index of each event."""
         span = self.axes.days + (self.windows - 1) * (self.config.every or 0)
         slot = self.log.slots(self.axes.start, span, self.axes.slot_minutes)
-        code = self._few_channels() if len(self.axes.channels) <= FEW else self.log.channel_text()
-        rows = self.log.table.select(**{KEY: self.log.user_key(), SLOT: slot, CHANNEL: code})
-        return rows if len(self.axes.channels) <= FEW else self._many_channels(rows)
+        rows = self.log.table.select(**{KEY: self.log.user_key(), SLOT: slot, CHANNEL: self.log.channel_text()})
+        if self.log.channel is None:
+            return rows.mutate(**{CHANNEL: ibis.literal(0)})
+        return self._with_channel_index(rows)
 
     def _keys_of(self, table: ir.Table, lag: int) -> ir.Table:
         """Keys in the window that began ``lag`` windows before the latest one."""
@@ -208,29 +209,26 @@ class Build:
         """In how many windows an event can lie."""
         return -(-self.axes.days // self.config.every) if self.config.every else 1
 
-    def _few_channels(self) -> Column:
-        """Index of the channel, by comparing; null where the channel is missing."""
-        if self.log.channel is None:
-            return ibis.literal(0)
-        text = self.log.channel_text()
-        branches = [(text == raw, index) for raw, index in self._indexed_channels()]
-        rest = ibis.null("int64") if self._rest is None else ibis.ifelse(text.notnull(), self._rest, None)
-        return ibis.cases(*branches, else_=rest).cast("int64") if branches else ibis.null("int64")
-
-    def _many_channels(self, rows: ir.Table) -> ir.Table:
-        """The rows with the index of the channel in place of its name, by looking it up."""
-        names, codes = zip(*self._indexed_channels(), strict=True)
-        lookup = ibis.memtable(pa.table({"_habitus_raw": names, "_habitus_index": pa.array(codes, pa.int64())}))
-        joined = rows.left_join(lookup, [(CHANNEL, "_habitus_raw")])
-        index, text = _column(joined, "_habitus_index"), _column(joined, CHANNEL)
+    def _with_channel_index(self, rows: ir.Table) -> ir.Table:
+        """The rows with the index of the channel in place of its name; null where the channel is missing."""
+        raw = {name.strip(): name for name in self._raw_channels}
+        names = [raw[name] for name in self.axes.channels if name in raw]  # all but an added ``other``, the last
+        if self.log.is_local and 0 < len(names) <= FEW:
+            text = _column(rows, CHANNEL)
+            index: Column = list_position(names, text).nullif(
+                ibis.literal(0)
+            )  # not by cases: that would look it up twice
+            index = index - 1
+        else:
+            codes = pa.array(range(len(names)), pa.int64())
+            lookup = ibis.memtable(
+                pa.table({"_habitus_raw": pa.array(names, pa.string()), "_habitus_index": codes})
+            )
+            rows = rows.left_join(lookup, [(CHANNEL, "_habitus_raw")])
+            index, text = _column(rows, "_habitus_index"), _column(rows, CHANNEL)
         if self._rest is not None:
-            index = index.fill_null(ibis.ifelse(text.notnull(), self._rest, None))
-        return joined.select(KEY, SLOT, **{CHANNEL: index})
-
-    def _indexed_channels(self) -> list[tuple[str, int]]:
-        """The log's channel names that have an index of their own, and that index."""
-        index = {name: position for position, name in enumerate(self.axes.channels)}
-        return [(raw, index[raw.strip()]) for raw in self._raw_channels if raw.strip() in index]
+            index = ibis.cases((index.notnull(), index), (text.notnull(), self._rest))
+        return rows.select(KEY, SLOT, **{CHANNEL: index})
 
     @property
     def _rest(self) -> int | None:
@@ -241,7 +239,8 @@ class Build:
     def _whole_profiles(self) -> Iterator[Counts]:
         """Sorted keys and their counts, cut where a profile ends."""
         held = Counts.none()
-        for counts in count_keys(self.keys(), self._sort_here()):
+        largest = self.people.count * self.windows * self.axes.cells
+        for counts in count_keys(self.keys(), largest, self._sort_here()):
             whole, held = held.and_then(counts).cut(self.axes.cells)
             yield whole
         yield held
@@ -349,6 +348,11 @@ def _check_few(channels: list[str], column: str) -> None:
             f"column {column!r} has {len(channels)} distinct channels, more than {MAX_CHANNELS}; name the ones to "
             "keep with --channels a,b,c (the rest become 'other')"
         )
+
+
+@ibis.udf.scalar.builtin(signature=((None, None), "int64"))
+def list_position(names: list[str], text: Column) -> Column:
+    """DuckDB's place of a text in a list, from 1, or 0 where it is not there; the body is the engine's."""
 
 
 def _column(table: ir.Table, name: str) -> Column:

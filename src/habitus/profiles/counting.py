@@ -11,10 +11,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from habitus.events import engine_errors
+from habitus.events import Column, engine_errors
 from habitus.parts.shapes import IntArray
 
 MOST_HERE = 100_000_000  # keys that are sorted in memory, 800 MB; of more, the engine counts, out of core
+SHIFT = 4  # added to keys that are kept unsigned: as many as there are negative ones
 PIECE = 2_000_000  # keys at a time: 16 MB
 SAMPLED = 1024  # of so many keys of a run, one is looked at to cut the runs into pieces
 
@@ -33,9 +34,12 @@ class Counts:
 
     @classmethod
     def of_sorted(cls, keys: IntArray) -> Counts:
-        """Of keys in order, each as often as it occurs."""
+        """Of keys in order, each as often as it occurs; SHIFT is taken off where they are unsigned."""
         starts = np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
-        return cls(keys[starts], np.diff(starts, append=len(keys)))
+        distinct = keys[starts].astype(np.int64)
+        if keys.dtype == np.uint32:
+            distinct -= SHIFT
+        return cls(distinct, np.diff(starts, append=len(keys)))
 
     def and_then(self, other: Counts) -> Counts:
         """These, followed by keys that are all larger."""
@@ -55,11 +59,12 @@ class Counts:
         return Counts(self.keys[which], self.counts[which])
 
 
-def count_keys(keys: ir.Table, here: bool) -> Iterator[Counts]:
+def count_keys(keys: ir.Table, largest: int, here: bool) -> Iterator[Counts]:
     """Count the column ``key``: piece by piece, each piece's keys larger than those before.
 
     Args:
         keys: A row per event.
+        largest: No key is larger; none is below -SHIFT.
         here: Sort in memory. Sorting 50 million integers takes numpy 0.3 s, DuckDB several; but it has to fit.
 
     Raises:
@@ -67,6 +72,9 @@ def count_keys(keys: ir.Table, here: bool) -> Iterator[Counts]:
     """
     with engine_errors("cannot count the events"):
         if here:
+            if largest + SHIFT < 2**32:  # half the bytes to move and to sort
+                key: Column = keys["key"]
+                keys = keys.select(key=(key + SHIFT).cast("uint32"))
             yield from map(Counts.of_sorted, sorted_pieces(keys.to_pyarrow()["key"].chunks))
             return
         counted = keys.group_by("key").aggregate(count=ibis._.count()).order_by("key")

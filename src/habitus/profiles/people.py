@@ -23,12 +23,14 @@ class People:
     """Users and their codes 0, 1, ...
 
     Attributes:
+        count: How many codes there can be.
         first: The smallest user where users are whole numbers, which then are their own codes; else None.
         names: The distinct users in order where they are not, else None.
         kind: Arrow type of a user.
         attributes: By name: codes of the users that have the attribute, ascending, and its values.
     """
 
+    count: int
     first: int | None
     names: pa.Array | None
     kind: pa.DataType
@@ -40,9 +42,15 @@ class People:
         users = log.table.select(**{KEY: log.user_key()})
         kind = users[KEY].type()
         with engine_errors("cannot read the users"):
-            first = _first(users, most) if kind.is_integer() else None
+            first, count = _range(users, most) if kind.is_integer() else (None, 0)
             names = _distinct(users) if first is None else None
-        people = cls(first, names, kind.to_pyarrow() if names is None else names.type, {})
+        people = cls(
+            count if names is None else len(names),
+            first,
+            names,
+            kind.to_pyarrow() if names is None else names.type,
+            {},
+        )
         with engine_errors("cannot read the attributes"):
             people.attributes.update({name: people._attribute(log, name) for name in log.attributes})
         return people
@@ -77,13 +85,13 @@ class People:
         return codes[first], ordered["value"].combine_chunks().take(pa.array(first))
 
 
-def _first(users: ir.Table, most: int) -> int | None:
-    """The smallest user, or None where there is none or numbers are too far apart to be codes."""
+def _range(users: ir.Table, most: int) -> tuple[int | None, int]:
+    """The smallest user and how far they reach, or None where there is none or they are too far apart for codes."""
     user: Column = users[KEY]
     row = users.aggregate(first=user.min(), last=user.max()).to_pyarrow().to_pylist()[0]
     if row["first"] is None or row["last"] > LARGEST or row["last"] - row["first"] >= most:
-        return None
-    return int(row["first"])
+        return None, 0
+    return int(row["first"]), int(row["last"] - row["first"]) + 1
 
 
 def _distinct(users: ir.Table) -> pa.Array:
