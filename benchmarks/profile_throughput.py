@@ -33,13 +33,14 @@ from habitus.simulate import START, write_log
 
 USERS, QUICK_USERS = 440_000, 4_400  # about 114 events each
 DAYS = 32
+TIMES = "times.json"
 TARGET_RATIO, TARGET_GIB = 5.0, 3.0
 ENOUGH_MEMORY = 150  # bytes of free memory that pandas needs for an event: 130 measured
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one process took: seconds from start to end, seconds of processor time, peak memory in GiB."""
+    """Seconds and seconds of processor time of the work, without the imports before it; peak memory in GiB."""
 
     wall: float
     cpu: float
@@ -84,14 +85,20 @@ def _first_rows(log: Path, rows: int) -> pd.DataFrame:
 def measure(way: str, log: Path, rows: int) -> Cost:
     """Run one way in a process of its own."""
     with tempfile.TemporaryDirectory() as out:
-        begin = time.perf_counter()
         command = [sys.executable, __file__, "--log", str(log), "--only", way, "--rows", str(rows), "--out", out]
         process = subprocess.Popen(command)
         _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - begin
-    if status:
-        raise SystemExit(f"{way} failed")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+        if status:
+            raise SystemExit(f"{way} failed")
+        wall, cpu = json.loads((Path(out) / TIMES).read_text())
+    return Cost(wall, cpu, usage.ru_maxrss / 2**20)
+
+
+def work(way: str, log: Path, rows: int, out: Path) -> None:
+    """Do it one way, in this process, and write down how long it took."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    WAYS[way](log, out, rows)
+    (out / TIMES).write_text(json.dumps((time.perf_counter() - wall, time.process_time() - cpu)))
 
 
 def free_memory() -> int:
@@ -121,12 +128,14 @@ def compare(log: Path, repeats: int) -> dict[str, list[Cost]]:
 
 def report(costs: dict[str, list[Cost]], rows: int, held: int) -> None:
     """Print the medians as one row of a table, and each ratio."""
-    start_up = {way: min(c.wall for c in costs[way]) for way in WAYS}
+    fastest = {way: min(c.wall for c in costs[way]) for way in WAYS}
     rate = {way: (held if way == "pandas" else rows) / median(c.wall for c in costs[way]) for way in WAYS}
     cpu = {way: median(c.cpu for c in costs[way]) / (held if way == "pandas" else rows) for way in WAYS}
     ratio, peak = rate["ours"] / rate["pandas"], max(c.peak for c in costs["ours"])
     fraction = median(c.wall for c in costs["scan"]) / median(c.wall for c in costs["ours"])
-    print(f"fastest of each: {json.dumps({way: round(s, 2) for way, s in start_up.items()})} s")
+    print(f"fastest of each: {json.dumps({way: round(s, 2) for way, s in fastest.items()})} s")
+    busy = os.getloadavg()[0]
+    print(f"load at the end: {busy:.1f} on {os.cpu_count()} cores (pandas uses one, ours all)")
     print(f"ratio in processor time: {cpu['pandas'] / cpu['ours']:.1f}")
     print("| events | ours, M/s | pandas, M/s | ratio | peak of ours | peak of pandas | scan / ours |")
     print("|---|---|---|---|---|---|---|")
@@ -152,7 +161,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     given = arguments()
     if given.only:
-        WAYS[given.only](given.log, given.out, given.rows)
+        work(given.only, given.log, given.rows, given.out)
     elif given.log:
         compare(given.log, given.repeats)
     else:

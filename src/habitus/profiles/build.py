@@ -263,6 +263,8 @@ class Build:
         starts = np.flatnonzero(np.diff(row, prepend=-1))
         indptr = np.append(starts, len(row)).astype(np.int64)
         chunk = Profiles(self.axes, indptr, cell.astype(np.int32), counts.astype(np.uint32), self._who(row[starts]))
+        if max(self.config.min_events, self.config.min_days) <= 1:
+            return chunk
         large = self._large_enough(chunk, starts)
         self.tally.too_small += int((~large).sum())
         return chunk if large.all() else chunk.take(large)
