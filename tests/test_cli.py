@@ -157,7 +157,7 @@ def test_a_threshold_can_be_given_or_turned_off(here, capsys, tmp_path):
         call(capsys, "generate", "runs/vae", "--users", "20", "--threshold", threshold, "--out", str(out))
         made = StoredProfiles.open(out)
         assert made.about["zero_threshold"] == expected
-        assert made.load().values.min() > expected
+        assert (made.load().values > expected).all()
 
 
 def test_generate_draws_as_many_as_the_model_was_fitted_to(here, capsys, tmp_path):
@@ -244,7 +244,7 @@ def test_settings_are_read_as_their_fields_are_typed():
 def test_ctrl_c_stops_a_fit_that_resume_takes_up(capsys, population, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save("train", [population], population.axes)
-    command = ("fit", "train", "--epochs", "100", "--set", "latents=2", "--batch", "20", "--out", "run")
+    command = ("fit", "train", "--epochs", "15", "--set", "latents=2", "--batch", "20", "--out", "run")
     with subprocess.Popen([*PYTHON, *command], stderr=subprocess.PIPE, text=True) as process:
         while not (tmp_path / "run" / CHECKPOINT).exists():
             assert process.poll() is None
@@ -256,13 +256,13 @@ def test_ctrl_c_stops_a_fit_that_resume_takes_up(capsys, population, tmp_path, m
     code, _, err = call(capsys, "generate", "run", "--out", "g")
     assert code == 2
     assert "is not finished" in err
-    code, _, err = call(capsys, "fit", "train", "--epochs", "101", "--resume", "--out", "run")
+    code, _, err = call(capsys, "fit", "train", "--epochs", "16", "--resume", "--out", "run")
     assert code == 2
-    assert "was begun with epochs=100, got 101" in err
+    assert "was begun with epochs=15, got 16" in err
     code, said, err = call(capsys, "fit", "train", "--resume", "--out", "run")
     assert (code, err) == (0, "")
     assert "latents=2" in said
-    assert load("run").history["step"][-1] == 100 * 6
+    assert load("run").history["step"][-1] == 15 * 6
 
 
 def test_a_debugger_sees_the_traceback(capsys, monkeypatch, tmp_path):
