@@ -16,6 +16,8 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -34,6 +36,8 @@ from machine import describe
 
 BATCH = 500
 
+Steps = Callable[[], None]
+
 
 def simulated(users: int) -> Profiles:
     with tempfile.TemporaryDirectory() as folder:
@@ -43,7 +47,7 @@ def simulated(users: int) -> Profiles:
         return profile(log, ProfileConfig(start=dt.date(2018, 2, 1), days=32))
 
 
-def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Callable[[], None]:
+def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Steps:
     """One epoch of our own fit."""
     settings = FitConfig(epochs=1, batch=BATCH, chunk=chunk, held_out=0, precision=precision)
     model: Model = BetaVAE(profiles.axes, BetaVAEConfig(beta=0.1))
@@ -52,7 +56,7 @@ def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Callable[[]
     return lambda: fitting.train(lambda done, total, loss: None)
 
 
-def pythae_steps(profiles: Profiles, folder: str) -> Callable[[], None]:
+def pythae_steps(profiles: Profiles, folder: str) -> Steps:
     """One epoch of pythae's trainer on the same network."""
     from pythae.data.datasets import BaseDataset
     from pythae.models import BetaVAE as TheirVAE
@@ -101,17 +105,48 @@ def up(channels: int, filters: int) -> list[nn.Module]:
     return [nn.Upsample(scale_factor=2), nn.Conv2d(channels, filters, 3, padding=1)]
 
 
-def rate(steps: Callable[[], None], users: int) -> float:
+def rate(steps: Steps, users: int) -> float:
     start = time.perf_counter()
     steps()
     return users / (time.perf_counter() - start)
+
+
+def contenders(profiles: Profiles, chunks: list[int], folder: str) -> dict[str, Callable[[], Steps]]:
+    """What is compared: a name, and how to make a fresh epoch of it; pythae is the first where it is installed."""
+    found: dict[str, Callable[[], Steps]] = {}
+    if find_spec("pythae"):
+        found["pythae float32"] = partial(pythae_steps, profiles, folder)
+    for chunk in chunks:
+        for precision in PRECISIONS:
+            found[f"habitus {precision} chunk {chunk}"] = partial(habitus_steps, profiles, precision, chunk)
+    return found
+
+
+def measured(make: dict[str, Callable[[], Steps]], users: int, repeats: int) -> dict[str, list[float]]:
+    """Profiles per second, alternating."""
+    rates: dict[str, list[float]] = {name: [] for name in make}
+    for _ in range(repeats):
+        for name, fresh in make.items():
+            rates[name].append(rate(fresh(), users))
+    return rates
+
+
+def print_rates(rates: dict[str, list[float]]) -> None:
+    """Median, least and most, and the ratio to the first one, pair by pair."""
+    base = next(iter(rates.values()))
+    for name, values in rates.items():
+        ratios = [value / other for value, other in zip(values, base, strict=True)]
+        print(
+            f"{name:28} {median(values):8,.0f} profiles/s (min {min(values):,.0f}, max {max(values):,.0f})  "
+            f"ratio {median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--chunks", type=int, nargs="*", default=[500])
+    parser.add_argument("--chunks", type=int, nargs="*", default=[250])
     parser.add_argument("--quick", action="store_true", help="1,000 users, once")
     arguments = parser.parse_args()
     users, repeats = (1000, 1) if arguments.quick else (arguments.users, arguments.repeats)
@@ -119,25 +154,7 @@ def main() -> None:
     profiles = simulated(users)
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
-        rivals: dict[str, Callable[[], Callable[[], None]]] = {
-            "pythae float32": lambda: pythae_steps(profiles, folder)
-        }
-        for chunk in arguments.chunks:
-            for precision in ("float32", "bfloat16"):
-                rivals[f"habitus {precision} chunk {chunk}"] = lambda precision=precision, chunk=chunk: (
-                    habitus_steps(profiles, precision, chunk)
-                )
-        rates: dict[str, list[float]] = {name: [] for name in rivals}
-        for _ in range(repeats):
-            for name, make in rivals.items():
-                rates[name].append(rate(make(), users))
-    base = rates["pythae float32"]
-    for name, values in rates.items():
-        ratios = [value / other for value, other in zip(values, base, strict=True)]
-        print(
-            f"{name:28} {median(values):8,.0f} profiles/s (min {min(values):,.0f}, max {max(values):,.0f})  "
-            f"ratio {median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})"
-        )
+        print_rates(measured(contenders(profiles, arguments.chunks, folder), users, repeats))
 
 
 if __name__ == "__main__":

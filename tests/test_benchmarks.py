@@ -1,0 +1,24 @@
+"""Every benchmark runs, on sizes at which its figures mean nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("fit_throughput.py", "habitus float32 chunk 250"),
+        ("population.py", "| daily_mean.kld |"),
+        ("scale.py", "evaluate  time per user"),
+    ],
+)
+def test_quick(script, expected):
+    command = [sys.executable, str(FOLDER / script), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert expected in done.stdout
