@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("fit_throughput.py", "habitus float32 chunk 250"),
+        ("fit_throughput.py", "habitus float32 chunk 500"),
         ("population.py", "| daily_mean.kld |"),
         ("scale.py", "evaluate  time per user"),
     ],

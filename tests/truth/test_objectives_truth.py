@@ -111,6 +111,22 @@ def test_up_convolution_is_up_sampling_then_convolution(size):
     torch.testing.assert_close(fast_gradients, slow_gradients)
 
 
+@pytest.mark.parametrize("size", [(4, 3), (1, 1), (5, 7)])
+def test_up_convolution_in_bfloat16(size):
+    layer, x = UpConv2d(6, 4), torch.randn(3, 6, *size).bfloat16().requires_grad_()
+    reference = [t.detach().double().requires_grad_() for t in (x, layer.weight, layer.bias)]
+    slow = functional.conv2d(functional.interpolate(reference[0], scale_factor=2), *reference[1:], padding=1)
+    fast = layer(x)
+    assert fast.dtype == torch.bfloat16
+    weights = torch.randn_like(fast)
+    gradients = torch.autograd.grad((fast * weights).sum(), [x, layer.weight, layer.bias])
+    expected = torch.autograd.grad((slow * weights.double()).sum(), reference)
+    assert [g.dtype for g in gradients] == [torch.bfloat16, torch.float32, torch.float32]
+    for mine, theirs in zip((fast, *gradients), (slow, *expected), strict=True):
+        scale = theirs.abs().max()
+        torch.testing.assert_close(mine.double(), theirs, atol=0.02 * scale.item(), rtol=0.02)
+
+
 def test_standard_normal_prior():
     prior = StandardNormal(3)
     z = prior.sample(50_000, Generator().manual_seed(0))

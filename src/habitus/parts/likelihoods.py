@@ -40,7 +40,7 @@ class _LogBernoulli(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(logits, x)
-        return torch.addcmul(-functional.softplus(logits), x, logits)
+        return functional.softplus(logits).neg_().addcmul_(x, logits)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:

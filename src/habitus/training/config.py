@@ -24,7 +24,7 @@ class FitConfig:
     Attributes:
         epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
         batch: Profiles per step of the optimiser.
-        chunk: Profiles whose gradients are computed together; a batch is made of chunks that stay in the cache.
+        chunk: Profiles whose gradients are computed together, where a whole batch would take too much memory.
         optimiser: adam, rmsprop or adagrad.
         learning_rate: Step size.
         seed: Decides weights, order and noise.
@@ -36,7 +36,7 @@ class FitConfig:
 
     epochs: int = 10
     batch: int = 500
-    chunk: int = 250
+    chunk: int = 500
     optimiser: str = "adam"
     learning_rate: float = 1e-3
     seed: int = 0

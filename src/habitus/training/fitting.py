@@ -30,6 +30,7 @@ from habitus.run import (
     save_tensors,
     write_run_header,
 )
+from habitus.training.allocator import keep_freed_memory
 from habitus.training.config import OPTIMISERS, FitConfig, chosen_precision
 
 CHECKPOINT_SECONDS = 20.0
@@ -74,6 +75,7 @@ class Fitting:
     """A fit under way."""
 
     def __init__(self, fabric: Fabric, model: Model, data: Population, settings: FitConfig, out: Path) -> None:
+        keep_freed_memory()
         self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
         self.train_batches, self.held_out = _sets(data, model.unit, settings)
         # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.

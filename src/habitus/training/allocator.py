@@ -1,0 +1,27 @@
+"""Memory that is freed stays with the process, which a fit needs back in the next moment."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# From malloc.h, and the largest threshold that glibc takes.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+MMAP_BYTES, TRIM_BYTES = 32 * 2**20, 2**30
+
+
+def keep_freed_memory() -> bool:
+    """Have glibc keep up to 1 GiB of freed memory instead of giving it back to the system at once.
+
+    Each chunk of a fit allocates the same hundred megabytes as the one before. Given back and taken again, the
+    system clears every page anew, which took up to a third of the time. Holds for the whole process.
+
+    Returns:
+        Whether that is so: false on a system without glibc.
+    """
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, MMAP_BYTES) and mallopt(M_TRIM_THRESHOLD, TRIM_BYTES))
