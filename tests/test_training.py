@@ -192,7 +192,7 @@ def test_the_threshold_brings_daily_activity_to_that_of_the_training_users(axes)
     share = np.array(run.about["active_share"])
     active = (drawn.dense().max((2, 3)) > 0).mean(0)
     free = (generate(run, 2000, 0, threshold=0).dense().max((2, 3)) > 0).mean(0)
-    assert ((active - share) ** 2).sum() < 0.1 * ((free - share) ** 2).sum()
+    assert ((active - share) ** 2).sum() < 0.5 * ((free - share) ** 2).sum()
 
 
 def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypatch):

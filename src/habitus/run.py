@@ -19,13 +19,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from habitus.history import History, read_history, write_history
 from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.output import replacing
@@ -34,10 +33,8 @@ from habitus.parts.shapes import Axes
 from habitus.profiles.store import header_errors, read_header, write_header
 
 KIND, VERSION = "run", 1
-WEIGHTS, CHECKPOINT, HISTORY = "weights.safetensors", "checkpoint.safetensors", "history.parquet"
+WEIGHTS, CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
 PRIOR = "prior."
-
-History = dict[str, list[float | None]]
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,7 @@ class Run:
         if self.mixture is not None:
             tensors |= {PRIOR + name: tensor for name, tensor in self.mixture.state_dict().items()}
         save_tensors(path / WEIGHTS, tensors)
-        with replacing(path / HISTORY) as part:
-            pq.write_table(pa.table(self.history), part)
+        write_history(path, self.history)
         write_run_header(path, self.model, self.fit, {**self.about, "complete": True})
         (path / CHECKPOINT).unlink(missing_ok=True)
         return Run(self.model, self.mixture, self.fit, self.history, self.about, path)
@@ -107,29 +103,6 @@ def load(path: Path | str) -> Run:
     mixture = Mixture(prior["weights"], prior["means"], prior["scales"]) if prior else None
     history = read_history(path)
     return Run(model.eval(), mixture, header["fit"], history, header["about"], path)
-
-
-def read_history(path: Path) -> History:
-    """The history of a finished run.
-
-    Raises:
-        ValueError: if it is missing or damaged.
-    """
-    try:
-        return pq.read_table(path / HISTORY).to_pydict()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path / HISTORY} is missing or damaged: {error}") from None
-
-
-def curves(history: History) -> dict[str, list[float]]:
-    """A history as a report draws it: held-out losses without their gaps, beside their own ``held_out_step``."""
-    judged = [loss is not None for loss in history.get("held_out_loss", [])]
-    columns = history | ({"held_out_step": history["step"]} if any(judged) else {})
-    kept = {
-        name: [value for value, at in zip(column, judged, strict=True) if at] if "held_out" in name else column
-        for name, column in columns.items()
-    }
-    return {name: [float("nan") if v is None else v for v in column] for name, column in kept.items()}
 
 
 def write_run_header(path: Path, model: Model, fit: dict[str, Any], about: dict[str, Any]) -> None:

@@ -12,12 +12,12 @@ from rich.table import Table
 from habitus.cli.console import out, out_table, plain, spinner
 from habitus.cli.options import Seed, command_app
 from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate
+from habitus.history import HISTORY, curves, read_history
 from habitus.output import write_json
 from habitus.profiles.store import StoredProfiles
 from habitus.provenance import versions
 from habitus.report import write_report
 from habitus.report.wording import Row, rival_name, rows_of, times
-from habitus.run import HISTORY, curves, read_history
 
 app = command_app()
 MADE, JUDGED, WRITTEN = "What is judged", "Against what", "What is written"

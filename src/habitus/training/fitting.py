@@ -14,6 +14,7 @@ from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
 from habitus.evaluation.summary import summarise
+from habitus.history import History
 from habitus.models.base import LatentModel, Loss, Model
 from habitus.output import replacing
 from habitus.parts.nets import in_memory_format
@@ -23,7 +24,6 @@ from habitus.profiles.sparse import Profiles, users_drawn
 from habitus.provenance import versions
 from habitus.run import (
     CHECKPOINT,
-    History,
     Run,
     load_state,
     load_tensors,
