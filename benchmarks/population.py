@@ -42,7 +42,7 @@ def judged(
     train: Profiles, test: Profiles, precision: str, seed: int, settings: argparse.Namespace
 ) -> dict[str, Evaluation]:
     """One fit, evaluated with each prior."""
-    how = FitConfig(epochs=settings.epochs, seed=seed, precision=precision, accelerator="cpu")
+    how = FitConfig(epochs=settings.epochs, batch=settings.batch, seed=seed, precision=precision, accelerator="cpu")
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         run = fit(BetaVAE, train, BetaVAEConfig(beta=settings.beta), fit=how, out=Path(folder) / "run")
@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument("profiles", nargs="?", help="folder of profiles")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=None, help="the default of a fit where not given")
     parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--precisions", nargs="*", default=["float32", "bfloat16"])
     parser.add_argument("--quick", action="store_true")
@@ -86,7 +87,7 @@ def main() -> None:
     train, test = population.split(0.26, 0)
     print(describe())
     print(f"{len(train):,} training profiles, {len(test):,} test profiles")
-    print(f"{settings.epochs} epochs, beta {settings.beta}")
+    print(f"{settings.epochs} epochs, batch {settings.batch}, beta {settings.beta}")
     by_fit = {p: [judged(train, test, p, seed, settings) for seed in settings.seeds] for p in settings.precisions}
     columns = {(p, prior): [e[prior] for e in by_fit[p]] for p in settings.precisions for prior in PRIORS}
     any_fit = next(iter(columns.values()))

@@ -24,7 +24,8 @@ FIRST = next(iter(MODELS))
 
 def _option(panel: str, name: str, help: str, **rest: Any) -> Any:
     """An option that is None where it is not given; its default is the one in FitConfig."""
-    shown = str(getattr(DEFAULT, name))
+    default = getattr(DEFAULT, name)
+    shown = "500, fewer on small sets" if default is None else str(default)
     return typer.Option(f"--{name.replace('_', '-')}", help=help, rich_help_panel=panel, show_default=shown, **rest)
 
 
@@ -48,7 +49,10 @@ Set = Annotated[
     typer.Option("--set", help=_settings(), metavar="KEY=VALUE", rich_help_panel=MODEL),
 ]
 Epochs = Annotated[int | None, _option(FITTING, "epochs", "Times that each profile is seen.")]
-Batch = Annotated[int | None, _option(FITTING, "batch", "Profiles per step.")]
+Batch = Annotated[
+    int | None,
+    _option(FITTING, "batch", "Profiles per step; on small sets fewer than 500, for 1,000 steps in all."),
+]
 Optimiser = Annotated[str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")]
 Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
 Seed = Annotated[int | None, _option(FITTING, "seed", "Decides weights, order and noise.", min=0)]
@@ -64,9 +68,7 @@ Precision = Annotated[
 ]
 Accelerator = Annotated[str | None, _option(MACHINE, "accelerator", "auto, cpu or cuda.")]
 Devices = Annotated[int | None, _option(MACHINE, "devices", "Processes, each on its own device.")]
-Chunk = Annotated[
-    int | None, _option(MACHINE, "chunk", "Profiles computed together; smaller fits a smaller cache.")
-]
+Chunk = Annotated[int | None, _option(MACHINE, "chunk", "Profiles computed together; fewer take less memory.")]
 
 
 @app.command(

@@ -19,7 +19,7 @@ from habitus.models.base import Model
 from habitus.profiles.batches import Population
 from habitus.profiles.store import read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
-from habitus.training.config import OPTIMISERS, PRECISIONS, FitConfig, chosen_precision
+from habitus.training.config import OPTIMISERS, PRECISIONS, FitConfig, chosen_precision, for_profiles
 from habitus.training.fitting import Fitting, Progress, run_fit
 
 __all__ = ["OPTIMISERS", "PRECISIONS", "FitConfig", "Fitting", "Progress", "check_out", "chosen_precision", "fit"]
@@ -53,7 +53,7 @@ def fit(
         ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is not given.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
     """
-    settings = fit or FitConfig()
+    settings = for_profiles(fit or FitConfig(), len(data))
     if out is None:
         with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
             return _fit(kind, data, config, settings, Path(folder) / "run", False, on_progress)

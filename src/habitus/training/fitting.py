@@ -31,7 +31,7 @@ from habitus.run import (
     write_run_header,
 )
 from habitus.training.allocator import keep_freed_memory
-from habitus.training.config import OPTIMISERS, FitConfig, chosen_precision
+from habitus.training.config import OPTIMISERS, FitConfig, chosen_precision, for_profiles
 
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 2000  # of the training loss in the history
@@ -239,7 +239,7 @@ class Fitting:
     def profiles_seen(self) -> int:
         """Profiles seen so far, over all epochs."""
         epoch, batches = self.position
-        return epoch * self.train_batches.count + min(batches * self.settings.batch, self.train_batches.count)
+        return epoch * self.train_batches.count + min(batches * self.train_batches.size, self.train_batches.count)
 
     @property
     def last_loss(self) -> float:
@@ -273,5 +273,6 @@ def _sets(data: Population, unit: str, settings: FitConfig) -> tuple[Batches, Pr
     """The profiles to fit to, and the held-out ones; nobody is in both."""
     nobody = np.zeros(len(data), bool)
     held = users_drawn(data.users, settings.held_out, settings.seed) if settings.held_out else nobody
-    train = Batches(data, ~held, unit, settings.batch, settings.seed, BUFFER)
-    return train, Batches(data, held, unit, settings.batch, settings.seed).sample(HELD_OUT_PROFILES)
+    size = for_profiles(settings, len(data)).batch or 1
+    train = Batches(data, ~held, unit, size, settings.seed, BUFFER)
+    return train, Batches(data, held, unit, size, settings.seed).sample(HELD_OUT_PROFILES)
