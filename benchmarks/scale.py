@@ -43,7 +43,7 @@ def steps(users: int, folder: Path) -> dict[str, list[str]]:
         "simulate": ["simulate", "--users", str(users), "--days", "32", "--seed", "0", "--out", log],
         "profile": ["profile", log, *roles, *window, "--out", profiles],
         "split": ["split", profiles, "--test", "0.26", "--seed", "0", "--out", train, test],
-        "fit": ["fit", profiles, "--model", "beta-vae", "--epochs", "1", "--batch", "500", "--seed", "0", "--out", run],
+        "fit": ["fit", profiles, "--model", "beta-vae", "--epochs", "1", "--batch", "500", "--out", run],
         "generate": ["generate", run, "--users", str(users), "--seed", "1", "--out", drawn],
         "evaluate": ["evaluate", drawn, "--against", test, "--train", train, "--json", str(folder / "metrics.json"),
                      "--html", str(folder / "report.html")],

@@ -60,6 +60,26 @@ def test_same_seed_same_run_and_other_seed_another(population):
     assert not same(first, fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, seed=1)))
 
 
+def test_what_was_recorded_between_two_rows_of_the_history_survives(population, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting_module, "CURVE_POINTS", 4)
+    monkeypatch.setattr(fitting_module, "HELD_OUT_POINTS", 2)
+    whole = fit(BetaVAE, population, MODEL, fit=SMALL)
+    stops, step = [], fitting_module.Fitting.step
+
+    def stopping(self, batch):
+        if len(stops) == 7:
+            raise Stop
+        stops.append(step(self, batch))
+
+    monkeypatch.setattr(fitting_module.Fitting, "step", stopping)
+    with pytest.raises(Stop):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run")
+    monkeypatch.setattr(fitting_module.Fitting, "step", step)
+    resumed = fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
+    assert same(whole, resumed)
+    assert whole.history == resumed.history
+
+
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop", "adagrad"])
 def test_stopped_and_resumed_is_as_never_stopped(population, tmp_path, optimiser):
     settings = dataclasses.replace(SMALL, optimiser=optimiser)
@@ -130,6 +150,13 @@ def test_two_processes_learn_what_one_does(population, tmp_path):
     one = fit(BetaVAE, population, MODEL, fit=settings)
     assert run.history["step"] == one.history["step"]
     np.testing.assert_allclose(run.history["held_out_loss"][-1], one.history["held_out_loss"][-1], rtol=0.05)
+
+
+def test_a_last_batch_smaller_than_the_number_of_processes(population, tmp_path):
+    settings = dataclasses.replace(SMALL, epochs=1, batch=107, devices=2)
+    run = fit(BetaVAE, population, MODEL, fit=settings, out=tmp_path / "run")
+    assert run.history["step"][-1] == 2
+    assert np.isfinite(run.history["loss"]).all()
 
 
 def test_a_loss_that_explodes_is_one_clear_line(population):

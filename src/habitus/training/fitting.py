@@ -100,18 +100,16 @@ class Fitting:
             for index, batch in enumerate(self.train_batches.epoch(epoch)):
                 if index < done:
                     continue
-                self.position = (epoch, index + 1)
                 self.step(batch)
+                self.position = (epoch, index + 1)
                 self.after_step(progress)
 
     def step(self, batch: Profiles) -> None:
-        """One step of the optimiser; each process takes its own share of the batch, with its share of the noise."""
+        """One step of the optimiser; each process takes its own share of the batch, with noise of its own."""
         generator = self.generator(self.steps_done)
-        x = torch.from_numpy(batch.dense())[self.fabric.global_rank :: self.fabric.world_size]
-        parts = x.to(self.fabric.device).split(self.settings.chunk)
+        parts = self.shares(batch)
         terms: dict[str, Tensor] = {}
-        for number, part in enumerate(parts, 1):
-            share = len(part) / len(x)
+        for number, (part, share) in enumerate(parts, 1):
             with self.fabric.no_backward_sync(self.module, enabled=number < len(parts)):
                 loss = self.loss(part, generator)
                 self.fabric.backward(loss.total * share)
@@ -120,6 +118,15 @@ class Fitting:
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.recorded.append(terms)
+
+    def shares(self, batch: Profiles) -> list[tuple[Tensor, float]]:
+        """This process's chunks of a batch, each with its weight: over all processes the weights average to 1."""
+        rank, processes = self.fabric.global_rank, self.fabric.world_size
+        x = torch.from_numpy(batch.dense())
+        if rank >= len(x):  # a last batch with fewer profiles than processes: take part, without weight
+            return [(x[:1].to(self.fabric.device), 0.0)]
+        chunks = x[rank::processes].to(self.fabric.device).split(self.settings.chunk)
+        return [(chunk, len(chunk) * processes / len(x)) for chunk in chunks]
 
     def loss(self, x: Tensor, generator: Generator) -> Loss:
         """The model's loss in the chosen precision; with one device Fabric leaves that to us."""
@@ -187,6 +194,8 @@ class Fitting:
         for name, column in self.history.items():
             values = [nan if value is None else value for value in column]
             tensors[f"history.{name}"] = torch.tensor(values, dtype=torch.float64)
+        for name in self.recorded[0] if self.recorded else ():
+            tensors[f"recorded.{name}"] = torch.stack([terms[name] for terms in self.recorded])
         return tensors | {"position": torch.tensor(self.position)}
 
     def restore(self) -> None:
@@ -196,7 +205,8 @@ class Fitting:
             ValueError: if the file is damaged or of another model.
         """
         path = self.out / CHECKPOINT
-        groups: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "history": {}, "position": {}}
+        names = ("model", "optimiser", "history", "recorded", "position")
+        groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
         for name, tensor in load_tensors(path).items():
             group, _, rest = name.partition(".")
             groups[group][rest] = tensor
@@ -204,6 +214,8 @@ class Fitting:
         self._restore_optimiser(groups["optimiser"])
         for name, column in groups["history"].items():
             self.history[name] = [None if math.isnan(value) else value for value in column.tolist()]
+        columns = {name: column.unbind() for name, column in groups["recorded"].items()}
+        self.recorded = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         epoch, batch = groups["position"][""].tolist()
         self.position = (epoch, batch)
 
@@ -232,7 +244,7 @@ class Fitting:
 
     @property
     def steps_done(self) -> int:
-        """Steps taken, the one under way included."""
+        """Steps taken so far."""
         return self.position[0] * self.train_batches.per_epoch + self.position[1]
 
     @property
