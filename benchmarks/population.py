@@ -24,6 +24,7 @@ from habitus.evaluation import Evaluation, evaluate
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
+from habitus.run import Run
 from habitus.synthesis import generate
 from habitus.training import FitConfig, fit
 from machine import describe
@@ -48,7 +49,12 @@ def judged(
         run = fit(BetaVAE, train, BetaVAEConfig(beta=settings.beta), fit=how, out=Path(folder) / "run")
         seconds, last = time.perf_counter() - start, run.history["held_out_loss"][-1]
         print(f"{precision} seed {seed}: fit {seconds:.0f} s, held-out loss {last:.2f}", flush=True)
-        return {p: evaluate(generate(run, len(test), seed + 100, prior=p), test, train, seed=seed) for p in PRIORS}
+        return {p: evaluate(drawn(run, len(test), seed, p, settings), test, train, seed=seed) for p in PRIORS}
+
+
+def drawn(run: Run, users: int, seed: int, prior: str, settings: Settings) -> Profiles:
+    """The generated population."""
+    return generate(run, users, seed + 100, prior=prior, inactive=settings.inactive)
 
 
 def column(evaluations: list[Evaluation], name: str) -> str:
@@ -76,6 +82,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=None, help="the default of a fit where not given")
+    parser.add_argument("--inactive", default="redraw", help="redraw or keep")
     parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--precisions", nargs="*", default=["float32", "bfloat16"])
     parser.add_argument("--quick", action="store_true")

@@ -222,6 +222,25 @@ def test_the_threshold_brings_daily_activity_to_that_of_the_training_users(axes)
     assert ((active - share) ** 2).sum() < 0.5 * ((free - share) ** 2).sum()
 
 
+def test_nobody_without_activity_is_drawn_unless_kept(axes):
+    run = fit(BetaVAE, random_profiles(axes, 300, density=0.01), MODEL, fit=SMALL)
+    everybody = generate(run, 3000, 0, inactive="keep", threshold=0.2)
+    idle = np.diff(everybody.indptr) == 0
+    assert 0 < idle.sum() < 3000
+    active = generate(run, int((~idle).sum()), 0, threshold=0.2)
+    assert (np.diff(active.indptr) > 0).all()
+    np.testing.assert_array_equal(active.dense(), everybody.take(~idle).dense())
+    assert active.users["user"].to_pylist() == list(range(len(active)))
+
+
+def test_a_threshold_that_leaves_nobody_is_one_clear_line(population):
+    run = fit(BetaVAE, population, MODEL, fit=SMALL)
+    with pytest.raises(
+        ValueError, match=r"only 0 of 20,480 users drawn .* threshold 0\.999"
+    ):
+        generate(run, 10, threshold=0.999)
+
+
 def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting_module, "CHECKPOINT_SECONDS", 0.0)
     seen = []

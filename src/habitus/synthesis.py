@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Generator
 
-from habitus.evaluation.threshold import fit_zero_threshold
+from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
 from habitus.parts.nets import in_memory_format
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles, concat, numbered
@@ -19,6 +20,9 @@ from habitus.run import Run
 
 CHUNK = 2048  # profiles decoded together: about 30 MB a tensor at the paper's size
 THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
+
+PATIENCE = 10 * CHUNK  # draws after which at least one in as many has to be active
+INACTIVE = {"redraw": fit_zero_threshold_of_active, "keep": fit_zero_threshold}  # and how their threshold is fitted
 
 Progress = Callable[[int], None]
 
@@ -33,14 +37,20 @@ class GenerateConfig:
         prior: mixture (fitted to the training users' latents) or normal, N(0, I).
         threshold: Values up to it become zero; None fits it to the training users' daily activity as "Time
             pictures" 5.3.2 does, where the model cannot draw true zeros; 0 turns it off.
+        inactive: What becomes of a user with no activity at all: redraw draws another one, since a population
+            holds users that were active at some point (5.1.2), and fits the threshold to what remains; keep
+            leaves them in, as the paper does.
     """
 
     users: int
     seed: int = 0
     prior: str = "mixture"
     threshold: float | None = None
+    inactive: str = "redraw"
 
     def __post_init__(self) -> None:
+        if self.inactive not in INACTIVE:
+            raise ValueError(f"inactive must be {' or '.join(INACTIVE)}, got {self.inactive!r}")
         if self.users < 1:
             raise ValueError(f"users must be at least 1, got {self.users}")
         if self.threshold is not None and not 0 <= self.threshold < 1:
@@ -48,14 +58,20 @@ class GenerateConfig:
 
 
 def generate(
-    run: Run, users: int, seed: int = 0, *, prior: str = "mixture", threshold: float | None = None
+    run: Run,
+    users: int,
+    seed: int = 0,
+    *,
+    prior: str = "mixture",
+    threshold: float | None = None,
+    inactive: str = "redraw",
 ) -> Profiles:
     """A population in memory; see :class:`GenerateConfig` for the arguments.
 
     Raises:
         ValueError: for a prior that the run does not have, or a setting out of range.
     """
-    population = _Population(run, GenerateConfig(users, seed, prior, threshold))
+    population = _Population(run, GenerateConfig(users, seed, prior, threshold, inactive))
     return concat(list(population.chunks(lambda _: None)))
 
 
@@ -71,6 +87,7 @@ def generate_to(
     about = {
         "zero_threshold": population.threshold,
         "prior": config.prior,
+        "inactive": config.inactive,
         "seed": config.seed,
         "run": str(run.path),
     }
@@ -88,12 +105,27 @@ class _Population:
         self.threshold = self._threshold()
 
     def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
-        for start in range(0, self.config.users, CHUNK):
-            size = min(CHUNK, self.config.users - start)
-            x = self._draw(start // CHUNK, stream=0)[:size]
+        """The population, a chunk of draws at a time; who comes first does not depend on how many come after."""
+        done = 0
+        for chunk in count():
+            x = self._draw(chunk, stream=0)
             kept = np.where(x > self.threshold, x, 0) if self.threshold else x
-            yield Profiles.from_dense(self.axes, kept, numbered(size, start))
-            on_progress(start + size)
+            if self.config.inactive == "redraw":
+                kept = kept[kept.any((1, 2, 3))]
+            size = min(len(kept), self.config.users - done)
+            yield Profiles.from_dense(self.axes, kept[:size], numbered(size, done))
+            done += size
+            on_progress(done)
+            if done == self.config.users:
+                return
+            self._check_enough(done, (chunk + 1) * CHUNK)
+
+    def _check_enough(self, active: int, drawn: int) -> None:
+        if drawn >= PATIENCE and active < drawn / PATIENCE:
+            raise ValueError(
+                f"only {active} of {drawn:,} users drawn have any activity above the threshold {self.threshold:g}; "
+                "give a lower one, or keep the inactive"
+            )
 
     def _draw(self, chunk: int, stream: int) -> np.ndarray:
         """One chunk of CHUNK dense profiles, before any threshold."""
@@ -110,4 +142,4 @@ class _Population:
         size = min(THRESHOLD_PROFILES, max(self.config.users, CHUNK))
         maxima = [self._draw(chunk, stream=1).max((2, 3)) for chunk in range(-(-size // CHUNK))]
         share = np.asarray(self.run.about["active_share"])
-        return fit_zero_threshold(share, np.concatenate(maxima))
+        return INACTIVE[self.config.inactive](share, np.concatenate(maxima))

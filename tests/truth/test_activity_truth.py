@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from habitus.evaluation.activity import ACTIVITIES, active_users, relative_error
-from habitus.evaluation.threshold import fit_zero_threshold
+from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
 
 
 def brute_force(profiles, window):
@@ -100,6 +100,23 @@ def test_threshold_at_the_ends(share, threshold):
     """Exact zeros need no threshold; a reference in which nobody is active needs the largest value."""
     maxima = np.array([[0.0], [0.25], [0.5]], np.float32)
     assert fit_zero_threshold(np.array([share]), maxima) == threshold
+
+
+def objective_of_active(threshold, reference, maxima):
+    members = maxima[(maxima > threshold).any(axis=1)]
+    return objective(threshold, reference, members) if len(members) else float("inf")
+
+
+@settings(deadline=None)
+@given(cases)
+def test_threshold_of_active_users_against_exhaustive_search(case):
+    reference, maxima = case
+    candidates = np.append(np.float32(0), np.unique(maxima))
+    best = min(objective_of_active(candidate, reference, maxima) for candidate in candidates)
+    found = fit_zero_threshold_of_active(reference, maxima)
+    assert found in candidates
+    if np.isfinite(best):
+        assert objective_of_active(found, reference, maxima) == pytest.approx(best, abs=1e-9)
 
 
 def test_threshold_of_unlike_days():

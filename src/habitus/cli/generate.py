@@ -29,6 +29,12 @@ Threshold = Annotated[
         metavar="auto|off|NUMBER",
     ),
 ]
+Inactive = Annotated[
+    str,
+    typer.Option(
+        help="Users without any activity: redraw (a population holds users active at some point) or keep.",
+    ),
+]
 
 
 @app.command(epilog="Example: habitus generate demo/runs/vae --users 5000 --seed 1 --out demo/generated")
@@ -39,11 +45,12 @@ def generate(
     seed: Seed = 0,
     prior: Prior = "mixture",
     threshold: Threshold = "auto",
+    inactive: Inactive = "redraw",
 ) -> None:
     """Draw users that never existed from a fitted model."""
     fitted = load(run)
     wanted = int(fitted.about["profiles"]) if users is None else users
-    config = GenerateConfig(wanted, seed, prior, threshold_of(threshold))
+    config = GenerateConfig(wanted, seed, prior, threshold_of(threshold), inactive)
     with bar("Generating", wanted, "users") as advance:
         made = generate_to(out_, fitted, config, advance)
     applied = made.about["zero_threshold"]

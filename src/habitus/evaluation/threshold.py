@@ -32,17 +32,59 @@ def fit_zero_threshold(reference_active_share: FloatArray, day_maximum: FloatArr
     >>> fit_zero_threshold(np.array([0.5]), np.array([[0.125], [0.25], [0.75], [0.875]], np.float32))
     0.25
     """
+    _check(reference_active_share, day_maximum)
+    values, order = _walk(day_maximum)
+    change = np.cumsum(_changes(reference_active_share, len(day_maximum)).reshape(-1)[order])
+    return _best(values, change)
+
+
+def fit_zero_threshold_of_active(reference_active_share: FloatArray, day_maximum: FloatArray) -> float:
+    """The same where a user with no value above t does not count: shares are of the users that are active at all.
+
+    With n_d(t) users active on day d and N(t) on any day, it minimises sum_d (n_d / N - DAU_reference_d)^2, again
+    exactly: n_d^2, n_d DAU_d and N change by known steps.
+
+    Args:
+        reference_active_share: Share of reference users active on each day, [D].
+        day_maximum: Largest generated value of each user and day, [U, D]; no NaN.
+
+    Returns:
+        0, or one of the values: the smallest minimiser that leaves anybody active.
+
+    Raises:
+        ValueError: if the arrays are empty or their days differ.
+
+    >>> fit_zero_threshold_of_active(np.array([0.5, 1]), np.array([[0.1, 0.2], [0.3, 0.4], [0.2, 0.6]], np.float32))
+    0.20000000298023224
+    """
+    _check(reference_active_share, day_maximum)
+    values, order = _walk(day_maximum)
+    users, days = day_maximum.shape
+    left = np.broadcast_to(users - np.arange(users), (days, users))
+    squares = days * users**2 + np.cumsum((1 - 2 * left).reshape(-1)[order])
+    steps = np.broadcast_to(reference_active_share[:, None], (days, users)).reshape(-1)[order]
+    products = users * reference_active_share.sum() - np.cumsum(steps)
+    active = users - np.searchsorted(np.sort(day_maximum.max(axis=1)), values, side="right")
+    start = days - 2 * reference_active_share.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.where(active > 0, squares / active**2 - 2 * products / active - start, np.inf)
+    return _best(values, change)
+
+
+def _check(reference_active_share: FloatArray, day_maximum: FloatArray) -> None:
     users, days = day_maximum.shape
     if not users or not days or len(reference_active_share) != days:
         raise ValueError(
             f"expected day maxima of at least one user on the reference's {len(reference_active_share)} days, "
             f"got {users} users and {days} days"
         )
+
+
+def _walk(day_maximum: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
+    """All values in order, and where each stood when every day is sorted by itself, [D U]."""
     ordered = np.sort(day_maximum.T, axis=1)
     order = np.argsort(ordered, axis=None, kind="stable")  # a merge: each day is sorted already
-    values = ordered.reshape(-1)[order]
-    change = np.cumsum(_changes(reference_active_share, users).reshape(-1)[order])
-    return _best(values, change)
+    return ordered.reshape(-1)[order], order
 
 
 def _changes(reference_active_share: FloatArray, users: int) -> NDArray[np.float64]:
