@@ -154,7 +154,19 @@ def test_describe_as_json(here, capsys):
 def test_a_threshold_can_be_given_or_turned_off(here, capsys, tmp_path):
     for threshold, expected in (("off", 0.0), ("0.25", 0.25)):
         out = tmp_path / threshold
-        call(capsys, "generate", "runs/vae", "--users", "20", "--threshold", threshold, "--out", str(out))
+        call(
+            capsys,
+            "generate",
+            "runs/vae",
+            "--users",
+            "20",
+            "--inactive",
+            "keep",
+            "--threshold",
+            threshold,
+            "--out",
+            str(out),
+        )
         made = StoredProfiles.open(out)
         assert made.about["zero_threshold"] == expected
         assert (made.load().values > expected).all()

@@ -13,7 +13,7 @@ from conftest import random_profiles
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.output import read_json
 from habitus.profiles.store import save
-from habitus.run import CHECKPOINT, load
+from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
 from habitus.training import FitConfig, chosen_precision, fit
 from habitus.training import fitting as fitting_module
@@ -115,6 +115,32 @@ def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
         load(tmp_path / "run")
     resumed = fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
     assert same(resumed, fit(BetaVAE, population, MODEL, fit=SMALL))
+
+
+def test_dropout_is_the_same_for_the_same_seed_and_when_resumed(population, tmp_path):
+    config = dataclasses.replace(MODEL, dropout=0.3)
+    first, second = (fit(BetaVAE, population, config, fit=SMALL) for _ in range(2))
+    with pytest.raises(Stop):
+        fit(BetaVAE, population, config, fit=SMALL, out=tmp_path / "run", on_progress=stop_at(150))
+    resumed = fit(BetaVAE, population, config, fit=SMALL, out=tmp_path / "run", resume=True)
+    assert same(first, second)
+    assert same(first, resumed)
+
+
+def test_a_foreign_checkpoint_and_other_data_are_one_clear_line(population, axes, tmp_path):
+    with pytest.raises(Stop):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=stop_at(10))
+    with pytest.raises(ValueError, match="begun with data="):
+        other = random_profiles(axes, 120, seed=9)
+        fit(BetaVAE, other, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
+    save_tensors(tmp_path / "run" / CHECKPOINT, {"foo.bar": torch.zeros(1)})
+    with pytest.raises(ValueError, match="damaged or of another model"):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
+
+
+def test_so_few_users_that_none_can_be_held_out(population):
+    run = fit(BetaVAE, population.slice(0, 4), MODEL, fit=dataclasses.replace(SMALL, held_out=0.05))
+    assert run.about["profiles"] == 4
 
 
 def test_resume_refuses_other_settings(population, tmp_path):
@@ -235,9 +261,7 @@ def test_nobody_without_activity_is_drawn_unless_kept(axes):
 
 def test_a_threshold_that_leaves_nobody_is_one_clear_line(population):
     run = fit(BetaVAE, population, MODEL, fit=SMALL)
-    with pytest.raises(
-        ValueError, match=r"only 0 of 20,480 users drawn .* threshold 0\.999"
-    ):
+    with pytest.raises(ValueError, match=r"only 0 of 20,480 users drawn .* threshold 0\.999"):
         generate(run, 10, threshold=0.999)
 
 

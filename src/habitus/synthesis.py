@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from habitus.profiles.sparse import Profiles, concat, numbered
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import Run
 
-CHUNK = 2048  # profiles decoded together: about 30 MB a tensor at the paper's size
+CHUNK = 2048  # profiles decoded together at the paper's size, 30 MB a tensor, and at most
+CELLS = CHUNK * 32 * 24 * 5
 THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
 
 PATIENCE = 10 * CHUNK  # draws after which at least one in as many has to be active
@@ -72,7 +74,7 @@ def generate(
         ValueError: for a prior that the run does not have, or a setting out of range.
     """
     population = _Population(run, GenerateConfig(users, seed, prior, threshold, inactive))
-    return concat(list(population.chunks(lambda _: None)))
+    return replace(concat(list(population.chunks(lambda _: None))), about=population.about)
 
 
 def generate_to(
@@ -84,14 +86,7 @@ def generate_to(
         ValueError: as :func:`generate`.
     """
     population = _Population(run, config)
-    about = {
-        "zero_threshold": population.threshold,
-        "prior": config.prior,
-        "inactive": config.inactive,
-        "seed": config.seed,
-        "run": str(run.path),
-    }
-    return save(path, population.chunks(on_progress), population.axes, about)
+    return save(path, population.chunks(on_progress), population.axes, population.about)
 
 
 class _Population:
@@ -102,14 +97,21 @@ class _Population:
         self.model = in_memory_format(run.model, torch.channels_last).eval()
         self.prior = run.prior(config.prior)
         self.axes: Axes = run.model.axes.with_unit(run.model.unit)
+        self.chunk = min(CHUNK, max(1, CELLS // self.axes.cells))
         self.threshold = self._threshold()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How the population came to be."""
+        told = {"prior": self.config.prior, "inactive": self.config.inactive, "seed": self.config.seed}
+        return {"zero_threshold": self.threshold, **told, "run": str(self.run.path)}
 
     def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
         """The population, a chunk of draws at a time; who comes first does not depend on how many come after."""
         done = 0
         for chunk in count():
             x = self._draw(chunk, stream=0)
-            kept = np.where(x > self.threshold, x, 0) if self.threshold else x
+            kept = np.where(x > self.threshold, 1 if self.axes.unit == "binary" else x, 0) if self.threshold else x
             if self.config.inactive == "redraw":
                 kept = kept[kept.any((1, 2, 3))]
             size = min(len(kept), self.config.users - done)
@@ -118,7 +120,7 @@ class _Population:
             on_progress(done)
             if done == self.config.users:
                 return
-            self._check_enough(done, (chunk + 1) * CHUNK)
+            self._check_enough(done, (chunk + 1) * self.chunk)
 
     def _check_enough(self, active: int, drawn: int) -> None:
         if drawn >= PATIENCE and active < drawn / PATIENCE:
@@ -131,7 +133,7 @@ class _Population:
         """One chunk of CHUNK dense profiles, before any threshold."""
         seed = np.random.SeedSequence([self.config.seed, stream, chunk]).generate_state(1)[0]
         with torch.no_grad():
-            return self.model.sample(CHUNK, Generator().manual_seed(int(seed)), self.prior).numpy()
+            return self.model.sample(self.chunk, Generator().manual_seed(int(seed)), self.prior).numpy()
 
     def _threshold(self) -> float:
         """The threshold to apply: as asked, none where zeros are true, or fitted on users of their own."""
@@ -139,7 +141,7 @@ class _Population:
             return self.config.threshold
         if self.model.exact_zeros:
             return 0.0
-        size = min(THRESHOLD_PROFILES, max(self.config.users, CHUNK))
-        maxima = [self._draw(chunk, stream=1).max((2, 3)) for chunk in range(-(-size // CHUNK))]
+        size = min(THRESHOLD_PROFILES, max(self.config.users, self.chunk))
+        maxima = [self._draw(chunk, stream=1).max((2, 3)) for chunk in range(-(-size // self.chunk))]
         share = np.asarray(self.run.about["active_share"])
         return INACTIVE[self.config.inactive](share, np.concatenate(maxima))

@@ -152,7 +152,7 @@ def test_channel_overlap_by_hand():
         ((DenseSource(counts(4)[:0]), DenseSource(counts(4)), None), "at least one profile in the generated set"),
         ((DenseSource(counts(4)), DenseSource(counts(4)[:0]), None), "at least one profile in the reference"),
         ((DenseSource(counts(4)), DenseSource(counts(4)[:1]), None), "at least 2 reference profiles"),
-        ((DenseSource(counts(4), "binary"), DenseSource(counts(4)), None), "binary profiles can be compared"),
+        ((DenseSource(counts(4)), DenseSource(counts(4), "binary"), None), "reference holds binary values"),
     ],
 )
 def test_messages(sets, message):
@@ -185,6 +185,13 @@ def test_independent_cells_in_law_and_order():
     assert inside[np.setdiff1d(np.arange(len(inside)), drawn.indptr - 1)].all()
     assert drawn.axes.unit == "peak"
     assert drawn.values.max() <= 1
+
+
+def test_a_binary_population_is_compared_with_the_real_one_as_binary():
+    pictures = (counts(30) > 0).astype(np.float32)
+    found = evaluate(DenseSource(pictures, "binary"), DenseSource(counts(30)), DenseSource(counts(30)))
+    assert found.figures["daily_mean"] == {"kld": 0, "mse": 0}
+    assert found.figures["total_cdf"]["ks"] == 0
 
 
 def test_independent_cells_of_binary_profiles_are_binary():

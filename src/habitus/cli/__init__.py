@@ -29,9 +29,8 @@ FLOW = """Learn the habits in an event log, and generate a population you can tr
 
 Example, from nothing to a report:
 
-[dim]$[/dim] habitus simulate --users 2000 --out demo/events.parquet\n
-[dim]$[/dim] habitus profile demo/events.parquet --user user_id --time timestamp --channel platform
---out demo/profiles\n
+[dim]$[/dim] habitus simulate --users 2000 --out demo/log.parquet\n
+[dim]$[/dim] habitus profile demo/log.parquet --user user_id --time timestamp --out demo/profiles\n
 [dim]$[/dim] habitus split demo/profiles --test 0.26 --out demo/train demo/test\n
 [dim]$[/dim] habitus fit demo/train --out demo/runs/vae\n
 [dim]$[/dim] habitus generate demo/runs/vae --users 2000 --out demo/generated\n

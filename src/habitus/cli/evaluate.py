@@ -71,7 +71,7 @@ def _evaluate(
     real = StoredProfiles.open(train) if train else None
     history = _history(run, ours.about) if html else None
     with spinner("Evaluating"):
-        found = evaluate(ours, theirs, real, zero_threshold=ours.about.get("zero_threshold"), seed=seed)
+        found = evaluate(ours, theirs, real, seed=seed)
         if json:
             write_json(json, found.to_json())
         if html:
@@ -121,8 +121,9 @@ def _cells(row: Row, rivals: list[str]) -> list[str]:
 
 
 def _activity(found: Evaluation) -> list[str]:
-    """Active users, as a share of all, averaged over the days whose window is full."""
-    lines = []
+    """Empty cells, and active users as a share of all, averaged over the days whose window is full."""
+    empty = found.figures["empty_cells"]
+    lines = [f"empty cells: {empty['generated']:.2%} of generated profiles, {empty['reference']:.2%} of real ones"]
     for activity in ACTIVITIES:
         error, floor = (part[activity.name]["relative_error"] for part in (found.figures, found.floor))
         if error is not None:

@@ -12,7 +12,7 @@ from habitus.cli.console import INTERRUPTED, bar, out, quiet_libraries, warn
 from habitus.cli.options import Stored, command_app, settings_of
 from habitus.models import MODELS
 from habitus.models.base import Model
-from habitus.profiles.store import StoredProfiles, read_header
+from habitus.profiles.store import StoredProfiles, header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
 from habitus.training import OPTIMISERS, PRECISIONS, FitConfig, fit
 
@@ -51,7 +51,7 @@ Set = Annotated[
 Epochs = Annotated[int | None, _option(FITTING, "epochs", "Times that each profile is seen.")]
 Batch = Annotated[
     int | None,
-    _option(FITTING, "batch", "Profiles per step; on small sets fewer than 500, for 1,000 steps in all."),
+    _option(FITTING, "batch", "Profiles per step; on small sets fewer than 500, for about 1,000 steps in all."),
 ]
 Optimiser = Annotated[str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")]
 Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
@@ -118,9 +118,11 @@ def _begun(
     if not (path / CHECKPOINT).is_file():
         raise ValueError(f"there is no unfinished run in {path}; leave --resume out to begin one")
     header = read_header(path, KIND, VERSION)
-    kind = _kind(model or header["model"])
-    config = config_from(kind.Config, {**header["config"], **settings_of(kind.Config, pairs)})
-    return kind, config, config_from(FitConfig, {**header["fit"], **asked})
+    with header_errors(path):
+        name, begun, how = header["model"], dict(header["config"]), dict(header["fit"])
+    kind = _kind(model or name)
+    config = config_from(kind.Config, {**begun, **settings_of(kind.Config, pairs)})
+    return kind, config, config_from(FitConfig, {**how, **asked})
 
 
 def _kind(name: str) -> type[Model]:

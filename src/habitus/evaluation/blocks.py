@@ -40,6 +40,27 @@ class CompressedRows:
 
 
 @dataclass(frozen=True)
+class Binarised:
+    """Any set of profiles with 1 for every value, as binary profiles are to be compared with binary ones."""
+
+    source: ProfileSource
+
+    @property
+    def axes(self) -> Axes:
+        """The source's, with the unit binary."""
+        return self.source.axes.with_unit("binary")
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def chunks(self) -> Iterator[SparseProfiles]:
+        """The source's chunks."""
+        for chunk in self.source.chunks():
+            ones = np.ones(len(chunk.cells), np.float32)
+            yield CompressedRows(self.axes, chunk.indptr, chunk.cells, ones)
+
+
+@dataclass(frozen=True)
 class Block:
     """Some consecutive profiles: u of them with n non-empty cells.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.blocks import is_binary
+from habitus.evaluation.blocks import Binarised, is_binary
 from habitus.evaluation.floor import Floor, floor_from_halves, floor_from_train
 from habitus.evaluation.metrics import Figures, compare
 from habitus.evaluation.rivals import independent_cells
@@ -77,7 +77,8 @@ def evaluate(
         reference: Real profiles to judge it against, by best practice ones that no model has seen.
         train: Real profiles for the floor and the rivals; without it the reference is split in two
             for the floor.
-        zero_threshold: What was applied when the set was generated; it is noted, not applied again.
+        zero_threshold: What was applied when the set was generated, by default what the set itself says; it is
+            noted, not applied again.
         seed: Seed of the random draws of floor and rivals.
 
     Returns:
@@ -89,6 +90,12 @@ def evaluate(
     _check(generated, reference, "the generated set")
     if train is not None:
         _check(train, reference, "the training set")
+    if is_binary(generated.axes):
+        reference, train = Binarised(reference), None if train is None else Binarised(train)
+    elif is_binary(reference.axes):
+        raise ValueError(
+            "the reference holds binary values and the generated set does not; profile the reference again"
+        )
     ours, theirs = summarise(generated), summarise(reference)
     floor = _floor(reference, theirs, train, ours.users, seed)
     rivals = {} if train is None else {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
@@ -102,8 +109,12 @@ def evaluate(
         rivals={name: compare(rival, theirs) for name, rival in rivals.items()},
         rival_summaries=rivals,
         floor_note=floor.note,
-        zero_threshold=zero_threshold,
+        zero_threshold=_noted(generated) if zero_threshold is None else zero_threshold,
     )
+
+
+def _noted(source: ProfileSource) -> float | None:
+    return getattr(source, "about", {}).get("zero_threshold")
 
 
 def _floor(reference: ProfileSource, summary: Summary, train: ProfileSource | None, users: int, seed: int) -> Floor:
@@ -122,11 +133,6 @@ def _check(source: ProfileSource, reference: ProfileSource, name: str) -> None:
         raise ValueError(
             f"{name} and the reference must have the same days, slots and channels, but {mismatch}; "
             "profile both in the same way"
-        )
-    if is_binary(source.axes) != is_binary(reference.axes):
-        raise ValueError(
-            f"{name} holds {source.axes.unit} values and the reference {reference.axes.unit} values; "
-            "binary profiles can be compared with binary ones only"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +31,7 @@ class Profiles:
         cells: int32 [N].
         values: uint32 [N] counts, or float32 [N] where the unit is not a count.
         users: One row per profile: ``user`` and, where known, ``window_start`` and attributes.
+        about: Where they came from, such as the zero threshold of a generated population.
 
     >>> import datetime as dt
     >>> axes = Axes(dt.date(2018, 2, 1), 2, 720, ("web", "phone"))
@@ -44,6 +45,7 @@ class Profiles:
     cells: NDArray[np.int32]
     values: Values
     users: pa.Table
+    about: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.indptr) - 1

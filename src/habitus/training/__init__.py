@@ -17,10 +17,10 @@ from lightning.fabric import Fabric
 
 from habitus.models.base import Model
 from habitus.profiles.batches import Population
-from habitus.profiles.store import read_header
+from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
 from habitus.training.config import OPTIMISERS, PRECISIONS, FitConfig, chosen_precision, for_profiles
-from habitus.training.fitting import Fitting, Progress, run_fit
+from habitus.training.fitting import Fitting, Progress, fingerprint, run_fit
 
 __all__ = ["OPTIMISERS", "PRECISIONS", "FitConfig", "Fitting", "Progress", "check_out", "chosen_precision", "fit"]
 
@@ -44,7 +44,8 @@ def fit(
         fit: How to fit.
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
-        on_progress: Called after each step with profiles seen, profiles in all, and the loss.
+        on_progress: Called as the history grows, with profiles seen, profiles in all, and the loss; with several
+            processes not at all.
 
     Returns:
         The run, complete.
@@ -76,7 +77,7 @@ def _fit(
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)
     if resume:
-        check_same(out, model, settings)
+        check_same(out, model, data, settings)
     fabric = Fabric(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -104,15 +105,16 @@ def check_out(out: Path, resume: bool) -> None:
         raise ValueError(f"{out} exists; give --resume to go on with an unfinished run, or another --out")
 
 
-def check_same(out: Path, model: Model, settings: FitConfig) -> None:
-    """Refuse to go on with a run that was begun on other axes or with other settings.
+def check_same(out: Path, model: Model, data: Population, settings: FitConfig) -> None:
+    """Refuse to go on with a run that was begun on other data or with other settings.
 
     Raises:
         ValueError: naming the first difference.
     """
     header = read_header(out, KIND, VERSION)
-    begun = {"axes": header["axes"], **header["config"], **header["fit"]}
-    now = {"axes": model.axes.to_json(), **asdict(model.config), **asdict(settings)}
+    with header_errors(out):
+        begun = {"axes": header["axes"], "data": header["about"]["data"], **header["config"], **header["fit"]}
+    now = {"axes": model.axes.to_json(), "data": fingerprint(data), **asdict(model.config), **asdict(settings)}
     for name, value in now.items():
         if begun.get(name) != value:
             raise ValueError(f"the run in {out} was begun with {name}={begun.get(name)}, got {value}; keep to that")

@@ -24,8 +24,8 @@ class FitConfig:
 
     Attributes:
         epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
-        batch: Profiles per step of the optimiser; None is the paper's 500, fewer where that would leave less than
-            1,000 steps: on 14,000 profiles and 10 epochs the daily mean's divergence is then a third.
+        batch: Profiles per step of the optimiser; None is the paper's 500, fewer (but 32) where that would leave
+            less than about 1,000 steps: on 14,000 profiles the daily mean's divergence is then a third.
         chunk: Profiles whose gradients are computed together, where a whole batch would take too much memory.
         optimiser: adam, rmsprop or adagrad.
         learning_rate: Step size.
@@ -65,12 +65,12 @@ class FitConfig:
 def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
     """The settings with the batch that they mean for so many profiles.
 
-    >>> for_profiles(FitConfig(epochs=10), 14_000).batch, for_profiles(FitConfig(epochs=10), 1_000_000).batch
+    >>> for_profiles(FitConfig(epochs=10), 14_800).batch, for_profiles(FitConfig(epochs=10), 1_000_000).batch
     (140, 500)
     """
     if settings.batch is not None:
         return settings
-    wanted = settings.epochs * profiles // FEWEST_STEPS
+    wanted = int(settings.epochs * profiles * (1 - settings.held_out)) // FEWEST_STEPS
     return replace(settings, batch=min(PAPER_BATCH, max(SMALLEST_BATCH, wanted)))
 
 

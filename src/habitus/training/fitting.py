@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor
@@ -20,7 +24,7 @@ from habitus.output import replacing
 from habitus.parts.nets import in_memory_format
 from habitus.parts.priors import Mixture
 from habitus.profiles.batches import BUFFER, Batches, Population
-from habitus.profiles.sparse import Profiles, users_drawn
+from habitus.profiles.sparse import USER, Profiles, users_drawn
 from habitus.provenance import versions
 from habitus.run import (
     CHECKPOINT,
@@ -62,7 +66,8 @@ def run_fit(
     else:
         fitting.begin()
     try:
-        fitting.train(progress)
+        with interrupts_deferred() as interrupted, torch.random.fork_rng(devices=[]):
+            fitting.train(progress, interrupted)
     except KeyboardInterrupt:
         fitting.checkpoint()
         raise
@@ -93,8 +98,12 @@ class Fitting:
         """Steps of the whole fit."""
         return self.settings.epochs * self.train_batches.per_epoch
 
-    def train(self, progress: Progress) -> None:
-        """Take every step that is left."""
+    def train(self, progress: Progress, interrupted: Callable[[], bool] = lambda: False) -> None:
+        """Take every step that is left.
+
+        Raises:
+            KeyboardInterrupt: between two steps, once ``interrupted`` says so.
+        """
         for epoch in range(self.position[0], self.settings.epochs):
             done = self.position[1] if epoch == self.position[0] else 0
             for index, batch in enumerate(self.train_batches.epoch(epoch)):
@@ -103,10 +112,13 @@ class Fitting:
                 self.step(batch)
                 self.position = (epoch, index + 1)
                 self.after_step(progress)
+                if interrupted():
+                    raise KeyboardInterrupt
 
     def step(self, batch: Profiles) -> None:
         """One step of the optimiser; each process takes its own share of the batch, with noise of its own."""
         generator = self.generator(self.steps_done)
+        torch.manual_seed(generator.initial_seed())  # for dropout, which takes no generator
         parts = self.shares(batch)
         terms: dict[str, Tensor] = {}
         for number, (part, share) in enumerate(parts, 1):
@@ -174,10 +186,11 @@ class Fitting:
     def begin(self) -> None:
         """Make the run's folder, whole from the start, so that a fit killed in its first seconds can be resumed."""
         if self.fabric.is_global_zero:
+            about = {"complete": False, "data": fingerprint(self.train_batches.source), **versions()}
             with replacing(self.out) as part:
                 part.mkdir()
                 save_tensors(part / CHECKPOINT, self.state())
-                write_run_header(part, self.model, asdict(self.settings), {"complete": False, **versions()})
+                write_run_header(part, self.model, asdict(self.settings), about)
 
     def checkpoint(self) -> None:
         """Write what is needed to go on: one file, renamed into place."""
@@ -205,9 +218,16 @@ class Fitting:
             ValueError: if the file is damaged or of another model.
         """
         path = self.out / CHECKPOINT
+        try:
+            self._restore(load_tensors(path), path)
+        except (KeyError, IndexError, RuntimeError) as error:
+            what = f"{type(error).__name__} {error}".splitlines()[0]
+            raise ValueError(f"{path} is damaged or of another model: {what}") from None
+
+    def _restore(self, tensors: dict[str, Tensor], path: Path) -> None:
         names = ("model", "optimiser", "history", "recorded", "position")
         groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
-        for name, tensor in load_tensors(path).items():
+        for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
             groups[group][rest] = tensor
         load_state(self.model, groups["model"], path)
@@ -233,7 +253,7 @@ class Fitting:
         pool = self.train_batches.sample(MIXTURE_PROFILES)
         mixture = None
         if isinstance(model, LatentModel) and len(pool) >= 10:
-            mixture = Mixture.fit(posterior_draws(model, pool, self.settings.seed), self.settings.seed)
+            mixture = Mixture.fit(posterior_draws(model, pool, self.settings), self.settings.seed)
         about = {**versions(), "profiles": self.train_batches.count, "active_share": self._active_share()}
         about |= {"precision": chosen_precision(self.settings)}
         Run(model, mixture, asdict(self.settings), self.history, about).save(self.out)
@@ -264,27 +284,49 @@ class Fitting:
         return Generator(self.fabric.device).manual_seed(int(seed))
 
 
+@contextmanager
+def interrupts_deferred() -> Iterator[Callable[[], bool]]:
+    """Hold Ctrl-C back until a moment at which nothing is half done; yield whether it was pressed."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may take signals
+        yield lambda: False
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def fingerprint(data: Population) -> dict[str, float]:
+    """Numbers that tell one population from another: its size, and sums over its first group."""
+    first = data.read_group(0)
+    sums = {"cells": int(first.cells.sum(dtype=np.int64)), "values": float(first.values.sum(dtype=np.float64))}
+    return {"profiles": len(data), **sums}
+
+
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
     """The tensor in the parameter's memory format, which fused optimisers rely on and files do not keep."""
     same = tensor.shape == parameter.shape
     return torch.empty_like(parameter).copy_(tensor) if same else tensor
 
 
-def posterior_draws(model: LatentModel, profiles: Profiles, seed: int) -> Tensor:
+def posterior_draws(model: LatentModel, profiles: Profiles, settings: FitConfig) -> Tensor:
     """A draw from q(z|x) for each profile, [U, Z]."""
-    generator = Generator().manual_seed(seed)
+    generator = Generator().manual_seed(settings.seed)
     draws: list[Tensor] = []
+    profiles = profiles.in_unit(model.unit)
     with torch.no_grad():
-        for chunk in profiles.in_unit(model.unit).chunks():
-            q = model.encode(torch.from_numpy(chunk.dense()))
+        for start in range(0, len(profiles), settings.chunk):
+            q = model.encode(torch.from_numpy(profiles.dense(slice(start, start + settings.chunk))))
             draws.append(q.mean + q.stddev * torch.randn(q.mean.shape, generator=generator))
     return torch.cat(draws)
 
 
 def _sets(data: Population, unit: str, settings: FitConfig) -> tuple[Batches, Profiles]:
     """The profiles to fit to, and the held-out ones; nobody is in both."""
-    nobody = np.zeros(len(data), bool)
-    held = users_drawn(data.users, settings.held_out, settings.seed) if settings.held_out else nobody
+    few = round(settings.held_out * pc.call_function("count_distinct", [data.users[USER]]).as_py()) == 0
+    held = np.zeros(len(data), bool) if few else users_drawn(data.users, settings.held_out, settings.seed)
     size = for_profiles(settings, len(data)).batch or 1
     train = Batches(data, ~held, unit, size, settings.seed, BUFFER)
     return train, Batches(data, held, unit, size, settings.seed).sample(HELD_OUT_PROFILES)
