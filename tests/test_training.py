@@ -130,8 +130,8 @@ def test_dropout_is_the_same_for_the_same_seed_and_when_resumed(population, tmp_
 def test_a_foreign_checkpoint_and_other_data_are_one_clear_line(population, axes, tmp_path):
     with pytest.raises(Stop):
         fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=stop_at(10))
+    other = random_profiles(axes, 120, seed=9)
     with pytest.raises(ValueError, match="begun with data="):
-        other = random_profiles(axes, 120, seed=9)
         fit(BetaVAE, other, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
     save_tensors(tmp_path / "run" / CHECKPOINT, {"foo.bar": torch.zeros(1)})
     with pytest.raises(ValueError, match="damaged or of another model"):
