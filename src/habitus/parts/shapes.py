@@ -1,7 +1,7 @@
 """Axis letters, array types, and the labelled axes that every set of profiles carries.
 
 Letters: U users (profiles), D days, S slots of a day, C channels, Z latent dimensions, B a batch,
-N non-empty cells.
+N non-empty cells, M missing cells, K draws of them.
 """
 
 from __future__ import annotations
@@ -131,6 +131,25 @@ class SparseProfiles(Protocol):
     def __len__(self) -> int: ...
 
 
+@dataclass(frozen=True)
+class Filled:
+    """What was put into the missing cells of some consecutive profiles: M cells in all, K draws of each.
+
+    Attributes:
+        profiles: How many profiles.
+        row: The profile (0 to profiles - 1) that each cell belongs to, ascending, [M].
+        cell: Its number, (day * S + slot) * C + channel, ascending within a profile, [M].
+        mean: Its expected value, [M].
+        draws: Its values in each draw, [K, M].
+    """
+
+    profiles: int
+    row: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    mean: NDArray[np.float32]
+    draws: NDArray[np.float32]
+
+
 class ProfileSource(Protocol):
     """Anything that yields profiles chunk by chunk: a set in memory, or one on disk that need not fit."""
 
@@ -138,3 +157,11 @@ class ProfileSource(Protocol):
     def axes(self) -> Axes: ...
     def __len__(self) -> int: ...
     def chunks(self) -> Iterator[SparseProfiles]: ...
+
+
+class CompletedSource(ProfileSource, Protocol):
+    """Profiles whose missing cells were filled, with every draw; ``pieces`` are in the profiles' order."""
+
+    @property
+    def samples(self) -> int: ...
+    def pieces(self) -> Iterator[Filled]: ...
