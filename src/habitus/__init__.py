@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from habitus.events import EventLog
     from habitus.folders import load
     from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+    from habitus.models.context_vae import ContextVAE, ContextVAEConfig
     from habitus.parts.shapes import Axes
     from habitus.profiles.build import ProfileConfig, profile
+    from habitus.profiles.completed import Completed, StoredCompleted
     from habitus.profiles.sparse import Profiles
     from habitus.profiles.store import StoredProfiles
     from habitus.report import write_report
     from habitus.run import Run
-    from habitus.synthesis import generate
+    from habitus.synthesis import complete, forecast, generate
     from habitus.training import FitConfig, fit
 
 __version__ = version("habitus")
@@ -43,6 +45,9 @@ _HOME = {
     "Axes": "habitus.parts.shapes",
     "BetaVAE": "habitus.models.beta_vae",
     "BetaVAEConfig": "habitus.models.beta_vae",
+    "Completed": "habitus.profiles.completed",
+    "ContextVAE": "habitus.models.context_vae",
+    "ContextVAEConfig": "habitus.models.context_vae",
     "Description": "habitus.describe",
     "Evaluation": "habitus.evaluation",
     "EventLog": "habitus.events",
@@ -50,9 +55,12 @@ _HOME = {
     "ProfileConfig": "habitus.profiles.build",
     "Profiles": "habitus.profiles.sparse",
     "Run": "habitus.run",
+    "StoredCompleted": "habitus.profiles.completed",
     "StoredProfiles": "habitus.profiles.store",
+    "complete": "habitus.synthesis",
     "evaluate": "habitus.evaluation",
     "fit": "habitus.training",
+    "forecast": "habitus.synthesis",
     "generate": "habitus.synthesis",
     "load": "habitus.folders",
     "profile": "habitus.profiles.build",
@@ -63,6 +71,9 @@ __all__ = [
     "Axes",
     "BetaVAE",
     "BetaVAEConfig",
+    "Completed",
+    "ContextVAE",
+    "ContextVAEConfig",
     "Description",
     "Evaluation",
     "EventLog",
@@ -70,9 +81,12 @@ __all__ = [
     "ProfileConfig",
     "Profiles",
     "Run",
+    "StoredCompleted",
     "StoredProfiles",
+    "complete",
     "evaluate",
     "fit",
+    "forecast",
     "generate",
     "load",
     "profile",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from habitus import run
 from habitus.output import MARKER, read_json
-from habitus.profiles import store
+from habitus.profiles import completed, store
 
 
 def load(path: Path | str) -> run.Run | store.StoredProfiles:
@@ -18,4 +18,4 @@ def load(path: Path | str) -> run.Run | store.StoredProfiles:
     marker = Path(path) / MARKER
     header = read_json(marker) if marker.is_file() else {}
     kind = header.get("kind") if isinstance(header, dict) else None
-    return run.load(path) if kind == run.KIND else store.StoredProfiles.open(path)
+    return run.load(path) if kind == run.KIND else completed.open_profiles(path)

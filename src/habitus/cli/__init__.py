@@ -21,6 +21,8 @@ COMMANDS = {
     "split": (STEPS, "Split profiles into two sets, by user."),
     "fit": (STEPS, "Fit a model to profiles."),
     "generate": (STEPS, "Draw users that never existed from a fitted model."),
+    "complete": (STEPS, "Fill what is missing in profiles from what is known."),
+    "forecast": (STEPS, "Look ahead: the days after each user's window, with intervals."),
     "evaluate": (STEPS, "Measure how far a generated population is from a real one."),
     "describe": (LOOK, "Say what is in a set of profiles, and what looks odd or missing."),
     "export": (LOOK, "Turn profiles back into an event log."),

@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from habitus.cli.console import bar, out
-from habitus.cli.options import Seed, command_app, threshold_of
+from habitus.cli.options import RunFolder, Seed, command_app, threshold_of
 from habitus.run import load
 from habitus.synthesis import GenerateConfig, generate_to
 
 app = command_app()
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a fitted run.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the population.", show_default=False)]
 Users = Annotated[int | None, typer.Option(help="How many.", show_default="as many as the model was fitted to")]
 Prior = Annotated[

@@ -18,6 +18,8 @@ SLOT = re.compile(r"(\d+)\s*(m|min|h)?")
 YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Stored = Annotated[Path, typer.Argument(help="Folder of profiles.", show_default=False)]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a fitted run.", show_default=False)]
+Samples = Annotated[int, typer.Option(min=1, help="Draws of each missing cell.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from habitus.models.base import Model
 from habitus.models.beta_vae import BetaVAE
+from habitus.models.context_vae import ContextVAE
 
-MODELS: dict[str, type[Model]] = {"beta-vae": BetaVAE}
+MODELS: dict[str, type[Model]] = {"beta-vae": BetaVAE, "context-vae": ContextVAE}

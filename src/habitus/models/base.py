@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from habitus.parts.likelihoods import Likelihood
+from habitus.parts.masks import Mask
+from habitus.parts.objectives import reparameterised
 from habitus.parts.priors import Prior, StandardNormal
 from habitus.parts.shapes import Axes
+
+Decode = Callable[[Tensor], Distribution]
 
 
 class Loss(NamedTuple):
@@ -46,12 +53,51 @@ class Model(nn.Module, ABC):
     def loss(self, x: Tensor, generator: Generator) -> Loss:
         """The loss on profiles [B, D, S, C] in ``unit``; ``generator`` supplies all randomness."""
 
+
+class GenerativeModel(Model):
+    """A model that draws whole profiles."""
+
     @abstractmethod
     def sample(self, size: int, generator: Generator, prior: Prior | None = None) -> Tensor:
         """Profiles [size, D, S, C] of users that never existed, in ``unit``."""
 
 
-class LatentModel(Model):
+class Completion(NamedTuple):
+    """What a model puts into M missing cells, in the order of ``x[missing]``."""
+
+    mean: Tensor  # [M], expected values
+    draws: Tensor  # [K, M]
+
+
+class CompletingModel(Model):
+    """A model that fills what is missing from what is known."""
+
+    @property
+    @abstractmethod
+    def forecast_days(self) -> int:
+        """The most days at the end of the window that it can fill; 0 where its mask is another one."""
+
+    @abstractmethod
+    def check_mask(self, mask: Mask) -> None:
+        """Refuse a mask that the model was not fitted for.
+
+        Raises:
+            ValueError: saying which one it was fitted for.
+        """
+
+    @abstractmethod
+    def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
+        """Fill the missing cells.
+
+        Args:
+            x: Profiles [B, D, S, C] in ``unit``; what stands in missing cells is never read.
+            missing: Bool [B, D, S, C].
+            samples: K, how many draws of each cell.
+            generator: Supplies all randomness.
+        """
+
+
+class LatentModel(GenerativeModel):
     """A model with latents z [B, Z]."""
 
     @property
@@ -74,3 +120,24 @@ class LatentModel(Model):
     def sample(self, size: int, generator: Generator, prior: Prior | None = None) -> Tensor:
         """Draw z from the prior (N(0, I) where none is given), then x from p(x|z)."""
         return self.draw((prior or StandardNormal(self.latents)).sample(size, generator), generator)
+
+
+def completed_from_posterior(
+    q: Independent, decode: Decode, likelihood: Likelihood, missing: Tensor, samples: int, generator: Generator
+) -> Completion:
+    """Draw z from q, and the missing cells from what each z decodes to.
+
+    Args:
+        q: q(z|known cells), [B, Z].
+        decode: From z to the distribution of a picture [B, ...].
+        likelihood: Says what a draw is.
+        missing: Bool, of that picture's shape.
+        samples: Draws, K.
+        generator: Supplies all randomness.
+    """
+    mean, draws = torch.zeros(int(missing.sum()), device=missing.device), list[Tensor]()
+    for _ in range(samples):
+        p = decode(reparameterised(q, generator))
+        mean += p.mean[missing] / samples
+        draws.append(likelihood.draw(p, generator)[missing])
+    return Completion(mean, torch.stack(draws))

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent
 
-from habitus.models.base import LatentModel, Loss
+from habitus.models.base import CompletingModel, Completion, LatentModel, Loss, completed_from_posterior
 from habitus.parts.likelihoods import LIKELIHOODS
+from habitus.parts.masks import Mask
 from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
 from habitus.parts.objectives import (
     diagonal_normal,
@@ -56,12 +58,12 @@ class BetaVAEConfig:
             raise ValueError(f"latents must be at least 1, got {self.latents}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
-        _one_of("architecture", self.architecture, tuple(ARCHITECTURES))
-        _one_of("likelihood", self.likelihood, tuple(LIKELIHOODS))
-        _one_of(f"normalisation with {self.likelihood}", self.normalisation, LIKELIHOODS[self.likelihood].units)
+        one_of("architecture", self.architecture, tuple(ARCHITECTURES))
+        one_of("likelihood", self.likelihood, tuple(LIKELIHOODS))
+        one_of(f"normalisation with {self.likelihood}", self.normalisation, LIKELIHOODS[self.likelihood].units)
 
 
-class BetaVAE(LatentModel):
+class BetaVAE(LatentModel, CompletingModel):
     """The model; see the module for its equations and :class:`BetaVAEConfig` for its settings."""
 
     Config = BetaVAEConfig
@@ -111,7 +113,25 @@ class BetaVAE(LatentModel):
         kl = kl_from_standard_normal(q).sum(-1).mean()
         return Loss(reconstruction + self.config.beta * kl, {"reconstruction": reconstruction, "kl": kl})
 
+    @property
+    def forecast_days(self) -> int:
+        """Half of the window: with less known there is little to encode."""
+        return self.axes.days // 2
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    def check_mask(self, mask: Mask) -> None:
+        """Any mask will do: the model knows whole pictures."""
+
+    def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
+        """Encode the picture with its missing cells empty, and take them from the decoded one (Table 6.2's VAE)."""
+        q = self.encode(torch.where(missing, 0.0, x))
+        return completed_from_posterior(q, self.decode, self.p_x_given_z, missing, samples, generator)
+
+
+def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a setting that there is not.
+
+    Raises:
+        ValueError: naming those that there are.
+    """
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")

@@ -65,7 +65,9 @@ class FixedMask(Mask):
     def __post_init__(self) -> None:
         if self.missing.shape != self.axes.shape:
             shape = self.missing.shape
-            raise ValueError(f"mask {self.name}: expected the shape (days, slots, channels) {self.axes.shape}, got {shape}")
+            raise ValueError(
+                f"mask {self.name}: expected the shape (days, slots, channels) {self.axes.shape}, got {shape}"
+            )
         if self.missing.all():
             raise ValueError(f"mask {self.name} hides every cell; at least one must be known")
         if not self.missing.any():
@@ -116,7 +118,7 @@ def parse_mask(text: str, axes: Axes) -> Mask:
 
     >>> import datetime as dt
     >>> axes = Axes(dt.date(2018, 2, 1), 32, 60, ("web", "phone"))
-    >>> [int(parse_mask(text, axes).draw(1, np.random.default_rng(0)).sum()) for text in ("centre", "bottom", "last:7")]
+    >>> [int(parse_mask(text, axes).fixed.sum()) for text in ("centre", "bottom", "last:7")]
     [384, 768, 336]
     """
     kind, _, argument = text.partition(":")
@@ -201,7 +203,7 @@ def random_blocks(axes: Axes, shares: np.ndarray, rng: Rng) -> BoolArray:
 
 
 def any_of_all(axes: Axes, count: int, rng: Rng) -> BoolArray:
-    """For each profile one of: the last days, a run of days, one rectangle, blocks, cells, a channel [count, D, S, C].
+    """Missing cells [count, D, S, C]: last days, a run of days, one rectangle, blocks, cells or a channel.
 
     What is asked for most, the last days and one rectangle, is drawn most.
     """

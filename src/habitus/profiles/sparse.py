@@ -268,6 +268,13 @@ def offsets(rows: IntArray, count: int) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))]).astype(np.int64)
 
 
+def window_starts(users: pa.Table, axes: Axes) -> NDArray[np.datetime64]:
+    """First day of each profile's window, datetime64[D] [U]."""
+    if WINDOW not in users.column_names:
+        return np.full(len(users), np.datetime64(axes.start, "D"))
+    return users[WINDOW].cast(pa.date32()).to_numpy().astype("datetime64[D]")
+
+
 def numbered(count: int, first: int = 0) -> pa.Table:
     """A users table for people who have no name: ``user`` from ``first`` up."""
     return pa.table({USER: np.arange(first, first + count)})

@@ -59,7 +59,7 @@ class StoredProfiles:
     count: int
 
     @classmethod
-    def open(cls, path: Path | str) -> StoredProfiles:
+    def open(cls, path: Path | str) -> Self:
         """Open a folder without reading its profiles.
 
         Raises:
@@ -78,7 +78,7 @@ class StoredProfiles:
     @cached_property
     def users(self) -> pa.Table:
         """Who each profile is: every column but cells and values."""
-        file = _open_parquet(self.path / TABLE)
+        file = open_parquet(self.path / TABLE)
         names = [name for name in file.schema_arrow.names if name not in LISTS]
         with _damage(self.path / TABLE):
             return file.read(columns=names).combine_chunks()
@@ -94,7 +94,7 @@ class StoredProfiles:
         Raises:
             ValueError: if the file is damaged there.
         """
-        file = _open_parquet(self.path / TABLE)
+        file = open_parquet(self.path / TABLE)
         with _damage(self.path / TABLE):
             return from_table(self.axes, file.read_row_group(group))
 
@@ -118,14 +118,19 @@ def save(
     """
     with replacing(path) as part:
         part.mkdir()
-        with _writer(part, axes) as append:
+        with profile_writer(part, axes) as append:
             count = sum(map(append, chunks))
-        write_header(part, KIND, VERSION, axes=axes.to_json(), profiles=count, about=about or {})
+        write_profiles(part, axes, count, about or {})
     return StoredProfiles.open(path)
 
 
+def write_profiles(folder: Path, axes: Axes, count: int, about: dict[str, Any]) -> None:
+    """Write the JSON that makes a folder with its table one of profiles."""
+    write_header(folder, KIND, VERSION, axes=axes.to_json(), profiles=count, about=about)
+
+
 @contextmanager
-def _writer(folder: Path, axes: Axes) -> Iterator[Callable[[Profiles], int]]:
+def profile_writer(folder: Path, axes: Axes) -> Iterator[Callable[[Profiles], int]]:
     """Yield a function that appends profiles, cutting row groups of exactly CHUNK.
 
     A thread writes, while the next profiles are made.
@@ -180,7 +185,7 @@ class _File:
 def from_table(axes: Axes, table: pa.Table) -> Profiles:
     """The inverse of :meth:`Profiles.counted`, without copying a cell."""
     table = table.combine_chunks()
-    lists = [_list(table, name) for name in LISTS]
+    lists = [list_column(table, name) for name in LISTS]
     indptr = lists[0].offsets.to_numpy().astype(np.int64)
     cells, values = (x.flatten().to_numpy(zero_copy_only=False) for x in lists)
     return Profiles(axes, indptr - indptr[0], cells, values, table.drop_columns(list(LISTS)))
@@ -228,7 +233,8 @@ def header_errors(folder: Path) -> Iterator[None]:
         raise ValueError(f"{folder / MARKER} is damaged or foreign: {type(error).__name__} {error}") from None
 
 
-def _list(table: pa.Table, name: str) -> pa.ListArray:
+def list_column(table: pa.Table, name: str) -> pa.ListArray:
+    """A list column in one piece."""
     column = table[name]
     if column.num_chunks == 1:
         return column.chunk(0)
@@ -241,7 +247,7 @@ def _check_file(path: Path, axes: Axes, count: int) -> None:
     Raises:
         ValueError: if columns, the number of profiles or the row groups are not as expected.
     """
-    file = _open_parquet(path)
+    file = open_parquet(path)
     kinds = (pa.int32(), pa.from_numpy_dtype(value_type(axes.unit)))
     for name, kind in zip(LISTS, kinds, strict=True):
         found = file.schema_arrow.field(name).type if name in file.schema_arrow.names else "no such column"
@@ -267,7 +273,12 @@ def _damage(path: Path) -> Iterator[None]:
         raise ValueError(f"{path} is damaged: {_first_line(error)}") from None
 
 
-def _open_parquet(path: Path) -> pq.ParquetFile:
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:

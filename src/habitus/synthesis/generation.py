@@ -13,6 +13,7 @@ import torch
 from torch import Generator
 
 from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
+from habitus.models.base import GenerativeModel
 from habitus.parts.nets import in_memory_format
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles, concat, numbered
@@ -94,7 +95,7 @@ class _Population:
 
     def __init__(self, run: Run, config: GenerateConfig) -> None:
         self.run, self.config = run, config
-        self.model = in_memory_format(run.model, torch.channels_last).eval()
+        self.model = in_memory_format(_generative(run), torch.channels_last).eval()
         self.prior = run.prior(config.prior)
         self.axes: Axes = run.model.axes.with_unit(run.model.unit)
         self.chunk = min(CHUNK, max(1, CELLS // self.axes.cells))
@@ -145,3 +146,12 @@ class _Population:
         maxima = [self._draw(chunk, stream=1).max((2, 3)) for chunk in range(-(-size // self.chunk))]
         share = np.asarray(self.run.about["active_share"])
         return INACTIVE[self.config.inactive](share, np.concatenate(maxima))
+
+
+def _generative(run: Run) -> GenerativeModel:
+    if not isinstance(run.model, GenerativeModel):
+        raise ValueError(
+            f"a {type(run.model).__name__} fills what is missing and draws no whole users; use habitus complete, "
+            "or generate from a run of another model, such as beta-vae"
+        )
+    return run.model

@@ -1,0 +1,52 @@
+"""habitus forecast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pyarrow.parquet as pq
+import typer
+from rich.table import Table
+
+from habitus.cli.console import bar, out, out_table
+from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app
+from habitus.profiles.completed import TOTALS
+from habitus.profiles.store import StoredProfiles
+from habitus.run import load
+from habitus.synthesis import forecast_to
+
+app = command_app()
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the forecast.", show_default=False)]
+Days = Annotated[int, typer.Option(help="How many days ahead.", min=1)]
+
+
+@app.command(epilog="Example: habitus forecast demo/runs/week demo/test --days 7 --samples 50 --out demo/forecast")
+def forecast(
+    run: RunFolder, profiles: Stored, out_: Out, days: Days = 7, samples: Samples = 50, seed: Seed = 0
+) -> None:
+    """Look ahead: the days after each user's window, with intervals.
+
+    The folder holds profiles on windows that end so many days later, all draws, and each day's total per user
+    (daily_totals.parquet). The run has to be fitted with mask=last:K, K days at least, or mask=any.
+    """
+    fitted, source = load(run), StoredProfiles.open(profiles)
+    with bar("Forecasting", len(source), "profiles") as advance:
+        made = forecast_to(out_, fitted, source, days, samples, seed, advance)
+    out_table(_days(out_))
+    out(f"{out_}: {len(made):,} profiles, {days} days ahead, {samples} draws each; per user in {out_ / TOTALS}")
+
+
+def _days(folder: Path) -> Table:
+    """Each day's expected total and its interval, averaged over users."""
+    totals = pq.read_table(folder / TOTALS)
+    day = totals["day"].to_numpy()
+    table = Table(title="Per user and day, averaged over users", title_justify="left")
+    for name in ("day", "expected", "5 %", "median", "95 %"):
+        table.add_column(name, justify="right")
+    for number, one in enumerate(np.unique(day), 1):
+        columns = (totals[name].to_numpy()[day == one].mean() for name in ("mean", "q05", "q50", "q95"))
+        table.add_row(f"+{number}", *(f"{value:.3g}" for value in columns))
+    return table

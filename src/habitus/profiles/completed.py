@@ -1,0 +1,271 @@
+"""Completed profiles: a population whose missing cells were filled, with every draw that was made.
+
+On disk it is a folder of profiles like any other (:mod:`habitus.profiles.store`), whose missing cells hold the
+first draw, and beside it
+
+``filled.parquet``, one row per profile:
+
+=============  ===================================================================================
+gap_start      list of int32: first cell of each run of missing cells; only where masks differ
+gap_stop       list of int32: the cell after each run's last
+mean_cell      list of int32: cells whose expected value is above MEAN_FLOOR times the largest one
+mean           list of float32: their expected values
+draw_size      list of int32, K long: how many cells each draw has that are not zero
+draw_cell      list of int32: these cells, draw after draw
+draw_value     list of the profiles' values: what was drawn
+=============  ===================================================================================
+
+``daily_totals.parquet``, one row per profile and day with something missing: ``user``, ``window_start``, ``day``,
+``date``, ``known`` (that day's total over known cells), and of the day's whole total over the draws ``mean``,
+``q05``, ``q25``, ``q50``, ``q75``, ``q95``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from habitus.output import replacing
+from habitus.parts.shapes import Axes, BoolArray, Filled
+from habitus.profiles.sparse import Profiles, offsets, value_type
+from habitus.profiles.store import (
+    PARQUET,
+    StoredProfiles,
+    list_column,
+    open_parquet,
+    profile_writer,
+    write_profiles,
+)
+from habitus.profiles.totals import daily_totals
+
+FILLED, TOTALS = "filled.parquet", "daily_totals.parquet"
+MEAN_FLOOR = 1e-4  # expected values below it, as a share of the largest, are left out: 1e-8 of a squared error
+DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
+
+
+@dataclass(frozen=True)
+class CompletedPiece:
+    """Some consecutive completed profiles: known cells as they were, missing ones from the first draw."""
+
+    profiles: Profiles
+    filled: Filled
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Completed profiles in memory, as :func:`habitus.complete` returns them.
+
+    Attributes:
+        profiles: The profiles; their missing cells hold the first draw.
+        parts: What was filled in, piece by piece, in order.
+    """
+
+    profiles: Profiles
+    parts: tuple[Filled, ...]
+
+    @property
+    def axes(self) -> Axes:
+        """The profiles'."""
+        return self.profiles.axes
+
+    @property
+    def users(self) -> pa.Table:
+        """Who each profile is."""
+        return self.profiles.users
+
+    @property
+    def samples(self) -> int:
+        """Draws of each missing cell, K."""
+        return len(self.parts[0].draws)
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def chunks(self) -> Iterator[Profiles]:
+        """The profiles in pieces."""
+        return self.profiles.chunks()
+
+    def pieces(self) -> Iterator[Filled]:
+        """What was filled in, in order."""
+        return iter(self.parts)
+
+
+@dataclass(frozen=True)
+class StoredCompleted(StoredProfiles):
+    """Completed profiles on disk; as profiles they hold the first draw."""
+
+    @property
+    def samples(self) -> int:
+        """Draws of each missing cell, K."""
+        return int(self.about["completed"]["samples"])
+
+    @property
+    def gaps(self) -> list[list[int]] | None:
+        """Runs of missing cells [start, stop) that every profile has, or None where they differ."""
+        return self.about["completed"]["gaps"]
+
+    def pieces(self) -> Iterator[Filled]:
+        """What was filled in, unpacked a few hundred profiles at a time."""
+        size = max(1, DENSE_VALUES // (self.samples * self._most_missing))
+        for batch in open_parquet(self.path / FILLED).iter_batches(size):
+            yield unpack(pa.Table.from_batches([batch]), self.gaps, self.samples)
+
+    @property
+    def _most_missing(self) -> int:
+        return self.axes.cells if self.gaps is None else sum(stop - start for start, stop in self.gaps)
+
+
+def is_completed(path: Path | str) -> bool:
+    """Whether a folder of profiles was completed."""
+    return (Path(path) / FILLED).is_file()
+
+
+def open_profiles(path: Path | str) -> StoredProfiles:
+    """Profiles on disk, completed ones with their draws.
+
+    Raises:
+        ValueError: as :meth:`StoredProfiles.open`.
+    """
+    return (StoredCompleted if is_completed(path) else StoredProfiles).open(path)
+
+
+def save_completed(
+    path: Path | str, pieces: Iterable[CompletedPiece], axes: Axes, mask: BoolArray | None, about: dict[str, Any]
+) -> StoredCompleted:
+    """Write completed profiles that come in pieces; the folder appears when it is complete.
+
+    Args:
+        path: The folder.
+        pieces: The completed profiles, in order.
+        axes: Theirs.
+        mask: The missing cells [D, S, C], where they are the same for all.
+        about: Where they came from; ``about["completed"]`` gains the mask's runs.
+
+    Raises:
+        ValueError: if ``path`` is a folder that habitus did not write.
+    """
+    gaps = None if mask is None else runs(mask)
+    told = {**about, "completed": {**about["completed"], "gaps": gaps}}
+    with replacing(path) as part:
+        part.mkdir()
+        with (
+            profile_writer(part, axes) as append,
+            _table_writer(part / FILLED) as fill,
+            _table_writer(part / TOTALS) as total,
+        ):
+            count = 0
+            for piece in pieces:
+                count += append(piece.profiles)
+                fill(pack(piece, mask is None))
+                total(daily_totals(piece.profiles, piece.filled))
+        write_profiles(part, axes, count, told)
+    return StoredCompleted.open(path)
+
+
+def runs(missing: NDArray[np.bool_]) -> list[list[int]]:
+    """Runs of missing cells [start, stop) of one profile.
+
+    >>> runs(np.array([True, True, False, True]))
+    [[0, 2], [3, 4]]
+    """
+    edges = np.flatnonzero(np.diff(missing.reshape(-1).astype(np.int8), prepend=0, append=0))
+    return edges.reshape(-1, 2).tolist()
+
+
+def pack(piece: CompletedPiece, with_gaps: bool) -> pa.Table:
+    """The rows of ``filled.parquet`` for a piece."""
+    filled, unit = piece.filled, piece.profiles.axes.unit
+    shown = filled.mean > MEAN_FLOOR * filled.mean.max(initial=0.0)
+    index = np.ascontiguousarray(filled.draws.T).reshape(-1)  # [M * K], as most draws are zero
+    at = np.flatnonzero(index)
+    missing, draw = np.divmod(at, len(filled.draws))
+    order = np.argsort(filled.row[missing] * len(filled.draws) + draw, kind="stable")
+    missing, draw, values = missing[order], draw[order], index[at][order]
+    sizes = np.zeros((filled.profiles, len(filled.draws)), np.int32)
+    np.add.at(sizes, (filled.row[missing], draw), 1)
+    columns = {
+        "mean_cell": _lists(filled.row[shown], filled.cell[shown].astype(np.int32), filled.profiles),
+        "mean": _lists(filled.row[shown], filled.mean[shown], filled.profiles),
+        "draw_size": pa.FixedSizeListArray.from_arrays(sizes.reshape(-1), sizes.shape[1]).cast(
+            pa.list_(pa.int32())
+        ),
+        "draw_cell": _lists(filled.row[missing], filled.cell[missing].astype(np.int32), filled.profiles),
+        "draw_value": _lists(filled.row[missing], values.astype(value_type(unit)), filled.profiles),
+    }
+    return pa.table({**(_gaps(filled) if with_gaps else {}), **columns})
+
+
+def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int) -> Filled:
+    """The inverse of :func:`pack`; cells whose mean was left out have mean zero."""
+    lists = {name: list_column(table, name) for name in table.column_names}
+    if gaps is None:
+        where = [_rows(lists[name]) for name in ("gap_start", "gap_stop")]
+        row, starts, stops = where[0][0], where[0][1], where[1][1]
+    else:
+        starts, stops = (np.tile([gap[end] for gap in gaps], len(table)) for end in (0, 1))
+        row = np.repeat(np.arange(len(table)), len(gaps))
+    row, cell = _spelled_out(row, starts, stops)
+    most = int(cell.max(initial=0)) + 1
+    key = row * most + cell
+    mean, draws = np.zeros(len(key), np.float32), np.zeros((samples, len(key)), np.float32)
+    of, cells = _rows(lists["mean_cell"])
+    mean[np.searchsorted(key, of * most + cells)] = _rows(lists["mean"])[1]
+    of, cells = _rows(lists["draw_cell"])
+    sizes = _rows(lists["draw_size"])[1]
+    draw = np.repeat(np.tile(np.arange(samples), len(table)), sizes)
+    draws[draw, np.searchsorted(key, of * most + cells)] = _rows(lists["draw_value"])[1]
+    return Filled(len(table), row, cell, mean, draws)
+
+
+def _gaps(filled: Filled) -> dict[str, pa.ListArray]:
+    """Runs of missing cells of each profile, as lists."""
+    breaks = np.flatnonzero((np.diff(filled.cell, prepend=-2) != 1) | (np.diff(filled.row, prepend=-1) != 0))
+    last = np.append(breaks[1:], len(filled.cell)) - 1
+    row = filled.row[breaks]
+    starts, stops = filled.cell[breaks], filled.cell[last] + 1
+    both = {"gap_start": starts, "gap_stop": stops}
+    return {name: _lists(row, cells.astype(np.int32), filled.profiles) for name, cells in both.items()}
+
+
+def _spelled_out(
+    row: NDArray[Any], starts: NDArray[Any], stops: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and number of each cell within runs."""
+    lengths = (stops - starts).astype(np.int64)
+    first = np.cumsum(lengths) - lengths
+    cell = np.arange(lengths.sum()) + np.repeat(starts - first, lengths)
+    return np.repeat(row, lengths).astype(np.int64), cell.astype(np.int64)
+
+
+def _lists(row: NDArray[np.int64], values: NDArray[Any], count: int) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(offsets(row, count).astype(np.int32)), pa.array(values))
+
+
+def _rows(lists: pa.ListArray) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The row of each entry, and the entries."""
+    ends = lists.offsets.to_numpy()
+    return np.repeat(np.arange(len(lists)), np.diff(ends)), lists.flatten().to_numpy(zero_copy_only=False)
+
+
+@contextmanager
+def _table_writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield a function that appends tables to a Parquet file."""
+    writer: pq.ParquetWriter | None = None
+
+    def append(table: pa.Table) -> None:
+        nonlocal writer
+        if writer is None:
+            writer = pq.ParquetWriter(path, table.schema, compression=PARQUET["compression"], compression_level=1)
+        writer.write_table(table)
+
+    yield append
+    if writer is not None:
+        writer.close()

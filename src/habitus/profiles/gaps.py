@@ -1,0 +1,185 @@
+"""Users' own gaps, from a file: when nothing was recorded, so that an empty cell says nothing.
+
+Either a ``.npy`` array of bool, [D, S, C] for all or [U, D, S, C], true where a cell is missing; or a table, ``.csv``
+or ``.parquet``, one row per gap:
+
+========  ========================================================================================
+user      as in the profiles
+from      when the gap began; without a zone, in that of the profiles
+to        when it ended; every slot of which a part lies between is missing
+channel   the channel concerned; without this column, or where it is empty, all of them
+========  ========================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import MINUTES_PER_DAY, Axes, BoolArray
+from habitus.profiles.batches import Population
+from habitus.profiles.sparse import USER, window_starts
+
+COLUMNS = (USER, "from", "to")
+MINUTE = np.timedelta64(1, "m")
+
+
+class MissingCells(Protocol):
+    """Missing cells of each profile [U, D, S, C], of which some rows at a time are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, rows: slice, /) -> BoolArray: ...
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Gaps of every profile, as runs of slots; G of them.
+
+    Attributes:
+        axes: The profiles'.
+        count: Profiles.
+        row: The profile of each gap, ascending, [G].
+        start: First slot since the window's start, [G].
+        stop: The slot after the last, [G].
+        channel: The channel, or -1 for all, [G].
+    """
+
+    axes: Axes
+    count: int
+    row: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    channel: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(U, D, S, C)."""
+        return (self.count, *self.axes.shape)
+
+    def __getitem__(self, rows: slice, /) -> BoolArray:
+        """Missing cells of some profiles, [B, D, S, C].
+
+        Raises:
+            ValueError: if nothing of a profile is known.
+        """
+        first, last, _ = rows.indices(self.count)
+        days, slots, channels = self.axes.shape
+        out = np.zeros((last - first, days * slots, channels), bool)
+        for gap in range(*np.searchsorted(self.row, [first, last]).tolist()):
+            which = slice(None) if self.channel[gap] < 0 else self.channel[gap]
+            out[self.row[gap] - first, self.start[gap] : self.stop[gap], which] = True
+        if out.all((1, 2)).any():
+            row = first + int(out.all((1, 2)).argmax())
+            raise ValueError(f"the gaps hide every cell of profile {row}; leave it out, or give it a known one")
+        return out.reshape(-1, days, slots, channels)
+
+
+def read_missing(path: Path | str, profiles: Population) -> BoolArray | MissingCells:
+    """Read the missing cells of profiles from a file, as the module describes.
+
+    Raises:
+        ValueError: for a file that is not as expected, or a user or channel that the profiles do not have.
+    """
+    path = Path(path)
+    if path.suffix == ".npy":
+        return _array(path, profiles)
+    table = _table(path)
+    for name in COLUMNS:
+        if name not in table.column_names:
+            raise ValueError(
+                f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(table.column_names)}"
+            )
+    return _gaps(path, table, profiles)
+
+
+def _array(path: Path, profiles: Population) -> BoolArray:
+    try:
+        missing = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not a readable .npy array: {error}") from None
+    if missing.dtype != np.bool_:
+        raise ValueError(f"{path}: expected an array of bool, true where a cell is missing, got {missing.dtype}")
+    shapes = (profiles.axes.shape, (len(profiles), *profiles.axes.shape))
+    if missing.shape not in shapes:
+        raise ValueError(f"{path}: expected a mask of shape {shapes[0]} or {shapes[1]}, got {missing.shape}")
+    return missing
+
+
+def _table(path: Path) -> pa.Table:
+    try:
+        return pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        line = str(error).splitlines()[0]
+        raise ValueError(f"{path} is no readable .csv, .parquet or .npy file of gaps: {line}") from None
+
+
+def _gaps(path: Path, table: pa.Table, profiles: Population) -> Gaps:
+    """Every gap with every window of its user that it reaches into."""
+    axes, minutes = profiles.axes, profiles.axes.slot_minutes
+    first, last = (_minutes(path, table[name], axes.timezone) for name in ("from", "to"))
+    if (last <= first).any():
+        raise ValueError(f"{path}: row {int((last <= first).argmax())} ends before it begins")
+    gap, row = _pairs(path, table[USER], profiles)
+    begin = window_starts(profiles.users, axes).astype("datetime64[m]").astype(np.int64)[row]
+    start = (first[gap] - begin) // minutes
+    stop = -((begin - last[gap]) // minutes)
+    most = axes.days * MINUTES_PER_DAY // minutes
+    inside = np.flatnonzero((stop > 0) & (start < most))
+    inside = inside[np.argsort(row[inside], kind="stable")]
+    channel = _channels(path, table, axes)[gap]
+    cut = [np.clip(part, 0, most)[inside] for part in (start, stop)]
+    return Gaps(axes, len(profiles), row[inside], cut[0], cut[1], channel[inside])
+
+
+def _minutes(path: Path, column: pa.ChunkedArray, zone: str) -> NDArray[np.int64]:
+    """Local minutes since 1970."""
+    kind = column.type
+    if pa.types.is_string(kind):
+        column, kind = _parsed(path, column), pa.timestamp("s")
+    if pa.types.is_date(kind):
+        column = column.cast(pa.timestamp("s"))
+    elif not pa.types.is_timestamp(kind):
+        raise ValueError(f"{path}: expected times in the columns from and to, got {kind}")
+    elif kind.tz:
+        column = pc.call_function("local_timestamp", [column.cast(pa.timestamp("us", zone))])
+    return column.to_numpy().astype("datetime64[m]").astype(np.int64)
+
+
+def _parsed(path: Path, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.timestamp("s"))
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
+
+
+def _pairs(path: Path, users: pa.ChunkedArray, profiles: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each gap with each profile of its user."""
+    try:
+        known = pa.table({USER: profiles.users[USER].cast(users.type), "row": np.arange(len(profiles))})
+    except pa.ArrowInvalid:
+        raise ValueError(f"{path}: users are {users.type}, in the profiles {profiles.users[USER].type}") from None
+    strange = pc.call_function("invert", [pc.call_function("is_in", [users], pc.SetLookupOptions(known[USER]))])
+    if pc.call_function("any", [strange]).as_py():
+        name = users.filter(strange)[0].as_py()
+        raise ValueError(f"{path}: no profile of user {name!r}; name users as in the profiles")
+    pairs = pa.table({USER: users, "gap": np.arange(len(users))}).join(known, USER)
+    return pairs["gap"].to_numpy(), pairs["row"].to_numpy()
+
+
+def _channels(path: Path, table: pa.Table, axes: Axes) -> NDArray[np.int64]:
+    """Number of each gap's channel, -1 for all."""
+    if "channel" not in table.column_names:
+        return np.full(len(table), -1)
+    names: list[str | None] = [name or None for name in table["channel"].cast(pa.string()).to_pylist()]
+    if strange := {name for name in names if name is not None} - set(axes.channels):
+        raise ValueError(f"{path}: no channel {min(strange)!r}; the profiles have {', '.join(axes.channels)}")
+    return np.array([-1 if name is None else axes.channels.index(name) for name in names], np.int64)

@@ -1,0 +1,51 @@
+"""Daily totals of completed profiles, with intervals: what one acts on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import Filled
+from habitus.profiles.sparse import Profiles, window_starts
+
+QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
+    """One row per profile and day with something missing; the columns are those of ``daily_totals.parquet``.
+
+    Args:
+        profiles: The completed profiles; known cells are read from them.
+        filled: What was filled into them.
+    """
+    days, slots, channels = profiles.axes.shape
+    key = filled.row * days + filled.cell // (slots * channels)
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    row, day = np.divmod(key[first], days)
+    known = known_totals(profiles, filled)[row, day]
+    drawn = np.add.reduceat(filled.draws.astype(np.float64), first, axis=1) if len(first) else np.zeros((1, 0))
+    mean = np.add.reduceat(filled.mean.astype(np.float64), first) if len(first) else np.zeros(0)
+    quantiles = known + np.quantile(drawn, list(QUANTILES.values()), axis=0)
+    table = profiles.users.take(pa.array(row)).append_column("day", pa.array(day.astype(np.int32)))
+    columns = {"date": _dates(profiles, row, day), "known": pa.array(known), "mean": pa.array(known + mean)}
+    columns |= {name: pa.array(values) for name, values in zip(QUANTILES, quantiles, strict=True)}
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def known_totals(profiles: Profiles, filled: Filled) -> NDArray[np.float64]:
+    """Totals over known cells, [U, D]."""
+    days, slots, channels = profiles.axes.shape
+    size, row = profiles.axes.cells, profiles.row_of_cell()
+    missing = np.isin(row * size + profiles.cells, filled.row * size + filled.cell, assume_unique=True)
+    key = row * days + profiles.cells // (slots * channels)
+    sums = np.bincount(key, np.where(missing, 0.0, profiles.values), len(profiles) * days)
+    return sums.astype(np.float64).reshape(-1, days)
+
+
+def _dates(profiles: Profiles, row: NDArray[np.int64], day: NDArray[np.int64]) -> pa.Array:
+    """The date of each row's day."""
+    starts = window_starts(profiles.users, profiles.axes)[row]
+    return pa.array((starts + day).astype("datetime64[D]"), pa.date32())

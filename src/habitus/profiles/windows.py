@@ -1,0 +1,89 @@
+"""Windows moved along, and cut."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import Axes
+from habitus.profiles.batches import Population
+from habitus.profiles.sparse import WINDOW, Profiles, offsets
+
+
+@dataclass(frozen=True)
+class Later:
+    """A population on windows that start some days later: what was day ``days`` is day 0, the last days are empty.
+
+    Attributes:
+        source: The population.
+        days: How many days later; fewer than the window has.
+    """
+
+    source: Population
+    days: int
+
+    @property
+    def axes(self) -> Axes:
+        """The source's, starting later."""
+        return later_axes(self.source.axes, self.days)
+
+    @property
+    def users(self) -> pa.Table:
+        """The source's, with windows that start later."""
+        return later_users(self.source.users, self.days)
+
+    @property
+    def groups(self) -> int:
+        """The source's."""
+        return self.source.groups
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read_group(self, group: int) -> Profiles:
+        """One group, moved."""
+        return later(self.source.read_group(group), self.days)
+
+    def chunks(self) -> Iterator[Profiles]:
+        """The population, moved."""
+        return map(self.read_group, range(self.groups))
+
+
+def later(profiles: Profiles, days: int) -> Profiles:
+    """Profiles on windows that start ``days`` later; the last ``days`` days are empty."""
+    _, slots, channels = profiles.axes.shape
+    moved = profiles.cells.astype(np.int64) - days * slots * channels
+    kept = _cells(profiles, moved, moved >= 0)
+    return replace(kept, axes=later_axes(profiles.axes, days), users=later_users(profiles.users, days))
+
+
+def cut(profiles: Profiles, days: int) -> Profiles:
+    """The first ``days`` days of each profile."""
+    _, slots, channels = profiles.axes.shape
+    kept = _cells(profiles, profiles.cells.astype(np.int64), profiles.cells < days * slots * channels)
+    return replace(kept, axes=replace(profiles.axes, days=days))
+
+
+def later_axes(axes: Axes, days: int) -> Axes:
+    """Axes whose window starts later."""
+    return replace(axes, start=axes.start + dt.timedelta(days))
+
+
+def later_users(users: pa.Table, days: int) -> pa.Table:
+    """Users whose windows start later."""
+    if WINDOW not in users.column_names:
+        return users
+    starts = pc.call_function("add", [users[WINDOW].cast(pa.int32()), pa.scalar(days, pa.int32())])
+    return users.set_column(users.column_names.index(WINDOW), WINDOW, starts.cast(pa.date32()))
+
+
+def _cells(profiles: Profiles, cells: NDArray[np.int64], kept: NDArray[np.bool_]) -> Profiles:
+    """Profiles with the kept cells, renumbered."""
+    indptr = offsets(profiles.row_of_cell()[kept], len(profiles))
+    return replace(profiles, indptr=indptr, cells=cells[kept].astype(np.int32), values=profiles.values[kept])

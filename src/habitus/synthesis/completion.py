@@ -1,0 +1,262 @@
+"""Missing cells filled, from any model that completes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator
+
+from habitus.evaluation.threshold import fit_zero_threshold
+from habitus.models.base import CompletingModel
+from habitus.parts.masks import FixedMask, Mask, parse_mask
+from habitus.parts.nets import in_memory_format
+from habitus.parts.shapes import Axes, BoolArray, Filled
+from habitus.profiles.batches import Population
+from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
+from habitus.profiles.gaps import MissingCells
+from habitus.profiles.sparse import Profiles, concat, offsets
+from habitus.run import Run
+
+PIECE_VALUES = 1 << 23  # draws made together: 32 MiB
+MOST_PROFILES = 512
+THRESHOLD_PROFILES = 4096
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class CompleteConfig:
+    """How missing cells are filled.
+
+    Attributes:
+        mask: What is missing, as in :mod:`habitus.parts.masks`.
+        samples: Draws of each missing cell.
+        seed: Decides the draws, and the masks that differ by profile.
+        threshold: Drawn values up to it become zero; None fits it to the training users' daily activity ("Time
+            pictures" 5.3.2) where the model cannot draw true zeros; 0 turns it off. Expected values stay.
+    """
+
+    mask: str = "centre"
+    samples: int = 20
+    seed: int = 0
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1, got {self.samples}")
+        if self.threshold is not None and not 0 <= self.threshold < 1:
+            raise ValueError(f"threshold must be at least 0 and below 1, got {self.threshold}")
+
+
+def complete(
+    run: Run,
+    profiles: Population,
+    mask: str | MissingCells = "centre",
+    *,
+    samples: int = 20,
+    seed: int = 0,
+    threshold: float | None = None,
+) -> Completed:
+    """Fill missing cells in memory; see :func:`complete_to` for large sets.
+
+    Args:
+        run: A run whose model completes.
+        profiles: The profiles; what stands in missing cells is not read, but for a run whose unit is ``peak``,
+            where all of a profile is divided by its peak beforehand, as "Time pictures" does.
+        mask: The mask's text, or the missing cells, bool [D, S, C] or [U, D, S, C].
+        samples: Draws of each missing cell, K.
+        seed: Decides the draws.
+        threshold: See :class:`CompleteConfig`.
+
+    Raises:
+        ValueError: for a run that cannot complete, profiles on other axes, or a mask that does not fit.
+    """
+    text = mask if isinstance(mask, str) else "given"
+    config = CompleteConfig(text, samples, seed, threshold)
+    work = Completing(run, profiles, config, None if isinstance(mask, str) else mask)
+    pieces = list(work.pieces(lambda _: None))
+    whole = replace(concat([piece.profiles for piece in pieces]), about=work.about)
+    return Completed(whole, tuple(piece.filled for piece in pieces))
+
+
+def complete_to(
+    path: Path | str,
+    run: Run,
+    profiles: Population,
+    config: CompleteConfig,
+    missing: MissingCells | None = None,
+    on_progress: Progress = lambda _: None,
+) -> StoredCompleted:
+    """Fill missing cells into a folder, in bounded memory; ``on_progress`` is told how many profiles are done.
+
+    Args:
+        path: The folder.
+        run: A run whose model completes.
+        profiles: The profiles.
+        config: How; its mask is only a name where ``missing`` is given.
+        missing: Missing cells, bool [D, S, C] or [U, D, S, C], instead of the config's mask.
+        on_progress: Called with the profiles done.
+
+    Raises:
+        ValueError: as :func:`complete`.
+    """
+    work = Completing(run, profiles, config, missing)
+    return save_completed(path, work.pieces(on_progress), work.axes, work.fixed, work.about)
+
+
+class Completing:
+    """Profiles completed piece by piece; a piece's randomness depends on the seed and its number only."""
+
+    def __init__(
+        self, run: Run, profiles: Population, config: CompleteConfig, missing: MissingCells | None = None
+    ) -> None:
+        self.run, self.profiles, self.config = run, profiles, config
+        model = completing_model(run)
+        check_axes(model.axes, profiles.axes)
+        if not len(profiles):
+            raise ValueError("expected profiles to complete, got none")
+        self.mask, self.given = _mask(model, profiles, config.mask, missing)
+        self.model = in_memory_format(model, torch.channels_last).eval()
+        self.axes = profiles.axes.with_unit(model.unit)
+        self.size = min(MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * self._missing_each)))
+
+    @property
+    def fixed(self) -> BoolArray | None:
+        """The missing cells [D, S, C], where they are the same for all profiles."""
+        return None if self.mask is None else self.mask.fixed
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How the profiles came to be completed."""
+        how = {"mask": self.config.mask, "samples": self.config.samples, "seed": self.config.seed}
+        return {"zero_threshold": self.threshold, "completed": how, "run": str(self.run.path)}
+
+    def pieces(self, on_progress: Progress) -> Iterator[CompletedPiece]:
+        """The profiles, completed."""
+        done = 0
+        for number, (profiles, missing) in enumerate(self._holes()):
+            filled = self._fill(number, profiles, missing)
+            filled = replace(filled, draws=np.where(filled.draws > self.threshold, filled.draws, 0))
+            yield CompletedPiece(with_first_draw(profiles, filled), filled)
+            done += len(profiles)
+            on_progress(done)
+
+    @cached_property
+    def threshold(self) -> float:
+        """The threshold to apply: as asked, none where zeros are true, or fitted to the first profiles."""
+        if self.config.threshold is not None:
+            return self.config.threshold
+        if self.model.exact_zeros:
+            return 0.0
+        wanted = -(-THRESHOLD_PROFILES // self.size)
+        pieces = [
+            (profiles, self._fill(number, profiles, missing))
+            for number, (profiles, missing) in enumerate(islice(self._holes(), wanted))
+        ]
+        return _fitted_threshold(pieces, np.asarray(self.run.about["active_share"]))
+
+    def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
+        """Profiles in the model's unit, and their missing cells [B, D, S, C]."""
+        first = 0
+        for chunk in self.profiles.chunks():
+            chunk = chunk.in_unit(self.model.unit)
+            for start in range(0, len(chunk), self.size):
+                piece = chunk.slice(start, min(start + self.size, len(chunk)))
+                yield piece, self._missing(first, len(piece))
+                first += len(piece)
+
+    def _missing(self, first: int, count: int) -> BoolArray:
+        if self.given is not None:
+            return self.given[first : first + count]
+        assert self.mask is not None
+        return self.mask.draw(count, np.random.default_rng([self.config.seed, 1, first]))
+
+    def _fill(self, number: int, profiles: Profiles, missing: BoolArray) -> Filled:
+        """Draw the missing cells of one piece."""
+        seed = np.random.SeedSequence([self.config.seed, 2, number]).generate_state(1)[0]
+        missing = np.array(missing)
+        hole, x = torch.from_numpy(missing), torch.from_numpy(profiles.dense())
+        with torch.no_grad():
+            found = self.model.complete(x, hole, self.config.samples, Generator().manual_seed(int(seed)))
+        row, cell = np.nonzero(missing.reshape(len(profiles), -1))
+        return Filled(len(profiles), row, cell, found.mean.float().numpy(), found.draws.float().numpy())
+
+    @property
+    def _missing_each(self) -> int:
+        return self.axes.cells if self.fixed is None else int(self.fixed.sum())
+
+
+def completing_model(run: Run) -> CompletingModel:
+    """The run's model, which has to be one that completes.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(run.model, CompletingModel):
+        raise ValueError(
+            f"a {type(run.model).__name__} cannot fill what is missing; fit a context-vae, for example"
+        )
+    return run.model
+
+
+def check_axes(fitted: Axes, given: Axes) -> None:
+    """Refuse profiles on other axes than those that a run was fitted on.
+
+    Raises:
+        ValueError: naming the first difference.
+    """
+    if reason := fitted.mismatch(given):
+        raise ValueError(
+            f"the profiles are not like those that the run was fitted on: {reason} (run against profiles); profile "
+            "the log in the same way"
+        )
+
+
+def with_first_draw(profiles: Profiles, filled: Filled) -> Profiles:
+    """The profiles with the first draw in their missing cells; known cells are the same numbers, untouched."""
+    size, row = profiles.axes.cells, profiles.row_of_cell()
+    hidden = filled.row * size + filled.cell
+    own = row * size + profiles.cells
+    known = ~np.isin(own, hidden, assume_unique=True)
+    drawn = np.flatnonzero(filled.draws[0])
+    key = np.concatenate([own[known], hidden[drawn]])
+    values = np.concatenate([profiles.values[known], filled.draws[0][drawn].astype(profiles.values.dtype)])
+    order = np.argsort(key)
+    rows, cells = np.divmod(key[order], size)
+    indptr = offsets(rows, len(profiles))
+    return replace(profiles, indptr=indptr, cells=cells.astype(np.int32), values=values[order])
+
+
+def _mask(
+    model: CompletingModel, profiles: Population, text: str, missing: MissingCells | None
+) -> tuple[Mask | None, MissingCells | None]:
+    """The mask as a rule, or as missing cells for each profile [U, D, S, C]."""
+    if missing is None or len(missing.shape) != 4:
+        fixed = None if missing is None else np.array(missing[:])
+        mask = parse_mask(text, profiles.axes) if fixed is None else FixedMask(profiles.axes, text, fixed)
+        model.check_mask(mask)
+        return mask, None
+    if missing.shape != (len(profiles), *profiles.axes.shape):
+        raise ValueError(
+            f"expected missing cells of shape {profiles.axes.shape} or {(len(profiles), *profiles.axes.shape)}, "
+            f"got {missing.shape}"
+        )
+    return None, missing
+
+
+def _fitted_threshold(pieces: list[tuple[Profiles, Filled]], share: NDArray[np.float64]) -> float:
+    """The threshold with which as many profiles are active, on days with something missing, as in training."""
+    maxima, days = [], np.zeros(len(share), bool)
+    for profiles, filled in pieces:
+        whole = with_first_draw(profiles, filled).dense()
+        maxima.append(whole.max((2, 3)))
+        days[filled.cell // (whole.shape[2] * whole.shape[3])] = True
+    return fit_zero_threshold(share[days], np.concatenate(maxima)[:, days])
