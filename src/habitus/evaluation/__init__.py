@@ -6,6 +6,9 @@
 
 :func:`evaluate` does that for a generated set, for a real sample of the same size (the floor), and for
 populations without learning (the rivals). Nothing here knows of a model.
+
+Filled cells are scored against the truth in :mod:`habitus.evaluation.completion`, which is imported on its own: its
+rivals take a second to load.
 """
 
 from habitus.evaluation.activity import ACTIVITIES, active_users, relative_error
@@ -19,14 +22,17 @@ from habitus.evaluation.population import (
     mean_squared_error,
     total_cdf,
 )
+from habitus.evaluation.region import Calibration, RegionFigures
 from habitus.evaluation.rivals import independent_cells
 from habitus.evaluation.summary import Summary, summarise
 from habitus.evaluation.threshold import fit_zero_threshold
 
 __all__ = [
     "ACTIVITIES",
+    "Calibration",
     "Evaluation",
     "Figures",
+    "RegionFigures",
     "Summary",
     "active_users",
     "compare",

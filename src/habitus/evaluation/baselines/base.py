@@ -1,0 +1,128 @@
+"""What every rival that fills missing cells is made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.evaluation.blocks import blocks
+from habitus.evaluation.floor import draw
+from habitus.parts.shapes import Axes, BoolArray, Filled, FloatArray, ProfileSource
+
+MOST_PROFILES = 20_000  # of training: some hundred MB as dense pictures
+Float32 = NDArray[np.float32]
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training profiles that rivals look at, each divided by its own largest cell.
+
+    Attributes:
+        pictures: Dense and flat, [T, D S C].
+        mean: Their mean picture, [D S C].
+    """
+
+    pictures: Float32
+    mean: Float32
+
+    @classmethod
+    def of(cls, source: ProfileSource, seed: int = 0) -> Self:
+        """A random 20,000 profiles of a set, or all of them.
+
+        Raises:
+            ValueError: if the set is empty.
+        """
+        if not len(source):
+            raise ValueError(
+                "expected at least one training profile, got none; leave out train, or profile it again"
+            )
+        rows = draw(len(source), MOST_PROFILES, np.random.default_rng(seed))
+        pictures = np.zeros((int(rows.sum()), source.axes.cells), np.float32)
+        first = 0
+        for block in blocks(source, rows):
+            pictures[first + block.users(), block.cells] = block.peak_values(source.axes)
+            first += len(block)
+        return cls(pictures, pictures.mean(axis=0))
+
+
+@dataclass(frozen=True)
+class Task:
+    """Pictures with missing cells, which are zero here; P = S x C places of a day.
+
+    Attributes:
+        pictures: [B, D, P].
+        known: Which cells are known, [B, D, P].
+        row: The profile of each missing cell, [M].
+        day: Its day, [M].
+        place: Its slot and channel, [M].
+        peaks: Largest known cell of each profile, 1 where all are empty, [B].
+    """
+
+    pictures: Float32
+    known: BoolArray
+    row: NDArray[np.int64]
+    day: NDArray[np.int64]
+    place: NDArray[np.int64]
+    peaks: Float32
+
+    @classmethod
+    def of(cls, x: FloatArray, missing: BoolArray) -> Self:
+        """From pictures and masks [B, D, S, C]; what stands in a missing cell is wiped here and never seen."""
+        hidden = missing.reshape(*missing.shape[:2], -1)
+        pictures = np.where(hidden, 0, x.reshape(hidden.shape)).astype(np.float32)
+        peaks = pictures.reshape(len(x), -1).max(axis=1)
+        row, day, place = np.nonzero(hidden)
+        return cls(pictures, ~hidden, row, day, place, np.where(peaks > 0, peaks, 1).astype(np.float32))
+
+    @property
+    def cell(self) -> NDArray[np.int64]:
+        """Number of each missing cell in its profile, [M]."""
+        return self.day * self.pictures.shape[2] + self.place
+
+
+class Baseline(ABC):
+    """A rival.
+
+    Attributes:
+        name: Its key in ``BASELINES``.
+        needs_train: Whether it cannot do without training profiles.
+        sample: The most profiles it is run on, as it is slow; None for no limit of its own.
+
+    Raises:
+        ValueError: on construction without training profiles that are needed.
+    """
+
+    name: ClassVar[str]
+    needs_train: ClassVar[bool] = False
+    sample: ClassVar[int | None] = None
+
+    def __init__(self, axes: Axes, train: Training | None = None) -> None:
+        if train is None and self.needs_train:
+            raise ValueError(f"{self.name} needs training profiles, got none; give train")
+        self.axes, self.train = axes, train
+
+    def fill(self, x: FloatArray, missing: BoolArray, samples: int, rng: Rng) -> Filled:
+        """Fill the missing cells.
+
+        Args:
+            x: Pictures, [B, D, S, C]; what stands in their missing cells is not looked at.
+            missing: Which cells are missing, [B, D, S, C].
+            samples: Draws wanted (K).
+            rng: Source of the draws.
+
+        Returns:
+            Mean and draws, in the unit of ``x``; a rival without draws of its own repeats its mean.
+        """
+        task = Task.of(x, missing)
+        mean, draws = self._fill(task, samples, rng)
+        draws = np.broadcast_to(mean, (samples, len(mean))) if draws is None else draws
+        return Filled(len(x), task.row, task.cell, mean.astype(np.float32), draws.astype(np.float32, copy=False))
+
+    @abstractmethod
+    def _fill(self, task: Task, samples: int, rng: Rng) -> tuple[FloatArray, FloatArray | None]:
+        """Mean [M] and draws [K, M], or None where there is one value only."""

@@ -1,0 +1,339 @@
+"""A completed set against the truth: figures of the filled cells, beside rivals that learn no model.
+
+completed ──pieces──▶ filled cells ┐
+                                   ├─RegionTally──▶ figures, calibration
+reference ──rows────▶ true cells ──┘
+    └──── the same cells hidden ──▶ Baseline.fill ──▶ the rivals' figures
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from habitus.evaluation.baselines import BASELINES, Baseline, Training
+from habitus.evaluation.baselines.base import Float32
+from habitus.evaluation.blocks import Binarised, is_binary, is_count
+from habitus.evaluation.floor import draw
+from habitus.evaluation.metrics import Figures
+from habitus.evaluation.region import Calibration, RegionFigures, RegionTally, base_rates, inside, of_profiles
+from habitus.parts.shapes import Axes, BoolArray, CompletedSource, Filled, FloatArray, ProfileSource, SparseProfiles
+
+MOST_RIVAL_PROFILES = 4000
+COMPARED = ("squared_error", "crps", "coverage_90")
+_IDENTITY = ("user", "window_start")  # what says whose profile it is, in a users table
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class CompletionEvaluation:
+    """What :func:`evaluate_completion` found.
+
+    Attributes:
+        figures: Figures of the completed set over all its profiles
+            (:class:`~habitus.evaluation.region.RegionFigures`).
+        calibration: Its coverage at every level.
+        rivals: The same figures of each rival, by name, on a random sample of the profiles; and under
+            ``completed`` what the completed set scores on that very sample {squared_error, crps, coverage_90}.
+        note: In words: how many profiles the rivals ran on.
+    """
+
+    figures: Figures
+    calibration: Calibration
+    rivals: dict[str, Figures]
+    note: str
+
+    def to_json_parts(self) -> dict[str, Any]:
+        """The parts ``region`` and ``rivals`` of ``metrics.json``; JSON can hold both."""
+        region = {**self.figures, "calibration": self.calibration.to_json(), "note": self.note}
+        return {"region": region, "rivals": self.rivals}
+
+
+def evaluate_completion(
+    completed: CompletedSource,
+    reference: ProfileSource,
+    train: ProfileSource | None = None,
+    *,
+    region: BoolArray | None = None,
+    seed: int = 0,
+    most: int = MOST_RIVAL_PROFILES,
+    on_progress: OnProgress = lambda stage, done, total: None,
+) -> CompletionEvaluation:
+    """Score filled cells against what was there, beside rivals that fill the same cells ("Time pictures" 5.3.3).
+
+    Args:
+        completed: Profiles whose missing cells were filled, with draws.
+        reference: The same profiles, in the same order, with nothing hidden.
+        train: Real profiles for base rates and for the rivals that need some; without it base rates are the
+            reference's, and those rivals are left out.
+        region: Cells to score, [D, S, C]; all missing cells by default. What is known inside it adds nothing.
+        seed: Seed of the sample of profiles, of the rivals' draws and of the ranks of ties.
+        most: The most profiles that rivals are run on, drawn at random; slow ones have a lower limit of their own.
+        on_progress: Called with ``score`` or ``rivals``, profiles done, and profiles in all.
+
+    Returns:
+        Figures, calibration and rivals.
+
+    Raises:
+        ValueError: if the sets are not of the same profiles, or units or region do not fit.
+    """
+    _check(completed, reference)
+    if train is not None:
+        _check_axes(train, reference, "the training set")
+    if is_binary(completed.axes):
+        reference, train = Binarised(reference), None if train is None else Binarised(train)
+    rates = base_rates(reference if train is None else train)
+    scoring = _Scoring(completed, reference, _checked(region, completed.axes), rates, seed)
+    ours = _completed(scoring, on_progress)
+    training = None if train is None else Training.of(train, seed)
+    rivals = _rivals(scoring, training, _samples(len(completed), most, seed), on_progress)
+    return CompletionEvaluation(ours.figures, ours.calibration, rivals, _note(rivals, len(completed)))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some consecutive profiles: what was filled, and all that was there [B, D S C], in the unit of the set."""
+
+    filled: Filled
+    pictures: Float32
+    peaks: Float32
+
+    def of(self, rows: BoolArray) -> _Piece:
+        """Some of its profiles."""
+        return _Piece(of_profiles(self.filled, rows), self.pictures[rows], self.peaks[rows])
+
+    @property
+    def missing(self) -> BoolArray:
+        """Which cells are missing, [B, D S C]."""
+        missing = np.zeros(self.pictures.shape, bool)
+        missing[self.filled.row, self.filled.cell] = True
+        return missing
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """What is scored, and how: every figure of the set and of its rivals is found in the same way."""
+
+    source: CompletedSource
+    reference: ProfileSource
+    region: BoolArray
+    rates: FloatArray
+    seed: int
+
+    def tally(self) -> RegionTally:
+        """An empty tally; the same ranks of ties for all."""
+        return RegionTally(self.source.axes, self.rates, self.seed)
+
+    def add(self, tally: RegionTally, filled: Filled, piece: _Piece) -> None:
+        """Add filled cells of a piece's profiles, as far as they are in the region."""
+        scored = inside(filled, self.region)
+        tally.add(scored, piece.pictures[scored.row, scored.cell], piece.peaks)
+
+    def pieces(self) -> Iterator[_Piece]:
+        """The completed pieces beside the truth."""
+        rows = _Rows(self.reference)
+        for filled in self.source.pieces():
+            pictures = rows.take(filled.profiles)
+            peaks = pictures.max(axis=1)
+            if is_count(self.reference.axes) and not is_count(self.source.axes):
+                pictures /= np.where(peaks > 0, peaks, 1)[:, None]
+            yield _Piece(filled, pictures, peaks)
+        if rows.taken != len(self.reference):
+            raise ValueError(
+                f"expected {len(self.reference):,} completed profiles, but the pieces hold {rows.taken:,}; "
+                "complete the set again"
+            )
+
+
+class _Rows:
+    """Dense profiles of a set, in order, so many at a time."""
+
+    def __init__(self, source: ProfileSource) -> None:
+        self.taken = 0
+        self._size, self._cells = len(source), source.axes.cells
+        self._chunks = source.chunks()
+        self._chunk: SparseProfiles | None = None
+        self._at = 0
+
+    def take(self, count: int) -> Float32:
+        """The next profiles, [count, D S C]."""
+        if self.taken + count > self._size:
+            raise ValueError(
+                f"expected {self._size:,} completed profiles, but the pieces hold more; complete the set again"
+            )
+        self.taken += count
+        pictures = np.zeros((count, self._cells), np.float32)
+        filled = 0
+        while filled < count:
+            if self._chunk is None or self._at == len(self._chunk):
+                self._chunk, self._at = next(self._chunks), 0
+            filled += self._put(pictures[filled:], self._chunk)
+        return pictures
+
+    def _put(self, pictures: Float32, chunk: SparseProfiles) -> int:
+        """Fill as many pictures as the chunk still has."""
+        count = min(len(pictures), len(chunk) - self._at)
+        bounds = chunk.indptr[self._at : self._at + count + 1]
+        cells = slice(bounds[0], bounds[-1])
+        pictures[np.repeat(np.arange(count), np.diff(bounds)), chunk.cells[cells]] = chunk.values[cells]
+        self._at += count
+        return count
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """Rivals that run on the same profiles, beside the completed set on these."""
+
+    rows: BoolArray
+    ours: RegionTally
+    rivals: list[tuple[Baseline, RegionTally, np.random.Generator]]
+
+    def add(self, scoring: _Scoring, piece: _Piece) -> None:
+        """Let the rivals fill what is missing in a piece, and score all."""
+        scoring.add(self.ours, piece.filled, piece)
+        shape = (-1, *scoring.source.axes.shape)
+        missing = piece.missing
+        hidden = np.where(missing, 0, piece.pictures).reshape(shape)
+        for rival, tally, rng in self.rivals:
+            scoring.add(tally, rival.fill(hidden, missing.reshape(shape), scoring.source.samples, rng), piece)
+
+    def figures(self) -> dict[str, Figures]:
+        """Figures of each rival, with the completed set's."""
+        ours = self.ours.result().figures
+        beside = {"completed": {name: ours[name] for name in COMPARED}}
+        return {rival.name: {**tally.result().figures, **beside} for rival, tally, _ in self.rivals}
+
+
+def _completed(scoring: _Scoring, on_progress: OnProgress) -> RegionFigures:
+    """Score all profiles of the completed set.
+
+    Raises:
+        ValueError: if some cell of the region is missing in no profile.
+    """
+    tally, done = scoring.tally(), 0
+    missing = np.zeros(scoring.region.size, bool)
+    for piece in scoring.pieces():
+        missing[piece.filled.cell] = True
+        scoring.add(tally, piece.filled, piece)
+        done += piece.filled.profiles
+        on_progress("score", done, len(scoring.source))
+    _check_missing(scoring.region.reshape(-1), missing)
+    return tally.result()
+
+
+def _rivals(
+    scoring: _Scoring, train: Training | None, samples: dict[int | None, BoolArray], on_progress: OnProgress
+) -> dict[str, Figures]:
+    """Run the rivals, those that share a sample together, and give their figures in the order of the registry."""
+    contests = [_contest(scoring, train, limit, rows) for limit, rows in samples.items()]
+    done = 0
+    for piece in scoring.pieces():
+        for contest in contests:
+            rows = contest.rows[done : done + piece.filled.profiles]
+            if rows.any():
+                contest.add(scoring, piece.of(rows))
+        done += piece.filled.profiles
+        on_progress("rivals", done, len(scoring.source))
+    figures = {name: found for contest in contests for name, found in contest.figures().items()}
+    return {name: figures[name] for name in BASELINES if name in figures}
+
+
+def _contest(scoring: _Scoring, train: Training | None, limit: int | None, rows: BoolArray) -> _Contest:
+    """The rivals with this limit; each draws from a stream of its own, so that none changes another's figures."""
+    rivals = [
+        (kind(scoring.source.axes, train), scoring.tally(), np.random.default_rng([scoring.seed, number]))
+        for number, kind in enumerate(BASELINES.values())
+        if kind.sample == limit and (train is not None or not kind.needs_train)
+    ]
+    return _Contest(rows, scoring.tally(), rivals)
+
+
+def _samples(profiles: int, most: int, seed: int) -> dict[int | None, BoolArray]:
+    """The profiles for each limit that some rival has; a smaller sample is part of a larger one.
+
+    Raises:
+        ValueError: if there would be none.
+    """
+    if most < 1:
+        raise ValueError(f"most must be at least 1 profile, got {most}")
+    limits = dict.fromkeys(kind.sample for kind in BASELINES.values())
+    sizes = {limit: min(most, limit or most) for limit in limits}
+    return {limit: draw(profiles, size, np.random.default_rng(seed)) for limit, size in sizes.items()}
+
+
+def _note(rivals: dict[str, Figures], profiles: int) -> str:
+    """Such as "rivals on 4,000 of 15,000 profiles drawn at random (arima, ets on 200)"."""
+    sizes = {name: figures["profiles"] for name, figures in rivals.items()}
+    most = max(sizes.values())
+    fewer = [name for name, size in sizes.items() if size < most]
+    slow = f" ({', '.join(fewer)} on {sizes[fewer[0]]:,})" if fewer else ""
+    drawn = (
+        f"{most:,} of {profiles:,} profiles drawn at random" if most < profiles else f"all {profiles:,} profiles"
+    )
+    return f"rivals on {drawn}{slow}"
+
+
+def _check(completed: CompletedSource, reference: ProfileSource) -> None:
+    """Refuse sets whose profiles are not the same ones, and units that cannot be brought together."""
+    _check_axes(completed, reference, "the completed set")
+    if len(completed) != len(reference) or not len(reference):
+        raise ValueError(
+            f"expected the same profiles in both sets, at least one, got {len(completed):,} completed ones and "
+            f"{len(reference):,} of the reference; give the set that was completed"
+        )
+    ours, theirs = completed.axes.unit, reference.axes.unit
+    if theirs not in (ours, "count") and not is_binary(completed.axes):
+        raise ValueError(
+            f"expected a reference of counts or of unit {ours}, as completed, got unit {theirs}; "
+            "profile the reference again"
+        )
+    for row, (mine, other) in enumerate(_identities(completed, reference)):
+        if mine != other:
+            raise ValueError(
+                f"expected the same users in the same order, but profile {row} is {mine} in the completed set and "
+                f"{other} in the reference; give the set that was completed"
+            )
+
+
+def _identities(completed: CompletedSource, reference: ProfileSource) -> Iterator[tuple[Any, Any]]:
+    """Whose profile each is in both sets, as far as both say so."""
+    tables: list[Any] = [getattr(source, "users", None) for source in (completed, reference)]
+    if any(table is None for table in tables):
+        return
+    for name in _IDENTITY:
+        if all(name in table.column_names for table in tables):
+            mine, other = (table[name].to_pylist() for table in tables)
+            yield from zip(mine, other, strict=True)
+
+
+def _check_axes(source: ProfileSource, reference: ProfileSource, name: str) -> None:
+    if mismatch := source.axes.mismatch(reference.axes):
+        raise ValueError(
+            f"{name} and the reference must have the same days, slots and channels, but {mismatch}; "
+            "profile both in the same way"
+        )
+
+
+def _checked(region: BoolArray | None, axes: Axes) -> BoolArray:
+    """The region, by default every cell."""
+    if region is None:
+        return np.ones(axes.shape, bool)
+    if region.shape != axes.shape or not region.any():
+        raise ValueError(
+            f"expected a region of shape (days, slots, channels) {axes.shape} with at least one cell, got shape "
+            f"{region.shape} with {np.count_nonzero(region)}"
+        )
+    return region
+
+
+def _check_missing(region: BoolArray, missing: BoolArray) -> None:
+    """A whole picture means whatever is missing; a chosen region has to have been hidden."""
+    wanted = missing.any() if region.all() else not (region & ~missing).any()
+    if not wanted:
+        raise ValueError(
+            f"expected each cell of the region to be missing in some profile, but {np.sum(region & ~missing):,} of "
+            f"{np.sum(region):,} are known in all; give a region that was hidden"
+        )

@@ -1,0 +1,56 @@
+"""Proper scores and calibration of a forecast that is known by its draws: K draws of each of n quantities."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import FloatArray
+
+_ROUNDING = 1e-6  # far above what sums of float32 shares differ by, far below a step between two of them
+
+
+def crps(ordered: FloatArray, truth: FloatArray) -> NDArray[np.float64]:
+    """Continuous ranked probability score of draws, by the fair estimator: unbiased whatever the number of draws.
+
+    mean|X - y| - 1/(2 K (K - 1)) sum|X_i - X_j|, and |X - y| for a single draw (Gneiting and Raftery 2007,
+    eq. 21; Ferro 2014 for the fair form). Lower is better; a fair score can be a little below zero.
+
+    Args:
+        ordered: Draws, ascending along the first axis, [K, n].
+        truth: What came, [n].
+
+    Returns:
+        Scores in the unit of the truth, [n].
+
+    >>> crps(np.array([[0.0], [2.0]]), np.array([1.0]))
+    array([0.])
+    """
+    draws = len(ordered)
+    error = np.abs(ordered - truth).mean(axis=0, dtype=np.float64)
+    if draws == 1:
+        return error
+    # in ascending order the k-th draw is the larger one of k pairs, and the smaller one of K - 1 - k
+    weights = (2.0 * np.arange(draws) - (draws - 1)) / (draws * (draws - 1))
+    return error - np.tensordot(weights, ordered, axes=1)
+
+
+def pit(draws: FloatArray, truth: FloatArray, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Randomised probability integral transform: uniform where the truth is one more draw of the same kind.
+
+    u = (draws below y + V (draws equal to y + 1)) / (K + 1) with V uniform, which is exact for any K and for
+    distributions with atoms (Smith 1985; Czado, Gneiting and Held 2009). Values that differ by rounding alone
+    count as equal.
+
+    Args:
+        draws: Draws in any order, [K, n].
+        truth: What came, [n].
+        rng: Source of V.
+
+    Returns:
+        u between 0 and 1, [n].
+    """
+    margin = _ROUNDING * (1 + np.abs(truth))
+    below = np.count_nonzero(draws < truth - margin, axis=0)
+    not_above = np.count_nonzero(draws <= truth + margin, axis=0)
+    return (below + rng.random(len(truth)) * (not_above - below + 1)) / (len(draws) + 1)
