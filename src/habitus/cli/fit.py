@@ -14,7 +14,7 @@ from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.profiles.store import StoredProfiles, header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
-from habitus.training import OPTIMISERS, PRECISIONS, FitConfig, fit
+from habitus.training import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, fit
 
 app = command_app()
 DEFAULT = FitConfig()
@@ -55,6 +55,7 @@ Batch = Annotated[
 ]
 Optimiser = Annotated[str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")]
 Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
+Schedule = Annotated[str | None, _option(FITTING, "schedule", f"Of the step size; one of: {', '.join(SCHEDULES)}.")]
 Seed = Annotated[int | None, _option(FITTING, "seed", "Decides weights, order and noise.", min=0)]
 HeldOut = Annotated[
     float | None, _option(FITTING, "held_out", "Share of users to judge on while learning; not fitted to.")
@@ -83,6 +84,7 @@ def _fit(
     batch: Batch = None,
     optimiser: Optimiser = None,
     learning_rate: Rate = None,
+    schedule: Schedule = None,
     seed: Seed = None,
     held_out: HeldOut = None,
     resume: Resume = False,
@@ -97,8 +99,8 @@ def _fit(
     """
     asked: dict[str, Any] = {
         "epochs": epochs, "batch": batch, "optimiser": optimiser, "learning_rate": learning_rate,
-        "seed": seed, "held_out": held_out, "precision": precision, "accelerator": accelerator,
-        "devices": devices, "chunk": chunk,
+        "schedule": schedule, "seed": seed, "held_out": held_out, "precision": precision,
+        "accelerator": accelerator, "devices": devices, "chunk": chunk,
     }  # fmt: skip
     asked = {name: value for name, value in asked.items() if value is not None}
     kind, config, settings = _begun(out_, model, set_ or [], asked) if resume else _new(model, set_ or [], asked)
@@ -108,7 +110,7 @@ def _fit(
 
 def _new(model: str | None, pairs: list[str], asked: dict[str, Any]) -> tuple[type[Model], Any, FitConfig]:
     kind = _kind(model or FIRST)
-    return kind, kind.Config(**settings_of(kind.Config, pairs)), FitConfig(**asked)
+    return kind, kind.Config(**settings_of(kind.Config, pairs)), FitConfig(**{**kind.fit_defaults, **asked})
 
 
 def _begun(

@@ -11,10 +11,9 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from habitus.parts.likelihoods import Likelihood
-from habitus.parts.masks import Mask
 from habitus.parts.objectives import reparameterised
 from habitus.parts.priors import Prior, StandardNormal
-from habitus.parts.shapes import Axes
+from habitus.parts.shapes import Axes, BoolArray
 
 Decode = Callable[[Tensor], Distribution]
 
@@ -33,9 +32,11 @@ class Model(nn.Module, ABC):
         Config: The frozen dataclass of its settings.
         config: Its settings.
         axes: The axes of the profiles that it was made for.
+        fit_defaults: Settings of a fit that suit it, where they are not those of :class:`habitus.FitConfig`.
     """
 
     Config: ClassVar[type[Any]]
+    fit_defaults: ClassVar[dict[str, Any]] = {}
     config: Any
     axes: Axes
 
@@ -78,8 +79,8 @@ class CompletingModel(Model):
         """The most days at the end of the window that it can fill; 0 where its mask is another one."""
 
     @abstractmethod
-    def check_mask(self, mask: Mask) -> None:
-        """Refuse a mask that the model was not fitted for.
+    def check_mask(self, missing: BoolArray | None, text: str) -> None:
+        """Refuse a mask that the model was not fitted for: cells [D, S, C], or None where they differ by profile.
 
         Raises:
             ValueError: saying which one it was fitted for.

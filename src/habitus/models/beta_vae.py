@@ -16,8 +16,8 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent
 
 from habitus.models.base import CompletingModel, Completion, LatentModel, Loss, completed_from_posterior
+from habitus.models.checks import one_of
 from habitus.parts.likelihoods import LIKELIHOODS
-from habitus.parts.masks import Mask
 from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
 from habitus.parts.objectives import (
     diagonal_normal,
@@ -25,7 +25,7 @@ from habitus.parts.objectives import (
     negative_log_likelihood,
     reparameterised,
 )
-from habitus.parts.shapes import Axes
+from habitus.parts.shapes import Axes, BoolArray
 
 
 @dataclass(frozen=True)
@@ -118,20 +118,10 @@ class BetaVAE(LatentModel, CompletingModel):
         """Half of the window: with less known there is little to encode."""
         return self.axes.days // 2
 
-    def check_mask(self, mask: Mask) -> None:
+    def check_mask(self, missing: BoolArray | None, text: str) -> None:
         """Any mask will do: the model knows whole pictures."""
 
     def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
         """Encode the picture with its missing cells empty, and take them from the decoded one (Table 6.2's VAE)."""
         q = self.encode(torch.where(missing, 0.0, x))
         return completed_from_posterior(q, self.decode, self.p_x_given_z, missing, samples, generator)
-
-
-def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Refuse a setting that there is not.
-
-    Raises:
-        ValueError: naming those that there are.
-    """
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")

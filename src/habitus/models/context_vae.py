@@ -6,8 +6,8 @@
     loss     = E_q[-log p(x_R|z)] + beta KL(q(z|x_C) || N(0, I)) [+ adversarial]
 
 summed over the region's cells, averaged over users. The optional adversarial term (the paper's future work, after
-the Context Encoder) is that of a discriminator that tells true regions from decoded ones; the decoder gets its gradient
-reversed and weighted, so one optimiser serves both.
+the Context Encoder) is that of a discriminator that tells true regions from decoded ones; the decoder gets its
+gradient reversed and weighted, so one optimiser serves both.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from torch.nn import functional
 
 from habitus.models.base import CompletingModel, Completion, Loss, completed_from_posterior
 from habitus.models.beta_vae import BetaVAEConfig
+from habitus.models.holes import check_same_mask, drawn_mask, last_days
 from habitus.parts.likelihoods import LIKELIHOODS
-from habitus.parts.masks import Mask, parse_mask
+from habitus.parts.masks import parse_mask
 from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
 from habitus.parts.objectives import diagonal_normal, kl_from_standard_normal, reparameterised
 from habitus.parts.shapes import Axes, BoolArray
@@ -91,9 +92,9 @@ class ContextVAE(CompletingModel):
         """Days missing at the end in its mask; half of the window where any may be missing."""
         return last_days(self.mask)
 
-    def check_mask(self, mask: Mask) -> None:
+    def check_mask(self, missing: BoolArray | None, text: str) -> None:
         """See :func:`check_same_mask`."""
-        check_same_mask(self.mask, mask)
+        check_same_mask(self.mask, missing, text)
 
     def encode(self, x: Tensor, missing: Tensor) -> Independent:
         """q(z|x_C), [B, Z], for profiles and their missing cells, both [B, D, S, C]."""
@@ -126,7 +127,7 @@ class ContextVAE(CompletingModel):
         return completed_from_posterior(q, self.decode, self.p_region_given_z, hole, samples, generator)
 
     def _told_apart(self, true: Tensor, decoded: Tensor) -> Tensor:
-        """Cross-entropy of the discriminator on true and decoded regions, whose gradient comes back as -weight x."""
+        """Cross-entropy of the discriminator on true regions and decoded ones, whose gradient is turned."""
         made = _Reversed.apply(decoded, self.config.adversarial)
         pairs = ((true, 1.0), (made, 0.0))
         scores = [(self.discriminator(picture.movedim(-1, 1)).float(), label) for picture, label in pairs]
@@ -160,35 +161,3 @@ def bounding_box(missing: BoolArray | None, axes: Axes) -> tuple[slice, slice, s
     where = [np.flatnonzero(missing.any(tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     days, slots, channels = (slice(int(index[0]), int(index[-1]) + 1) for index in where)
     return days, slots, channels
-
-
-def drawn_mask(mask: Mask, x: Tensor, generator: Generator) -> Tensor:
-    """Missing cells for a batch [B, D, S, C], from the generator's randomness."""
-    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
-    drawn = mask.draw(len(x), np.random.default_rng(seed))
-    return torch.from_numpy(np.ascontiguousarray(drawn)).to(x.device)
-
-
-def last_days(mask: Mask) -> int:
-    """How many days at the end of the window a run fitted to this mask can fill."""
-    if mask.fixed is None:
-        return mask.axes.days // 2 if mask.text == "any" else 0
-    whole = np.asarray(mask.fixed.all((1, 2)))
-    count = int(whole.sum())
-    at_the_end = count > 0 and bool(whole[-count:].all()) and not mask.fixed[:-count].any()
-    return count if at_the_end else 0
-
-
-def check_same_mask(fitted: Mask, asked: Mask) -> None:
-    """Refuse to fill another hole than the one that a run was fitted to, where that was always the same.
-
-    Raises:
-        ValueError: naming both.
-    """
-    if fitted.fixed is None:
-        return
-    if asked.fixed is None or not np.array_equal(fitted.fixed, asked.fixed):
-        raise ValueError(
-            f"this run was fitted to fill the mask {fitted.text}, got {asked.text}; fit one with --set mask=any, "
-            f"which fills any, or with --set mask={asked.text}"
-        )

@@ -228,7 +228,7 @@ def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int) -> Fille
 def _gaps(filled: Filled) -> dict[str, pa.ListArray]:
     """Runs of missing cells of each profile, as lists."""
     breaks = np.flatnonzero((np.diff(filled.cell, prepend=-2) != 1) | (np.diff(filled.row, prepend=-1) != 0))
-    last = np.append(breaks[1:], len(filled.cell)) - 1
+    last = np.append(breaks, len(filled.cell))[1:] - 1
     row = filled.row[breaks]
     starts, stops = filled.cell[breaks], filled.cell[last] + 1
     both = {"gap_start": starts, "gap_stop": stops}

@@ -1,7 +1,7 @@
 """Users' own gaps, from a file: when nothing was recorded, so that an empty cell says nothing.
 
-Either a ``.npy`` array of bool, [D, S, C] for all or [U, D, S, C], true where a cell is missing; or a table, ``.csv``
-or ``.parquet``, one row per gap:
+Either a ``.npy`` array of bool, [D, S, C] for all or [U, D, S, C], true where a cell is missing; or a table,
+``.csv`` or ``.parquet``, one row per gap:
 
 ========  ========================================================================================
 user      as in the profiles
@@ -134,6 +134,8 @@ def _gaps(path: Path, table: pa.Table, profiles: Population) -> Gaps:
     stop = -((begin - last[gap]) // minutes)
     most = axes.days * MINUTES_PER_DAY // minutes
     inside = np.flatnonzero((stop > 0) & (start < most))
+    if not len(inside):
+        raise ValueError(f"{path}: no gap lies within a window of its user; the windows are {axes.days} days long")
     inside = inside[np.argsort(row[inside], kind="stable")]
     channel = _channels(path, table, axes)[gap]
     cut = [np.clip(part, 0, most)[inside] for part in (start, stop)]

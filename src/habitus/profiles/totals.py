@@ -24,8 +24,7 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     first = np.flatnonzero(np.diff(key, prepend=-1))
     row, day = np.divmod(key[first], days)
     known = known_totals(profiles, filled)[row, day]
-    drawn = np.add.reduceat(filled.draws.astype(np.float64), first, axis=1) if len(first) else np.zeros((1, 0))
-    mean = np.add.reduceat(filled.mean.astype(np.float64), first) if len(first) else np.zeros(0)
+    drawn, mean = _summed(filled.draws, first), _summed(filled.mean, first)
     quantiles = known + np.quantile(drawn, list(QUANTILES.values()), axis=0)
     table = profiles.users.take(pa.array(row)).append_column("day", pa.array(day.astype(np.int32)))
     columns = {"date": _dates(profiles, row, day), "known": pa.array(known), "mean": pa.array(known + mean)}
@@ -33,6 +32,12 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     for name, column in columns.items():
         table = table.append_column(name, column)
     return table
+
+
+def _summed(values: NDArray[np.float32], first: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums over the last axis from each position to the next, of which there may be none."""
+    wide = values.astype(np.float64)
+    return np.add.reduceat(wide, first, axis=-1) if len(first) else wide
 
 
 def known_totals(profiles: Profiles, filled: Filled) -> NDArray[np.float64]:

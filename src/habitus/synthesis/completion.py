@@ -242,13 +242,14 @@ def _mask(
     if missing is None or len(missing.shape) != 4:
         fixed = None if missing is None else np.array(missing[:])
         mask = parse_mask(text, profiles.axes) if fixed is None else FixedMask(profiles.axes, text, fixed)
-        model.check_mask(mask)
+        model.check_mask(mask.fixed, text)
         return mask, None
     if missing.shape != (len(profiles), *profiles.axes.shape):
         raise ValueError(
             f"expected missing cells of shape {profiles.axes.shape} or {(len(profiles), *profiles.axes.shape)}, "
             f"got {missing.shape}"
         )
+    model.check_mask(None, text)
     return None, missing
 
 

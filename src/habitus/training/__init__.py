@@ -19,10 +19,20 @@ from habitus.models.base import Model
 from habitus.profiles.batches import Population
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
-from habitus.training.config import OPTIMISERS, PRECISIONS, FitConfig, chosen_precision, for_profiles
+from habitus.training.config import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, chosen_precision, for_profiles
 from habitus.training.fitting import Fitting, Progress, fingerprint, run_fit
 
-__all__ = ["OPTIMISERS", "PRECISIONS", "FitConfig", "Fitting", "Progress", "check_out", "chosen_precision", "fit"]
+__all__ = [
+    "OPTIMISERS",
+    "PRECISIONS",
+    "SCHEDULES",
+    "FitConfig",
+    "Fitting",
+    "Progress",
+    "check_out",
+    "chosen_precision",
+    "fit",
+]
 
 
 def fit(
@@ -41,7 +51,7 @@ def fit(
         kind: The class of the model, such as BetaVAE.
         data: The profiles to learn from, in memory or on disk.
         config: The model's settings; None takes its defaults.
-        fit: How to fit.
+        fit: How to fit; None takes what suits the model.
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
         on_progress: Called as the history grows, with profiles seen, profiles in all, and the loss; with several
@@ -54,7 +64,7 @@ def fit(
         ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is not given.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
     """
-    settings = for_profiles(fit or FitConfig(), len(data))
+    settings = for_profiles(fit or FitConfig(**kind.fit_defaults), len(data))
     if out is None:
         with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
             return _fit(kind, data, config, settings, Path(folder) / "run", False, on_progress)

@@ -14,6 +14,21 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "adagrad": partial(torch.optim.Adagrad, fused=True),
 }
+WARM_UP = 0.1  # share of a one-cycle fit
+
+
+def one_cycle(done: float) -> float:
+    """The share of the largest learning rate once a share of the steps is done.
+
+    >>> [round(one_cycle(done), 3) for done in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    [0.04, 0.52, 1.0, 0.5, 0.0]
+    """
+    if done < WARM_UP:
+        return 0.04 + 0.96 * done / WARM_UP
+    return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {"constant": lambda done: 1.0, "one-cycle": one_cycle}
 PAPER_BATCH, SMALLEST_BATCH, FEWEST_STEPS = 500, 32, 1000
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
@@ -28,7 +43,9 @@ class FitConfig:
             less than about 1,000 steps: on 14,000 profiles the daily mean's divergence is then a third.
         chunk: Profiles whose gradients are computed together, where a whole batch would take too much memory.
         optimiser: adam, rmsprop or adagrad.
-        learning_rate: Step size.
+        largest_batch: What batch is at most where it is None.
+        learning_rate: Step size; the largest one where it has a schedule.
+        schedule: constant, or one-cycle: up over the first tenth of the steps, then down to zero as a half cosine.
         seed: Decides weights, order and noise.
         held_out: Share of the users that the model is not fitted to but judged on as it learns.
         precision: float32, bfloat16, or auto: bfloat16 where the processor computes in it.
@@ -38,9 +55,11 @@ class FitConfig:
 
     epochs: int = 10
     batch: int | None = None
+    largest_batch: int = PAPER_BATCH
     chunk: int = 500
     optimiser: str = "adam"
     learning_rate: float = 1e-3
+    schedule: str = "constant"
     seed: int = 0
     held_out: float = 0.05
     precision: str = "auto"
@@ -48,12 +67,14 @@ class FitConfig:
     devices: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "chunk", "devices"):
+        for name in ("epochs", "batch", "largest_batch", "chunk", "devices"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.optimiser not in OPTIMISERS:
             raise ValueError(f"optimiser must be one of {', '.join(OPTIMISERS)}; got {self.optimiser!r}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}")
         if self.precision not in ("auto", *PRECISIONS):
             raise ValueError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}")
         if not 0 < self.learning_rate < math.inf:
@@ -71,7 +92,7 @@ def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
     if settings.batch is not None:
         return settings
     wanted = int(settings.epochs * profiles * (1 - settings.held_out)) // FEWEST_STEPS
-    return replace(settings, batch=min(PAPER_BATCH, max(SMALLEST_BATCH, wanted)))
+    return replace(settings, batch=min(settings.largest_batch, max(SMALLEST_BATCH, wanted)))
 
 
 def chosen_precision(settings: FitConfig) -> str:

@@ -35,7 +35,7 @@ from habitus.run import (
     write_run_header,
 )
 from habitus.training.allocator import keep_freed_memory
-from habitus.training.config import OPTIMISERS, FitConfig, chosen_precision, for_profiles
+from habitus.training.config import OPTIMISERS, SCHEDULES, FitConfig, chosen_precision, for_profiles
 
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 2000  # of the training loss in the history
@@ -127,6 +127,9 @@ class Fitting:
                 self.fabric.backward(loss.total * share)
             for name, value in {"loss": loss.total, **loss.terms}.items():
                 terms[name] = terms.get(name, 0) + value.detach() * share
+        rate = self.settings.learning_rate * SCHEDULES[self.settings.schedule](self.steps_done / self.total_steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.recorded.append(terms)

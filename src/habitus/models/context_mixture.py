@@ -1,0 +1,220 @@
+"""Context mixture: counts of the missing cells given the known ones, with latents that are summed out exactly.
+
+    x_C, x_R                            the known cells (the context) and the missing ones (the region)
+    u  ~ omega(x_C)                     a state of the user: what the whole gap is like
+    s_d ~ pi_d(x_C, u)                  a state of each day with something missing
+    x  ~ Bernoulli(rho(x_C, s_d))       whether a cell is active,
+         x BinnedCounts(x_C, s_d)       and how much then, cells being independent given their day's state
+
+    p(x_R|x_C) = sum_u omega_u  prod_d  sum_s pi_d(s|u)  prod_{cells of d in R} p(x|x_C, s)
+    loss       = -log p(x_R|x_C), averaged over users
+
+The states make people come in bursts: an active day has many active cells. There are few of them, so the sums are
+exact, no bound is needed, and draws are ancestral: user, days, cells. Everything on the right is read from the
+known cells by attention between days (:mod:`habitus.parts.days`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from habitus.models.base import CompletingModel, Completion, Loss
+from habitus.models.checks import one_of
+from habitus.models.holes import check_same_mask, drawn_mask, last_days
+from habitus.parts.counts import BINS, BinnedCounts
+from habitus.parts.days import DayEncoder, DayRecall, context_of
+from habitus.parts.masks import parse_mask
+from habitus.parts.shapes import Axes, BoolArray
+
+EMPTY = -3.0  # logit of a cell before any learning: logs leave nearly all of them empty
+FALLING = 0.5  # and by how much each bin of counts is less likely than the one before
+
+
+@dataclass(frozen=True)
+class ContextMixtureConfig:
+    """Settings.
+
+    Attributes:
+        mask: What is missing while it learns; any lets one run fill whatever is missing.
+        normalisation: What the model reads and draws: count, or binary for whether anything happened.
+        width: Features of a day's token, E.
+        layers: Transformer blocks over the days.
+        heads: Attention heads.
+        features: Features of a slot, W.
+        day_states: States of a day.
+        user_states: States of the user; 1 makes days independent given the context.
+        dropout: Share of features dropped while learning.
+    """
+
+    mask: str = "any"
+    normalisation: str = "count"
+    width: int = 64
+    layers: int = 2
+    heads: int = 4
+    features: int = 48
+    day_states: int = 6
+    user_states: int = 4
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("width", "layers", "heads", "features", "day_states", "user_states"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        one_of("normalisation", self.normalisation, ("count", "binary"))
+
+
+class Conditional(NamedTuple):
+    """p(x_R|x_C) for N days with something missing, of B profiles."""
+
+    profile: Tensor  # of each day, [N]
+    missing: Tensor  # its missing cells, [N, S, C]
+    log_omega: Tensor  # [B, U]
+    log_pi: Tensor  # of the day's states given the user's, [N, M, U]
+    logits: Tensor  # of a cell's being active, given the day's state, [N, M, S, C]
+    features: Tensor  # of slots, from which counts are read, [N, W, S]
+    gain: Tensor  # how much the day's state raises counts, [N, M]
+    peak: Tensor  # largest known value, [B]
+
+
+class ContextMixture(CompletingModel):
+    """The model; see the module for its equations and :class:`ContextMixtureConfig` for its settings.
+
+    Raises:
+        ValueError: for a mask that these axes cannot have.
+    """
+
+    Config = ContextMixtureConfig
+    fit_defaults: ClassVar[dict[str, Any]] = {"learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128}
+
+    def __init__(self, axes: Axes, config: ContextMixtureConfig | None = None) -> None:
+        super().__init__()
+        self.axes = axes
+        self.config: ContextMixtureConfig = config or ContextMixtureConfig()
+        c, slots, channels = self.config, axes.slots, len(axes.channels)
+        self.mask = parse_mask(c.mask, axes)
+        self.encoder = DayEncoder(axes, c.width, c.layers, c.heads, c.dropout)
+        self.recall = DayRecall(axes, c.width, c.heads, c.features, c.dropout)
+        self.active = nn.Conv1d(c.features, channels, 1)
+        self.pattern = nn.Parameter(0.3 * torch.randn(c.day_states, slots, channels))
+        self.state = nn.Linear(c.width, c.day_states * (slots + channels + 1))
+        self.day = nn.Linear(c.width, c.day_states * c.user_states)
+        self.user = nn.Linear(c.width, c.user_states)
+        self.count = nn.Linear(c.features, channels * BINS)
+        self.slope = nn.Parameter(torch.linspace(-1, 1, BINS))
+        self._start()
+
+    def _start(self) -> None:
+        """Nearly empty pictures of small counts."""
+        with torch.no_grad():
+            self.active.weight.mul_(0.3)
+            self.active.bias.fill_(EMPTY)  # pyright: ignore[reportOptionalMemberAccess]
+            self.count.weight.mul_(0.3)
+            self.count.bias.copy_(-FALLING * torch.arange(BINS).repeat(len(self.axes.channels)))
+
+    @property
+    def unit(self) -> str:
+        """The normalisation."""
+        return self.config.normalisation
+
+    @property
+    def exact_zeros(self) -> bool:
+        """Cells are drawn empty or not."""
+        return True
+
+    @property
+    def forecast_days(self) -> int:
+        """Days missing at the end in its mask; half of the window where any may be missing."""
+        return last_days(self.mask)
+
+    def check_mask(self, missing: BoolArray | None, text: str) -> None:
+        """See :func:`~habitus.models.holes.check_same_mask`."""
+        check_same_mask(self.mask, missing, text)
+
+    def loss(self, x: Tensor, generator: Generator) -> Loss:
+        """-log p(x_R|x_C), per user; the hole is that of the settings."""
+        total = -self.log_prob(x, drawn_mask(self.mask, x, generator)).mean()
+        return Loss(total, {"reconstruction": total})
+
+    def log_prob(self, x: Tensor, missing: Tensor) -> Tensor:
+        """Log p(x_R|x_C) of each profile [B], both [B, D, S, C]."""
+        p = self.conditional(x, missing)
+        truth = x[missing.flatten(2).any(2)]
+        day, slot, channel = ((truth > 0) & p.missing).nonzero(as_tuple=True)
+        empty = -torch.where(p.missing[:, None], functional.softplus(p.logits), 0.0).flatten(2).sum(2)  # [N, M]
+        count = self.counts(p.features[day, :, slot], channel, p.gain[day])
+        of_active = p.logits[day, :, slot, channel] + count.log_prob(truth[day, slot, channel][:, None])
+        of_state = empty.index_add(0, day, of_active)
+        of_day = torch.logsumexp(of_state[..., None] + p.log_pi, 1)  # [N, U]
+        return torch.logsumexp(p.log_omega.index_add(0, p.profile, of_day), -1)
+
+    def conditional(self, x: Tensor, missing: Tensor) -> Conditional:
+        """p(x_R|x_C); what stands in missing cells is not read."""
+        context = context_of(x, missing)
+        h = self.encoder(context)
+        profile, day = missing.flatten(2).any(2).nonzero(as_tuple=True)
+        of_day = h[profile, day]
+        features = self.recall(h, context, (profile, day))
+        logits, gain = self._states(of_day, features)
+        log_pi = self.day(of_day).float().unflatten(1, (-1, self.config.user_states)).log_softmax(1)
+        log_omega = self.user(h.mean(1)).float().log_softmax(-1)
+        hole = missing[profile, day]
+        return Conditional(profile, hole, log_omega, log_pi, logits, features.float(), gain, context.peak)
+
+    def _states(self, of_day: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [N, M, S, C] of cells in each state of their day, and its gain [N, M]."""
+        slots, channels = self.axes.slots, len(self.axes.channels)
+        state = self.state(of_day).float().unflatten(1, (self.config.day_states, -1))
+        by_slot, by_channel, gain = state.split([slots, channels, 1], -1)
+        shared = self.active(features).float().transpose(1, 2)[:, None]
+        return shared + self.pattern + by_slot[..., None] + by_channel[..., None, :], gain[..., 0]
+
+    def counts(self, features: Tensor, channel: Tensor, gain: Tensor) -> BinnedCounts:
+        """Counts of n active cells in each of some states, [n, M], for gains [n, M]."""
+        logits = self.count(features).float().unflatten(1, (-1, BINS))
+        mine = logits[torch.arange(len(channel), device=channel.device), channel]
+        return BinnedCounts(mine[:, None] + gain[..., None] * self.slope)
+
+    def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
+        """Draw the user's state, the days' states, then the missing cells.
+
+        The mean is the point forecast whose expected squared error, in shares of the profile's peak ("Time
+        pictures" 5.3.3), is least: a count y above the known peak p counts as p^2 / y, as it is the peak then.
+        """
+        p = self.conditional(x, missing)
+        where = p.missing.nonzero(as_tuple=True)
+        chances = p.logits.movedim(1, -1)[where].sigmoid()  # [R, M], R missing cells
+        draws = torch.stack([self._draw(p, where, chances, generator) for _ in range(samples)])
+        return Completion(self._point(p, where, chances), draws)
+
+    def _draw(self, p: Conditional, where: Cells, chances: Tensor, generator: Generator) -> Tensor:
+        """The missing cells, once, [R]."""
+        user = torch.multinomial(p.log_omega.exp(), 1, generator=generator)[p.profile]  # [N, 1]
+        pi = p.log_pi.gather(2, user[:, None].expand(-1, p.log_pi.shape[1], -1))[..., 0].exp()
+        state = torch.multinomial(pi, 1, generator=generator)  # [N, 1]
+        chance = chances.gather(1, state[where[0]])[:, 0]
+        noise = torch.rand(chance.shape, generator=generator, device=chance.device)
+        hit = (noise < chance).nonzero()[:, 0]
+        day, slot, channel = (index[hit] for index in where)
+        counts = self.counts(p.features[day, :, slot], channel, p.gain[day].gather(1, state[day]))
+        out = torch.zeros_like(chance)
+        out[hit] = BinnedCounts(counts.log_shares[:, 0]).draw(generator)
+        return out
+
+    def _point(self, p: Conditional, where: Cells, chances: Tensor) -> Tensor:
+        """Expected relative value of each missing cell, [R]; of the days' gains their mean over states is taken."""
+        weight = (p.log_pi + p.log_omega[p.profile][:, None]).logsumexp(2).exp()[where[0]] * chances  # [R, M]
+        gain = (weight * p.gain[where[0]]).sum(1) / weight.sum(1)
+        counts = self.counts(p.features.transpose(1, 2)[where[:2]], where[2], gain[:, None])
+        return weight.sum(1) * counts.relative_mean(p.peak[p.profile][where[0]][:, None])[:, 0]
+
+
+Cells = tuple[Tensor, ...]  # day, slot and channel of cells

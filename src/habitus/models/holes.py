@@ -1,0 +1,42 @@
+"""What models that learn with a mask share: drawing it, and knowing what it lets them fill."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from habitus.parts.masks import Mask
+from habitus.parts.shapes import BoolArray
+
+
+def drawn_mask(mask: Mask, x: Tensor, generator: Generator) -> Tensor:
+    """Missing cells for a batch [B, D, S, C], from the generator's randomness."""
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    drawn = mask.draw(len(x), np.random.default_rng(seed))
+    return torch.from_numpy(np.ascontiguousarray(drawn)).to(x.device)
+
+
+def last_days(mask: Mask) -> int:
+    """How many days at the end of the window a run fitted to this mask can fill."""
+    if mask.fixed is None:
+        return mask.axes.days // 2 if mask.text == "any" else 0
+    whole = np.asarray(mask.fixed.all((1, 2)))
+    count = int(whole.sum())
+    at_the_end = count > 0 and bool(whole[-count:].all()) and not mask.fixed[:-count].any()
+    return count if at_the_end else 0
+
+
+def check_same_mask(fitted: Mask, missing: BoolArray | None, text: str) -> None:
+    """Refuse to fill another hole than the one that a run was fitted to, where that was always the same.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if fitted.fixed is None:
+        return
+    if missing is None or not np.array_equal(fitted.fixed, missing):
+        raise ValueError(
+            f"this run was fitted to fill the mask {fitted.text}, got {text}; fit one with --set mask=any, "
+            "which fills whatever is missing"
+        )

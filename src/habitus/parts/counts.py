@@ -1,0 +1,74 @@
+"""Counts of one or more, in bins that double in width: any shape, any tail, closed-form means.
+
+bins   1, 2, 3, 4, 5-8, 9-16, 17-32, ...      uniform within a bin
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+from torch.distributions import Distribution
+
+SINGLE = 4  # counts that have a bin each
+BINS = 20  # up to 4 x 2^16 = 262,144 in a cell; a larger count falls into the last bin
+
+
+def bin_edges() -> tuple[Tensor, Tensor]:
+    """First and last count of each bin, [V].
+
+    >>> [edge.int().tolist()[:7] for edge in bin_edges()]
+    [[1, 2, 3, 4, 5, 9, 17], [1, 2, 3, 4, 8, 16, 32]]
+    """
+    doubled = SINGLE * 2.0 ** torch.arange(1, BINS - SINGLE + 1)
+    last = torch.cat([torch.arange(1.0, SINGLE + 1), doubled])
+    return torch.cat([torch.ones(1), last[:-1] + 1]), last
+
+
+class BinnedCounts(Distribution):
+    """Counts of at least one.
+
+    Args:
+        logits: Of the bins, [..., V].
+    """
+
+    has_rsample = False
+
+    def __init__(self, logits: Tensor) -> None:
+        self.log_shares = logits.log_softmax(-1)
+        self.first, self.last = (edge.to(logits.device) for edge in bin_edges())
+        super().__init__(logits.shape[:-1], validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability of each count [...]."""
+        where = torch.bucketize(value, self.last[:-1])
+        log_share = self.log_shares.gather(-1, where[..., None])[..., 0]
+        return log_share - torch.log(self.last - self.first + 1)[where]
+
+    @property
+    def mean(self) -> Tensor:
+        """Expected count, [...]."""
+        return self.log_shares.exp() @ ((self.first + self.last) / 2)
+
+    def draw(self, generator: Generator) -> Tensor:
+        """A count for each of n distributions, [n]."""
+        where = torch.multinomial(self.log_shares.exp(), 1, generator=generator)[:, 0]
+        within = torch.rand(len(where), generator=generator, device=where.device)
+        first, last = self.first[where], self.last[where]
+        return torch.minimum(first + torch.floor(within * (last - first + 1)), last)
+
+    def relative_mean(self, peak: Tensor) -> Tensor:
+        """E[y min(1, peak/y)^2], [...]: what y contributes where errors are in shares of the larger of both.
+
+        Args:
+            peak: Largest count otherwise known, one or more, that broadcasts against [...].
+        """
+        return (self.log_shares.exp() * relative_values(peak, self.first, self.last)).sum(-1)
+
+
+def relative_values(peak: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Mean over each bin's counts y of y min(1, peak/y)^2, [..., V]: sums of y, and of 1/y as digammas."""
+    cap = peak[..., None]
+    within = torch.minimum(torch.maximum(cap.floor(), first - 1), last)
+    below = (within * (within + 1) - first * (first - 1)) / 2
+    above = cap**2 * (torch.digamma(last + 1) - torch.digamma(within + 1))
+    return (below + above) / (last - first + 1)
