@@ -90,11 +90,21 @@ class FixedMask(Mask):
 
 @dataclass(frozen=True)
 class RandomMask(Mask):
-    """Cells drawn anew for each profile by a rule ``(axes, count, rng) -> missing``."""
+    """Cells drawn anew for each profile by a rule ``(axes, count, rng) -> missing``.
+
+    Raises:
+        ValueError: if profiles have a single cell, which cannot be both missing and known.
+    """
 
     axes: Axes
     name: str
     rule: Callable[[Axes, int, Rng], BoolArray]
+
+    def __post_init__(self) -> None:
+        if self.axes.cells < 2:
+            raise ValueError(
+                f"mask {self.name}: profiles have one cell; at least one must be missing and one known"
+            )
 
     @property
     def text(self) -> str:
@@ -104,9 +114,9 @@ class RandomMask(Mask):
     def draw(self, count: int, rng: Rng) -> BoolArray:
         """Drawn masks; where the rule hid all cells or none, one cell is turned."""
         missing = self.rule(self.axes, count, rng)
-        flat = missing.reshape(count, -1)
+        flat = missing.reshape(count, self.axes.cells)
         odd = flat.all(1) | ~flat.any(1)
-        flat[odd, rng.integers(flat.shape[1], size=int(odd.sum()))] ^= True
+        flat[odd, rng.integers(self.axes.cells, size=int(odd.sum()))] ^= True
         return missing
 
 
@@ -132,7 +142,12 @@ def parse_mask(text: str, axes: Axes) -> Mask:
 
 def _centre(axes: Axes, argument: str) -> Mask:
     days, slots, _ = axes.shape
-    return _rectangular(axes, "centre", (days // 4, days // 4 + days // 2), (slots // 4, slots // 4 + slots // 2))
+    return _rectangular(axes, "centre", _middle(days), _middle(slots))
+
+
+def _middle(length: int) -> tuple[int, int]:
+    first = (length - length // 2) // 2
+    return first, first + length // 2
 
 
 def _bottom(axes: Axes, argument: str) -> Mask:
