@@ -1,6 +1,7 @@
 """Masks: sizes and places by hand, what can go wrong in writing one, and what holds for every one that is drawn."""
 
 import datetime as dt
+import re
 
 import numpy as np
 import pytest
@@ -126,9 +127,8 @@ class TestPlaces:
     ],
 )
 def test_what_is_no_mask_is_one_clear_line(text, says):
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=re.escape(says)) as error:
         parse_mask(text, PAPER)
-    assert says in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -148,9 +148,7 @@ def test_masks_that_these_profiles_cannot_have(text, axes, says):
 
 
 def test_an_array_that_is_no_mask():
-    with pytest.raises(
-        ValueError, match=r"expected the shape \(days, slots, channels\) \(32, 24, 3\), got \(3, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"\(days, slots, channels\) \(32, 24, 3\), got \(3, 3\)"):
         FixedMask(PAPER, "mine", np.ones((3, 3), bool))
 
 

@@ -61,8 +61,8 @@ def made_if_it_can_be(kind: type[Model], config: object, axes: Axes) -> Model:
     try:
         return made(kind, config, axes)
     except ValueError as error:
-        assert str(error).startswith("mask ")
-        assert axes.cells <= 2
+        if not str(error).startswith("mask ") or axes.cells > 2:
+            raise
         pytest.skip(f"refused: {error}")
 
 

@@ -102,9 +102,7 @@ class RandomMask(Mask):
 
     def __post_init__(self) -> None:
         if self.axes.cells < 2:
-            raise ValueError(
-                f"mask {self.name}: profiles have one cell; at least one must be missing and one known"
-            )
+            raise ValueError(f"mask {self.name}: profiles have one cell; one must be missing and one known")
 
     @property
     def text(self) -> str:
