@@ -8,7 +8,7 @@ first draw, and beside it
 =============  ===================================================================================
 gap_start      list of int32: first cell of each run of missing cells; only where masks differ
 gap_stop       list of int32: the cell after each run's last
-mean_cell      list of int32: cells whose expected value is above MEAN_FLOOR times the largest one
+mean_cell      list of int32: cells whose expected value is above MEAN_FLOOR times the profile's largest one
 mean           list of float32: their expected values
 draw_size      list of int32, K long: how many cells each draw has that are not zero
 draw_cell      list of int32: these cells, draw after draw
@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,8 @@ from habitus.profiles.sparse import Profiles, offsets, value_type
 from habitus.profiles.store import (
     PARQUET,
     StoredProfiles,
+    damage,
+    header_errors,
     list_column,
     open_parquet,
     profile_writer,
@@ -46,8 +48,12 @@ from habitus.profiles.store import (
 )
 from habitus.profiles.totals import daily_totals
 
+GAPS = ("gap_start", "gap_stop")
+LISTS = ("mean_cell", "mean", "draw_size", "draw_cell", "draw_value")
 FILLED, TOTALS = "filled.parquet", "daily_totals.parquet"
-MEAN_FLOOR = 1e-4  # expected values below it, as a share of the largest, are left out: 1e-8 of a squared error
+MEAN_FLOOR = (
+    1e-4  # expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared error
+)
 DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
 
 
@@ -102,6 +108,25 @@ class Completed:
 class StoredCompleted(StoredProfiles):
     """Completed profiles on disk; as profiles they hold the first draw."""
 
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Open a folder without reading its profiles.
+
+        Raises:
+            ValueError: if it is not a folder of completed profiles, or it is damaged.
+        """
+        made = super().open(path)
+        with header_errors(made.path):
+            wanted = {*LISTS, *(GAPS if made.gaps is None else ())}
+        file = open_parquet(made.path / FILLED)
+        rows, names = file.metadata.num_rows, file.schema_arrow.names
+        if rows != len(made) or not wanted <= set(names):
+            raise ValueError(
+                f"{made.path / FILLED} is damaged or foreign: expected {len(made)} profiles and the columns "
+                f"{', '.join(sorted(wanted))}; found {rows} and {', '.join(names)}"
+            )
+        return made
+
     @property
     def samples(self) -> int:
         """Draws of each missing cell, K."""
@@ -113,9 +138,18 @@ class StoredCompleted(StoredProfiles):
         return self.about["completed"]["gaps"]
 
     def pieces(self) -> Iterator[Filled]:
-        """What was filled in, unpacked a few hundred profiles at a time."""
+        """What was filled in, unpacked a few hundred profiles at a time.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
         size = max(1, DENSE_VALUES // (self.samples * self._most_missing))
-        for batch in open_parquet(self.path / FILLED).iter_batches(size):
+        batches = open_parquet(self.path / FILLED).iter_batches(size)
+        while True:
+            with damage(self.path / FILLED):
+                batch = next(batches, None)
+            if batch is None:
+                return
             yield unpack(pa.Table.from_batches([batch]), self.gaps, self.samples)
 
     @property
@@ -183,7 +217,7 @@ def runs(missing: NDArray[np.bool_]) -> list[list[int]]:
 def pack(piece: CompletedPiece, with_gaps: bool) -> pa.Table:
     """The rows of ``filled.parquet`` for a piece."""
     filled, unit = piece.filled, piece.profiles.axes.unit
-    shown = filled.mean > MEAN_FLOOR * filled.mean.max(initial=0.0)
+    shown = filled.mean > MEAN_FLOOR * _largest_of_profile(filled)
     index = np.ascontiguousarray(filled.draws.T).reshape(-1)  # [M * K], as most draws are zero
     at = np.flatnonzero(index)
     missing, draw = np.divmod(at, len(filled.draws))
@@ -203,11 +237,19 @@ def pack(piece: CompletedPiece, with_gaps: bool) -> pa.Table:
     return pa.table({**(_gaps(filled) if with_gaps else {}), **columns})
 
 
+def _largest_of_profile(filled: Filled) -> NDArray[np.float32]:
+    """The largest expected value in the profile of each missing cell, [M]."""
+    first = np.flatnonzero(np.diff(filled.row, prepend=-1))
+    if not len(first):
+        return filled.mean
+    return np.repeat(np.maximum.reduceat(filled.mean, first), np.diff(first, append=len(filled.row)))
+
+
 def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int) -> Filled:
     """The inverse of :func:`pack`; cells whose mean was left out have mean zero."""
     lists = {name: list_column(table, name) for name in table.column_names}
     if gaps is None:
-        where = [_rows(lists[name]) for name in ("gap_start", "gap_stop")]
+        where = [_rows(lists[name]) for name in GAPS]
         row, starts, stops = where[0][0], where[0][1], where[1][1]
     else:
         starts, stops = (np.tile([gap[end] for gap in gaps], len(table)) for end in (0, 1))

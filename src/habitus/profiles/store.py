@@ -80,7 +80,7 @@ class StoredProfiles:
         """Who each profile is: every column but cells and values."""
         file = open_parquet(self.path / TABLE)
         names = [name for name in file.schema_arrow.names if name not in LISTS]
-        with _damage(self.path / TABLE):
+        with damage(self.path / TABLE):
             return file.read(columns=names).combine_chunks()
 
     @property
@@ -95,7 +95,7 @@ class StoredProfiles:
             ValueError: if the file is damaged there.
         """
         file = open_parquet(self.path / TABLE)
-        with _damage(self.path / TABLE):
+        with damage(self.path / TABLE):
             return from_table(self.axes, file.read_row_group(group))
 
     def chunks(self) -> Iterator[Profiles]:
@@ -261,7 +261,7 @@ def _check_file(path: Path, axes: Axes, count: int) -> None:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def damage(path: Path) -> Iterator[None]:
     """Tell of a file that cannot be read in one line.
 
     Raises:

@@ -144,7 +144,7 @@ class Completing:
         done = 0
         for number, (profiles, missing) in enumerate(self._holes()):
             filled = self._fill(number, profiles, missing)
-            filled = replace(filled, draws=np.where(filled.draws > self.threshold, filled.draws, 0))
+            filled = replace(filled, draws=self._thresholded(filled.draws))
             yield CompletedPiece(with_first_draw(profiles, filled), filled)
             done += len(profiles)
             on_progress(done)
@@ -163,6 +163,13 @@ class Completing:
         ]
         return _fitted_threshold(pieces, np.asarray(self.run.about["active_share"]))
 
+    def _thresholded(self, draws: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Draws without what is up to the threshold; in binary profiles what is above it has happened."""
+        if not self.threshold:
+            return draws
+        one = np.float32(1)
+        return np.where(draws > self.threshold, one if self.axes.unit == "binary" else draws, np.float32(0))
+
     def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
         """Profiles in the model's unit, and their missing cells [B, D, S, C]."""
         first = 0
@@ -175,7 +182,7 @@ class Completing:
 
     def _missing(self, first: int, count: int) -> BoolArray:
         if self.given is not None:
-            return self.given[first : first + count]
+            return _with_something_known(self.given[first : first + count], first)
         assert self.mask is not None
         return self.mask.draw(count, np.random.default_rng([self.config.seed, 1, first]))
 
@@ -192,6 +199,15 @@ class Completing:
     @property
     def _missing_each(self) -> int:
         return self.axes.cells if self.fixed is None else int(self.fixed.sum())
+
+
+def _with_something_known(missing: BoolArray, first: int) -> BoolArray:
+    """The missing cells of profiles from number ``first`` on, unless nothing of one is known."""
+    hidden = missing.all((1, 2, 3))
+    if hidden.any():
+        row = first + int(hidden.argmax())
+        raise ValueError(f"the gaps hide every cell of profile {row}; leave it out, or give it a known one")
+    return missing
 
 
 def completing_model(run: Run) -> CompletingModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from habitus.parts.masks import parse_mask
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes
@@ -42,7 +43,7 @@ def forecast(run: Run, profiles: Population, days: int = 7, *, samples: int = 50
     """
     plan, work = _work(run, profiles, days, samples, seed)
     pieces = [_cut(piece, plan) for piece in work.pieces(lambda _: None)]
-    whole = replace(concat([piece.profiles for piece in pieces]), about=work.about)
+    whole = replace(concat([piece.profiles for piece in pieces]), about=_about(work, days))
     return Completed(whole, tuple(piece.filled for piece in pieces))
 
 
@@ -62,10 +63,8 @@ def forecast_to(
     """
     plan, work = _work(run, profiles, days, samples, seed)
     missing = parse_mask(f"last:{days}", plan.axes).fixed
-    about = work.about
-    about["completed"]["mask"] = f"last:{days}"
     pieces = (_cut(piece, plan) for piece in work.pieces(on_progress))
-    return save_completed(path, pieces, plan.axes.with_unit(work.axes.unit), missing, about)
+    return save_completed(path, pieces, plan.axes.with_unit(work.axes.unit), missing, _about(work, days))
 
 
 def _work(run: Run, profiles: Population, days: int, samples: int, seed: int) -> tuple[_Plan, Completing]:
@@ -73,6 +72,12 @@ def _work(run: Run, profiles: Population, days: int, samples: int, seed: int) ->
     source = Later(profiles, shift)
     axes = replace(source.axes, days=source.axes.days - shift + days)
     return _Plan(days, shift, axes), Completing(run, source, CompleteConfig(f"last:{shift}", samples, seed))
+
+
+def _about(work: Completing, days: int) -> dict[str, Any]:
+    """How the forecast came to be; the mask is that of its own window."""
+    about = work.about
+    return {**about, "completed": {**about["completed"], "mask": f"last:{days}"}}
 
 
 def _shift(run: Run, axes: Axes, days: int) -> int:
