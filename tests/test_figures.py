@@ -9,7 +9,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from habitus import figures
+from habitus.evaluation.paired import Example
+from habitus.evaluation.region import NOMINAL, Calibration
 from habitus.figures.curves import _running_mean
+from habitus.figures.regions import COLUMNS, outline
 from habitus.figures.style import day_ticks, days_label
 from habitus.parts.shapes import Axes
 
@@ -176,6 +179,115 @@ def test_ratios_without_a_value_get_no_dot():
     (panel,) = figures.ratio_dots(["a", "b", "c"], ratios).axes
     assert panel.collections[0].get_offsets().tolist() == [[2.0, 0.0]]
     assert [label.get_text() for label in panel.get_yticklabels()] == ["a", "b", "c"]
+
+
+def example(axes, name="a user", **span):
+    """A user of whom the second day and two channels of the last slot are missing."""
+    truth = RNG.poisson(0.3, axes.shape).astype(np.float32)
+    missing = np.zeros(axes.shape, bool)
+    missing[1], missing[:, -1, : span.get("channels", 2)] = True, True
+    draws = np.where(missing, RNG.poisson(0.3, (4, *axes.shape)), truth).astype(np.float32)
+    return Example(name, missing, truth, draws.mean(axis=0), draws)
+
+
+@ALL
+def test_completion_pictures_show_the_hole_a_draw_the_mean_and_the_truth(axes):
+    users = [example(axes, "busy"), example(axes, "quiet")]
+    figure = figures.completion_pictures(axes, users)
+    panels = [panel for panel in figure.axes if len(panel.images) == 1 and panel.get_ylim()[0] == axes.days - 0.5]
+    assert len(panels) == 8
+    assert [panel.get_title(loc="left") for panel in panels[:4]] == list(COLUMNS)
+    known, drawn, mean, truth = (panel.images[0].get_array() for panel in panels[:4])
+    hole = users[0].missing.any(axis=2)
+    assert_allclose(np.ma.filled(known, np.nan)[~hole], users[0].truth.sum(axis=2)[~hole])
+    assert np.isnan(np.ma.filled(known, np.nan)[hole]).all()
+    for shown, picture in ((drawn, users[0].draws[0]), (mean, users[0].mean), (truth, users[0].truth)):
+        assert_allclose(shown, picture.sum(axis=2))
+    assert len({panel.images[0].get_clim() for panel in panels[:4]}) == 1, "one scale in a row"
+    figure.canvas.draw()
+
+
+def test_pictures_of_one_missing_channel_show_that_channel():
+    axes = PAPER.with_unit("peak")
+    user = example(axes)
+    user.missing[..., [0, 2]], user.missing[0, 0, 1] = False, True
+    panels = figures.completion_pictures(axes, [user]).axes
+    assert panels[0].get_ylabel() == "a user\n<script>"
+    assert_allclose(panels[3].images[0].get_array(), user.truth[..., 1])
+
+
+def test_pictures_of_nothing_still_draw():
+    nothing = np.zeros(ADRIFT.shape, np.float32)
+    missing = np.ones(ADRIFT.shape, bool)
+    figures.completion_pictures(ADRIFT, [Example("x", missing, nothing, nothing, nothing[None])]).canvas.draw()
+    figures.daily_intervals(ADRIFT, [Example("x", missing, nothing, nothing, nothing[None])]).canvas.draw()
+    figures.daily_intervals(ADRIFT, []).canvas.draw()
+
+
+def test_an_outline_goes_around_what_is_missing():
+    hole = np.zeros((4, 5), bool)
+    hole[1:3, 2:4] = True
+    edges = np.array(outline(hole))
+    assert len(edges) == 8
+    assert edges.min(axis=(0, 1)).tolist() == [1.5, 0.5]
+    assert edges.max(axis=(0, 1)).tolist() == [3.5, 2.5]
+
+
+@ALL
+def test_daily_intervals_are_quantiles_of_whole_days(axes):
+    user = example(axes)
+    (panel,) = figures.daily_intervals(axes, [user]).axes
+    dots = panel.lines[-1]
+    days = np.flatnonzero(user.missing.any(axis=(1, 2)))
+    assert_allclose(dots.get_xdata(), days)
+    assert_allclose(dots.get_ydata(), user.truth.sum(axis=(1, 2))[days])
+    bars = {each.get_label(): each for each in panel.containers}
+    assert list(bars) == ["known", "90 % of the draws", "50 % of the draws"]
+    low, high = np.quantile(user.draws.sum(axis=(2, 3))[:, days], (0.05, 0.95), axis=0)
+    assert_allclose([bar.get_y() for bar in bars["90 % of the draws"]], low, atol=1e-6)
+    assert_allclose([bar.get_height() for bar in bars["90 % of the draws"]], high - low, atol=1e-5)
+    assert_allclose(
+        [bar.get_height() for bar in bars["known"]], np.where(user.missing, 0, user.truth).sum(axis=(1, 2))
+    )
+
+
+def test_calibration_shows_coverage_beside_the_diagonal_and_the_pit():
+    found = Calibration(NOMINAL, NOMINAL**2, np.sqrt(NOMINAL), np.arange(20) / 190)
+    coverage, histogram = figures.calibration(found).axes
+    assert labels(coverage) == ["as it should be", "cells", "daily totals"]
+    assert_allclose(coverage.lines[2].get_ydata(), np.sqrt(NOMINAL))
+    assert_allclose([bar.get_height() for bar in histogram.patches], found.pit)
+    assert_allclose(histogram.lines[0].get_ydata(), 0.05)
+
+
+def test_calibration_of_nothing_still_draws():
+    nothing = np.full(19, np.nan)
+    figures.calibration(Calibration(NOMINAL, nothing, nothing, np.zeros(20))).canvas.draw()
+
+
+def test_region_errors_have_a_colour_per_place_and_dashes_per_method():
+    sizes = [
+        figures.SizeError(share, place, method, share + len(place + method))
+        for share in (0.5, 0.25) for place in ("centre", "end") for method in ("model", "mean")
+    ]  # fmt: skip
+    places = [figures.PlaceError(start, "model", 1.0 + start) for start in (3, 0)]
+    by_size, by_day, by_slot = figures.region_errors(PAPER, sizes, places, places).axes
+    assert len(by_size.lines) == 4
+    assert_allclose(by_size.lines[0].get_xdata(), [0.25, 0.5])
+    assert_allclose(by_size.lines[0].get_ydata(), [11.25, 11.5])
+    assert len({line.get_color() for line in by_size.lines}) == 2
+    assert len({line.get_linestyle() for line in by_size.lines}) == 2
+    assert_allclose(by_day.lines[0].get_ydata(), [1, 4])
+    assert [tick.get_text() for tick in by_day.get_xticklabels()] == ["1", "4"]
+    assert by_slot.get_xlabel() == "first missing hour (UTC)"
+
+
+def test_region_errors_of_one_method_without_places_are_one_panel():
+    rows = [figures.SizeError(0.1, "centre", "model", 1.0)]
+    figure = figures.region_errors(PAPER, rows)
+    assert len(figure.axes) == 1
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["centre"]
+    figure.canvas.draw()
 
 
 def test_figures_leave_matplotlib_as_it_was():

@@ -208,7 +208,7 @@ def test_rivals_beside_the_completed_set():
     assert {"zeros", "nearest_neighbours", "arima"} <= set(content["rivals"])
     for figures in found.rivals.values():
         assert list(figures) == [*FIGURES, "completed"]
-        assert set(figures["completed"]) == {"squared_error", "crps", "coverage_90"}
+        assert set(figures["completed"]) == {"squared_error", "crps", "coverage_90", "log_likelihood"}
         assert figures["profiles"] == 12
     assert found.note == "rivals on 12 of 30 profiles drawn at random"
     again = evaluate_completion(completed, DenseSource(truth), train, most=12, seed=3)

@@ -10,10 +10,13 @@ import typer
 from rich.table import Table
 
 from habitus.cli.console import out, out_table, plain, spinner
+from habitus.cli.filled import filled_table, judge, origin, with_filled
 from habitus.cli.options import Seed, command_app
 from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate
 from habitus.history import HISTORY, curves, read_history
 from habitus.output import write_json
+from habitus.parts.masks import USAGE
+from habitus.profiles.completed import open_profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.provenance import versions
 from habitus.report import write_report
@@ -22,7 +25,9 @@ from habitus.report.wording import Row, rival_name, rows_of, times
 app = command_app()
 MADE, JUDGED, WRITTEN = "What is judged", "Against what", "What is written"
 
-Generated = Annotated[Path, typer.Argument(help="Folder of the generated profiles.", show_default=False)]
+Generated = Annotated[
+    Path, typer.Argument(help="Folder of the generated or completed profiles.", show_default=False)
+]
 Against = Annotated[
     Path,
     typer.Option(
@@ -34,6 +39,21 @@ Train = Annotated[
     typer.Option(
         help="Real profiles for the floor and the rivals; without it the reference is split for the floor.",
         rich_help_panel=JUDGED,
+    ),
+]
+FIXED = ", ".join(text for text in USAGE if "SHARE" not in text and text != "any")
+Region = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Which filled cells of completed profiles to judge: {FIXED}.",
+        rich_help_panel=JUDGED,
+        show_default="all missing cells",
+    ),
+]
+Most = Annotated[
+    int,
+    typer.Option(
+        min=1, help="The most completed profiles that rivals fill too, drawn at random.", rich_help_panel=JUDGED
     ),
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.", rich_help_panel=WRITTEN)]
@@ -60,24 +80,34 @@ def _evaluate(
     json: Json = None,
     html: Html = None,
     run: RunFolder = None,
+    region: Region = None,
+    most: Most = 4000,
     seed: Seed = 0,
 ) -> None:
     """Measure how far a generated population is from a real one.
 
     Every figure is lower-is-better and stands beside its floor, what another real sample scores, and beside what a
-    method without learning scores.
+    method without learning scores. Of completed profiles, the filled cells are measured against what was there,
+    beside rivals that fill the same ones.
     """
-    ours, theirs = StoredProfiles.open(generated), StoredProfiles.open(against)
+    ours, theirs = open_profiles(generated), StoredProfiles.open(against)
     real = StoredProfiles.open(train) if train else None
     history = _history(run, ours.about) if html else None
+    filled = judge(ours, theirs, real, region, seed, most)
     with spinner("Evaluating"):
         found = evaluate(ours, theirs, real, seed=seed)
         if json:
-            write_json(json, found.to_json())
+            write_json(json, with_filled(found.to_json(), filled, ours, region))
         if html:
-            command = _command(against=against, train=train, json=json, html=html, run=run, seed=seed)
+            given = {"most": most} if filled else {}
+            command = _command(
+                against=against, train=train, json=json, html=html, run=run, region=region, **given, seed=seed
+            )
             told = {"Command": f"habitus evaluate {shlex.quote(str(generated))}{command}", **_versions()}
-            write_report(html, found, ours, theirs, history=history, provenance=told)
+            told |= origin(filled, ours, region)
+            write_report(html, found, ours, theirs, completion=filled, history=history, provenance=told)
+    if filled:
+        out_table(filled_table(filled))
     out_table(_table(found))
     for line in _activity(found):
         out(line)

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 from habitus.evaluation.baselines import BASELINES, Baseline, Training
-from habitus.evaluation.baselines.base import Float32
-from habitus.evaluation.blocks import Binarised, is_binary, is_count
+from habitus.evaluation.blocks import Binarised, is_binary
 from habitus.evaluation.floor import draw
 from habitus.evaluation.metrics import Figures
-from habitus.evaluation.region import Calibration, RegionFigures, RegionTally, base_rates, inside, of_profiles
-from habitus.parts.shapes import Axes, BoolArray, CompletedSource, Filled, FloatArray, ProfileSource, SparseProfiles
+from habitus.evaluation.paired import Example, Pair, examples, paired
+from habitus.evaluation.region import Calibration, RegionFigures, RegionTally, base_rates, inside
+from habitus.parts.shapes import Axes, BoolArray, CompletedSource, Filled, FloatArray, IntArray, ProfileSource
 
 MOST_RIVAL_PROFILES = 4000
-COMPARED = ("squared_error", "crps", "coverage_90")
+COMPARED = ("squared_error", "crps", "coverage_90", "log_likelihood")
+PROFILES_AT_ONCE = 256  # that rivals fill before progress is told
 _IDENTITY = ("user", "window_start")  # what says whose profile it is, in a users table
 OnProgress = Callable[[str, int, int], None]
 
@@ -37,18 +38,26 @@ class CompletionEvaluation:
             (:class:`~habitus.evaluation.region.RegionFigures`).
         calibration: Its coverage at every level.
         rivals: The same figures of each rival, by name, on a random sample of the profiles; and under
-            ``completed`` what the completed set scores on that very sample {squared_error, crps, coverage_90}.
+            ``completed`` what the completed set scores on that very sample {squared_error, crps, coverage_90,
+            log_likelihood}.
         note: In words: how many profiles the rivals ran on.
+        cells: Cells that were judged in a profile, on average.
+        samples: Draws of each missing cell.
+        examples: Three profiles to be shown, from a median user to a very busy one.
     """
 
     figures: Figures
     calibration: Calibration
     rivals: dict[str, Figures]
     note: str
+    cells: float
+    samples: int
+    examples: tuple[Example, ...]
 
     def to_json_parts(self) -> dict[str, Any]:
         """The parts ``region`` and ``rivals`` of ``metrics.json``; JSON can hold both."""
-        region = {**self.figures, "calibration": self.calibration.to_json(), "note": self.note}
+        about = {"note": self.note, "cells": self.cells, "samples": self.samples}
+        region = {**self.figures, "calibration": self.calibration.to_json(), **about}
         return {"region": region, "rivals": self.rivals}
 
 
@@ -90,27 +99,15 @@ def evaluate_completion(
     ours = _completed(scoring, on_progress)
     training = None if train is None else Training.of(train, seed)
     rivals = _rivals(scoring, training, _samples(len(completed), most, seed), on_progress)
-    return CompletionEvaluation(ours.figures, ours.calibration, rivals, _note(rivals, len(completed)))
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Some consecutive profiles: what was filled, and all that was there [B, D S C], in the unit of the set."""
-
-    filled: Filled
-    pictures: Float32
-    peaks: Float32
-
-    def of(self, rows: BoolArray) -> _Piece:
-        """Some of its profiles."""
-        return _Piece(of_profiles(self.filled, rows), self.pictures[rows], self.peaks[rows])
-
-    @property
-    def missing(self) -> BoolArray:
-        """Which cells are missing, [B, D S C]."""
-        missing = np.zeros(self.pictures.shape, bool)
-        missing[self.filled.row, self.filled.cell] = True
-        return missing
+    return CompletionEvaluation(
+        figures=ours.found.figures,
+        calibration=ours.found.calibration,
+        rivals=rivals,
+        note=_note(rivals, len(completed)),
+        cells=ours.cells / len(completed),
+        samples=completed.samples,
+        examples=examples(completed, scoring.reference, ours.known),
+    )
 
 
 @dataclass(frozen=True)
@@ -127,60 +124,14 @@ class _Scoring:
         """An empty tally; the same ranks of ties for all."""
         return RegionTally(self.source.axes, self.rates, self.seed)
 
-    def add(self, tally: RegionTally, filled: Filled, piece: _Piece) -> None:
+    def add(self, tally: RegionTally, filled: Filled, piece: Pair) -> None:
         """Add filled cells of a piece's profiles, as far as they are in the region."""
         scored = inside(filled, self.region)
         tally.add(scored, piece.pictures[scored.row, scored.cell], piece.peaks)
 
-    def pieces(self) -> Iterator[_Piece]:
+    def pieces(self) -> Iterator[Pair]:
         """The completed pieces beside the truth."""
-        rows = _Rows(self.reference)
-        for filled in self.source.pieces():
-            pictures = rows.take(filled.profiles)
-            peaks = pictures.max(axis=1)
-            if is_count(self.reference.axes) and not is_count(self.source.axes):
-                pictures /= np.where(peaks > 0, peaks, 1)[:, None]
-            yield _Piece(filled, pictures, peaks)
-        if rows.taken != len(self.reference):
-            raise ValueError(
-                f"expected {len(self.reference):,} completed profiles, but the pieces hold {rows.taken:,}; "
-                "complete the set again"
-            )
-
-
-class _Rows:
-    """Dense profiles of a set, in order, so many at a time."""
-
-    def __init__(self, source: ProfileSource) -> None:
-        self.taken = 0
-        self._size, self._cells = len(source), source.axes.cells
-        self._chunks = source.chunks()
-        self._chunk: SparseProfiles | None = None
-        self._at = 0
-
-    def take(self, count: int) -> Float32:
-        """The next profiles, [count, D S C]."""
-        if self.taken + count > self._size:
-            raise ValueError(
-                f"expected {self._size:,} completed profiles, but the pieces hold more; complete the set again"
-            )
-        self.taken += count
-        pictures = np.zeros((count, self._cells), np.float32)
-        filled = 0
-        while filled < count:
-            if self._chunk is None or self._at == len(self._chunk):
-                self._chunk, self._at = next(self._chunks), 0
-            filled += self._put(pictures[filled:], self._chunk)
-        return pictures
-
-    def _put(self, pictures: Float32, chunk: SparseProfiles) -> int:
-        """Fill as many pictures as the chunk still has."""
-        count = min(len(pictures), len(chunk) - self._at)
-        bounds = chunk.indptr[self._at : self._at + count + 1]
-        cells = slice(bounds[0], bounds[-1])
-        pictures[np.repeat(np.arange(count), np.diff(bounds)), chunk.cells[cells]] = chunk.values[cells]
-        self._at += count
-        return count
+        return paired(self.source, self.reference)
 
 
 @dataclass(frozen=True)
@@ -191,7 +142,7 @@ class _Contest:
     ours: RegionTally
     rivals: list[tuple[Baseline, RegionTally, np.random.Generator]]
 
-    def add(self, scoring: _Scoring, piece: _Piece) -> None:
+    def add(self, scoring: _Scoring, piece: Pair) -> None:
         """Let the rivals fill what is missing in a piece, and score all."""
         scoring.add(self.ours, piece.filled, piece)
         shape = (-1, *scoring.source.axes.shape)
@@ -207,21 +158,32 @@ class _Contest:
         return {rival.name: {**tally.result().figures, **beside} for rival, tally, _ in self.rivals}
 
 
-def _completed(scoring: _Scoring, on_progress: OnProgress) -> RegionFigures:
+@dataclass(frozen=True)
+class _Completed:
+    """The completed set's figures, how many cells were judged, and how active each profile is [U]."""
+
+    found: RegionFigures
+    cells: int
+    known: IntArray
+
+
+def _completed(scoring: _Scoring, on_progress: OnProgress) -> _Completed:
     """Score all profiles of the completed set.
 
     Raises:
         ValueError: if some cell of the region is missing in no profile.
     """
-    tally, done = scoring.tally(), 0
-    missing = np.zeros(scoring.region.size, bool)
+    tally, done, known = scoring.tally(), 0, []
+    missing = np.zeros(scoring.region.size, np.int64)
     for piece in scoring.pieces():
-        missing[piece.filled.cell] = True
+        missing += np.bincount(piece.filled.cell, minlength=len(missing))
+        known.append(piece.known)
         scoring.add(tally, piece.filled, piece)
         done += piece.filled.profiles
         on_progress("score", done, len(scoring.source))
-    _check_missing(scoring.region.reshape(-1), missing)
-    return tally.result()
+    region = scoring.region.reshape(-1)
+    _check_missing(region, missing > 0)
+    return _Completed(tally.result(), int(missing[region].sum()), np.concatenate(known))
 
 
 def _rivals(
@@ -230,7 +192,7 @@ def _rivals(
     """Run the rivals, those that share a sample together, and give their figures in the order of the registry."""
     contests = [_contest(scoring, train, limit, rows) for limit, rows in samples.items()]
     done = 0
-    for piece in scoring.pieces():
+    for piece in (part for pair in scoring.pieces() for part in pair.split(PROFILES_AT_ONCE)):
         for contest in contests:
             rows = contest.rows[done : done + piece.filled.profiles]
             if rows.any():

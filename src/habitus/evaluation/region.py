@@ -246,7 +246,7 @@ def _kept(filled: Filled, keep: BoolArray) -> Filled:
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None
 
 
 def _starts(keys: IntArray) -> IntArray:

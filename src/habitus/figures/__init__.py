@@ -1,6 +1,7 @@
 """Numbers in, matplotlib figures out: the figures of "Time pictures", for any population.
 
-Every function takes plain arrays and returns a ``matplotlib.figure.Figure``; none touches pyplot.
+Every function takes plain arrays, or what an evaluation found, and returns a ``matplotlib.figure.Figure``; none
+touches pyplot.
 """
 
 from habitus.figures.curves import (
@@ -14,16 +15,24 @@ from habitus.figures.curves import (
     weekday_shapes,
 )
 from habitus.figures.pictures import mean_pictures, overlap_matrices, sample_pictures, shown_channels
+from habitus.figures.regions import completion_pictures, daily_intervals
+from habitus.figures.scores import PlaceError, SizeError, calibration, region_errors
 from habitus.figures.style import LABELS
 
 __all__ = [
     "LABELS",
     "MOST_SMALL_PANELS",
+    "PlaceError",
+    "SizeError",
+    "calibration",
+    "completion_pictures",
+    "daily_intervals",
     "day_curves",
     "loss_curves",
     "mean_pictures",
     "overlap_matrices",
     "ratio_dots",
+    "region_errors",
     "sample_pictures",
     "share_curves",
     "shown_channels",

@@ -5,18 +5,26 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from habitus.evaluation import Evaluation
 from habitus.output import replacing
 from habitus.parts.shapes import Axes, ProfileSource
+from habitus.report.filled import FilledPart, beaten, filled_part, multiple, percent
 from habitus.report.gallery import Easel, overview, sections
+from habitus.report.meaning import REGION
 from habitus.report.wording import number, rival_name, rows_of, summary, times
+
+if TYPE_CHECKING:
+    from habitus.evaluation.completion import CompletionEvaluation  # its rivals take a second to load
 
 __all__ = ["write_report"]
 
 History = Mapping[str, Sequence[float]]
+TITLE = "Generated population against the real one"
+FILLED_TITLE = "Filled profiles against what was there"
 PILLS = {"like real": "good", "close": "near", "apart": "fair", "far": "poor"}
 
 
@@ -26,8 +34,9 @@ def write_report(
     generated: ProfileSource,
     reference: ProfileSource,
     *,
+    completion: CompletionEvaluation | None = None,
     history: History | None = None,
-    title: str = "Generated population against the real one",
+    title: str | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> None:
     """Write a report; the file appears whole or not at all.
@@ -37,18 +46,22 @@ def write_report(
         evaluation: What :func:`~habitus.evaluation.evaluate` found for the two sets.
         generated: The set that was judged, for sample pictures.
         reference: The set that it was judged against, for sample pictures.
+        completion: For a completed set, what :func:`~habitus.evaluation.completion.evaluate_completion` found; the
+            report then begins with what was filled in.
         history: Training curves: ``step, loss, reconstruction, kl`` of equal length, and ``held_out_step,
             held_out_loss, held_out_reconstruction, held_out_kl`` of equal length; any may be absent.
-        title: Heading of the report.
+        title: Heading of the report; None for one that says what is judged.
         provenance: Where the numbers come from (command, versions, seeds), by name.
     """
-    page = _page(evaluation, generated, reference, history, title, provenance or {})
+    title = title or (TITLE if completion is None else FILLED_TITLE)
+    page = _page(evaluation, completion, generated, reference, history, title, provenance or {})
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
 
 
 def _page(
     evaluation: Evaluation,
+    completion: CompletionEvaluation | None,
     generated: ProfileSource,
     reference: ProfileSource,
     history: History | None,
@@ -61,8 +74,10 @@ def _page(
     )
     return environment.get_template("report.html.j2").render(
         title=title,
-        lead=_lead(evaluation),
-        tiles=_tiles(evaluation),
+        lead=_lead(evaluation, "generated" if completion is None else "filled"),
+        tiles=_tiles(evaluation) if completion is None else _filled_tiles(evaluation, completion),
+        filled=_filled(easel, completion, generated.axes),
+        region=REGION,
         findings=summary(rows),
         overview=overview(easel, rows),
         rows=rows,
@@ -71,16 +86,21 @@ def _page(
         provenance={**provenance, **_origin(evaluation)},
         pills=PILLS,
         times=times,
+        multiple=multiple,
         rival_name=rival_name,
     )
 
 
-def _lead(evaluation: Evaluation) -> str:
+def _filled(easel: Easel, completion: CompletionEvaluation | None, axes: Axes) -> FilledPart | None:
+    return None if completion is None else filled_part(easel, axes, completion)
+
+
+def _lead(evaluation: Evaluation, made: str) -> str:
     """One sentence: who against whom, and when."""
     axes = evaluation.reference.axes
     people = "users" if axes.every is None else "profiles (a user in one window)"
     return (
-        f"{evaluation.generated.users:,} generated {people} against {evaluation.reference.users:,} real ones, "
+        f"{evaluation.generated.users:,} {made} {people} against {evaluation.reference.users:,} real ones, "
         f"{_window(axes)}, {_plural(len(axes.channels), 'channel')}."
     )
 
@@ -111,6 +131,20 @@ def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Empty cells, generated", f"{ours.empty_share:.2%}"),
         ("Empty cells, real", f"{theirs.empty_share:.2%}"),
         ("Zero threshold", _threshold(evaluation.zero_threshold)),
+    ]
+
+
+def _filled_tiles(evaluation: Evaluation, found: CompletionEvaluation) -> list[tuple[str, str]]:
+    """The same for a completed set."""
+    axes = evaluation.reference.axes
+    wins, rivals = beaten(found)
+    return [
+        ("Profiles", f"{evaluation.generated.users:,}"),
+        ("Days × slots × channels", " × ".join(map(str, axes.shape))),
+        ("Cells judged, per profile", f"{found.cells:,.0f} of {axes.cells:,}"),
+        ("Draws of each", f"{found.samples:,}"),
+        ("Rivals beaten, by CRPS", f"{wins} of {rivals}"),
+        ("Truths in the 90 % interval", percent(found.figures["coverage_90"])),
     ]
 
 

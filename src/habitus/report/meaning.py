@@ -82,6 +82,52 @@ MEANING = {
     ),
 }
 
+REGION = {
+    "squared_error": Meaning(
+        "Squared error", PEAKS, "Squared distance of the expected value from the truth, summed over missing cells."
+    ),
+    "mean_absolute_error": Meaning(
+        "Absolute error",
+        "peaks",
+        "Distance of the median draw from the truth, summed over missing cells. Most cells are empty, so leaving "
+        "everything empty does well here.",
+    ),
+    "crps": Meaning(
+        "CRPS",
+        "peaks",
+        "Continuous ranked probability score of the draws, summed over missing cells: how far the drawn "
+        "distribution is from what happened. For a single value it is the absolute error.",
+    ),
+    "levels.day.crps": Meaning(
+        "CRPS per day", "peaks", "The same for the daily totals of missing cells, summed over days."
+    ),
+    "coverage_50": Meaning(
+        "50 % coverage", SHARE, "Share of daily totals within the middle half of the draws: 50 % is right."
+    ),
+    "coverage_90": Meaning(
+        "90 % coverage", SHARE, "Share of daily totals within the middle 90 % of the draws: 90 % is right."
+    ),
+    "log_likelihood": Meaning(
+        "Log-likelihood",
+        NATS,
+        "Log-probability of the truth's size class under the draws, summed: higher is better.",
+    ),
+}
+"""The figures of filled cells, in the order of the table; each is a mean over profiles."""
+
+METHODS = {
+    "zeros": "nothing happens",
+    "population_mean": "the average training profile, scaled to the user",
+    "own_mean": "the user's own average for that weekday and hour",
+    "last_week": "the same hour a week before",
+    "nearest_neighbours": "the 50 training profiles most alike",
+    "interpolation": "a line between the known days on either side",
+    "seasonal_naive": "the weekly pattern of the user's daily totals, repeated",
+    "arima": "an ARIMA model of the user's daily totals",
+    "ets": "exponential smoothing of the user's daily totals",
+}
+"""What fills the same cells without learning from many users."""
+
 RIVALS = {
     "independent_cells": "every cell drawn by itself, filled as often as in real profiles, so that "
     "its averages are right by construction and its users are not",
