@@ -17,6 +17,8 @@ import safetensors.numpy
 
 from habitus.cli import main
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
+from habitus.models.context_vae import ContextVAE, ContextVAEConfig
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles, save
@@ -83,6 +85,15 @@ def fitted(tmp_path_factory):
     save(folder / "longer", [Profiles.from_dense(longer, np.ones((3, *longer.shape)))], longer)
     how = FitConfig(epochs=1, batch=20, precision="float32", accelerator="cpu")
     fit(BetaVAE, profiles, BetaVAEConfig(latents=2), fit=how, out=folder / "run")
+    fit(ContextVAE, profiles, ContextVAEConfig(latents=2), fit=how, out=folder / "centre")
+    fit(ContextMixture, profiles, ContextMixtureConfig(width=8, heads=2), fit=how, out=folder / "any")
+    others = {
+        "channels": Axes(dt.date(2018, 2, 1), 4, 360, ("web", "tv")),
+        "slots": Axes(dt.date(2018, 2, 1), 4, 180, ("web", "phone")),
+    }
+    for name, other in others.items():
+        save(folder / f"other_{name}", [Profiles.from_dense(other, np.ones((3, *other.shape)))], other)
+    save(folder / "peaks", [profiles.in_unit("peak")], axes.with_unit("peak"))
     return folder
 
 
@@ -300,6 +311,131 @@ class TestFolders:
         assert "users must be at least 1" in refused("simulate", "--users", "0", "--out", "log.parquet")
 
 
+class TestFilling:
+    @pytest.mark.parametrize(
+        ("command", "says"),
+        [
+            (("complete", "any", "profiles", "--mask", "center"), "no mask 'center'; a mask is one of centre"),
+            (("complete", "any", "profiles", "--mask", "last:4"), "expected 1 to 3 days, as profiles have 4"),
+            (("complete", "any", "profiles", "--mask", "rectangle:0-4,0-4"), "hides every cell"),
+            (("complete", "any", "profiles", "--mask", "channel:tv"), "the channels are web, phone"),
+            (("complete", "any", "profiles", "--mask", "centre", "--threshold", "high"), "auto, off or a number"),
+            (("complete", "any", "profiles", "--mask", "centre", "--threshold", "2"), "at least 0 and below 1"),
+            (("complete", "any", "longer", "--mask", "centre"), "days differ: 4 against 5 (run against profiles)"),
+            (("complete", "any", "other_channels"), "channels differ: ('web', 'phone') against ('web', 'tv')"),
+            (("complete", "any", "other_slots"), "slot_minutes differ: 360 against 180"),
+            (("complete", "any", "peaks"), "expected profiles of unit count, got peak"),
+            (("complete", "centre", "profiles", "--mask", "bottom"), "fitted to fill the mask centre, got bottom"),
+            (("complete", "centre", "profiles", "--mask", "cells:0.5"), "fit one with --set mask=any"),
+            (("complete", "profiles", "profiles"), "expected a folder of habitus run at profiles"),
+            (("complete", "any", "run"), "expected a folder of habitus profiles at run"),
+            (("forecast", "any", "profiles", "--days", "3"), "can look 2 days ahead, got 3"),
+            (("forecast", "any", "profiles", "--days", "2"), "a forecast moves them by whole weeks"),
+            (("forecast", "run", "profiles", "--days", "9"), "can look 2 days ahead, got 9"),
+            (("forecast", "centre", "profiles", "--days", "1"), "fitted with mask=centre, can look 0 days ahead"),
+            (("forecast", "any", "longer", "--days", "2"), "whole weeks"),
+            (("generate", "centre"), "a ContextVAE fills what is missing and draws no whole users; use habitus"),
+            (("generate", "any"), "a ContextMixture fills what is missing"),
+            (("fit", "peaks", "--model", "context-mixture"), "expected profiles of unit count, got peak"),
+            (("fit", "profiles", "--model", "context-vae", "--set", "mask=last:9"), "expected 1 to 3 days"),
+            (("fit", "profiles", "--model", "context-vae", "--set", "adversarial=-1"), "adversarial must be 0 or"),
+            (("fit", "profiles", "--model", "context-mixture", "--set", "heads=7"), "multiple of heads, got 64"),
+            (("fit", "profiles", "--schedule", "cosine"), "schedule must be one of constant, one-cycle"),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be_filled(self, here, refused, command, says):
+        assert says in refused(*command, "--out", "made")
+
+    @pytest.mark.parametrize("command", ["complete", "forecast"])
+    def test_no_draws(self, here, run, command):
+        code, _, err = run(command, "any", "profiles", "--samples", "0", "--out", "made")
+        assert code == 2
+        assert "--samples" in err
+        assert not Path("made").exists()
+
+    def test_two_masks(self, here, refused):
+        Path("gaps.csv").write_text("user,from,to\n1,2018-02-01,2018-02-02\n")
+        args = ("complete", "any", "profiles", "--mask", "centre", "--missing", "gaps.csv", "--out", "made")
+        assert "give --mask or --missing, not both" in refused(*args)
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("user,from,to\n99,2018-02-01,2018-02-02\n", "no profile of user 99; name users as in the profiles"),
+            ("user,from,to\nann,2018-02-01,2018-02-02\n", "no profile of user 'ann'; name users as"),
+            ("user,from,to\n,2018-02-01,2018-02-02\n1,2018-02-01,2018-02-02\n", "no profile of user None"),
+            ("user,from,to,channel\n1,2018-02-01,2018-02-02,tv\n", "no channel 'tv'; the profiles have web, phone"),
+            ("user,from,to\n1,2018-02-01,2018-02-02\n1,2018-02-03,2018-02-02\n", "row 1 ends before it begins"),
+            ("user,from,to\n1,2018-02-01,2018-02-01\n", "row 0 ends before it begins"),
+            ("user,from,to\n1,2018-02-01,2018-02-02\n1,2018-02-03,\n", "row 1 has no time; give both from and to"),
+            ("user,from,to\n1,2018-02-01,2018-02-02\n1,noon,2018-02-02\n", "noon"),
+            ("user,from,to\n1,3,4\n", "expected times in the columns from and to, got int64"),
+            ("user,from,to\n1,2019-02-01,2019-02-02\n", "no gap lies within a window of its user"),
+            ("user,from,to\n1,2018-01-01,2019-02-02\n", "the gaps hide every cell of profile 1"),
+            ("user,begin,end\n1,2018-02-01,2018-02-02\n", "expected the columns user, from, to, got user, be"),
+            ("user,from,to\n", "there is no gap in it; expected one per row"),
+            ("", "is no readable .csv, .parquet or .npy file of gaps"),
+            ("user,from,to\n1,2\n", "is no readable .csv, .parquet or .npy file of gaps"),
+        ],
+    )  # fmt: skip
+    def test_gaps_that_make_no_sense(self, here, refused, text, says):
+        Path("gaps.csv").write_text(text)
+        assert says in refused("complete", "any", "profiles", "--missing", "gaps.csv", "--out", "made")
+
+    def test_own_gaps_with_a_run_for_one_mask(self, here, refused):
+        Path("gaps.csv").write_text("user,from,to\n1,2018-02-01,2018-02-02\n")
+        err = refused("complete", "centre", "profiles", "--missing", "gaps.csv", "--out", "made")
+        assert "fitted to fill the mask centre, got own gaps" in err
+
+    @pytest.mark.parametrize(
+        ("missing", "says"),
+        [
+            (np.ones((4, 4), bool), "expected a mask of shape (4, 4, 2) or (40, 4, 4, 2), got (4, 4)"),
+            (np.ones((39, 4, 4, 2), bool), "got (39, 4, 4, 2)"),
+            (np.ones((4, 4, 2), np.uint8), "expected an array of bool, true where a cell is missing, got uint8"),
+            (np.ones((4, 4, 2), bool), "hides every cell"),
+            (np.ones((40, 4, 4, 2), bool), "the gaps hide every cell of profile 0"),
+            (np.zeros((4, 4, 2), bool), "hides no cell"),
+            (np.zeros((40, 4, 4, 2), bool), "hides no cell"),
+        ],
+    )
+    def test_arrays_that_are_no_mask(self, here, refused, missing, says):
+        np.save("mask.npy", missing)
+        assert says in refused("complete", "any", "profiles", "--missing", "mask.npy", "--out", "made")
+
+    def test_files_of_gaps_that_cannot_be_read(self, here, refused):
+        Path("mask.npy").write_text("no")
+        Path("gaps.parquet").write_text("no")
+        np.save("objects.npy", np.array([{}], object), allow_pickle=True)
+        for name, says in (
+            ("mask.npy", "is not a readable .npy array"),
+            ("objects.npy", "is not a readable .npy array"),
+            ("gaps.parquet", "is no readable .csv, .parquet or .npy file"),
+            ("absent.csv", "absent.csv"),
+            ("absent.npy", "absent.npy"),
+        ):
+            assert says in refused("complete", "any", "profiles", "--missing", name, "--out", "made")
+
+    def test_damaged_draws(self, here, refused, run):
+        complete = ("complete", "any", "profiles", "--mask", "any", "--samples", "2", "--out", "made")
+        assert run(*complete)[0] == 0
+        path = here / "made" / "filled.parquet"
+        whole = path.read_bytes()
+        truncate(path)
+        evaluate = ("evaluate", "made", "--against", "profiles", "--json", "m.json")
+        assert "filled.parquet is missing or damaged" in refused(*evaluate)
+        middle = len(whole) // 3
+        path.write_bytes(whole[:4] + bytes(middle) + whole[4 + middle :])
+        assert "filled.parquet is damaged" in refused(*evaluate)
+        pq.write_table(pa.table({"mean": [1.0]}), path)
+        err = refused(*evaluate)
+        assert "filled.parquet is damaged or foreign: expected 40 profiles and the columns draw_cell" in err
+        path.write_bytes(whole)
+        header = here / "made" / "habitus.json"
+        header.write_text(header.read_text().replace('"completed"', '"finished"'))
+        assert "habitus.json is damaged or foreign: KeyError 'completed'" in refused(*evaluate)
+
+
 def test_a_channel_called_script_works(run, fitted):
     log = write(
         user=[f"u{i % 9}" for i in range(90)],
@@ -325,6 +461,7 @@ def test_a_channel_called_script_works(run, fitted):
         ("split", "profiles", "--out", "fresh", "fresh2"),
         ("fit", "profiles", "--epochs", "1", "--out", "fresh"),
         ("generate", "run", "--users", "2000", "--threshold", "off", "--out", "fresh"),
+        ("complete", "any", "profiles", "--mask", "any", "--out", "fresh"),
         ("evaluate", "profiles", "--against", "profiles", "--html", "fresh.html"),
     ],
 )

@@ -33,6 +33,10 @@ FLOW = (
     "generate runs/vae --users 200 --seed 1 --out generated",
     "evaluate generated --against test --train train --json metrics.json --html report.html",
     "describe profiles",
+    "fit train --model context-vae --set mask=centre --set latents=4 --epochs 1 --batch 50 --out runs/centre",
+    "complete runs/centre test --mask centre --samples 3 --out filled",
+    "fit train --model context-mixture --set mask=last:7 --set width=16 --epochs 1 --batch 50 --out runs/week",
+    "forecast runs/week test --days 7 --samples 3 --out ahead",
 )
 
 
@@ -45,7 +49,7 @@ def call(capsys, *args: str) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory):
-    """The folder in which the seven commands of the flow ran, and the lines that each printed."""
+    """The folder in which the commands of the flow ran, and the lines that each printed."""
     folder, said = tmp_path_factory.mktemp("flow"), {}
     with contextlib.chdir(folder):
         for line in FLOW:
@@ -106,6 +110,57 @@ def test_the_flow_leaves_what_it_says(flow):
     assert said["split"] == ["train: 222 profiles", "test: 78 profiles"]
     assert said["generate"][0].startswith("generated: 200 users, prior mixture, values up to 0.")
     assert said["describe"][-1] == "odd           nothing"
+
+
+def test_filled_and_forecast_profiles(flow):
+    folder, said = flow
+    filled, ahead, test = (habitus.load(folder / name) for name in ("filled", "ahead", "test"))
+    assert (len(filled), filled.samples, len(ahead), ahead.samples) == (78, 3, 78, 3)
+    assert (filled.axes.unit, ahead.axes.unit) == ("peak", "count")
+    assert (ahead.axes.days, str(ahead.axes.start)) == (32, "2018-02-08")
+    assert said["complete"][-1].startswith("filled: 78 profiles, centre filled with 3 draws each, values up to 0.")
+    assert said["forecast"][-1] == (
+        "ahead: 78 profiles, 7 days ahead, 3 draws each; per user in ahead/daily_totals.parquet"
+    )
+    rows = [line.strip("│ ").split("│") for line in said["forecast"] if line.startswith("│")]
+    assert [row[0].strip() for row in rows] == [f"+{day}" for day in range(1, 8)]
+    totals = pq.read_table(folder / "ahead" / "daily_totals.parquet")
+    assert len(totals) == 78 * 7
+    assert {str(date) for date in totals["date"].to_pylist()} == {f"2018-03-{day:02d}" for day in range(5, 12)}
+    first = np.array(totals["mean"].to_pylist()).reshape(78, 7)[:, 0].mean()
+    assert float(rows[0][1]) == pytest.approx(first, rel=0.01)
+    np.testing.assert_array_equal(ahead.load().dense()[:, :25], test.load().dense()[:, 7:])
+
+
+def test_complete_takes_its_options(here, capsys, tmp_path):
+    user = StoredProfiles.open("test").users["user"][4].as_py()
+    (tmp_path / "gaps.csv").write_text(f"user,from,to\n{user},2018-02-10 06:30,2018-02-12\n")
+    command = (
+        "complete",
+        "runs/vae",
+        "test",
+        "--missing",
+        str(tmp_path / "gaps.csv"),
+        "--samples",
+        "2",
+        "--seed",
+        "3",
+    )
+    for threshold, says in (
+        ("0.25", "values up to 0.25 are zero\n"),
+        ("off", "own gaps filled with 2 draws each\n"),
+    ):
+        out = tmp_path / f"made{threshold}"
+        code, said, err = call(capsys, *command, "--threshold", threshold, "--out", str(out))
+        assert (code, err) == (0, "")
+        assert said.endswith(says)
+    (piece,) = habitus.load(out).pieces()
+    assert set(piece.row.tolist()) == {4}
+    assert len(piece.cell) == (18 + 24) * len(StoredProfiles.open("test").axes.channels)
+    code, said, _ = call(
+        capsys, "complete", "runs/centre", "test", "--samples", "1", "--out", str(tmp_path / "own")
+    )
+    assert "centre filled with 1 draws each" in said
 
 
 def test_metrics_json_has_the_keys_of_the_issue(here):
@@ -242,6 +297,7 @@ def test_export_and_profile_give_the_same_profiles(here, capsys, tmp_path):
 def test_load_opens_runs_and_profiles_alike(here):
     assert isinstance(habitus.load("runs/vae"), habitus.Run)
     assert isinstance(habitus.load("profiles"), habitus.StoredProfiles)
+    assert isinstance(habitus.load("filled"), habitus.StoredCompleted)
     with pytest.raises(ValueError, match="expected a folder of habitus"):
         habitus.load("runs")
 

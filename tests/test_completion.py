@@ -526,6 +526,11 @@ class TestGaps:
         assert np.argwhere(missing.all((2, 3))).tolist() == [[3, 0], [11, 1]]
         assert missing.any((2, 3)).sum() == 2
 
+    def test_names_of_another_type_than_in_the_profiles(self, windowed, tmp_path):
+        (tmp_path / "gaps.csv").write_text("user,from,to\n7,2018-03-24,2018-03-25\n")
+        with pytest.raises(ValueError, match="users are int64, in the profiles string"):
+            read_missing(tmp_path / "gaps.csv", windowed)
+
     def test_an_array(self, windowed, tmp_path):
         for shape in (windowed.axes.shape, windowed.shape):
             missing = np.random.default_rng(0).random(shape) < 0.5

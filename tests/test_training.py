@@ -11,12 +11,15 @@ import torch
 
 from conftest import random_profiles
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
+from habitus.models.context_vae import ContextVAE, ContextVAEConfig
 from habitus.output import read_json
 from habitus.profiles.store import save
 from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
 from habitus.training import FitConfig, chosen_precision, fit
 from habitus.training import fitting as fitting_module
+from habitus.training.config import SCHEDULES, for_profiles, one_cycle
 
 SMALL = FitConfig(epochs=3, batch=32, chunk=16, precision="float32", accelerator="cpu", held_out=0.1)
 MODEL = BetaVAEConfig(latents=3)
@@ -90,6 +93,70 @@ def test_stopped_and_resumed_is_as_never_stopped(population, tmp_path, optimiser
     assert same(whole, resumed)
     assert whole.history == resumed.history
     assert not (tmp_path / "run" / CHECKPOINT).exists()
+
+
+SCHEDULED = dataclasses.replace(SMALL, schedule="one-cycle")
+CONTEXT = ContextMixtureConfig(width=8, heads=2, layers=1, features=4, dropout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"), [(BetaVAE, MODEL), (ContextVAE, ContextVAEConfig(latents=2)), (ContextMixture, CONTEXT)]
+)
+def test_stopped_and_resumed_on_a_schedule_is_as_never_stopped(population, tmp_path, kind, config):
+    whole = fit(kind, population, config, fit=SCHEDULED)
+    with pytest.raises(Stop):
+        fit(kind, population, config, fit=SCHEDULED, out=tmp_path / "run", on_progress=stop_at(150))
+    resumed = fit(kind, population, config, fit=SCHEDULED, out=tmp_path / "run", resume=True)
+    assert same(whole, resumed)
+    assert whole.history == resumed.history
+    assert not same(whole, fit(kind, population, config, fit=SMALL))
+
+
+def test_the_step_size_of_each_step_is_that_of_its_schedule(population, monkeypatch):
+    rates, step = [], fitting_module.Fitting.step
+
+    def spy(self, batch):
+        step(self, batch)
+        rates.append(self.optimiser.param_groups[0]["lr"] / SCHEDULED.learning_rate)
+
+    monkeypatch.setattr(fitting_module.Fitting, "step", spy)
+    fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SCHEDULED, epochs=10))
+    assert len(rates) == 40
+    np.testing.assert_allclose(rates, [one_cycle(done / 40) for done in range(40)])
+    assert rates[4] == max(rates) == 1
+    rates.clear()
+    fit(BetaVAE, population, MODEL, fit=SMALL)
+    assert set(rates) == {1.0}
+
+
+def test_one_cycle_rises_to_one_and_falls_to_zero():
+    assert set(SCHEDULES) == {"constant", "one-cycle"}
+    assert SCHEDULES["one-cycle"] is one_cycle
+    done = np.linspace(0, 1, 1001)
+    shares = np.array([one_cycle(each) for each in done])
+    assert (shares[0], shares[-1]) == (pytest.approx(0.04), pytest.approx(0, abs=1e-12))
+    top = int(shares.argmax())
+    assert (done[top], shares[top]) == (pytest.approx(0.1), pytest.approx(1))
+    assert (np.diff(shares[: top + 1]) > 0).all()
+    assert (np.diff(shares[top:]) < 0).all()
+    assert np.abs(np.diff(shares)).max() < 0.02  # without a jump
+    assert ((shares >= 0) & (shares <= 1)).all()
+
+
+def test_the_batch_that_is_meant_where_none_is_given():
+    for profiles, largest, expected in ((100, 128, 32), (14_800, 128, 128), (14_800, 500, 140), (10**6, 500, 500)):
+        settings = FitConfig(epochs=10, largest_batch=largest)
+        assert for_profiles(settings, profiles).batch == expected
+    assert for_profiles(FitConfig(batch=7), 10**6).batch == 7
+
+
+def test_a_model_says_which_settings_suit_it(population):
+    settings = FitConfig(
+        **{**ContextMixture.fit_defaults, "epochs": 1, "precision": "float32", "accelerator": "cpu"}
+    )
+    run = fit(ContextMixture, population, CONTEXT, fit=settings)
+    assert run.fit["schedule"] == "one-cycle"
+    assert {field.name for field in dataclasses.fields(FitConfig)} >= set(ContextMixture.fit_defaults)
 
 
 def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
@@ -199,6 +266,8 @@ def test_a_loss_that_explodes_is_one_clear_line(population):
         {"precision": "int8"},
         {"learning_rate": 0},
         {"held_out": 1},
+        {"schedule": "cosine"},
+        {"largest_batch": 0},
     ],
 )
 def test_impossible_settings_are_refused(setting):

@@ -32,7 +32,7 @@ def tiny(axes: Axes = TINY, **settings: object) -> ContextMixture:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-        model.active.bias.add_(2.5)
+        model.pattern.add_(2.5)
         gains = model.state.bias.unflatten(0, (model.config.day_states, -1))[:, -1]
         gains.copy_(torch.linspace(-1.5, 1.5, len(gains)))
     return model

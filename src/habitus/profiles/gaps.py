@@ -91,6 +91,8 @@ def read_missing(path: Path | str, profiles: Population) -> BoolArray | MissingC
             raise ValueError(
                 f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(table.column_names)}"
             )
+    if not len(table):
+        raise ValueError(f"{path}: there is no gap in it; expected one per row")
     return _gaps(path, table, profiles)
 
 
@@ -104,6 +106,8 @@ def _array(path: Path, profiles: Population) -> BoolArray:
     shapes = (profiles.axes.shape, (len(profiles), *profiles.axes.shape))
     if missing.shape not in shapes:
         raise ValueError(f"{path}: expected a mask of shape {shapes[0]} or {shapes[1]}, got {missing.shape}")
+    if not missing.any():
+        raise ValueError(f"{path} hides no cell; there is nothing to fill")
     return missing
 
 
