@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from habitus.events import EventLog
     from habitus.folders import load
     from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+    from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
     from habitus.models.context_vae import ContextVAE, ContextVAEConfig
     from habitus.parts.shapes import Axes
     from habitus.profiles.build import ProfileConfig, profile
@@ -46,6 +47,8 @@ _HOME = {
     "BetaVAE": "habitus.models.beta_vae",
     "BetaVAEConfig": "habitus.models.beta_vae",
     "Completed": "habitus.profiles.completed",
+    "ContextMixture": "habitus.models.context_mixture",
+    "ContextMixtureConfig": "habitus.models.context_mixture",
     "ContextVAE": "habitus.models.context_vae",
     "ContextVAEConfig": "habitus.models.context_vae",
     "Description": "habitus.describe",
@@ -72,6 +75,8 @@ __all__ = [
     "BetaVAE",
     "BetaVAEConfig",
     "Completed",
+    "ContextMixture",
+    "ContextMixtureConfig",
     "ContextVAE",
     "ContextVAEConfig",
     "Description",
