@@ -30,12 +30,20 @@ def tiny(axes: Axes = TINY, **settings: object) -> ContextMixture:
     torch.manual_seed(3)
     model = ContextMixture(axes, ContextMixtureConfig(**{**SMALL, **settings})).eval()
     with torch.no_grad():
+        model.count.bias.copy_(-0.5 * torch.arange(BINS).repeat(len(axes.channels)))
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
         model.pattern.add_(2.5)
-        gains = model.state.bias.unflatten(0, (model.config.day_states, -1))[:, -1]
-        gains.copy_(torch.linspace(-1.5, 1.5, len(gains)))
+        model.day.weight.mul_(0.3)  # so that no state is hardly ever taken
+        set_gains(model, torch.linspace(-1.5, 1.5, model.config.day_states))
     return model
+
+
+def set_gains(model: ContextMixture, gains: torch.Tensor) -> None:
+    """Give each of a day's states a gain of counts of its own, whatever the context."""
+    weight, bias = (part.unflatten(0, (len(gains), -1))[:, -1] for part in (model.state.weight, model.state.bias))
+    weight.zero_()
+    bias.copy_(gains)
 
 
 def noise(seed: int = 0) -> Generator:
@@ -198,11 +206,7 @@ class TestDraws:
         """The point forecast is E[y min(1, p/y)^2], but for the gain, of which a mean over states is taken."""
         model, x, cell = tiny(), counts(1, mean=3.0), (0, 2, 1, 0)
         with torch.no_grad():
-            model.state.weight[-1].zero_()
-            for state in range(model.config.day_states):  # one gain for all states, so that the mean is exact
-                row = (state + 1) * (TINY.slots + 2) - 1
-                model.state.weight[row].zero_()
-                model.state.bias[row] = 0.2
+            set_gains(model, torch.full((model.config.day_states,), 0.2))  # one for all, so that the mean is exact
             missing = holes(cell)
             peak = context_of(x, missing).peak.item()
             found = model.complete(x, missing, 1, noise()).mean.item()
