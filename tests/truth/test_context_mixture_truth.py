@@ -20,8 +20,6 @@ from habitus.training import FitConfig, fit
 TINY = Axes(dt.date(2018, 2, 1), 3, 720, ("a",))
 SMALL = {"width": 8, "heads": 2, "layers": 1, "features": 4, "day_states": 2, "user_states": 2, "mask": "cells:0.5"}
 # BinnedCounts.log_prob gathers without broadcasting values [n, 1] against logits [n, M, V].
-FIRST_STATE_ONLY = pytest.mark.xfail(strict=True, reason="the log-probability of counts is that of the first state")
-COUNTS_IN_BINARY = pytest.mark.xfail(strict=True, reason="binary pictures have counts, too")
 MOST = 32  # counts beyond it have nothing to do with the tests of the mean
 
 
@@ -102,7 +100,6 @@ def counts(size: int, axes: Axes = TINY, seed: int = 0, mean: float = 1.5) -> to
 
 
 class TestLogProb:
-    @FIRST_STATE_ONLY
     def test_states_are_summed_as_in_a_loop(self):
         model, x = tiny(), counts(5, mean=4.0)
         missing = torch.rand(5, *TINY.shape, generator=noise(1)) < 0.6
@@ -112,8 +109,6 @@ class TestLogProb:
             found = model.log_prob(x, missing)
             p = model.conditional(x, missing)
             np.testing.assert_allclose(found, slow_log_prob(model, p, x, missing), rtol=1e-5)
-
-    @FIRST_STATE_ONLY
     def test_more_states_and_channels(self):
         axes = Axes(dt.date(2018, 2, 1), 3, 720, ("a", "b"))
         model, x = tiny(axes, day_states=3, user_states=1), counts(4, axes)
@@ -134,8 +129,6 @@ class TestLogProb:
         for pair in ([(0, 1, 0, 0), (0, 1, 1, 0)], [(0, 1, 0, 0), (0, 2, 0, 0)]):
             table = torch.tensor([[outcome(model, x, pair, values) for values in ((a, 0), (a, 1))] for a in (0, 1)])
             assert abs(table[0, 0] * table[1, 1] / (table[0, 1] * table[1, 0]) - 1) > 1e-4
-
-    @COUNTS_IN_BINARY
     def test_binary_pictures_sum_to_one(self):
         model = tiny(normalisation="binary")
         x = (counts(1) > 0).float()
@@ -170,7 +163,6 @@ def over_all_pictures(model: ContextMixture, x: torch.Tensor, cells: list[tuple[
 
 
 class TestDraws:
-    @COUNTS_IN_BINARY
     def test_binary_pictures_come_as_often_as_they_are_probable(self):
         self.check(tiny(normalisation="binary"), (counts(1) > 0).float())
 
@@ -191,8 +183,6 @@ class TestDraws:
         pictures = ((draws > 0).long() @ (2 ** torch.arange(len(FOUR) - 1, -1, -1))).numpy()
         seen = np.bincount(pictures, minlength=2 ** len(FOUR))
         assert scipy.stats.chisquare(seen, expected * (samples / expected.sum())).pvalue > 1e-4
-
-    @FIRST_STATE_ONLY
     def test_counts_come_as_often_as_they_are_probable(self):
         model, x, cell = tiny(), counts(1), (0, 2, 1, 0)
         draws = many_draws(model, x, [cell])[:, 0]

@@ -50,6 +50,9 @@ class Model(nn.Module, ABC):
     def exact_zeros(self) -> bool:
         """Whether drawn profiles have true zeros, so that no threshold is needed."""
 
+    def start_from(self, x: Tensor) -> None:
+        """Set weights from some training profiles [B, D, S, C] before the first step; most models need not."""
+
     @abstractmethod
     def loss(self, x: Tensor, generator: Generator) -> Loss:
         """The loss on profiles [B, D, S, C] in ``unit``; ``generator`` supplies all randomness."""

@@ -26,13 +26,14 @@ from torch.nn import functional
 from habitus.models.base import CompletingModel, Completion, Loss
 from habitus.models.checks import one_of
 from habitus.models.holes import check_same_mask, drawn_mask, last_days
-from habitus.parts.counts import BINS, BinnedCounts
+from habitus.parts.counts import BINS, BinnedCounts, bin_of
 from habitus.parts.days import DayEncoder, DayRecall, context_of
 from habitus.parts.masks import parse_mask
-from habitus.parts.shapes import Axes, BoolArray
+from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
 
 EMPTY = -3.0  # logit of a cell before any learning: logs leave nearly all of them empty
-FALLING = 0.5  # and by how much each bin of counts is less likely than the one before
+FALLING = 1.5  # and how much less likely each bin of counts is than the one before: bins never seen must stay rare
+PRIOR_PROFILES = 1.0  # weight of a channel's overall rate in each cell's, and of the falling bins in a channel's
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class ContextMixture(CompletingModel):
         self.mask = parse_mask(c.mask, axes)
         self.encoder = DayEncoder(axes, c.width, c.layers, c.heads, c.dropout)
         self.recall = DayRecall(axes, c.width, c.heads, c.features, c.dropout)
-        self.active = nn.Conv1d(c.features, channels, 1)
+        self.active = nn.Conv1d(c.features, channels, 1, bias=False)
+        self.week = nn.Parameter(torch.full((min(axes.days, DAYS_PER_WEEK), slots, channels), EMPTY))
         self.pattern = nn.Parameter(0.3 * torch.randn(c.day_states, slots, channels))
         self.state = nn.Linear(c.width, c.day_states * (slots + channels + 1))
         self.day = nn.Linear(c.width, c.day_states * c.user_states)
@@ -116,9 +118,30 @@ class ContextMixture(CompletingModel):
         """Nearly empty pictures of small counts."""
         with torch.no_grad():
             self.active.weight.mul_(0.3)
-            self.active.bias.fill_(EMPTY)  # pyright: ignore[reportOptionalMemberAccess]
             self.count.weight.mul_(0.3)
             self.count.bias.copy_(-FALLING * torch.arange(BINS).repeat(len(self.axes.channels)))
+
+    def start_from(self, x: Tensor) -> None:
+        """Take each cell's log odds by weekday, and each channel's counts, from training profiles [B, D, S, C]."""
+        active = (x > 0).float()
+        with torch.no_grad():
+            overall = active.mean((0, 1, 2)).clamp(1e-6, 0.5)
+            for day, cells in enumerate(self.week):
+                mine = active[:, day :: len(self.week)].flatten(0, 1)
+                share = (mine.sum(0) + PRIOR_PROFILES * overall) / (len(mine) + PRIOR_PROFILES)
+                cells.copy_(torch.logit(share.clamp(1e-6, 1 - 1e-6)))
+            self.count.bias.copy_(self._counts_of(x).flatten())
+
+    def _counts_of(self, x: Tensor) -> Tensor:
+        """Log shares of the bins of each channel's counts, [C, V]; above the largest that is seen they fall off."""
+        falling = torch.softmax(-FALLING * torch.arange(float(BINS)), 0)
+        rows = []
+        for values in x.unbind(-1):
+            seen = torch.bincount(bin_of(values[values > 0]), minlength=BINS) + PRIOR_PROFILES * falling
+            top = int((seen >= 1).nonzero().max()) if (seen >= 1).any() else 0
+            above = (torch.arange(BINS) - top).clamp(min=0)
+            rows.append(torch.log(torch.where(above > 0, seen[top], seen)) - FALLING * above)
+        return torch.stack(rows)
 
     @property
     def unit(self) -> str:
@@ -150,11 +173,20 @@ class ContextMixture(CompletingModel):
         truth = x[missing.flatten(2).any(2)]
         day, slot, channel = ((truth > 0) & p.missing).nonzero(as_tuple=True)
         empty = -torch.where(p.missing[:, None], functional.softplus(p.logits), 0.0).flatten(2).sum(2)  # [N, M]
-        count = self.counts(p.features[day, :, slot], channel, p.gain[day])
-        of_active = p.logits[day, :, slot, channel] + count.log_prob(truth[day, slot, channel][:, None])
+        of_active = p.logits[day, :, slot, channel] + self._log_prob_of_counts(p, (day, slot, channel), truth)
         of_state = empty.index_add(0, day, of_active)
         of_day = torch.logsumexp(of_state[..., None] + p.log_pi, 1)  # [N, U]
         return torch.logsumexp(p.log_omega.index_add(0, p.profile, of_day), -1)
+
+    def _log_prob_of_counts(self, p: Conditional, cells: Cells, truth: Tensor) -> Tensor:
+        """Log p of the counts [N, S, C] of n active cells in each state of their day, [n, M]."""
+        if self.unit == "binary":
+            return torch.zeros(1, device=truth.device)
+        day, slot, channel = cells
+        logits = self.count(p.features[day, :, slot]).float().unflatten(1, (-1, BINS))
+        mine = logits[torch.arange(len(channel), device=channel.device), channel]
+        counts = BinnedCounts(mine[:, None] + p.gain[day][..., None] * self.slope)
+        return counts.log_prob(truth[cells][:, None].expand(counts.batch_shape))
 
     def conditional(self, x: Tensor, missing: Tensor) -> Conditional:
         """p(x_R|x_C); what stands in missing cells is not read."""
@@ -163,25 +195,19 @@ class ContextMixture(CompletingModel):
         profile, day = missing.flatten(2).any(2).nonzero(as_tuple=True)
         of_day = h[profile, day]
         features = self.recall(h, context, (profile, day))
-        logits, gain = self._states(of_day, features)
+        logits, gain = self._states(of_day, features, day)
         log_pi = self.day(of_day).float().unflatten(1, (-1, self.config.user_states)).log_softmax(1)
         log_omega = self.user(h.mean(1)).float().log_softmax(-1)
         hole = missing[profile, day]
         return Conditional(profile, hole, log_omega, log_pi, logits, features.float(), gain, context.peak)
 
-    def _states(self, of_day: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    def _states(self, of_day: Tensor, features: Tensor, day: Tensor) -> tuple[Tensor, Tensor]:
         """Logits [N, M, S, C] of cells in each state of their day, and its gain [N, M]."""
         slots, channels = self.axes.slots, len(self.axes.channels)
         state = self.state(of_day).float().unflatten(1, (self.config.day_states, -1))
         by_slot, by_channel, gain = state.split([slots, channels, 1], -1)
-        shared = self.active(features).float().transpose(1, 2)[:, None]
+        shared = (self.active(features).float().transpose(1, 2) + self.week[day % len(self.week)])[:, None]
         return shared + self.pattern + by_slot[..., None] + by_channel[..., None, :], gain[..., 0]
-
-    def counts(self, features: Tensor, channel: Tensor, gain: Tensor) -> BinnedCounts:
-        """Counts of n active cells in each of some states, [n, M], for gains [n, M]."""
-        logits = self.count(features).float().unflatten(1, (-1, BINS))
-        mine = logits[torch.arange(len(channel), device=channel.device), channel]
-        return BinnedCounts(mine[:, None] + gain[..., None] * self.slope)
 
     def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
         """Draw the user's state, the days' states, then the missing cells.
@@ -190,31 +216,51 @@ class ContextMixture(CompletingModel):
         pictures" 5.3.3), is least: a count y above the known peak p counts as p^2 / y, as it is the peak then.
         """
         p = self.conditional(x, missing)
-        where = p.missing.nonzero(as_tuple=True)
-        chances = p.logits.movedim(1, -1)[where].sigmoid()  # [R, M], R missing cells
-        draws = torch.stack([self._draw(p, where, chances, generator) for _ in range(samples)])
-        return Completion(self._point(p, where, chances), draws)
+        cells = p.missing.nonzero(as_tuple=True)
+        chances = p.logits.movedim(1, -1)[cells].sigmoid()  # [R, M], R missing cells
+        log_shares = self._log_shares(p)
+        draws = torch.zeros(samples, len(chances), device=x.device)
+        hits = [self._hits(p, cells, chances, generator) for _ in range(samples)]
+        counts = self._drawn_counts(p, cells, log_shares, torch.cat(hits, 1), generator)
+        for draw, (hit, _), count in zip(draws, hits, counts.split([hit.shape[1] for hit in hits]), strict=True):
+            draw[hit] = count
+        return Completion(self._point(p, cells, chances, log_shares), draws)
 
-    def _draw(self, p: Conditional, where: Cells, chances: Tensor, generator: Generator) -> Tensor:
-        """The missing cells, once, [R]."""
+    def _log_shares(self, p: Conditional) -> Tensor:
+        """Logits of the bins of every cell's counts, before the gain of the day's state, [N, S, C, V]."""
+        return self.count(p.features.transpose(1, 2)).unflatten(-1, (-1, BINS))
+
+    def _hits(self, p: Conditional, cells: Cells, chances: Tensor, generator: Generator) -> Tensor:
+        """Which missing cells are active in one draw, and the state of their day, [2, hits]."""
         user = torch.multinomial(p.log_omega.exp(), 1, generator=generator)[p.profile]  # [N, 1]
         pi = p.log_pi.gather(2, user[:, None].expand(-1, p.log_pi.shape[1], -1))[..., 0].exp()
-        state = torch.multinomial(pi, 1, generator=generator)  # [N, 1]
-        chance = chances.gather(1, state[where[0]])[:, 0]
+        state = torch.multinomial(pi, 1, generator=generator)[:, 0][cells[0]]
+        chance = chances.gather(1, state[:, None])[:, 0]
         noise = torch.rand(chance.shape, generator=generator, device=chance.device)
         hit = (noise < chance).nonzero()[:, 0]
-        day, slot, channel = (index[hit] for index in where)
-        counts = self.counts(p.features[day, :, slot], channel, p.gain[day].gather(1, state[day]))
-        out = torch.zeros_like(chance)
-        out[hit] = BinnedCounts(counts.log_shares[:, 0]).draw(generator)
-        return out
+        return torch.stack([hit, state[hit]])
 
-    def _point(self, p: Conditional, where: Cells, chances: Tensor) -> Tensor:
-        """Expected relative value of each missing cell, [R]; of the days' gains their mean over states is taken."""
-        weight = (p.log_pi + p.log_omega[p.profile][:, None]).logsumexp(2).exp()[where[0]] * chances  # [R, M]
-        gain = (weight * p.gain[where[0]]).sum(1) / weight.sum(1)
-        counts = self.counts(p.features.transpose(1, 2)[where[:2]], where[2], gain[:, None])
-        return weight.sum(1) * counts.relative_mean(p.peak[p.profile][where[0]][:, None])[:, 0]
+    def _drawn_counts(
+        self, p: Conditional, cells: Cells, logits: Tensor, hits: Tensor, generator: Generator
+    ) -> Tensor:
+        """A count for each active cell, [hits]."""
+        if self.unit == "binary":
+            return torch.ones(hits.shape[1], device=logits.device)
+        cell = tuple(index[hits[0]] for index in cells)
+        gain = p.gain[cell[0], hits[1]]
+        return BinnedCounts(logits[cell] + gain[:, None] * self.slope).draw(generator)
+
+    def _point(self, p: Conditional, cells: Cells, chances: Tensor, logits: Tensor) -> Tensor:
+        """Expected relative value of each missing cell, [R]; of a day's gains their mean over states is taken."""
+        weight = (p.log_pi + p.log_omega[p.profile][:, None]).logsumexp(2).exp()  # [N, M]
+        active = (weight[cells[0]] * chances).sum(1)
+        if self.unit == "binary":
+            return active
+        busy = weight * torch.where(p.missing[:, None], p.logits.sigmoid(), 0.0).flatten(2).sum(2)
+        gain = (busy * p.gain).sum(1) / busy.sum(1)
+        values = BinnedCounts.relative_values(p.peak)[p.profile]  # [N, V]
+        shares = (logits + gain[:, None, None, None] * self.slope).softmax(-1)
+        return active * torch.einsum("nscv,nv->nsc", shares, values)[cells]
 
 
 Cells = tuple[Tensor, ...]  # day, slot and channel of cells

@@ -24,6 +24,11 @@ def bin_edges() -> tuple[Tensor, Tensor]:
     return torch.cat([torch.ones(1), last[:-1] + 1]), last
 
 
+def bin_of(counts: Tensor) -> Tensor:
+    """The bin of each count."""
+    return torch.bucketize(counts.contiguous(), bin_edges()[1][:-1].to(counts.device))
+
+
 class BinnedCounts(Distribution):
     """Counts of at least one.
 
@@ -39,8 +44,8 @@ class BinnedCounts(Distribution):
         super().__init__(logits.shape[:-1], validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability of each count [...]."""
-        where = torch.bucketize(value, self.last[:-1])
+        """Log-probability of each count, [...] or what broadcasts against it."""
+        where = bin_of(value).expand(self.batch_shape)
         log_share = self.log_shares.gather(-1, where[..., None])[..., 0]
         return log_share - torch.log(self.last - self.first + 1)[where]
 
@@ -56,19 +61,18 @@ class BinnedCounts(Distribution):
         first, last = self.first[where], self.last[where]
         return torch.minimum(first + torch.floor(within * (last - first + 1)), last)
 
-    def relative_mean(self, peak: Tensor) -> Tensor:
-        """E[y min(1, peak/y)^2], [...]: what y contributes where errors are in shares of the larger of both.
+    @staticmethod
+    def relative_values(peak: Tensor) -> Tensor:
+        """Mean over each bin's counts y of y min(1, peak/y)^2, [..., V], in closed form.
+
+        That is what y contributes where errors are in shares of the larger of both. Sums of 1/y are digammas.
 
         Args:
-            peak: Largest count otherwise known, one or more, that broadcasts against [...].
+            peak: Largest count otherwise known, one or more, [...].
         """
-        return (self.log_shares.exp() * relative_values(peak, self.first, self.last)).sum(-1)
-
-
-def relative_values(peak: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Mean over each bin's counts y of y min(1, peak/y)^2, [..., V]: sums of y, and of 1/y as digammas."""
-    cap = peak[..., None]
-    within = torch.minimum(torch.maximum(cap.floor(), first - 1), last)
-    below = (within * (within + 1) - first * (first - 1)) / 2
-    above = cap**2 * (torch.digamma(last + 1) - torch.digamma(within + 1))
-    return (below + above) / (last - first + 1)
+        cap = peak[..., None]
+        first, last = (edge.to(peak.device) for edge in bin_edges())
+        within = torch.minimum(torch.maximum(cap.floor(), first - 1), last)
+        below = (within * (within + 1) - first * (first - 1)) / 2
+        above = cap**2 * (torch.digamma(last + 1) - torch.digamma(within + 1))
+        return (below + above) / (last - first + 1)

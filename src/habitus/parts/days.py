@@ -32,6 +32,16 @@ class Context(NamedTuple):
         """1 where something is known to have happened, [B, D, S, C]."""
         return (self.counts > 0).to(self.counts.dtype)
 
+    @property
+    def amounts(self) -> Tensor:
+        """How much a user does at a time, [B, C + 1]: log peak, and each channel's mean log count of active cells.
+
+        A channel that is not known to be active takes the mean over all.
+        """
+        sums, cells = torch.log(self.counts.clamp(min=1)).sum((1, 2)), self.active.sum((1, 2))  # [B, C]
+        overall = sums.sum(1, keepdim=True) / cells.sum(1, keepdim=True).clamp(min=1)
+        return torch.cat([torch.log(self.peak)[:, None], (sums + overall) / (cells + 1)], 1)
+
 
 def context_of(x: Tensor, missing: Tensor) -> Context:
     """The known part of profiles [B, D, S, C]; values of missing cells are not read."""
@@ -119,7 +129,7 @@ class DayRecall(nn.Module):
         self.slots, channels = axes.slots, len(axes.channels)
         self.attention = DayAttention(width, heads, axes.days)
         self.from_token = nn.Linear(width, self.slots * FEATURE_CHANNELS)
-        seen = 2 * heads * channels + FEATURE_CHANNELS + 2 * channels
+        seen = 2 * heads * channels + FEATURE_CHANNELS + 3 * channels + 1
         self.near = nn.Conv1d(seen, features, 5, padding=2)
         self.nearer = nn.Conv1d(features, features, 3, padding=1)
         self.dropout = nn.Dropout1d(dropout)
@@ -129,7 +139,8 @@ class DayRecall(nn.Module):
         recalled = self._recalled(h, context, day)
         token = self.from_token(h[day]).unflatten(1, (FEATURE_CHANNELS, self.slots))
         here = (part[day].transpose(1, 2) for part in (context.active, context.known))
-        z = self.dropout(functional.relu(self.near(torch.cat([recalled, token, *here], 1))))
+        amounts = context.amounts[day[0], :, None].expand(-1, -1, self.slots)
+        z = self.dropout(functional.relu(self.near(torch.cat([recalled, token, *here, amounts], 1))))
         return z + functional.relu(self.nearer(z))
 
     def _recalled(self, h: Tensor, context: Context, day: tuple[Tensor, Tensor]) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
+from habitus.allocator import keep_freed_memory
 from habitus.evaluation.threshold import fit_zero_threshold
 from habitus.models.base import CompletingModel
 from habitus.parts.masks import FixedMask, Mask, parse_mask
@@ -26,7 +27,7 @@ from habitus.profiles.sparse import Profiles, concat, offsets
 from habitus.run import Run
 
 PIECE_VALUES = 1 << 23  # draws made together: 32 MiB
-MOST_PROFILES = 512
+MOST_PROFILES = 128  # in a processor's cache
 THRESHOLD_PROFILES = 4096
 
 Progress = Callable[[int], None]
@@ -124,6 +125,7 @@ class Completing:
         if not len(profiles):
             raise ValueError("expected profiles to complete, got none")
         self.mask, self.given = _mask(model, profiles, config.mask, missing)
+        keep_freed_memory()
         self.model = in_memory_format(model, torch.channels_last).eval()
         self.axes = profiles.axes.with_unit(model.unit)
         self.size = min(MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * self._missing_each)))

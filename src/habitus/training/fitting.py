@@ -17,6 +17,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
+from habitus.allocator import keep_freed_memory
 from habitus.evaluation.summary import summarise
 from habitus.history import History
 from habitus.models.base import LatentModel, Loss, Model
@@ -34,7 +35,6 @@ from habitus.run import (
     save_tensors,
     write_run_header,
 )
-from habitus.training.allocator import keep_freed_memory
 from habitus.training.config import OPTIMISERS, SCHEDULES, FitConfig, chosen_precision, for_profiles
 
 CHECKPOINT_SECONDS = 20.0
@@ -42,6 +42,7 @@ CURVE_POINTS = 2000  # of the training loss in the history
 HELD_OUT_POINTS = 40  # of the held-out loss
 HELD_OUT_PROFILES = 4096
 MIXTURE_PROFILES = 20_000
+START_PROFILES = 4096  # that a model may take its first weights from
 
 Progress = Callable[[int, int, float], None]
 
@@ -83,6 +84,7 @@ class Fitting:
         keep_freed_memory()
         self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
         self.train_batches, self.held_out = _sets(data, model.unit, settings)
+        model.start_from(torch.from_numpy(self.train_batches.sample(START_PROFILES).dense()))
         # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.
         in_memory_format(model, torch.channels_last)
         optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)

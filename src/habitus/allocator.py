@@ -1,4 +1,4 @@
-"""Memory that is freed stays with the process, which a fit needs back in the next moment."""
+"""Memory that is freed stays with the process, which needs it back in the next moment."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ MMAP_BYTES, TRIM_BYTES = 32 * 2**20, 2**30
 def keep_freed_memory() -> bool:
     """Have glibc keep up to 1 GiB of freed memory instead of giving it back to the system at once.
 
-    Each chunk of a fit allocates the same hundred megabytes as the one before. Given back and taken again, the
-    system clears every page anew, which took up to a third of the time. Holds for the whole process.
+    Each chunk of a fit, or of profiles that are completed, allocates the same hundred megabytes as the one before.
+    Given back and taken again, the system clears every page anew, which took up to a third of the time. Holds for
+    the whole process.
 
     Returns:
         Whether that is so: false on a system without glibc.
