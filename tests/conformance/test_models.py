@@ -184,9 +184,7 @@ class TestCompletingModel:
             assert torch.isfinite(values).all()
             assert (values >= 0).all()
 
-    def test_draws_are_in_the_unit(self, kind, config, request):
-        if (kind, config.normalisation) == (ContextMixture, "binary"):
-            request.applymarker(pytest.mark.xfail(strict=True, reason="counts are drawn where it is whether"))
+    def test_draws_are_in_the_unit(self, kind, config):
         model = made(kind, config, AXES[1]).eval()
         draws = completed(model, batch(model), hole(model)).draws
         if model.unit == "count":

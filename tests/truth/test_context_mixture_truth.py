@@ -109,6 +109,7 @@ class TestLogProb:
             found = model.log_prob(x, missing)
             p = model.conditional(x, missing)
             np.testing.assert_allclose(found, slow_log_prob(model, p, x, missing), rtol=1e-5)
+
     def test_more_states_and_channels(self):
         axes = Axes(dt.date(2018, 2, 1), 3, 720, ("a", "b"))
         model, x = tiny(axes, day_states=3, user_states=1), counts(4, axes)
@@ -129,6 +130,7 @@ class TestLogProb:
         for pair in ([(0, 1, 0, 0), (0, 1, 1, 0)], [(0, 1, 0, 0), (0, 2, 0, 0)]):
             table = torch.tensor([[outcome(model, x, pair, values) for values in ((a, 0), (a, 1))] for a in (0, 1)])
             assert abs(table[0, 0] * table[1, 1] / (table[0, 1] * table[1, 0]) - 1) > 1e-4
+
     def test_binary_pictures_sum_to_one(self):
         model = tiny(normalisation="binary")
         x = (counts(1) > 0).float()
@@ -183,6 +185,7 @@ class TestDraws:
         pictures = ((draws > 0).long() @ (2 ** torch.arange(len(FOUR) - 1, -1, -1))).numpy()
         seen = np.bincount(pictures, minlength=2 ** len(FOUR))
         assert scipy.stats.chisquare(seen, expected * (samples / expected.sum())).pvalue > 1e-4
+
     def test_counts_come_as_often_as_they_are_probable(self):
         model, x, cell = tiny(), counts(1), (0, 2, 1, 0)
         draws = many_draws(model, x, [cell])[:, 0]
@@ -237,6 +240,29 @@ def over_activity(model: ContextMixture, x: torch.Tensor, cells: list[tuple[int,
     return out
 
 
+def relative_mean(binned: BinnedCounts, peak: float) -> torch.Tensor:
+    """E[y min(1, peak/y)^2]."""
+    return binned.log_shares.exp() @ BinnedCounts.relative_values(torch.tensor(peak))
+
+
+class TestStart:
+    def test_weights_start_from_the_profiles(self):
+        rng = np.random.default_rng(0)
+        rates = rng.uniform(0.05, 0.4, (7, 2, 1))
+        x = torch.from_numpy((rng.random((2000, 14, 2, 1)) < np.tile(rates, (2, 1, 1))).astype(np.float32))
+        model = ContextMixture(Axes(dt.date(2018, 1, 1), 14, 720, ("a",)))
+        model.start_from(3 * x)
+        np.testing.assert_allclose(torch.sigmoid(model.week).detach().numpy(), rates, atol=0.03)
+        shares = model.count.bias.detach().softmax(0)
+        assert shares.argmax() == 2
+        assert (shares[3:].diff() < 0).all()
+
+    def test_without_any_activity_nothing_is_infinite(self):
+        model = ContextMixture(Axes(dt.date(2018, 1, 1), 8, 720, ("a", "b")))
+        model.start_from(torch.zeros(5, 8, 2, 2))
+        assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+
 class TestBinnedCounts:
     @pytest.fixture
     def binned(self) -> BinnedCounts:
@@ -264,11 +290,11 @@ class TestBinnedCounts:
             assert binned.mean[number].item() == pytest.approx(chances @ values, rel=1e-5)
             for peak in (1.0, 3.0, 6.0, 8.0, 100.0, 5000.0):
                 relative = values * np.minimum(1, peak / values) ** 2
-                found = binned.relative_mean(torch.full((3,), peak))[number].item()
+                found = relative_mean(binned, peak)[number].item()
                 assert found == pytest.approx(chances @ relative, rel=2e-3), peak
 
     def test_a_large_peak_leaves_the_mean(self, binned):
-        torch.testing.assert_close(binned.relative_mean(torch.full((3,), 1e6)), binned.mean, rtol=1e-4, atol=0)
+        torch.testing.assert_close(relative_mean(binned, 1e6), binned.mean, rtol=1e-4, atol=0)
 
     def test_draws_come_as_often_as_they_are_probable(self, binned):
         size = 30_000

@@ -26,7 +26,7 @@ from torch.nn import functional
 from habitus.models.base import CompletingModel, Completion, Loss
 from habitus.models.checks import one_of
 from habitus.models.holes import check_same_mask, drawn_mask, last_days
-from habitus.parts.counts import BINS, BinnedCounts, bin_of
+from habitus.parts.counts import BINS, BinnedCounts, bin_of, choose
 from habitus.parts.days import DayEncoder, DayRecall, context_of
 from habitus.parts.masks import parse_mask
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
@@ -218,39 +218,43 @@ class ContextMixture(CompletingModel):
         p = self.conditional(x, missing)
         cells = p.missing.nonzero(as_tuple=True)
         chances = p.logits.movedim(1, -1)[cells].sigmoid()  # [R, M], R missing cells
-        log_shares = self._log_shares(p)
+        states = self._drawn_states(p, samples, generator)
+        hits = [_hits(chances, states[cells[0], number], generator) for number in range(samples)]
+        slots = self._slots(p)
+        counts = self._drawn_counts(p, slots, cells, torch.cat(hits, 1), generator)
         draws = torch.zeros(samples, len(chances), device=x.device)
-        hits = [self._hits(p, cells, chances, generator) for _ in range(samples)]
-        counts = self._drawn_counts(p, cells, log_shares, torch.cat(hits, 1), generator)
         for draw, (hit, _), count in zip(draws, hits, counts.split([hit.shape[1] for hit in hits]), strict=True):
             draw[hit] = count
-        return Completion(self._point(p, cells, chances, log_shares), draws)
+        return Completion(self._point(p, slots, cells, chances), draws)
 
-    def _log_shares(self, p: Conditional) -> Tensor:
-        """Logits of the bins of every cell's counts, before the gain of the day's state, [N, S, C, V]."""
-        return self.count(p.features.transpose(1, 2)).unflatten(-1, (-1, BINS))
+    def _drawn_states(self, p: Conditional, samples: int, generator: Generator) -> Tensor:
+        """A state for each day and draw, [N, K]."""
+        omega = p.log_omega.exp().repeat_interleave(samples, 0)
+        user = choose(omega, generator).view(-1, samples)[p.profile]  # [N, K]
+        pi = p.log_pi.exp().gather(2, user[:, None].expand(-1, p.log_pi.shape[1], -1)).transpose(1, 2)
+        return choose(pi.flatten(0, 1), generator).view(-1, samples)
 
-    def _hits(self, p: Conditional, cells: Cells, chances: Tensor, generator: Generator) -> Tensor:
-        """Which missing cells are active in one draw, and the state of their day, [2, hits]."""
-        user = torch.multinomial(p.log_omega.exp(), 1, generator=generator)[p.profile]  # [N, 1]
-        pi = p.log_pi.gather(2, user[:, None].expand(-1, p.log_pi.shape[1], -1))[..., 0].exp()
-        state = torch.multinomial(pi, 1, generator=generator)[:, 0][cells[0]]
-        chance = chances.gather(1, state[:, None])[:, 0]
-        noise = torch.rand(chance.shape, generator=generator, device=chance.device)
-        hit = (noise < chance).nonzero()[:, 0]
-        return torch.stack([hit, state[hit]])
+    def _slots(self, p: Conditional) -> Slots:
+        """Logits of counts of the slots with something missing."""
+        day, slot = p.missing.any(2).nonzero(as_tuple=True)
+        number = torch.zeros(p.missing.shape[:2], dtype=torch.long, device=day.device)
+        number[day, slot] = torch.arange(len(day), device=day.device)
+        logits = self.count(p.features[day, :, slot]).float().unflatten(1, (-1, BINS))
+        return Slots(day, number, logits)
 
     def _drawn_counts(
-        self, p: Conditional, cells: Cells, logits: Tensor, hits: Tensor, generator: Generator
+        self, p: Conditional, slots: Slots, cells: Cells, hits: Tensor, generator: Generator
     ) -> Tensor:
         """A count for each active cell, [hits]."""
         if self.unit == "binary":
-            return torch.ones(hits.shape[1], device=logits.device)
-        cell = tuple(index[hits[0]] for index in cells)
-        gain = p.gain[cell[0], hits[1]]
-        return BinnedCounts(logits[cell] + gain[:, None] * self.slope).draw(generator)
+            return torch.ones(hits.shape[1], device=hits.device)
+        day, slot, channel = (index[hits[0]] for index in cells)
+        gain = p.gain[day, hits[1]]
+        return BinnedCounts(slots.logits[slots.number[day, slot], channel] + gain[:, None] * self.slope).draw(
+            generator
+        )
 
-    def _point(self, p: Conditional, cells: Cells, chances: Tensor, logits: Tensor) -> Tensor:
+    def _point(self, p: Conditional, slots: Slots, cells: Cells, chances: Tensor) -> Tensor:
         """Expected relative value of each missing cell, [R]; of a day's gains their mean over states is taken."""
         weight = (p.log_pi + p.log_omega[p.profile][:, None]).logsumexp(2).exp()  # [N, M]
         active = (weight[cells[0]] * chances).sum(1)
@@ -259,8 +263,25 @@ class ContextMixture(CompletingModel):
         busy = weight * torch.where(p.missing[:, None], p.logits.sigmoid(), 0.0).flatten(2).sum(2)
         gain = (busy * p.gain).sum(1) / busy.sum(1)
         values = BinnedCounts.relative_values(p.peak)[p.profile]  # [N, V]
-        shares = (logits + gain[:, None, None, None] * self.slope).softmax(-1)
-        return active * torch.einsum("nscv,nv->nsc", shares, values)[cells]
+        shares = (slots.logits + gain[slots.day, None, None] * self.slope).softmax(-1)
+        each = (shares @ values[slots.day, :, None])[..., 0]  # [slots, C]
+        return active * each[slots.number[cells[:2]], cells[2]]
+
+
+def _hits(chances: Tensor, state: Tensor, generator: Generator) -> Tensor:
+    """Which missing cells are active in one draw, and the state of their day, [2, hits]."""
+    chance = chances.gather(1, state[:, None])[:, 0]
+    noise = torch.rand(chance.shape, generator=generator, device=chance.device)
+    hit = (noise < chance).nonzero()[:, 0]
+    return torch.stack([hit, state[hit]])
+
+
+class Slots(NamedTuple):
+    """Slots with something missing, of all days."""
+
+    day: Tensor  # of each
+    number: Tensor  # where the slot of a day stands in ``logits``, [N, S]
+    logits: Tensor  # of the bins of counts, before the gain of the day's state, [slots, C, V]
 
 
 Cells = tuple[Tensor, ...]  # day, slot and channel of cells

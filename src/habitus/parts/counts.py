@@ -29,6 +29,13 @@ def bin_of(counts: Tensor) -> Tensor:
     return torch.bucketize(counts.contiguous(), bin_edges()[1][:-1].to(counts.device))
 
 
+def choose(chances: Tensor, generator: Generator) -> Tensor:
+    """One of k for each row of chances [n, k], which need not sum to one; a single uniform number each."""
+    reached = chances.cumsum(-1)
+    noise = torch.rand(len(chances), 1, generator=generator, device=chances.device) * reached[:, -1:]
+    return (reached <= noise).sum(-1).clamp(max=chances.shape[1] - 1)
+
+
 class BinnedCounts(Distribution):
     """Counts of at least one.
 
@@ -56,7 +63,7 @@ class BinnedCounts(Distribution):
 
     def draw(self, generator: Generator) -> Tensor:
         """A count for each of n distributions, [n]."""
-        where = torch.multinomial(self.log_shares.exp(), 1, generator=generator)[:, 0]
+        where = choose(self.log_shares.exp(), generator)
         within = torch.rand(len(where), generator=generator, device=where.device)
         first, last = self.first[where], self.last[where]
         return torch.minimum(first + torch.floor(within * (last - first + 1)), last)

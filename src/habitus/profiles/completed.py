@@ -54,6 +54,7 @@ FILLED, TOTALS = "filled.parquet", "daily_totals.parquet"
 MEAN_FLOOR = (
     1e-4  # expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared error
 )
+ROW_GROUP = 2048  # rows of the two tables that are written together
 DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
 
 
@@ -300,14 +301,24 @@ def _rows(lists: pa.ListArray) -> tuple[NDArray[np.int64], NDArray[Any]]:
 @contextmanager
 def _table_writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
     """Yield a function that appends tables to a Parquet file."""
+    held: list[pa.Table] = []
     writer: pq.ParquetWriter | None = None
 
-    def append(table: pa.Table) -> None:
+    def write() -> None:
         nonlocal writer
+        table = pa.concat_tables(held).combine_chunks()
+        held.clear()
         if writer is None:
             writer = pq.ParquetWriter(path, table.schema, compression=PARQUET["compression"], compression_level=1)
         writer.write_table(table)
 
+    def append(table: pa.Table) -> None:
+        held.append(table)
+        if sum(map(len, held)) >= ROW_GROUP:
+            write()
+
     yield append
+    if held:
+        write()
     if writer is not None:
         writer.close()

@@ -9,6 +9,8 @@ from functools import partial
 
 import torch
 
+from habitus.hardware import processor_has_bfloat16
+
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
     "rmsprop": torch.optim.RMSprop,
@@ -101,5 +103,4 @@ def chosen_precision(settings: FitConfig) -> str:
         return settings.precision
     if settings.accelerator != "cpu" and torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    has = torch.cpu.get_capabilities()
-    return "bfloat16" if has.get("amx_bf16") or has.get("avx512_bf16") else "float32"
+    return "bfloat16" if processor_has_bfloat16() else "float32"

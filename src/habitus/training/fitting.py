@@ -17,8 +17,8 @@ import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
-from habitus.allocator import keep_freed_memory
 from habitus.evaluation.summary import summarise
+from habitus.hardware import keep_freed_memory
 from habitus.history import History
 from habitus.models.base import LatentModel, Loss, Model
 from habitus.output import replacing

@@ -1,13 +1,21 @@
-"""Memory that is freed stays with the process, which needs it back in the next moment."""
+"""What this machine is fast at, and how its memory is best kept."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
 
+import torch
+
 # From malloc.h, and the largest threshold that glibc takes.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 MMAP_BYTES, TRIM_BYTES = 32 * 2**20, 2**30
+
+
+def processor_has_bfloat16() -> bool:
+    """Whether the processor computes in bfloat16 and does not only emulate it."""
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
 
 
 def keep_freed_memory() -> bool:
