@@ -5,8 +5,8 @@
     python benchmarks/complete_throughput.py --quick              # 200 and 400 profiles
 
 A context mixture is fitted to simulated profiles for one epoch. Larger sets repeat 10,000 of them, which is nothing
-to a model that looks at one profile at a time. Each size is ``habitus complete`` in a process of its own, so that its
-time holds everything (start, reading, writing) and its peak memory (ru_maxrss) is its own.
+to a model that looks at one profile at a time. Each size is ``habitus complete`` in a process of its own, so that
+its time holds everything (start, reading, writing) and its peak memory (ru_maxrss) is its own.
 """
 
 from __future__ import annotations

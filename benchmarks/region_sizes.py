@@ -3,8 +3,8 @@
     python benchmarks/region_sizes.py mail --epochs 15 --figure docs/region-sizes.png
     python benchmarks/region_sizes.py --quick
 
-The errors of holes of several sizes in several places, for one run fitted to any mask: squared error, in shares of the
-true profile's peak, over that of leaving the hole empty, so that 1 is no better than zeros.
+The errors of holes of several sizes in several places, for one run fitted to any mask: squared error, in shares of
+the true profile's peak, over that of leaving the hole empty, so that 1 is no better than zeros.
 """
 
 from __future__ import annotations

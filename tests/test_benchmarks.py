@@ -15,6 +15,9 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("fit_throughput.py", "habitus float32 chunk 500"),
         ("population.py", "| daily_mean.kld |"),
         ("scale.py", "evaluate  time per user"),
+        ("completion.py", "| context mixture, any mask |"),
+        ("complete_throughput.py", "400 profiles: "),
+        ("region_sizes.py", "| week from day 0 |"),
     ],
 )
 def test_quick(script, expected):
