@@ -1,5 +1,5 @@
 # make install   the package in .venv, at the versions of constraints.txt
-# make demo      20,000 simulated users through the whole flow, to demo/report.html
+# make demo      20,000 simulated users through the whole flow, to demo/report.html and demo/completed.html
 # make test      style, types and tests
 
 PYTHON ?= python3
@@ -36,7 +36,12 @@ demo: $(STAMP)
 	$(HABITUS) generate demo/runs/vae --users 5000 --seed 1 --out demo/generated
 	$(HABITUS) evaluate demo/generated --against demo/test --train demo/train \
 	    --json demo/metrics.json --html demo/report.html
-	@echo "open demo/report.html"
+	$(HABITUS) fit demo/train --model context-mixture --epochs 3 --seed 0 --out demo/runs/mixture
+	$(HABITUS) complete demo/runs/mixture demo/test --mask bottom --samples 20 --seed 0 --out demo/completed
+	$(HABITUS) evaluate demo/completed --against demo/test --train demo/train --region bottom --most 1000 \
+	    --json demo/completed.json --html demo/completed.html
+	$(HABITUS) forecast demo/runs/mixture demo/test --days 7 --samples 50 --seed 0 --out demo/forecast
+	@echo "open demo/report.html and demo/completed.html"
 
 test: $(STAMP)
 	$(BIN)/ruff check

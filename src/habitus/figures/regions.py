@@ -20,8 +20,8 @@ from habitus.evaluation.paired import Example
 from habitus.figures.pictures import SMALLEST
 from habitus.figures.style import (
     COLOURS,
+    FADING,
     FULL,
-    HEAT,
     INK,
     MUTED,
     SHADE,
@@ -111,7 +111,7 @@ def _heat(panel: Panel, picture: FloatArray, top: float) -> AxesImage:
     panel.tick_params(length=2.5)
     panel.spines[:].set_visible(False)
     norm = PowerNorm(0.5, vmin=SMALLEST, vmax=top)
-    return panel.imshow(picture, cmap=HEAT, norm=norm, aspect="auto", interpolation="none")
+    return panel.imshow(picture, cmap=FADING, norm=norm, aspect="auto", interpolation="none")
 
 
 def _scale(figure: Figure, row: Sequence[Panel], image: AxesImage, top: float, unit: str) -> None:

@@ -70,13 +70,14 @@ LONGEST_NAME = 16
 MOST_DAY_TICKS = 6
 
 
-def _heat() -> Colormap:
-    """Empty cells near black, as in the paper; the smallest value is already well apart from that."""
-    heat = ListedColormap(colormaps["magma"](np.linspace(0.28, 0.98, 256)), name="habitus-heat")
+def _heat(name: str, begin: float) -> Colormap:
+    """Empty cells near black, as in the paper."""
+    heat = ListedColormap(colormaps["magma"](np.linspace(begin, 0.98, 256)), name=name)
     return heat.with_extremes(under="#100d1a", bad=(0, 0, 0, 0))
 
 
-HEAT = _heat()
+HEAT = _heat("habitus-heat", 0.28)  # the smallest value is already well apart from an empty cell
+FADING = _heat("habitus-fading", 0.04)  # for expected values, which come as near to nothing as one likes
 
 
 def canvas(width: float, height: float) -> Figure:
