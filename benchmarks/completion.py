@@ -47,6 +47,7 @@ COLUMNS = {
     "day": "CRPS of daily totals",
     "coverage_90": "coverage 90 %",
 }
+TIMES = {"squared_error": "squared error", "crps": "CRPS"}  # over the first method's on the same profiles
 ADVERSARIAL = 1.0
 Settings = argparse.Namespace
 
@@ -117,10 +118,18 @@ def table(found: list[dict[str, Any]]) -> None:
     """Mean +- standard deviation over seeds, a table for each data set and hole."""
     for data, hole in dict.fromkeys((row["data"], row["hole"]) for row in found):
         mine = [row for row in found if (row["data"], row["hole"]) == (data, hole)]
-        print(f"\n**{data}, {hole}**\n\n| method | {' | '.join(COLUMNS.values())} |\n|---|{'---|' * len(COLUMNS)}")
+        heads = [*COLUMNS.values(), *(f"{name}, times" for name in TIMES.values()), "profiles"]
+        print(f"\n**{data}, {hole}**\n\n| method | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
         for method in dict.fromkeys(row["method"] for row in mine):
-            cells = [over_seeds([row[c] for row in mine if row["method"] == method]) for c in COLUMNS]
-            print(f"| {method} | {' | '.join(cells)} |")
+            same = [row for row in mine if row["method"] == method]
+            cells = [over_seeds([row[column] for row in same]) for column in COLUMNS]
+            cells += [over_seeds([row[c] / judged(row, mine)[c] for row in same]) for c in TIMES]
+            print(f"| {method} | {' | '.join(cells)} | {same[0]['profiles']:,} |")
+
+
+def judged(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, float]:
+    """The first method's figures on the profiles that a row's method ran on."""
+    return row["completed"] or next(each for each in rows if each["seed"] == row["seed"])
 
 
 def over_seeds(values: list[float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from habitus.cli.options import Stored, command_app, settings_of
 from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.profiles.store import StoredProfiles, header_errors, read_header
+from habitus.recipes import RECIPES
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
 from habitus.training import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, fit
 
@@ -25,7 +26,10 @@ FIRST = next(iter(MODELS))
 def _option(panel: str, name: str, help: str, **rest: Any) -> Any:
     """An option that is None where it is not given; its default is the one in FitConfig."""
     default = getattr(DEFAULT, name)
-    shown = "500, fewer on small sets" if default is None else str(default)
+    others = [
+        f"{kind.fit_defaults[name]} for {model}" for model, kind in MODELS.items() if name in kind.fit_defaults
+    ]
+    shown = "500, fewer on small sets" if default is None else ", ".join([str(default), *others])
     return typer.Option(f"--{name.replace('_', '-')}", help=help, rich_help_panel=panel, show_default=shown, **rest)
 
 
@@ -43,6 +47,15 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the run.", show_def
 ModelName = Annotated[
     str | None,
     typer.Option("--model", help=f"One of: {', '.join(MODELS)}.", rich_help_panel=MODEL, show_default=FIRST),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        help=f"Named settings to begin from, instead of --model: {', '.join(RECIPES)}.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
 ]
 Set = Annotated[
     list[str] | None,
@@ -79,6 +92,7 @@ def _fit(
     profiles: Stored,
     out_: Out,
     model: ModelName = None,
+    recipe: RecipeName = None,
     set_: Set = None,
     epochs: Epochs = None,
     batch: Batch = None,
@@ -103,14 +117,25 @@ def _fit(
         "accelerator": accelerator, "devices": devices, "chunk": chunk,
     }  # fmt: skip
     asked = {name: value for name, value in asked.items() if value is not None}
-    kind, config, settings = _begun(out_, model, set_ or [], asked) if resume else _new(model, set_ or [], asked)
+    kind, config, settings = (
+        _begun(out_, model, set_ or [], asked) if resume else _new(model, recipe, set_ or [], asked)
+    )
     run = _run(StoredProfiles.open(profiles), kind, config, settings, out_, resume)
     _report(out_, run)
 
 
-def _new(model: str | None, pairs: list[str], asked: dict[str, Any]) -> tuple[type[Model], Any, FitConfig]:
-    kind = _kind(model or FIRST)
-    return kind, kind.Config(**settings_of(kind.Config, pairs)), FitConfig(**{**kind.fit_defaults, **asked})
+def _new(
+    model: str | None, recipe: str | None, pairs: list[str], asked: dict[str, Any]
+) -> tuple[type[Model], Any, FitConfig]:
+    if recipe is None:
+        kind = _kind(model or FIRST)
+        return kind, kind.Config(**settings_of(kind.Config, pairs)), FitConfig(**{**kind.fit_defaults, **asked})
+    if model is not None:
+        raise ValueError("give --model or --recipe, not both")
+    if recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {recipe!r}; --recipe must be one of {', '.join(RECIPES)}")
+    kind, config, how = RECIPES[recipe]()
+    return kind, replace(config, **settings_of(kind.Config, pairs)), replace(how, **asked)
 
 
 def _begun(

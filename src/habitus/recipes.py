@@ -1,0 +1,53 @@
+"""Named settings: what the papers used, and what we recommend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from habitus.models.base import Model
+from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
+from habitus.models.context_vae import ContextVAE, ContextVAEConfig
+from habitus.training.config import PAPER_BATCH, FitConfig
+
+
+class Recipe(NamedTuple):
+    """A model, its settings and those of its fit, to be given to :func:`habitus.fit`."""
+
+    kind: type[Model]
+    config: Any
+    fit: FitConfig
+
+
+def time_pictures_modelling() -> Recipe:
+    """The beta-VAE of "Time pictures" 5.2.3 for the modelling task, with its best beta (Table 6.1)."""
+    return Recipe(BetaVAE, BetaVAEConfig(beta=0.1), _time_pictures())
+
+
+def time_pictures_centre() -> Recipe:
+    """The variational context encoder of "Time pictures" 5.2.3 for a hole in the centre (Fig 5.5a, Table 6.2)."""
+    return Recipe(ContextVAE, ContextVAEConfig(beta=0.1, mask="centre"), _time_pictures())
+
+
+def time_pictures_bottom() -> Recipe:
+    """The same for the missing last half of the days (Fig 5.5b, Table 6.2)."""
+    return Recipe(ContextVAE, ContextVAEConfig(beta=0.1, mask="bottom"), _time_pictures())
+
+
+def fill_anything() -> Recipe:
+    """Ours: one run that fills any gap and looks ahead."""
+    return Recipe(ContextMixture, ContextMixtureConfig(mask="any"), FitConfig(**ContextMixture.fit_defaults))
+
+
+def _time_pictures() -> FitConfig:
+    """Adam at 0.001, batches of 500, ten epochs (5.2.3)."""
+    return FitConfig(epochs=10, batch=PAPER_BATCH, optimiser="adam", learning_rate=1e-3)
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "time-pictures-modelling": time_pictures_modelling,
+    "time-pictures-centre": time_pictures_centre,
+    "time-pictures-bottom": time_pictures_bottom,
+    "fill-anything": fill_anything,
+}
