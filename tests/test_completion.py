@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import habitus
 from conftest import random_profiles
+from habitus.evaluation.paired import paired
 from habitus.models.base import CompletingModel, Completion, Loss
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
@@ -388,6 +389,12 @@ class TestDailyTotals:
         assert len(daily_totals(people, filled)) == 0
 
 
+def test_attributes_of_the_same_names_do_no_harm(people, tmp_path):
+    named = dataclasses.replace(people, users=people.users.append_column("day", pa.array(range(40))))
+    complete_to(tmp_path / "made", replays(), named, CompleteConfig("centre", 2))
+    assert pq.read_table(tmp_path / "made" / TOTALS).column_names[:2] == ["user", "day"]
+
+
 def slow_totals(made: StoredCompleted) -> dict[tuple[int, int], tuple[float, float, np.ndarray]]:
     """Known total, expected total of the missing cells, and that of each draw, by profile and day."""
     values, out, first = exact(made.load()), {}, 0
@@ -402,7 +409,8 @@ def slow_totals(made: StoredCompleted) -> dict[tuple[int, int], tuple[float, flo
                 values[user, cell] for cell in range(day * each_day, (day + 1) * each_day) if cell not in holes
             )
             index = [i for i, _ in cells]
-            out[user, day] = (known, piece.mean[index].sum(), piece.draws[:, index].sum(1, dtype=np.float64))
+            drawn = piece.draws[:, index].sum(1, dtype=np.float64)
+            out[user, day] = (known, drawn.mean(), drawn)
         first += piece.profiles
     return out
 
@@ -528,8 +536,19 @@ class TestGaps:
 
     def test_names_of_another_type_than_in_the_profiles(self, windowed, tmp_path):
         (tmp_path / "gaps.csv").write_text("user,from,to\n7,2018-03-24,2018-03-25\n")
-        with pytest.raises(ValueError, match="users are int64, in the profiles string"):
+        with pytest.raises(ValueError, match="no profile of user '7'; name users as in the profiles"):
             read_missing(tmp_path / "gaps.csv", windowed)
+
+    def test_a_table_without_a_user_or_with_words_for_numbers(self, tmp_path):
+        (tmp_path / "gaps.csv").write_text("user,from,to\nabc,2018-02-06,2018-02-07\n")
+        with pytest.raises(ValueError, match="users are string, in the profiles int64"):
+            read_missing(tmp_path / "gaps.csv", random_profiles(AXES, 3))
+
+    def test_several_arrays_are_not_one(self, windowed, tmp_path):
+        np.savez(tmp_path / "two.npz", a=np.ones(1), b=np.ones(1))
+        (tmp_path / "two.npz").rename(tmp_path / "two.npy")
+        with pytest.raises(ValueError, match="holds several arrays"):
+            read_missing(tmp_path / "two.npy", windowed)
 
     def test_an_array(self, windowed, tmp_path):
         for shape in (windowed.axes.shape, windowed.shape):
@@ -603,6 +622,22 @@ class TestForecast:
         assert set(table["date"].to_pylist()) == {dt.date(2018, 2, 21) + dt.timedelta(i) for i in range(3)}
         assert set(table["day"].to_pylist()) == {9, 10, 11}
 
+    def test_shares_are_of_the_peak_of_the_days_before(self):
+        """The truth is judged on the same scale, however busy the coming week is."""
+        quiet, busy = np.zeros((2, *AXES.shape), np.float32)
+        quiet[9:, 0, 0], busy[:9, 0, 0], busy[9:, 0, 0] = 1, 1, 10
+        run = untrained(ContextVAE, ContextVAEConfig(mask="last:7", latents=2))
+        made = forecast(run, Profiles.from_dense(AXES, quiet[None]), 7, samples=2)
+        assert made.users["peak"].to_pylist() == [1]
+        truth = Profiles.from_dense(made.axes.with_unit("count"), busy[None])
+        pair = next(paired(made, truth))
+        np.testing.assert_array_equal(pair.pictures[0].reshape(AXES.shape), busy)
+
+    def test_windows_must_begin_on_the_weekday_of_the_fit(self, people):
+        later = dataclasses.replace(AXES, start=MONDAY + dt.timedelta(2))
+        with pytest.raises(ValueError, match="begin on Mon, and these begin on Wed"):
+            complete(replays(), dataclasses.replace(people, axes=later), "centre")
+
     def test_more_than_a_week_is_two(self):
         axes = dataclasses.replace(AXES, days=30)
         made = forecast(replays(axes), random_profiles(axes, 5), 9, samples=1)
@@ -624,7 +659,7 @@ class TestForecast:
     @pytest.mark.parametrize(
         ("mask", "days", "says"),
         [
-            ("last:7", 8, "fitted with mask=last:7, can look 7 days ahead, got 8; fit one with --set mask=last:8"),
+            ("last:7", 8, "fitted with mask=last:7, can look 7 days ahead, got 8; fit a context-mixture"),
             ("centre", 1, "can look 0 days ahead"),
             ("cells:0.3", 1, "can look 0 days ahead"),
             ("any", 9, "can look 8 days ahead, got 9"),

@@ -35,18 +35,21 @@ def forecast(
     fitted, source = load(run), StoredProfiles.open(profiles)
     with bar("Forecasting", len(source), "profiles") as advance:
         made = forecast_to(out_, fitted, source, days, samples, seed, advance)
-    out_table(_days(out_))
+    out_table(_days(out_, made.axes.days))
     out(f"{out_}: {len(made):,} profiles, {days} days ahead, {samples} draws each; per user in {out_ / TOTALS}")
 
 
-def _days(folder: Path) -> Table:
+def _days(folder: Path, most: int) -> Table:
     """Each day's expected total and its interval, averaged over users."""
-    totals = pq.read_table(folder / TOTALS)
-    day = totals["day"].to_numpy()
+    names = ("mean", "q05", "q50", "q95")
+    sums = np.zeros((len(names) + 1, most))
+    for batch in pq.ParquetFile(folder / TOTALS).iter_batches(columns=["day", *names]):
+        day = batch["day"].to_numpy()
+        columns = [np.ones(len(day)), *(batch[name].to_numpy() for name in names)]
+        sums += [np.bincount(day, column, most) for column in columns]
     table = Table(title="Per user and day, averaged over users", title_justify="left")
     for name in ("day", "expected", "5 %", "median", "95 %"):
         table.add_column(name, justify="right")
-    for number, one in enumerate(np.unique(day), 1):
-        columns = (totals[name].to_numpy()[day == one].mean() for name in ("mean", "q05", "q50", "q95"))
-        table.add_row(f"+{number}", *(f"{value:.3g}" for value in columns))
+    for number, (users, *totals) in enumerate(sums.T[sums[0] > 0], 1):
+        table.add_row(f"+{number}", *(f"{total / users:.3g}" for total in totals))
     return table

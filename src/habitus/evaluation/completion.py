@@ -252,12 +252,23 @@ def _check(completed: CompletedSource, reference: ProfileSource) -> None:
             f"expected a reference of counts or of unit {ours}, as completed, got unit {theirs}; "
             "profile the reference again"
         )
+    if completed.axes.start != reference.axes.start and not _tiled(completed, reference):
+        raise ValueError(
+            f"the completed profiles begin on {completed.axes.start} and the reference on {reference.axes.start}; "
+            "profile the days that were completed, or forecast"
+        )
     for row, (mine, other) in enumerate(_identities(completed, reference)):
         if mine != other:
             raise ValueError(
                 f"expected the same users in the same order, but profile {row} is {mine} in the completed set and "
                 f"{other} in the reference; give the set that was completed"
             )
+
+
+def _tiled(*sources: ProfileSource) -> bool:
+    """Whether each profile says when its own window begins."""
+    tables: list[Any] = [getattr(source, "users", None) for source in sources]
+    return all(table is not None and "window_start" in table.column_names for table in tables)
 
 
 def _identities(completed: CompletedSource, reference: ProfileSource) -> Iterator[tuple[Any, Any]]:

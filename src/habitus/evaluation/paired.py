@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from habitus.parts.shapes import (
 )
 
 Float32 = NDArray[np.float32]
+PEAK = "peak"  # the column in which completed profiles say what they were divided by
 PERCENTILES = {"median user": 50, "busier than 3 in 4": 75, "busier than 19 in 20": 95}
 
 
@@ -88,18 +90,27 @@ def paired(completed: CompletedSource, reference: ProfileSource) -> Iterator[Pai
     Raises:
         ValueError: if the pieces do not hold as many profiles as the reference.
     """
-    rows = _Rows(reference)
+    rows, own = _Rows(reference), _own_peaks(completed)
     for filled in completed.pieces():
-        pictures = rows.take(filled.profiles)
+        first, pictures = rows.taken, rows.take(filled.profiles)
         peaks = pictures.max(axis=1)
         if is_count(reference.axes) and not is_count(completed.axes):
-            pictures /= np.where(peaks > 0, peaks, 1)[:, None]
+            divisor = peaks if own is None else own[first : rows.taken]
+            pictures /= np.where(divisor > 0, divisor, 1)[:, None]
         yield Pair(filled, pictures, peaks)
     if rows.taken != len(reference):
         raise ValueError(
             f"expected {len(reference):,} completed profiles, but the pieces hold {rows.taken:,}; "
             "complete the set again"
         )
+
+
+def _own_peaks(completed: CompletedSource) -> Float32 | None:
+    """What each completed profile was divided by, where it says so: of a forecast the peak of the days before."""
+    users: Any = getattr(completed, "users", None)
+    if is_count(completed.axes) or users is None or PEAK not in users.column_names:
+        return None
+    return users[PEAK].to_numpy().astype(np.float32)
 
 
 def examples(completed: CompletedSource, reference: ProfileSource, known: IntArray) -> tuple[Example, ...]:

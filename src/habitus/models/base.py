@@ -69,7 +69,7 @@ class GenerativeModel(Model):
 class Completion(NamedTuple):
     """What a model puts into M missing cells, in the order of ``x[missing]``."""
 
-    mean: Tensor  # [M], expected values
+    mean: Tensor  # [M], point forecasts: what is expected, on the scale that squared errors are judged on
     draws: Tensor  # [K, M]
 
 

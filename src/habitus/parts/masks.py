@@ -10,7 +10,7 @@ rectangle:A-B,E-F          days A up to, not including, B; slots E up to, not in
 channel:NAME               one channel, all of it
 blocks:SHARE               rectangles at random until that share of the cells is missing
 cells:SHARE                single cells at random, each with that probability
-any                        one of all these kinds at random, of any size up to half of the picture
+any                        one of all these kinds at random, of any size up to about half of the picture
 =========================  =============================================================================
 
 The first five are the same for every profile; the others are drawn for each one anew.
@@ -222,7 +222,8 @@ def any_of_all(axes: Axes, count: int, rng: Rng) -> BoolArray:
     """
     days, slots, channels = axes.shape
     missing = np.zeros((count, days, slots, channels), bool)
-    kinds = rng.choice(6, size=count, p=[0.3, 0.1, 0.3, 0.1, 0.1, 0.1])
+    shares = np.array([0.3, 0.1, 0.3, 0.1, 0.1, 0.1 if channels > 1 else 0.0])
+    kinds = rng.choice(6, size=count, p=shares / shares.sum())
     day_span, slot_span = _span(days, count, rng), _span(slots, count, rng)
     lengths = rng.integers(1, max(2, days // 2 + 1), size=count)
     last = np.arange(days) >= days - lengths[:, None]

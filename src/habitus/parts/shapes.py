@@ -139,7 +139,7 @@ class Filled:
         profiles: How many profiles.
         row: The profile (0 to profiles - 1) that each cell belongs to, ascending, [M].
         cell: Its number, (day * S + slot) * C + channel, ascending within a profile, [M].
-        mean: Its expected value, [M].
+        mean: Its point forecast, for squared errors in shares of the profile's peak, [M].
         draws: Its values in each draw, [K, M].
     """
 

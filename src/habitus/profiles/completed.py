@@ -54,7 +54,7 @@ FILLED, TOTALS = "filled.parquet", "daily_totals.parquet"
 MEAN_FLOOR = (
     1e-4  # expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared error
 )
-ROW_GROUP = 2048  # rows of the two tables that are written together
+ROW_GROUP, MOST_BYTES = 2048, 1 << 26  # what is written together of the two tables, at the most
 DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
 
 
@@ -314,7 +314,7 @@ def _table_writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
 
     def append(table: pa.Table) -> None:
         held.append(table)
-        if sum(map(len, held)) >= ROW_GROUP:
+        if sum(map(len, held)) >= ROW_GROUP or sum(each.nbytes for each in held) >= MOST_BYTES:
             write()
 
     yield append

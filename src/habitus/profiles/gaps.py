@@ -29,6 +29,7 @@ from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, window_starts
 
 COLUMNS = (USER, "from", "to")
+AS_TEXT = pyarrow.csv.ConvertOptions(column_types={USER: pa.string(), "channel": pa.string()})
 MINUTE = 60_000_000  # microseconds
 
 
@@ -101,6 +102,8 @@ def _array(path: Path, profiles: Population) -> BoolArray:
         missing = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"{path} is not a readable .npy array: {error}") from None
+    if not isinstance(missing, np.ndarray):
+        raise ValueError(f"{path} holds several arrays; expected a .npy file with one")
     if missing.dtype != np.bool_:
         raise ValueError(f"{path}: expected an array of bool, true where a cell is missing, got {missing.dtype}")
     shapes = (profiles.axes.shape, (len(profiles), *profiles.axes.shape))
@@ -113,7 +116,7 @@ def _array(path: Path, profiles: Population) -> BoolArray:
 
 def _table(path: Path) -> pa.Table:
     try:
-        return pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
+        return pyarrow.csv.read_csv(path, convert_options=AS_TEXT) if path.suffix == ".csv" else pq.read_table(path)
     except pa.ArrowInvalid as error:
         line = str(error).splitlines()[0]
         raise ValueError(f"{path} is no readable .csv, .parquet or .npy file of gaps: {line}") from None
@@ -167,9 +170,11 @@ def _parsed(path: Path, column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _pairs(path: Path, users: pa.ChunkedArray, profiles: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each gap with each profile of its user."""
     try:
-        known = pa.table({USER: profiles.users[USER].cast(users.type), "row": np.arange(len(profiles))})
-    except pa.ArrowInvalid:
-        raise ValueError(f"{path}: users are {users.type}, in the profiles {profiles.users[USER].type}") from None
+        users = users.cast(profiles.users[USER].type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        kinds = f"users are {users.type}, in the profiles {profiles.users[USER].type}"
+        raise ValueError(f"{path}: {kinds}; name users as in the profiles") from None
+    known = pa.table({USER: profiles.users[USER], "row": np.arange(len(profiles))})
     strange = pc.call_function("invert", [pc.call_function("is_in", [users], pc.SetLookupOptions(known[USER]))])
     if pc.call_function("any", [strange]).as_py():
         name = users.filter(strange)[0].as_py()

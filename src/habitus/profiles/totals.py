@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from habitus.parts.shapes import Filled
-from habitus.profiles.sparse import Profiles, window_starts
+from habitus.profiles.sparse import USER, WINDOW, Profiles, window_starts
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
@@ -24,10 +24,15 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     first = np.flatnonzero(np.diff(key, prepend=-1))
     row, day = np.divmod(key[first], days)
     known = known_totals(profiles, filled)[row, day]
-    drawn, mean = _summed(filled.draws, first), _summed(filled.mean, first)
+    drawn = _summed(filled.draws, first)
     quantiles = known + np.quantile(drawn, list(QUANTILES.values()), axis=0)
-    table = profiles.users.take(pa.array(row)).append_column("day", pa.array(day.astype(np.int32)))
-    columns = {"date": _dates(profiles, row, day), "known": pa.array(known), "mean": pa.array(known + mean)}
+    who = profiles.users.select([name for name in (USER, WINDOW) if name in profiles.users.column_names])
+    table = who.take(pa.array(row)).append_column("day", pa.array(day.astype(np.int32)))
+    columns = {
+        "date": _dates(profiles, row, day),
+        "known": pa.array(known),
+        "mean": pa.array(known + drawn.mean(0)),
+    }
     columns |= {name: pa.array(values) for name, values in zip(QUANTILES, quantiles, strict=True)}
     for name, column in columns.items():
         table = table.append_column(name, column)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Generator
@@ -21,11 +22,12 @@ from habitus.hardware import keep_freed_memory, processor_has_bfloat16
 from habitus.models.base import CompletingModel
 from habitus.parts.masks import FixedMask, Mask, parse_mask
 from habitus.parts.nets import in_memory_format
-from habitus.parts.shapes import Axes, BoolArray, Filled
+from habitus.parts.shapes import WEEKDAYS, Axes, BoolArray, Filled
 from habitus.profiles.batches import Population
 from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
 from habitus.profiles.gaps import MissingCells
-from habitus.profiles.sparse import Profiles, concat, offsets
+from habitus.profiles.sparse import PEAK, Profiles, concat, offsets
+from habitus.profiles.totals import known_totals
 from habitus.run import Run
 
 PIECE_VALUES = 1 << 23  # draws made together: 32 MiB
@@ -145,7 +147,7 @@ class Completing:
 
     def pieces(self, on_progress: Progress) -> Iterator[CompletedPiece]:
         """The profiles, completed."""
-        done = 0
+        done, _ = 0, self.threshold  # which is fitted first
         for profiles, filled in self._filled():
             filled = replace(filled, draws=self._thresholded(filled.draws))
             yield CompletedPiece(with_first_draw(profiles, filled), filled)
@@ -159,7 +161,8 @@ class Completing:
             return self.config.threshold
         if self.model.exact_zeros:
             return 0.0
-        pieces = islice(self._filled(), -(-THRESHOLD_PROFILES // self.size))
+        with_gaps = (piece for piece in self._filled() if len(piece[1].row))
+        pieces = islice(with_gaps, -(-THRESHOLD_PROFILES // self.size))
         return _fitted_threshold(list(pieces), np.asarray(self.run.about["active_share"]))
 
     def _thresholded(self, draws: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -185,13 +188,15 @@ class Completing:
                 while ahead:
                     yield _first(ahead)
         finally:
+            for _, future in ahead:
+                future.cancel()
             torch.set_num_threads(threads)  # what a worker sets holds for threads that begin later, too
 
     def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
         """Profiles in the model's unit, and their missing cells [B, D, S, C]."""
         first = 0
         for chunk in self.profiles.chunks():
-            chunk, missing = chunk.in_unit(self.model.unit), self._missing(first, len(chunk))
+            chunk, missing = _in_unit(chunk, self.model.unit), self._missing(first, len(chunk))
             for start in range(0, len(chunk), self.size):
                 stop = min(start + self.size, len(chunk))
                 yield chunk.slice(start, stop), missing[start:stop]
@@ -217,6 +222,15 @@ class Completing:
     @property
     def _missing_each(self) -> int:
         return self.axes.cells if self.fixed is None else int(self.fixed.sum())
+
+
+def _in_unit(profiles: Profiles, unit: str) -> Profiles:
+    """Profiles in another unit; where counts are divided by their peak, the users say by what."""
+    made = profiles.in_unit(unit)
+    if unit != "peak" or profiles.axes.unit == unit:
+        return made
+    others = made.users.drop_columns([PEAK]) if PEAK in made.users.column_names else made.users
+    return replace(made, users=others.append_column(PEAK, pa.array(profiles.peaks())))
 
 
 def _first(ahead: deque[tuple[Profiles, Future[Filled]]]) -> tuple[Profiles, Filled]:
@@ -258,6 +272,13 @@ def check_axes(fitted: Axes, given: Axes) -> None:
             f"the profiles are not like those that the run was fitted on: {reason} (run against profiles); profile "
             "the log in the same way"
         )
+    days = (fitted.weekday(0), given.weekday(0))
+    if None not in days and days[0] != days[1]:
+        names = [WEEKDAYS[day] for day in days if day is not None]
+        raise ValueError(
+            f"the run was fitted on windows that begin on {names[0]}, and these begin on {names[1]}; profile the "
+            f"log with --align {names[0].lower()}"
+        )
 
 
 def with_first_draw(profiles: Profiles, filled: Filled) -> Profiles:
@@ -297,7 +318,10 @@ def _fitted_threshold(pieces: list[tuple[Profiles, Filled]], share: NDArray[np.f
     """The threshold with which as many profiles are active, on days with something missing, as in training."""
     maxima, days = [], np.zeros(len(share), bool)
     for profiles, filled in pieces:
-        whole = with_first_draw(profiles, filled).dense()
-        maxima.append(whole.max((2, 3)))
-        days[filled.cell // (whole.shape[2] * whole.shape[3])] = True
+        _, slots, channels = profiles.axes.shape
+        drawn = np.zeros((len(profiles), profiles.axes.cells), np.float32)
+        drawn[filled.row, filled.cell] = filled.draws[0]
+        active = known_totals(profiles, filled) > 0  # whatever the threshold, which leaves known cells alone
+        maxima.append(np.where(active, 1, drawn.reshape(*active.shape, -1).max(2)))
+        days[filled.cell // (slots * channels)] = True
     return fit_zero_threshold(share[days], np.concatenate(maxima)[:, days])

@@ -88,8 +88,8 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
         raise ValueError(f"days must be at least 1, got {days}")
     if days > most:
         raise ValueError(
-            f"this run, fitted with {told}, can look {most} days ahead, got {days}; fit one with "
-            f"--set mask=last:{days}"
+            f"this run, fitted with {told}, can look {most} days ahead, got {days}; fit a context-mixture, "
+            "which looks half a window ahead, or with --set mask=last:K"
         )
     week = 1 if axes.weekday(0) is None else DAYS_PER_WEEK
     shift = most if told != "mask=any" and told != "mask=none" else -(-days // week) * week
