@@ -8,8 +8,8 @@ first draw, and beside it
 =============  ===================================================================================
 gap_start      list of int32: first cell of each run of missing cells; only where masks differ
 gap_stop       list of int32: the cell after each run's last
-mean_cell      list of int32: cells whose expected value is above MEAN_FLOOR times the profile's largest one
-mean           list of float32: their expected values
+mean_cell      list of int32: cells whose point forecast is above MEAN_FLOOR times the profile's largest one
+mean           list of float32: their point forecasts
 draw_size      list of int32, K long: how many cells each draw has that are not zero
 draw_cell      list of int32: these cells, draw after draw
 draw_value     list of the profiles' values: what was drawn

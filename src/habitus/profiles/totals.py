@@ -31,12 +31,22 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     columns = {
         "date": _dates(profiles, row, day),
         "known": pa.array(known),
-        "mean": pa.array(known + drawn.mean(0)),
+        "mean": pa.array(known + _expected(profiles, filled, first, drawn)),
     }
     columns |= {name: pa.array(values) for name, values in zip(QUANTILES, quantiles, strict=True)}
     for name, column in columns.items():
         table = table.append_column(name, column)
     return table
+
+
+def _expected(
+    profiles: Profiles, filled: Filled, first: NDArray[np.int64], drawn: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Expected totals: of counts the draws' mean, since point forecasts weigh large ones down.
+
+    Of shares the sum of the point forecasts, since draws have lost what is up to a threshold.
+    """
+    return drawn.mean(0) if profiles.axes.unit == "count" else _summed(filled.mean, first)
 
 
 def _summed(values: NDArray[np.float32], first: NDArray[np.int64]) -> NDArray[np.float64]:
