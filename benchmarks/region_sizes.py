@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fit_throughput import simulated
-from habitus.evaluation.completion import evaluate_completion
+from habitus.evaluation.baselines import BASELINES, Baseline, Training
 from habitus.figures import PlaceError, SizeError, region_errors
 from habitus.models.context_mixture import ContextMixture
 from habitus.parts.masks import parse_mask
@@ -33,12 +33,22 @@ WEEK = 7
 Errors = dict[str, float]
 
 
-def errors(run: Run, train: Profiles, test: Profiles, mask: str) -> Errors:
+def errors(run: Run, rivals: dict[str, Baseline], test: Profiles, mask: str) -> Errors:
     """Squared error over that of zeros, by method."""
-    found = evaluate_completion(complete(run, test, mask), test, train, most=len(test))
-    zeros = found.rivals["zeros"]["squared_error"]
-    rivals = {label: found.rivals[name]["squared_error"] / zeros for name, label in RIVALS.items()}
-    return {METHOD: found.figures["squared_error"] / zeros, **rivals}
+    x, pieces = test.dense(), list(complete(run, test, mask, samples=1).pieces())
+    first = np.cumsum([0, *(piece.profiles for piece in pieces)])
+    row = np.concatenate([piece.row + start for piece, start in zip(pieces, first, strict=False)])
+    cell = np.concatenate([piece.cell for piece in pieces])
+    missing = np.zeros((len(test), test.axes.cells), bool)
+    missing[row, cell] = True
+    missing = missing.reshape(x.shape)
+    forecasts = {METHOD: np.concatenate([piece.mean for piece in pieces])}
+    forecasts |= {name: rival.fill(x, missing, 2, rng()).mean for name, rival in rivals.items()}
+    truth, peak = x[missing], test.peaks()[row]
+    return {
+        name: float((((truth - mean) / peak) ** 2).sum() / ((truth / peak) ** 2).sum())
+        for name, mean in forecasts.items()
+    }
 
 
 def sized(days: int, slots: int) -> Iterator[tuple[str, str]]:
@@ -72,26 +82,28 @@ def main() -> None:
     print(describe())
     print(f"{len(train):,} training profiles, {len(test):,} test profiles\n\n| place | missing | {METHOD} | "
           + " | ".join(RIVALS.values()) + " |\n|---|---|---|" + "---|" * len(RIVALS))  # fmt: skip
-    measure(run, train, test, settings)
+    training = Training.of(train)
+    rivals = {label: BASELINES[name](train.axes, training) for name, label in RIVALS.items()}
+    measure(run, rivals, test, settings)
 
 
-def measure(run: Run, train: Profiles, test: Profiles, settings: argparse.Namespace) -> None:
+def measure(run: Run, rivals: dict[str, Baseline], test: Profiles, settings: argparse.Namespace) -> None:
     """Print each hole's errors, then draw them."""
     axes, sizes, days, slots = test.axes, list[SizeError](), list[PlaceError](), list[PlaceError]()
     step = axes.days if settings.quick else WEEK
     for place, mask in [("centre", "centre")] if settings.quick else sized(axes.days, axes.slots):
         share = parse_mask(mask, axes).draw(64, rng()).mean()
-        found = shown(place, share, errors(run, train, test, mask))
+        found = shown(place, share, errors(run, rivals, test, mask))
         sizes += [SizeError(float(share), place, method, error) for method, error in found.items()]
     for start in range(0, axes.days - WEEK + 1, step):
-        found = errors(run, train, test, f"rectangle:{start}-{start + WEEK},0-{axes.slots}")
+        found = errors(run, rivals, test, f"rectangle:{start}-{start + WEEK},0-{axes.slots}")
         days += [
             PlaceError(start, method, error)
             for method, error in shown(f"week from day {start}", None, found).items()
         ]
     for start in range(0, axes.slots, axes.slots if settings.quick else axes.slots // 6):
         mask = f"rectangle:0-{axes.days},{start}-{start + max(1, axes.slots // 6)}"
-        found = shown(f"slots from {axes.slot_label(start)}", None, errors(run, train, test, mask))
+        found = shown(f"slots from {axes.slot_label(start)}", None, errors(run, rivals, test, mask))
         slots += [PlaceError(start, method, error) for method, error in found.items()]
     if settings.figure:
         region_errors(axes, sizes, days, slots).savefig(settings.figure, dpi=110, facecolor="white")
