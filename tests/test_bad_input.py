@@ -362,8 +362,8 @@ class TestFilling:
         ("text", "says"),
         [
             ("user,from,to\n99,2018-02-01,2018-02-02\n", "no profile of user 99; name users as in the profiles"),
-            ("user,from,to\nann,2018-02-01,2018-02-02\n", "no profile of user 'ann'; name users as"),
-            ("user,from,to\n,2018-02-01,2018-02-02\n1,2018-02-01,2018-02-02\n", "no profile of user None"),
+            ("user,from,to\nann,2018-02-01,2018-02-02\n", "users are string, in the profiles int64; name users as"),
+            ("user,from,to\n,2018-02-01,2018-02-02\n1,2018-02-01,2018-02-02\n", "row 0 has no user"),
             ("user,from,to,channel\n1,2018-02-01,2018-02-02,tv\n", "no channel 'tv'; the profiles have web, phone"),
             ("user,from,to\n1,2018-02-01,2018-02-02\n1,2018-02-03,2018-02-02\n", "row 1 ends before it begins"),
             ("user,from,to\n1,2018-02-01,2018-02-01\n", "row 0 ends before it begins"),

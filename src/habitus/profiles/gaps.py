@@ -169,6 +169,9 @@ def _parsed(path: Path, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _pairs(path: Path, users: pa.ChunkedArray, profiles: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each gap with each profile of its user."""
+    nobody = [name is None or name == "" for name in users.to_pylist()]
+    if any(nobody):
+        raise ValueError(f"{path}: row {nobody.index(True)} has no user; name users as in the profiles")
     try:
         users = users.cast(profiles.users[USER].type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
