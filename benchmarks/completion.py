@@ -94,19 +94,10 @@ def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settin
 
 
 def brief(figures: dict[str, Any]) -> dict[str, Any]:
-    """The figures of a row."""
-    names = (
-        "squared_error",
-        "mean_absolute_error",
-        "crps",
-        "coverage_50",
-        "coverage_90",
-        "log_likelihood",
-        "profiles",
-    )
+    """The figures of a row, without what is nested in them."""
     levels = figures["levels"]
     return {
-        **{name: figures[name] for name in names},
+        **{name: value for name, value in figures.items() if not isinstance(value, dict)},
         "day": levels["day"]["crps"],
         "profile": levels["profile"]["crps"],
         "profile_coverage_90": levels["profile"]["coverage_90"],

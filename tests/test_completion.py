@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import datetime as dt
+import time
 from collections import defaultdict
 from zoneinfo import ZoneInfo
 
@@ -102,6 +103,14 @@ def people() -> Profiles:
 @pytest.fixture
 def small_pieces(monkeypatch):
     monkeypatch.setattr(completion, "MOST_PROFILES", 7)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def exact(profiles: Profiles) -> np.ndarray:
@@ -244,6 +253,23 @@ class TestSeeds:
         stored = save(tmp_path / "people", [people], AXES)
         one, other = (complete(replays(), each, "any", samples=2) for each in (people, stored))
         np.testing.assert_array_equal(exact(one.profiles), exact(other.profiles))
+
+    def test_whoever_takes_no_more_does_not_wait_for_what_is_queued(self, people, small_pieces, two_threads):
+        """Two threads are asked for five of the six pieces before the first is taken: two of them never begin."""
+        run, begun = replays(), []
+        first = run.model.complete
+
+        def slow(*arguments):
+            begun.append(len(begun))
+            time.sleep(0.3 if len(begun) > 1 else 0)
+            return first(*arguments)
+
+        run.model.complete = slow
+        pieces = completion.Completing(run, people, CompleteConfig("centre", 1)).pieces(lambda _: None)
+        next(pieces)
+        pieces.close()
+        assert len(begun) <= 3
+        assert torch.get_num_threads() == 2
 
     def test_progress_counts_profiles(self, people, tmp_path, small_pieces):
         told = []

@@ -83,33 +83,45 @@ def test_what_was_recorded_between_two_rows_of_the_history_survives(population, 
     assert whole.history == resumed.history
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "rmsprop", "adagrad"])
-def test_stopped_and_resumed_is_as_never_stopped(population, tmp_path, optimiser):
-    settings = dataclasses.replace(SMALL, optimiser=optimiser)
-    whole = fit(BetaVAE, population, MODEL, fit=settings)
-    with pytest.raises(Stop):
-        fit(BetaVAE, population, MODEL, fit=settings, out=tmp_path / "run", on_progress=stop_at(150))
-    resumed = fit(BetaVAE, population, MODEL, fit=settings, out=tmp_path / "run", resume=True)
-    assert same(whole, resumed)
-    assert whole.history == resumed.history
-    assert not (tmp_path / "run" / CHECKPOINT).exists()
-
-
 SCHEDULED = dataclasses.replace(SMALL, schedule="one-cycle")
 CONTEXT = ContextMixtureConfig(width=8, heads=2, layers=1, features=4, dropout=0.1)
 
 
 @pytest.mark.parametrize(
-    ("kind", "config"), [(BetaVAE, MODEL), (ContextVAE, ContextVAEConfig(latents=2)), (ContextMixture, CONTEXT)]
+    ("kind", "config", "settings"),
+    [
+        (BetaVAE, MODEL, SMALL),
+        (BetaVAE, MODEL, dataclasses.replace(SMALL, optimiser="rmsprop")),
+        (BetaVAE, MODEL, dataclasses.replace(SMALL, optimiser="adagrad")),
+        (BetaVAE, dataclasses.replace(MODEL, dropout=0.3), SMALL),
+        (BetaVAE, MODEL, SCHEDULED),
+        (ContextVAE, ContextVAEConfig(latents=2), SCHEDULED),
+        (ContextMixture, CONTEXT, SCHEDULED),
+    ],
+    ids=["adam", "rmsprop", "adagrad", "dropout", "schedule", "context-vae", "context-mixture"],
 )
-def test_stopped_and_resumed_on_a_schedule_is_as_never_stopped(population, tmp_path, kind, config):
-    whole = fit(kind, population, config, fit=SCHEDULED)
+def test_stopped_and_resumed_is_as_never_stopped(population, tmp_path, kind, config, settings):
+    whole = fit(kind, population, config, fit=settings)
     with pytest.raises(Stop):
-        fit(kind, population, config, fit=SCHEDULED, out=tmp_path / "run", on_progress=stop_at(150))
-    resumed = fit(kind, population, config, fit=SCHEDULED, out=tmp_path / "run", resume=True)
+        fit(kind, population, config, fit=settings, out=tmp_path / "run", on_progress=stop_at(150))
+    resumed = fit(kind, population, config, fit=settings, out=tmp_path / "run", resume=True)
     assert same(whole, resumed)
     assert whole.history == resumed.history
-    assert not same(whole, fit(kind, population, config, fit=SMALL))
+    assert not (tmp_path / "run" / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize(("kind", "config", "given"), [(BetaVAE, MODEL, []), (ContextMixture, CONTEXT, [50])])
+def test_profiles_to_start_from_are_read_for_models_that_want_them(population, monkeypatch, kind, config, given):
+    seen, start_from = [], kind.start_from
+
+    def spy(self, x):
+        seen.append(len(x))
+        start_from(self, x)
+
+    monkeypatch.setattr(kind, "start_from", spy)
+    monkeypatch.setattr(ContextMixture, "start_profiles", 50)
+    fit(kind, population, config, fit=dataclasses.replace(SMALL, epochs=1))
+    assert seen == given
 
 
 def test_the_step_size_of_each_step_is_that_of_its_schedule(population, monkeypatch):
@@ -125,8 +137,9 @@ def test_the_step_size_of_each_step_is_that_of_its_schedule(population, monkeypa
     np.testing.assert_allclose(rates, [one_cycle(done / 40) for done in range(40)])
     assert rates[4] == max(rates) == 1
     rates.clear()
-    fit(BetaVAE, population, MODEL, fit=SMALL)
+    constant = fit(BetaVAE, population, MODEL, fit=SMALL)
     assert set(rates) == {1.0}
+    assert not same(constant, fit(BetaVAE, population, MODEL, fit=SCHEDULED))
 
 
 def test_one_cycle_rises_to_one_and_falls_to_zero():
@@ -182,16 +195,6 @@ def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
         load(tmp_path / "run")
     resumed = fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
     assert same(resumed, fit(BetaVAE, population, MODEL, fit=SMALL))
-
-
-def test_dropout_is_the_same_for_the_same_seed_and_when_resumed(population, tmp_path):
-    config = dataclasses.replace(MODEL, dropout=0.3)
-    first, second = (fit(BetaVAE, population, config, fit=SMALL) for _ in range(2))
-    with pytest.raises(Stop):
-        fit(BetaVAE, population, config, fit=SMALL, out=tmp_path / "run", on_progress=stop_at(150))
-    resumed = fit(BetaVAE, population, config, fit=SMALL, out=tmp_path / "run", resume=True)
-    assert same(first, second)
-    assert same(first, resumed)
 
 
 def test_a_foreign_checkpoint_and_other_data_are_one_clear_line(population, axes, tmp_path):

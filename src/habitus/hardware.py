@@ -34,3 +34,8 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, MMAP_BYTES) and mallopt(M_TRIM_THRESHOLD, TRIM_BYTES))
+
+
+def quick_inference() -> torch.autocast:
+    """Within it networks compute in bfloat16, where the processor does; distributions stay in float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=processor_has_bfloat16())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from habitus.evaluation.blocks import is_count
 from habitus.evaluation.region import of_profiles
 from habitus.parts.shapes import (
+    PEAK,
     BoolArray,
     CompletedSource,
     Filled,
@@ -22,7 +23,6 @@ from habitus.parts.shapes import (
 )
 
 Float32 = NDArray[np.float32]
-PEAK = "peak"  # the column in which completed profiles say what they were divided by
 PERCENTILES = {"median user": 50, "busier than 3 in 4": 75, "busier than 19 in 20": 95}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,16 @@ from numpy.typing import NDArray
 from habitus.evaluation.blocks import blocks, is_count
 from habitus.evaluation.metrics import Figures
 from habitus.evaluation.proper import crps, pit
-from habitus.parts.shapes import Axes, BoolArray, Filled, FloatArray, IntArray, ProfileSource
+from habitus.parts.shapes import (
+    Axes,
+    BoolArray,
+    Filled,
+    FloatArray,
+    IntArray,
+    ProfileSource,
+    starts_of_runs,
+    sums_of_runs,
+)
 
 LEVELS = ("cell", "day", "profile")
 EDGES = np.array([-np.inf, 0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf])  # (a, b] each: empty, then doubling shares
@@ -138,9 +146,9 @@ class RegionTally:
         self._add_cells(draws, actual, scale[filled.row[active]], len(truth))
         keys = {"day": filled.row * self._axes.days + self._days(filled.cell), "profile": filled.row}
         for name, days in (("day", self._axes.days), ("profile", 1)):
-            first = _starts(keys[name][active])
-            totals, sums = _group(draws, first), _group(actual, first)
-            items = len(_starts(keys[name]))
+            first = starts_of_runs(keys[name][active])
+            totals, sums = sums_of_runs(draws, first), sums_of_runs(actual, first)
+            items = len(starts_of_runs(keys[name]))
             owner = keys[name][active[first]] // days
             self._levels[name].add(np.sort(totals, axis=0), sums, scale[owner], items, self._rng)
 
@@ -229,31 +237,14 @@ def base_rates(source: ProfileSource) -> NDArray[np.float64]:
 
 def inside(filled: Filled, region: BoolArray) -> Filled:
     """The filled cells that are in a region [D, S, C]."""
-    return _kept(filled, region.reshape(-1)[filled.cell])
+    return filled.select(region.reshape(-1)[filled.cell])
 
 
 def of_profiles(filled: Filled, rows: BoolArray) -> Filled:
     """The filled cells of some of the profiles, marked in [profiles], which are then numbered from 0."""
-    kept = _kept(filled, rows[filled.row])
+    kept = filled.select(rows[filled.row])
     return replace(kept, profiles=int(rows.sum()), row=(np.cumsum(rows) - 1)[kept.row])
-
-
-def _kept(filled: Filled, keep: BoolArray) -> Filled:
-    if keep.all():
-        return filled
-    parts: dict[str, Any] = {name: getattr(filled, name)[keep] for name in ("row", "cell", "mean")}
-    return replace(filled, **parts, draws=filled.draws[:, keep])
 
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _starts(keys: IntArray) -> IntArray:
-    """Where each run of equal keys begins."""
-    return np.flatnonzero(np.diff(keys, prepend=-1))
-
-
-def _group(values: FloatArray, first: IntArray) -> FloatArray:
-    """Sums over runs along the last axis; whole numbers stay exact."""
-    return np.add.reduceat(values, first, axis=-1) if len(first) else values[..., :0]

@@ -33,10 +33,12 @@ class Model(nn.Module, ABC):
         config: Its settings.
         axes: The axes of the profiles that it was made for.
         fit_defaults: Settings of a fit that suit it, where they are not those of :class:`habitus.FitConfig`.
+        start_profiles: How many training profiles, at most, :meth:`start_from` is given; at 0 it is not called.
     """
 
     Config: ClassVar[type[Any]]
     fit_defaults: ClassVar[dict[str, Any]] = {}
+    start_profiles: ClassVar[int] = 0
     config: Any
     axes: Axes
 

@@ -95,6 +95,7 @@ class ContextMixture(CompletingModel):
 
     Config = ContextMixtureConfig
     fit_defaults: ClassVar[dict[str, Any]] = {"learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128}
+    start_profiles: ClassVar[int] = 4096
 
     def __init__(self, axes: Axes, config: ContextMixtureConfig | None = None) -> None:
         super().__init__()
@@ -183,7 +184,7 @@ class ContextMixture(CompletingModel):
         if self.unit == "binary":
             return torch.zeros(1, device=truth.device)
         day, slot, channel = cells
-        logits = self.count(p.features[day, :, slot]).float().unflatten(1, (-1, BINS))
+        logits = self._logits_of_counts(p, day, slot)
         mine = logits[torch.arange(len(channel), device=channel.device), channel]
         counts = BinnedCounts(mine[:, None] + p.gain[day][..., None] * self.slope)
         return counts.log_prob(truth[cells][:, None].expand(counts.batch_shape))
@@ -239,8 +240,11 @@ class ContextMixture(CompletingModel):
         day, slot = p.missing.any(2).nonzero(as_tuple=True)
         number = torch.zeros(p.missing.shape[:2], dtype=torch.long, device=day.device)
         number[day, slot] = torch.arange(len(day), device=day.device)
-        logits = self.count(p.features[day, :, slot]).float().unflatten(1, (-1, BINS))
-        return Slots(day, number, logits)
+        return Slots(day, number, self._logits_of_counts(p, day, slot))
+
+    def _logits_of_counts(self, p: Conditional, day: Tensor, slot: Tensor) -> Tensor:
+        """Logits of the bins of counts in each of n slots, before the gain of the day's state, [n, C, V]."""
+        return self.count(p.features[day, :, slot]).float().unflatten(1, (-1, BINS))
 
     def _drawn_counts(
         self, p: Conditional, slots: Slots, cells: Cells, hits: Tensor, generator: Generator

@@ -18,6 +18,7 @@ MINUTES_PER_DAY = 1440
 DAYS_PER_WEEK = 7
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 UNITS = ("count", "peak", "binary")
+PEAK = "peak"  # column of completed profiles in shares of their peak: the count that 1 stands for
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
@@ -148,6 +149,31 @@ class Filled:
     cell: NDArray[np.int64]
     mean: NDArray[np.float32]
     draws: NDArray[np.float32]
+
+    def select(self, cells: BoolArray) -> Filled:
+        """The same profiles with some of their missing cells, marked in [M]."""
+        if cells.all():
+            return self
+        return Filled(self.profiles, self.row[cells], self.cell[cells], self.mean[cells], self.draws[:, cells])
+
+
+def starts_of_runs(keys: IntArray) -> NDArray[np.int64]:
+    """Where each run of equal keys begins; keys are not negative.
+
+    >>> starts_of_runs(np.array([0, 0, 2, 2, 2, 5])).tolist()
+    [0, 2, 5]
+    """
+    return np.flatnonzero(np.diff(keys, prepend=-1))
+
+
+def sums_of_runs(values: FloatArray, starts: IntArray) -> NDArray[np.float64]:
+    """Sums along the last axis from each start to the next, of which there may be none; whole numbers stay exact.
+
+    >>> sums_of_runs(np.array([[1.0, 2.0, 4.0]]), np.array([0, 2])).tolist()
+    [[3.0, 4.0]]
+    """
+    wide = values.astype(np.float64, copy=False)
+    return np.add.reduceat(wide, starts, axis=-1) if len(starts) else wide[..., :0]
 
 
 class ProfileSource(Protocol):

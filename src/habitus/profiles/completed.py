@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from habitus.output import replacing
-from habitus.parts.shapes import Axes, BoolArray, Filled
+from habitus.parts.shapes import Axes, BoolArray, Filled, starts_of_runs
 from habitus.profiles.sparse import Profiles, offsets, value_type
 from habitus.profiles.store import (
     PARQUET,
@@ -217,21 +217,19 @@ def runs(missing: NDArray[np.bool_]) -> list[list[int]]:
 
 def pack(piece: CompletedPiece, with_gaps: bool) -> pa.Table:
     """The rows of ``filled.parquet`` for a piece."""
-    filled, unit = piece.filled, piece.profiles.axes.unit
+    filled, unit, samples = piece.filled, piece.profiles.axes.unit, len(piece.filled.draws)
     shown = filled.mean > MEAN_FLOOR * _largest_of_profile(filled)
     index = np.ascontiguousarray(filled.draws.T).reshape(-1)  # [M * K], as most draws are zero
     at = np.flatnonzero(index)
-    missing, draw = np.divmod(at, len(filled.draws))
-    order = np.argsort(filled.row[missing] * len(filled.draws) + draw, kind="stable")
-    missing, draw, values = missing[order], draw[order], index[at][order]
-    sizes = np.zeros((filled.profiles, len(filled.draws)), np.int32)
-    np.add.at(sizes, (filled.row[missing], draw), 1)
+    missing, draw = np.divmod(at, samples)
+    key = filled.row[missing] * samples + draw
+    order = np.argsort(key, kind="stable")
+    missing, values = missing[order], index[at[order]]
+    sizes = np.bincount(key, minlength=filled.profiles * samples).astype(np.int32)
     columns = {
         "mean_cell": _lists(filled.row[shown], filled.cell[shown].astype(np.int32), filled.profiles),
         "mean": _lists(filled.row[shown], filled.mean[shown], filled.profiles),
-        "draw_size": pa.FixedSizeListArray.from_arrays(sizes.reshape(-1), sizes.shape[1]).cast(
-            pa.list_(pa.int32())
-        ),
+        "draw_size": pa.FixedSizeListArray.from_arrays(sizes, samples).cast(pa.list_(pa.int32())),
         "draw_cell": _lists(filled.row[missing], filled.cell[missing].astype(np.int32), filled.profiles),
         "draw_value": _lists(filled.row[missing], values.astype(value_type(unit)), filled.profiles),
     }
@@ -240,7 +238,7 @@ def pack(piece: CompletedPiece, with_gaps: bool) -> pa.Table:
 
 def _largest_of_profile(filled: Filled) -> NDArray[np.float32]:
     """The largest expected value in the profile of each missing cell, [M]."""
-    first = np.flatnonzero(np.diff(filled.row, prepend=-1))
+    first = starts_of_runs(filled.row)
     if not len(first):
         return filled.mean
     return np.repeat(np.maximum.reduceat(filled.mean, first), np.diff(first, append=len(filled.row)))

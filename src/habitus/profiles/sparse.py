@@ -15,7 +15,6 @@ from habitus.parts.shapes import Axes, BoolArray, IntArray, Values
 
 CHUNK = 8192  # profiles in a row group: about 450,000 cells, a few megabytes, of a typical log
 USER, WINDOW = "user", "window_start"
-PEAK = "peak"  # of completed profiles in shares of it: the count that 1 stands for
 MOST_EVENTS = 2**32 - 1  # in a cell, whose count is an uint32
 
 

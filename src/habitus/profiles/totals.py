@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import Filled
+from habitus.parts.shapes import BoolArray, Filled, starts_of_runs, sums_of_runs
 from habitus.profiles.sparse import USER, WINDOW, Profiles, window_starts
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
@@ -21,10 +21,10 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     """
     days, slots, channels = profiles.axes.shape
     key = filled.row * days + filled.cell // (slots * channels)
-    first = np.flatnonzero(np.diff(key, prepend=-1))
+    first = starts_of_runs(key)
     row, day = np.divmod(key[first], days)
     known = known_totals(profiles, filled)[row, day]
-    drawn = _summed(filled.draws, first)
+    drawn = sums_of_runs(filled.draws, first)
     quantiles = known + np.quantile(drawn, list(QUANTILES.values()), axis=0)
     who = profiles.users.select([name for name in (USER, WINDOW) if name in profiles.users.column_names])
     table = who.take(pa.array(row)).append_column("day", pa.array(day.astype(np.int32)))
@@ -46,22 +46,21 @@ def _expected(
 
     Of shares the sum of the point forecasts, since draws have lost what is up to a threshold.
     """
-    return drawn.mean(0) if profiles.axes.unit == "count" else _summed(filled.mean, first)
+    return drawn.mean(0) if profiles.axes.unit == "count" else sums_of_runs(filled.mean, first)
 
 
-def _summed(values: NDArray[np.float32], first: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sums over the last axis from each position to the next, of which there may be none."""
-    wide = values.astype(np.float64)
-    return np.add.reduceat(wide, first, axis=-1) if len(first) else wide
+def known_cells(profiles: Profiles, filled: Filled) -> BoolArray:
+    """Which of the profiles' non-empty cells were not missing, [N]."""
+    size = profiles.axes.cells
+    own = profiles.row_of_cell() * size + profiles.cells
+    return ~np.isin(own, filled.row * size + filled.cell, assume_unique=True)
 
 
 def known_totals(profiles: Profiles, filled: Filled) -> NDArray[np.float64]:
     """Totals over known cells, [U, D]."""
     days, slots, channels = profiles.axes.shape
-    size, row = profiles.axes.cells, profiles.row_of_cell()
-    missing = np.isin(row * size + profiles.cells, filled.row * size + filled.cell, assume_unique=True)
-    key = row * days + profiles.cells // (slots * channels)
-    sums = np.bincount(key, np.where(missing, 0.0, profiles.values), len(profiles) * days)
+    key = profiles.row_of_cell() * days + profiles.cells // (slots * channels)
+    sums = np.bincount(key, np.where(known_cells(profiles, filled), profiles.values, 0.0), len(profiles) * days)
     return sums.astype(np.float64).reshape(-1, days)
 
 

@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from habitus.evaluation.threshold import fit_zero_threshold
-from habitus.hardware import keep_freed_memory, processor_has_bfloat16
+from habitus.hardware import keep_freed_memory, quick_inference
 from habitus.models.base import CompletingModel
 from habitus.parts.masks import FixedMask, Mask, parse_mask
 from habitus.parts.nets import in_memory_format
-from habitus.parts.shapes import WEEKDAYS, Axes, BoolArray, Filled
+from habitus.parts.shapes import PEAK, WEEKDAYS, Axes, BoolArray, Filled
 from habitus.profiles.batches import Population
 from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
 from habitus.profiles.gaps import MissingCells
-from habitus.profiles.sparse import PEAK, Profiles, concat, offsets
-from habitus.profiles.totals import known_totals
+from habitus.profiles.sparse import Profiles, concat, offsets
+from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
+from habitus.synthesis.thresholds import check_threshold
 
 PIECE_VALUES = 1 << 23  # draws made together: 32 MiB
 MOST_PROFILES = 128  # in a processor's cache
@@ -57,8 +58,7 @@ class CompleteConfig:
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise ValueError(f"samples must be at least 1, got {self.samples}")
-        if self.threshold is not None and not 0 <= self.threshold < 1:
-            raise ValueError(f"threshold must be at least 0 and below 1, got {self.threshold}")
+        check_threshold(self.threshold)
 
 
 def complete(
@@ -179,17 +179,16 @@ class Completing:
         """
         threads = torch.get_num_threads()
         ahead: deque[tuple[Profiles, Future[Filled]]] = deque()
+        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         try:
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                for number, (profiles, missing) in enumerate(self._holes()):
-                    ahead.append((profiles, pool.submit(self._fill, number, profiles, missing)))
-                    if len(ahead) > 2 * threads:
-                        yield _first(ahead)
-                while ahead:
+            for number, (profiles, missing) in enumerate(self._holes()):
+                ahead.append((profiles, pool.submit(self._fill, number, profiles, missing)))
+                if len(ahead) > 2 * threads:
                     yield _first(ahead)
+            while ahead:
+                yield _first(ahead)
         finally:
-            for _, future in ahead:
-                future.cancel()
+            pool.shutdown(wait=True, cancel_futures=True)  # whoever takes no more waits for begun pieces only
             torch.set_num_threads(threads)  # what a worker sets holds for threads that begin later, too
 
     def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
@@ -213,8 +212,7 @@ class Completing:
         seed = np.random.SeedSequence([self.config.seed, 2, number]).generate_state(1)[0]
         missing = np.array(missing)
         hole, x = torch.from_numpy(missing), torch.from_numpy(profiles.dense())
-        fast = torch.autocast("cpu", torch.bfloat16, enabled=processor_has_bfloat16())
-        with torch.no_grad(), fast:
+        with torch.no_grad(), quick_inference():
             found = self.model.complete(x, hole, self.config.samples, Generator().manual_seed(int(seed)))
         row, cell = np.nonzero(missing.reshape(len(profiles), -1))
         return Filled(len(profiles), row, cell, found.mean.float().numpy(), found.draws.float().numpy())
@@ -283,17 +281,13 @@ def check_axes(fitted: Axes, given: Axes) -> None:
 
 def with_first_draw(profiles: Profiles, filled: Filled) -> Profiles:
     """The profiles with the first draw in their missing cells; known cells are the same numbers, untouched."""
-    size, row = profiles.axes.cells, profiles.row_of_cell()
-    hidden = filled.row * size + filled.cell
-    own = row * size + profiles.cells
-    known = ~np.isin(own, hidden, assume_unique=True)
-    drawn = np.flatnonzero(filled.draws[0])
-    key = np.concatenate([own[known], hidden[drawn]])
+    known, drawn = known_cells(profiles, filled), np.flatnonzero(filled.draws[0])
+    rows = np.concatenate([profiles.row_of_cell()[known], filled.row[drawn]])
+    cells = np.concatenate([profiles.cells[known], filled.cell[drawn]])
     values = np.concatenate([profiles.values[known], filled.draws[0][drawn].astype(profiles.values.dtype)])
-    order = np.argsort(key)
-    rows, cells = np.divmod(key[order], size)
+    order = np.argsort(rows * profiles.axes.cells + cells)
     indptr = offsets(rows, len(profiles))
-    return replace(profiles, indptr=indptr, cells=cells.astype(np.int32), values=values[order])
+    return replace(profiles, indptr=indptr, cells=cells[order].astype(np.int32), values=values[order])
 
 
 def _mask(

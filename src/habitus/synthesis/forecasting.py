@@ -82,8 +82,8 @@ def _about(work: Completing, days: int) -> dict[str, Any]:
 
 def _shift(run: Run, axes: Axes, days: int) -> int:
     """By how many days the window moves: as many as the run fills, by whole weeks where weekdays are known."""
-    most, fitted = completing_model(run).forecast_days, run.model.config
-    told = f"mask={getattr(fitted, 'mask', 'none')}"
+    most, mask = completing_model(run).forecast_days, getattr(run.model.config, "mask", None)
+    told = f"mask={mask or 'none'}"
     if days < 1:
         raise ValueError(f"days must be at least 1, got {days}")
     if days > most:
@@ -92,7 +92,7 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
             "which looks half a window ahead, or with --set mask=last:K"
         )
     week = 1 if axes.weekday(0) is None else DAYS_PER_WEEK
-    shift = most if told != "mask=any" and told != "mask=none" else -(-days // week) * week
+    shift = -(-days // week) * week if mask in (None, "any") else most
     if shift > most or shift % week:
         raise ValueError(
             f"windows start on the same weekday, so a forecast moves them by whole weeks; {days} days with {told} "
@@ -105,9 +105,5 @@ def _cut(piece: CompletedPiece, plan: _Plan) -> CompletedPiece:
     """Only the days that were asked for."""
     if plan.days == plan.shift:
         return piece
-    filled = piece.filled
-    kept = filled.cell < plan.axes.cells
-    less = replace(
-        filled, row=filled.row[kept], cell=filled.cell[kept], mean=filled.mean[kept], draws=filled.draws[:, kept]
-    )
-    return CompletedPiece(cut(piece.profiles, plan.axes.days), less)
+    first_days = piece.filled.select(piece.filled.cell < plan.axes.cells)
+    return CompletedPiece(cut(piece.profiles, plan.axes.days), first_days)

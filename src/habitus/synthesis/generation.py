@@ -19,6 +19,7 @@ from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles, concat, numbered
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import Run
+from habitus.synthesis.thresholds import check_threshold
 
 CHUNK = 2048  # profiles decoded together at the paper's size, 30 MB a tensor, and at most
 CELLS = CHUNK * 32 * 24 * 5
@@ -56,8 +57,7 @@ class GenerateConfig:
             raise ValueError(f"inactive must be {' or '.join(INACTIVE)}, got {self.inactive!r}")
         if self.users < 1:
             raise ValueError(f"users must be at least 1, got {self.users}")
-        if self.threshold is not None and not 0 <= self.threshold < 1:
-            raise ValueError(f"threshold must be at least 0 and below 1, got {self.threshold}")
+        check_threshold(self.threshold)
 
 
 def generate(
@@ -88,6 +88,11 @@ def generate_to(
     """
     population = _Population(run, config)
     return save(path, population.chunks(on_progress), population.axes, population.about)
+
+
+def zero_threshold(run: Run, config: GenerateConfig) -> float:
+    """The threshold that a population would be drawn with; 0 where the model's zeros are true ones."""
+    return _Population(run, config).threshold
 
 
 class _Population:

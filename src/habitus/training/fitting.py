@@ -17,6 +17,7 @@ import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
+from habitus.encoding import encode
 from habitus.evaluation.summary import summarise
 from habitus.hardware import keep_freed_memory
 from habitus.history import History
@@ -42,7 +43,7 @@ CURVE_POINTS = 2000  # of the training loss in the history
 HELD_OUT_POINTS = 40  # of the held-out loss
 HELD_OUT_PROFILES = 4096
 MIXTURE_PROFILES = 20_000
-START_PROFILES = 4096  # that a model may take its first weights from
+FEWEST_FOR_MIXTURE = 10
 
 Progress = Callable[[int, int, float], None]
 
@@ -84,7 +85,8 @@ class Fitting:
         keep_freed_memory()
         self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
         self.train_batches, self.held_out = _sets(data, model.unit, settings)
-        model.start_from(torch.from_numpy(self.train_batches.sample(START_PROFILES).dense()))
+        if model.start_profiles:
+            model.start_from(torch.from_numpy(self.train_batches.sample(model.start_profiles).dense()))
         # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.
         in_memory_format(model, torch.channels_last)
         optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)
@@ -255,12 +257,15 @@ class Fitting:
     def finish(self) -> None:
         """Fit the prior and write the run."""
         model = in_memory_format(self.model.to("cpu"), torch.contiguous_format).eval()
-        pool = self.train_batches.sample(MIXTURE_PROFILES)
-        mixture = None
-        if isinstance(model, LatentModel) and len(pool) >= 10:
-            mixture = Mixture.fit(posterior_draws(model, pool, self.settings), self.settings.seed)
         about = {**versions(), "profiles": self.train_batches.count, "active_share": self._active_share()}
         about |= {"precision": chosen_precision(self.settings)}
+        mixture = None
+        if isinstance(model, LatentModel):
+            posterior = encode(model, self.train_batches.sample(MIXTURE_PROFILES))
+            about |= {"latents": posterior.to_json()}
+            if len(posterior) >= FEWEST_FOR_MIXTURE:
+                draws = posterior.draw(Generator().manual_seed(self.settings.seed))
+                mixture = Mixture.fit(draws, self.settings.seed)
         Run(model, mixture, asdict(self.settings), self.history, about).save(self.out)
 
     def _active_share(self) -> list[float]:
@@ -314,18 +319,6 @@ def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
     """The tensor in the parameter's memory format, which fused optimisers rely on and files do not keep."""
     same = tensor.shape == parameter.shape
     return torch.empty_like(parameter).copy_(tensor) if same else tensor
-
-
-def posterior_draws(model: LatentModel, profiles: Profiles, settings: FitConfig) -> Tensor:
-    """A draw from q(z|x) for each profile, [U, Z]."""
-    generator = Generator().manual_seed(settings.seed)
-    draws: list[Tensor] = []
-    profiles = profiles.in_unit(model.unit)
-    with torch.no_grad():
-        for start in range(0, len(profiles), settings.chunk):
-            q = model.encode(torch.from_numpy(profiles.dense(slice(start, start + settings.chunk))))
-            draws.append(q.mean + q.stddev * torch.randn(q.mean.shape, generator=generator))
-    return torch.cat(draws)
 
 
 def _sets(data: Population, unit: str, settings: FitConfig) -> tuple[Batches, Profiles]:
