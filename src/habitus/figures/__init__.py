@@ -18,6 +18,8 @@ from habitus.figures.pictures import mean_pictures, overlap_matrices, sample_pic
 from habitus.figures.regions import completion_pictures, daily_intervals
 from habitus.figures.scores import PlaceError, SizeError, calibration, region_errors
 from habitus.figures.style import LABELS
+from habitus.figures.sweeps import score_curves
+from habitus.figures.traversal import traversal_grid
 
 __all__ = [
     "LABELS",
@@ -34,9 +36,11 @@ __all__ = [
     "ratio_dots",
     "region_errors",
     "sample_pictures",
+    "score_curves",
     "share_curves",
     "shown_channels",
     "slot_shapes",
     "total_cdf",
+    "traversal_grid",
     "weekday_shapes",
 ]

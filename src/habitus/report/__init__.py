@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from habitus.evaluation import Evaluation
-from habitus.output import replacing
 from habitus.parts.shapes import Axes, ProfileSource
 from habitus.report.filled import FilledPart, beaten, filled_part, multiple, percent
-from habitus.report.gallery import Easel, overview, sections
+from habitus.report.gallery import overview, sections
 from habitus.report.meaning import REGION
+from habitus.report.page import Easel, write_page
 from habitus.report.wording import number, rival_name, rows_of, summary, times
 
 if TYPE_CHECKING:
@@ -54,36 +52,23 @@ def write_report(
         provenance: Where the numbers come from (command, versions, seeds), by name.
     """
     title = title or (TITLE if completion is None else FILLED_TITLE)
-    page = _page(evaluation, completion, generated, reference, history, title, provenance or {})
-    with replacing(path) as part:
-        part.write_text(page, encoding="utf-8")
-
-
-def _page(
-    evaluation: Evaluation,
-    completion: CompletionEvaluation | None,
-    generated: ProfileSource,
-    reference: ProfileSource,
-    history: History | None,
-    title: str,
-    provenance: Mapping[str, str],
-) -> str:
     easel, rows = Easel(), rows_of(evaluation.to_json())
-    environment = Environment(
-        loader=PackageLoader("habitus"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("report.html.j2").render(
+    findings, part = summary(rows), _filled(easel, completion, generated.axes)
+    write_page(
+        path,
+        "report.html.j2",
         title=title,
         lead=_lead(evaluation, "generated" if completion is None else "filled"),
         tiles=_tiles(evaluation) if completion is None else _filled_tiles(evaluation, completion),
-        filled=_filled(easel, completion, generated.axes),
+        verdict=findings if part is None else part.verdict,
+        filled=part,
         region=REGION,
-        findings=summary(rows),
+        findings=findings,
         overview=overview(easel, rows),
         rows=rows,
         rivals=list(evaluation.rivals),
         sections=list(sections(easel, evaluation, generated, reference, history)),
-        provenance={**provenance, **_origin(evaluation)},
+        provenance={**(provenance or {}), **_origin(evaluation)},
         pills=PILLS,
         times=times,
         multiple=multiple,

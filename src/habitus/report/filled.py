@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from habitus import figures
 from habitus.evaluation import Figures
 from habitus.parts.shapes import Axes
-from habitus.report.gallery import Easel, Plate
 from habitus.report.meaning import METHODS, REGION, SHARE
+from habitus.report.page import Easel, Plate
 from habitus.report.wording import number, ratio, rival_name
 
 if TYPE_CHECKING:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from habitus import figures
 from habitus.evaluation import (
@@ -21,44 +18,12 @@ from habitus.evaluation import (
     daily_std,
 )
 from habitus.parts.shapes import Axes, FloatArray, ProfileSource
+from habitus.report.page import Easel, Plate, Section
 from habitus.report.samples import SEED, random_pictures
-from habitus.report.svg import inline_svg
 from habitus.report.wording import Row, rival_name
 
 PERIODS = {"dau": ("Daily", "on the day"), "wau": ("Weekly", "within 7 days"), "mau": ("Monthly", "within 30 days")}
 POPULATIONS = {"reference": "Real", "generated": "Generated"}
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure as the page shows it."""
-
-    title: str
-    caption: str
-    svg: Markup
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """Some figures under one heading."""
-
-    title: str
-    note: str
-    plates: Sequence[Plate]
-
-
-class Easel:
-    """Makes plates, each with ids of its own on the page."""
-
-    def __init__(self) -> None:
-        self.made = 0
-
-    def plate(self, title: str, caption: str, figure: Figure, *, alt: str = "", wide: bool = False) -> Plate:
-        """Draw a figure; ``alt`` adds what its title and caption do not say."""
-        self.made += 1
-        words = " ".join(part for part in (f"{title}.", caption, alt) if part)
-        return Plate(title, caption, inline_svg(figure, alt=words, key=f"f{self.made}"), wide)
 
 
 def overview(easel: Easel, rows: Sequence[Row]) -> Plate | None:

@@ -1,0 +1,132 @@
+"""habitus traverse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from habitus.cli.console import out, spinner
+from habitus.cli.options import RunFolder, Seed, command_app
+from habitus.figures import traversal_grid
+from habitus.parts.shapes import Axes, FloatArray
+from habitus.report.png import save_png
+from habitus.run import load
+from habitus.synthesis.traversal import ORDERS, Traversal, traverse
+
+app = command_app()
+
+ALL, SUM = "all", "sum"
+
+Dims = Annotated[str, typer.Option(help="all, or numbers from 0 separated by commas.", metavar="all|0,1,...")]
+Points = Annotated[int, typer.Option(min=2, help="Pictures of each dimension, from z = -3 to 3.")]
+Channel = Annotated[
+    str,
+    typer.Option(
+        help="What a picture shows: a channel by name or by number from 0, sum over channels, or all: a file each, "
+        "and one of the sum.",
+        metavar="NAME|NUMBER|sum|all",
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", help="PNG file; with --channel all the channel is added to its name.")]
+Order = Annotated[str, typer.Option(help=f"What puts the dimensions into order: {' or '.join(ORDERS)}.")]
+Prior = Annotated[str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")]
+
+
+@app.command(epilog="Example: habitus traverse demo/runs/vae --dims all --points 10 --channel sum --out traversal.png")
+def _traverse(
+    run: RunFolder,
+    out_: Out = Path("traversal.png"),
+    dims: Dims = ALL,
+    points: Points = 10,
+    channel: Channel = SUM,
+    order: Order = ORDERS[0],
+    prior: Prior = "normal",
+    seed: Seed = 0,
+) -> None:
+    """Walk along each latent dimension of a run, and draw what changes.
+
+    The other dimensions are held at one draw from the prior. Dimensions come in the order of their learned variance,
+    as in the paper, or of their KL from N(0, 1), which is more robust; both stand above each column.
+    """
+    fitted = load(run)
+    axes = fitted.model.axes
+    channels = channels_of(channel, axes)
+    with spinner("Walking"):
+        made = traverse(fitted, dims_of(dims), points, seed=seed, prior=prior, order=order)
+        for name, at in channels.items():
+            path = out_ if len(channels) == 1 else out_.with_stem(f"{out_.stem}-{file_name(name)}")
+            save_png(traversal_grid(made.axes, shown(made, at), names(made), made.points, _unit(name)), path)
+            out(f"{path}: {_told(name)}, {len(made.dims)} dimensions, {points} points each")
+    for dim, variance, kl in zip(made.dims, made.variance, made.kl, strict=True):
+        out(f"z{dim}: learned variance {variance:.3g}, KL {kl:.3g} nats")
+
+
+def dims_of(text: str) -> list[int] | None:
+    """Dimensions by number; None for all.
+
+    Raises:
+        ValueError: if it is neither.
+
+    >>> dims_of("all"), dims_of("0, 3")
+    (None, [0, 3])
+    """
+    if text == ALL:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--dims must be all, or numbers separated by commas; got {text!r}") from None
+
+
+def channels_of(text: str, axes: Axes) -> dict[str, list[int]]:
+    """What to draw: a name, and the channels that are summed for it.
+
+    Raises:
+        ValueError: for a channel that there is not.
+    """
+    every = {SUM: list(range(len(axes.channels)))}
+    if text in axes.channels:
+        return {text: [axes.channels.index(text)]}
+    if text == SUM:
+        return every
+    if text == ALL:
+        return {name: [at] for at, name in enumerate(axes.channels)} | every
+    if text.isdecimal() and int(text) < len(axes.channels):
+        return {axes.channels[int(text)]: [int(text)]}
+    known = ", ".join(f"{at} ({name})" for at, name in enumerate(axes.channels))
+    raise ValueError(f"--channel must be {SUM}, {ALL} or one of {known}; got {text!r}")
+
+
+def file_name(channel: str) -> str:
+    """A channel's name as part of a file's.
+
+    >>> file_name("Smart TV/box")
+    'Smart-TV-box'
+    """
+    return "".join(letter if letter.isalnum() else "-" for letter in channel)
+
+
+def shown(made: Traversal, channels: list[int]) -> FloatArray:
+    """The pictures of some channels together, [K, P, D, S]."""
+    return made.pictures[..., channels].sum(-1)
+
+
+def names(made: Traversal) -> list[str]:
+    """What stands above each column."""
+    numbers = zip(made.dims, made.variance, made.kl, strict=True)
+    return [f"z{dim}\nvariance {_short(variance)}\nKL {_short(kl)}" for dim, variance, kl in numbers]
+
+
+def _short(value: np.float64) -> str:
+    return f"{value:.1e}" if 0 < value < 1e-3 else f"{value:.2g}"
+
+
+def _told(name: str) -> str:
+    return "sum over channels" if name == SUM else f"channel {name}"
+
+
+def _unit(name: str) -> str:
+    return f"expected activity, {_told(name)}"

@@ -1,0 +1,187 @@
+"""Habits of single users: what can be said of an activity profile in a few numbers.
+
+They are the words in which a latent dimension or a cohort is explained, and are measured in the same way on real
+profiles and on expected ones. Letters: B profiles, D days, S slots, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.evaluation.blocks import Block, blocks
+from habitus.parts.shapes import MINUTES_PER_DAY, Axes, BoolArray, FloatArray, ProfileSource
+
+HOURS = 24.0
+NIGHT_ENDS = 6  # o'clock; the night begins at midnight
+WEEKEND = (5, 6)
+SMOOTHED_HOURS = 3  # over which the peak of the day is looked for, so that a single event does not make one
+CHANNEL = "share of "
+
+Habits = dict[str, FloatArray]
+"""Habit -> its value for each profile, [B]; NaN where a profile has no activity to measure it on."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Sums of profiles, which all habits are made of.
+
+    Attributes:
+        axes: What the days and slots are.
+        day: Activity by day, [B, D].
+        slot: Activity by slot of the day, [B, S].
+        channel: Activity by channel, [B, C].
+        active: Whether the user is active on the day, [B, D].
+    """
+
+    axes: Axes
+    day: FloatArray
+    slot: FloatArray
+    channel: FloatArray
+    active: BoolArray
+
+    @classmethod
+    def of_dense(cls, x: FloatArray, axes: Axes, threshold: float = 0.0) -> Self:
+        """Of pictures [B, D, S, C]; a day is active where a cell is above the threshold."""
+        return cls(axes, x.sum((2, 3)), x.sum((1, 3)), x.sum((1, 2)), x.max((2, 3)) > threshold)
+
+    @classmethod
+    def of_block(cls, block: Block, axes: Axes, unit: str) -> Self:
+        """Of some profiles of a set on these axes, in ``unit``."""
+        days, slots, channels = axes.shape
+        users, values = block.users(), _in_unit(block, axes, unit)
+        hour, channel = np.divmod(block.cells, channels)
+        day, slot = np.divmod(hour, slots)
+
+        def summed(index: NDArray[np.integer], size: int) -> FloatArray:
+            sums = np.bincount(users * size + index, values, len(block) * size).astype(np.float64)
+            return sums.reshape(len(block), size)
+
+        by_day = summed(day, days)
+        return cls(axes, by_day, summed(slot, slots), summed(channel, channels), by_day > 0)
+
+
+def _in_unit(block: Block, axes: Axes, unit: str) -> FloatArray:
+    """Values as counts, as shares of the profile's largest, or as ones."""
+    if unit == "binary":
+        return np.ones(len(block.values))
+    return block.peak_values(axes) if unit == "peak" else block.values.astype(np.float64)
+
+
+def habits(margins: Margins) -> Habits:
+    """All habits of the profiles.
+
+    ==================  ====================================================================================
+    total activity      sum of all cells, in the profiles' unit
+    weekend share       share of it on Saturdays and Sundays; absent where the axes do not fix the weekday
+    night share         share of it between midnight and six
+    peak hour           hour around which it is largest, over three hours, in [0, 24)
+    first active day    from 1
+    last active day     from 1
+    active days         how many
+    share of <channel>  share of it on each channel, where there is more than one
+    burstiness          (s - m) / (s + m) of the daily totals, with their standard deviation s and mean m: -1
+                        where all days are alike, near 1 where all happens on few (after Goh and Barabasi
+                        2008, who take waiting times)
+    ==================  ====================================================================================
+
+    >>> import datetime as dt
+    >>> axes = Axes(dt.date(2018, 2, 5), 7, 360, ("web",))  # from a Monday, four slots a day
+    >>> x = np.zeros((1, 7, 4, 1))
+    >>> x[0, 1, 1], x[0, 5, 0] = 3, 1
+    >>> found = habits(Margins.of_dense(x, axes))
+    >>> [float(found[name][0]) for name in ("total activity", "weekend share", "night share", "peak hour")]
+    [4.0, 0.25, 0.25, 9.0]
+    >>> [float(found[name][0]) for name in ("first active day", "last active day", "active days")]
+    [2.0, 6.0, 2.0]
+    """
+    axes, total = margins.axes, margins.day.sum(1, dtype=np.float64)
+    some = np.where(total > 0, total, np.nan)
+    found: Habits = {"total activity": total}
+    if axes.weekday(0) is not None:
+        weekend = np.array([axes.weekday(day) in WEEKEND for day in range(axes.days)])
+        found["weekend share"] = margins.day[:, weekend].sum(1) / some
+    night = np.arange(axes.slots) * axes.slot_minutes < NIGHT_ENDS * 60
+    found["night share"] = margins.slot[:, night].sum(1) / some
+    found["peak hour"] = np.where(total > 0, _peak_hour(margins.slot, axes), np.nan)
+    found |= _days(margins.active)
+    if len(axes.channels) > 1:
+        found |= {CHANNEL + name: margins.channel[:, at] / some for at, name in enumerate(axes.channels)}
+    return found | {"burstiness": _burstiness(margins.day)}
+
+
+def habits_of(source: ProfileSource, unit: str = "count") -> Habits:
+    """All habits of every profile of a set, [U], read block by block.
+
+    Args:
+        source: The set.
+        unit: What to measure in: count (the set's own values), peak or binary, into which counts are brought.
+    """
+    parts = [habits(Margins.of_block(block, source.axes, unit)) for block in blocks(source)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def is_circular(habit: str) -> bool:
+    """Whether a habit is an hour of the day, where 23 and 1 are two apart."""
+    return habit == "peak hour"
+
+
+def difference(habit: str, high: FloatArray, low: FloatArray) -> FloatArray:
+    """How far a habit went from ``low`` to ``high``; hours go the shorter way round.
+
+    >>> difference("peak hour", np.array([1.0]), np.array([23.0]))
+    array([2.])
+    """
+    gap = np.asarray(high) - np.asarray(low)
+    return (gap + HOURS / 2) % HOURS - HOURS / 2 if is_circular(habit) else gap
+
+
+def middle(habit: str, values: FloatArray) -> float:
+    """The typical value: the median, and of hours the circular mean; NaN where nobody has any.
+
+    >>> round(middle("peak hour", np.array([23.0, 1.0])), 9) % 24
+    0.0
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return float("nan")
+    if not is_circular(habit):
+        return float(np.median(known))
+    angle = known * 2 * np.pi / HOURS
+    return float(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()) * HOURS / (2 * np.pi) % HOURS)
+
+
+def spread(habit: str, values: FloatArray) -> float:
+    """How much users differ in a habit: the standard deviation, and of hours that around the circular mean."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return float("nan")
+    centre = np.full(len(known), middle(habit, known) if is_circular(habit) else known.mean())
+    return float(np.sqrt(np.mean(difference(habit, known, centre) ** 2)))
+
+
+def _peak_hour(slot: FloatArray, axes: Axes) -> FloatArray:
+    """The middle of the slots around which activity is largest, smoothed circularly."""
+    width = max(1, SMOOTHED_HOURS * 60 // axes.slot_minutes // 2 * 2 + 1)
+    around = range(-(width // 2), width // 2 + 1) if width <= axes.slots else range(1)
+    smooth = sum(np.roll(slot, shift, axis=1) for shift in around) + 1e-6 * slot  # ties go to the slot's own peak
+    return (np.argmax(smooth, axis=1) + 0.5) * axes.slot_minutes * HOURS / MINUTES_PER_DAY
+
+
+def _days(active: BoolArray) -> Habits:
+    """First and last active day, from 1, and how many."""
+    some, days = active.any(1), active.shape[1]
+    first, last = active.argmax(1) + 1.0, days - active[:, ::-1].argmax(1).astype(np.float64)
+    return {
+        "first active day": np.where(some, first, np.nan),
+        "last active day": np.where(some, last, np.nan),
+        "active days": active.sum(1).astype(np.float64),
+    }
+
+
+def _burstiness(day: FloatArray) -> FloatArray:
+    mean, deviation = day.mean(1, dtype=np.float64), day.std(1, dtype=np.float64)
+    return np.where(mean > 0, (deviation - mean) / np.maximum(deviation + mean, np.finfo(float).tiny), np.nan)
