@@ -35,7 +35,9 @@ Order = Annotated[str, typer.Option(help=f"What puts the dimensions into order: 
 Prior = Annotated[str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")]
 
 
-@app.command(epilog="Example: habitus traverse demo/runs/vae --dims all --points 10 --channel sum --out traversal.png")
+@app.command(
+    epilog="Example: habitus traverse demo/runs/vae --dims all --points 10 --channel sum --out traversal.png"
+)
 def _traverse(
     run: RunFolder,
     out_: Out = Path("traversal.png"),
@@ -48,8 +50,8 @@ def _traverse(
 ) -> None:
     """Walk along each latent dimension of a run, and draw what changes.
 
-    The other dimensions are held at one draw from the prior. Dimensions come in the order of their learned variance,
-    as in the paper, or of their KL from N(0, 1), which is more robust; both stand above each column.
+    The other dimensions are held at one draw from the prior. Dimensions come in the order of their learned
+    variance, as in the paper, or of their KL from N(0, 1), which is more robust; both stand above each column.
     """
     fitted = load(run)
     axes = fitted.model.axes

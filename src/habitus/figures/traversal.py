@@ -16,6 +16,7 @@ from habitus.parts.shapes import Axes, FloatArray
 MOST_COLUMNS = 10
 GAP = 0.12  # between pictures, as a share of a picture's side
 BRIGHTEST = 99.8  # percentile of the cells that has the brightest colour, so that one cell does not darken the rest
+SMALLEST = 1e-9  # top of a colour scale where all is empty
 PICTURE = 1.24  # inches, the height of a picture beside GAP
 
 
@@ -38,7 +39,7 @@ def traversal_grid(
     height = (0.72 * PICTURE * len(points) + 0.2 * lines) * len(bands) + 0.7
     figure = canvas(max(4.6, (FULL - 1.4) * columns / MOST_COLUMNS + 1.4), height)
     panels = figure.subplots(len(bands), 1, squeeze=False)[:, 0]
-    top = max(float(np.percentile(pictures, BRIGHTEST)), np.finfo(np.float32).tiny)
+    top = max(float(np.percentile(pictures, BRIGHTEST)), SMALLEST)
     images = [
         _band(panel, pictures[band], names[band], points, columns, top)
         for panel, band in zip(panels, bands, strict=True)
@@ -53,8 +54,8 @@ def _band(
     panel: Panel, pictures: FloatArray, names: Sequence[str], points: FloatArray, columns: int, top: float
 ) -> AxesImage:
     """At most so many columns, beside each other."""
-    mosaic, middles = _mosaic(pictures[:, ::-1], columns)
-    image = panel.imshow(mosaic, cmap=FADING, vmin=0, vmax=top, aspect="auto", interpolation="none")
+    cells, middles = mosaic(pictures[:, ::-1], columns)
+    image = panel.imshow(cells, cmap=FADING, vmin=0, vmax=top, aspect="auto", interpolation="none")
     panel.grid(visible=False)
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
@@ -65,12 +66,12 @@ def _band(
     return image
 
 
-def _mosaic(pictures: FloatArray, columns: int) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
-    """Pictures [K, P, D, S] on one canvas with gaps, and the middles of its columns and rows."""
+def mosaic(pictures: FloatArray, columns: int) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+    """Pictures [K, P, D, S] on one canvas, K across and P down, and the middles of its columns and rows."""
     count, rows, days, slots = pictures.shape
     high, wide = days + max(1, round(GAP * days)), slots + max(1, round(GAP * slots))
-    mosaic = np.full((rows * high, columns * wide), np.nan, np.float32)
+    cells = np.full((rows * high, columns * wide), np.nan, np.float32)
     for (column, row), _ in np.ndenumerate(np.empty((count, rows))):
-        mosaic[row * high : row * high + days, column * wide : column * wide + slots] = pictures[column, row]
+        cells[row * high : row * high + days, column * wide : column * wide + slots] = pictures[column, row]
     middles = np.arange(columns) * wide + (slots - 1) / 2, np.arange(rows) * high + (days - 1) / 2
-    return mosaic[: -(high - days), : -(wide - slots)], middles
+    return cells[: -(high - days), : -(wide - slots)], middles

@@ -1,0 +1,135 @@
+"""habitus explain."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from habitus.cli.console import bar, out, out_table, plain, spinner
+from habitus.cli.options import RunFolder, Seed, Stored, command_app
+from habitus.evaluation.disentanglement import LEAST_USERS, Disentanglement, disentanglement, factors_from_columns
+from habitus.evaluation.habits import HOURS
+from habitus.output import write_json
+from habitus.profiles.factors import Columns, attributes, factors_file, of_rows
+from habitus.profiles.store import StoredProfiles
+from habitus.provenance import versions
+from habitus.report.explained import changes_in_words, write_explanation
+from habitus.report.wording import number
+from habitus.run import load
+from habitus.synthesis.explanation import WALKS, Explanation, explain
+
+app = command_app()
+KNOWN, WRITTEN = "Known factors", "What is written"
+
+Json = Annotated[Path | None, typer.Option("--json", help="Write what was found here.", rich_help_panel=WRITTEN)]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page with figures.", rich_help_panel=WRITTEN)]
+Walks = Annotated[int, typer.Option(min=2, help="Random draws of the other dimensions that intervals are over.")]
+Prior = Annotated[str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")]
+Factors = Annotated[
+    Path | None,
+    typer.Option(
+        help="Parquet or CSV table with a row per user whose other columns are true of them, such as a "
+        "simulation's; attributes of the profiles are taken as well.",
+        rich_help_panel=KNOWN,
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        "--user", help="Its column of users.", rich_help_panel=KNOWN, show_default="user_id, user or the first"
+    ),
+]
+Hours = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A factor that is an hour of the day, where 23 and 1 are near; repeatable.", rich_help_panel=KNOWN
+    ),
+]
+
+
+@app.command(
+    epilog="Example: habitus explain demo/runs/vae demo/train --factors demo/events.factors.parquet "
+    "--hours preferred_hour --html demo/explained.html"
+)
+def _explain(
+    run: RunFolder,
+    profiles: Stored,
+    json: Json = None,
+    html: Html = None,
+    factors: Factors = None,
+    user: Key = None,
+    hours: Hours = None,
+    walks: Walks = WALKS,
+    prior: Prior = "normal",
+    seed: Seed = 0,
+) -> None:
+    """Say in words and figures what each latent dimension of a run does.
+
+    A dimension is walked from its low to its high end while the others are held at random draws; what changes in
+    nearly every walk, and differs between real users too, gives it its name.
+    """
+    fitted, data = load(run), StoredProfiles.open(profiles)
+    columns = attributes(data.users) | (factors_file(factors, data.users, user) if factors else {})
+    with bar("Explaining", 1, "dimensions") as advance:
+        found = explain(
+            fitted, data, seed=seed, walks=walks, prior=prior,
+            on_progress=lambda done, total: advance(done, total=total),
+        )  # fmt: skip
+    with spinner("Comparing with known factors"):
+        scores, left_out = known_factors(found, columns, hours or [], seed)
+    if json:
+        write_json(json, {**found.to_json(), "factors": None if scores is None else scores.to_json()})
+    if html:
+        command = (
+            f"habitus explain {shlex.quote(str(run))} {shlex.quote(str(profiles))} --html {shlex.quote(str(html))}"
+        )
+        made = ", ".join(f"{name} {version}" for name, version in versions()["versions"].items())
+        told = {"Command": command, "Fixed values from": f"{prior} prior, seed {seed}", "Versions": made}
+        write_explanation(html, found, factors=scores, left_out=left_out, provenance=told)
+    _report(found, scores)
+    for path in filter(None, (json, html)):
+        out(f"{path}: written")
+
+
+def known_factors(
+    found: Explanation, columns: Columns, hours: list[str], seed: int
+) -> tuple[Disentanglement | None, dict[str, str]]:
+    """Scores of the latents against what is known of the users, and the columns that are no factor.
+
+    Raises:
+        ValueError: for an hour that is no column.
+    """
+    for name in hours:
+        if name not in columns:
+            raise ValueError(f"--hours {name} is no known factor; there are: {', '.join(columns) or 'none'}")
+    if not columns:
+        return None, {}
+    known = factors_from_columns(of_rows(columns, found.rows), dict.fromkeys(hours, HOURS))
+    if not known.factors or known.users.sum() < LEAST_USERS:
+        return None, known.left_out
+    return disentanglement(found.latents[known.users], known.factors, seed=seed), known.left_out
+
+
+def _report(found: Explanation, scores: Disentanglement | None) -> None:
+    table = Table(title="Dimensions, the one that says most first", title_justify="left")
+    for name in ("dimension", "KL", "variance"):
+        table.add_column(name, justify="left" if name == "dimension" else "right")
+    table.add_column("high end against low end")
+    table.add_column("what changes most, low end to high end")
+    for each in found.dimensions:
+        cells = (f"z{each.number}", number(each.kl), number(each.variance), each.name, changes_in_words(each))
+        table.add_row(*map(plain, cells))
+    out_table(table)
+    out(f"{found.in_use} of {len(found.dimensions)} dimensions are in use (KL of a hundredth of a nat and more)")
+    if scores is not None:
+        told = ", ".join(f"{name} {value:.2f}" for name, value in scores.prediction.items())
+        out(f"share of known factors explained by the latents: {told}")
+        out(
+            f"MIG {scores.mig:.3f}, SAP {scores.sap:.3f}, DCI {scores.dci_disentanglement:.3f}, "
+            f"{scores.dci_completeness:.3f}, {scores.dci_informativeness:.3f} (disentanglement, completeness, "
+            f"informativeness), beta metric {scores.beta_metric:.3f} (guessing: {scores.beta_chance:.3f})"
+        )

@@ -1,0 +1,61 @@
+"""Known factors of the users of a set of profiles: their attributes, and tables from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from habitus.parts.shapes import PEAK, IntArray
+from habitus.profiles.sparse import USER, WINDOW
+
+NO_FACTORS = (USER, WINDOW, PEAK)
+
+Columns = dict[str, list[Any]]
+
+
+def attributes(users: pa.Table) -> Columns:
+    """The attributes in a users table, by name; who and when is none."""
+    return {name: users[name].to_pylist() for name in users.column_names if name not in NO_FACTORS}
+
+
+def factors_file(path: Path | str, users: pa.Table, key: str | None = None) -> Columns:
+    """The columns of a Parquet or CSV table for the given users, None where it has no row for one.
+
+    Args:
+        path: The table, a row per user.
+        users: Whose values are wanted, U of them, in this order.
+        key: Its column of users; None for ``user_id`` or ``user``, or else its first.
+
+    Raises:
+        ValueError: if the file cannot be read, lacks the column, names a user twice or none of those wanted.
+    """
+    table = _read(Path(path))
+    key = key or next((name for name in ("user_id", USER) if name in table.column_names), table.column_names[0])
+    if key not in table.column_names:
+        raise ValueError(f"there is no column {key!r} in {path}; it has {', '.join(table.column_names)}")
+    found = table[key].cast(pa.string()).combine_chunks()
+    if pc.call_function("count_distinct", [found]).as_py() < len(found):
+        raise ValueError(f"expected a row per user in {path}, but {key} has a value twice; leave one row of each")
+    at = pc.call_function("index_in", [users[USER].cast(pa.string())], pc.SetLookupOptions(value_set=found))
+    if at.null_count == len(at):
+        raise ValueError(f"no user of the profiles is in the column {key!r} of {path}; name the column of users")
+    return {name: table[name].take(at).to_pylist() for name in table.column_names if name != key}
+
+
+def _read(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; give a Parquet or CSV table of factors with a row per user")
+    try:
+        return pyarrow.csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is not a Parquet or CSV table: {str(error).splitlines()[0]}") from None
+
+
+def of_rows(columns: Columns, rows: IntArray) -> Columns:
+    """The columns for some of the users."""
+    return {name: [values[row] for row in rows.tolist()] for name, values in columns.items()}

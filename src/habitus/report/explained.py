@@ -1,0 +1,235 @@
+"""The page that says what the latent dimensions of a run do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus import figures
+from habitus.evaluation.disentanglement import Disentanglement
+from habitus.evaluation.naming import shown
+from habitus.parts.shapes import Axes
+from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
+from habitus.report.wording import number
+
+MOST_DRAWN = 20  # dimensions with a figure of their own
+MOST_TOLD = 5  # in the summary
+MOST_NAMED = 3  # changes in a row of the table
+
+
+class ChangeLike(Protocol):
+    """How one habit changes along a dimension (:class:`habitus.synthesis.explanation.Change`)."""
+
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def change(self) -> float: ...
+    @property
+    def q05(self) -> float: ...
+    @property
+    def q95(self) -> float: ...
+    @property
+    def spread(self) -> float: ...
+    @property
+    def association(self) -> float: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def clear(self) -> bool: ...
+
+
+class DimensionLike(Protocol):
+    """What one dimension does (:class:`habitus.synthesis.explanation.Dimension`)."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def variance(self) -> float: ...
+    @property
+    def kl(self) -> float: ...
+    @property
+    def in_use(self) -> bool: ...
+    @property
+    def changes(self) -> Mapping[str, ChangeLike]: ...
+    @property
+    def pictures(self) -> NDArray[np.float32]: ...
+
+
+class ExplanationLike(Protocol):
+    """What is told (:class:`habitus.synthesis.explanation.Explanation`)."""
+
+    @property
+    def axes(self) -> Axes: ...
+    @property
+    def dimensions(self) -> Sequence[DimensionLike]: ...
+    @property
+    def points(self) -> NDArray[np.float64]: ...
+    @property
+    def walks(self) -> int: ...
+    @property
+    def users(self) -> int: ...
+    @property
+    def in_use(self) -> int: ...
+
+
+def write_explanation(
+    path: Path | str,
+    found: ExplanationLike,
+    *,
+    factors: Disentanglement | None = None,
+    left_out: Mapping[str, str] | None = None,
+    title: str = "What the latent dimensions do",
+    provenance: Mapping[str, str] | None = None,
+) -> None:
+    """Write the page; the file appears whole or not at all.
+
+    Args:
+        path: The HTML file.
+        found: What :func:`habitus.explain` found.
+        factors: Scores of the latents against known factors of the users, if there are any.
+        left_out: Columns that are no factor, and why.
+        title: Heading.
+        provenance: Where it comes from, by name.
+    """
+    easel = Easel()
+    sections = [_overview(easel, found), _walks(easel, found)]
+    if factors is not None:
+        sections.append(_factors(easel, found, factors, left_out or {}))
+    lead = (
+        f"{len(found.dimensions)} dimensions, {found.in_use} of them in use, walked {found.walks} times each and "
+        f"compared with {found.users:,} real profiles."
+    )
+    verdict = [*_verdict(found), *(_recovered(factors) if factors is not None else [])]
+    write_article(path, Article(title, lead, _tiles(found), verdict, sections, provenance or {}))
+
+
+def changes_in_words(dimension: DimensionLike, most: int = MOST_NAMED) -> str:
+    """The clear changes with most weight, each from its low to its high end."""
+    clear = {habit: each for habit, each in dimension.changes.items() if each.clear}
+    chosen = sorted(clear, key=lambda habit: -abs(clear[habit].weight))[:most]
+    told = [f"{habit} {shown(habit, clear[habit].low)} to {shown(habit, clear[habit].high)}" for habit in chosen]
+    return "; ".join(told) or "nothing that goes the same way in nearly all walks"
+
+
+def _tiles(found: ExplanationLike) -> list[tuple[str, str]]:
+    total = sum(each.kl for each in found.dimensions)
+    return [
+        ("Dimensions", f"{len(found.dimensions)}"),
+        ("In use", f"{found.in_use}"),
+        ("KL, all together", f"{number(total)} nats"),
+        ("Profiles", f"{found.users:,}"),
+    ]
+
+
+def _verdict(found: ExplanationLike) -> Iterator[str]:
+    told = [each for each in found.dimensions if each.in_use]
+    if not told:
+        yield "No dimension tells anything about a user: every KL is below a hundredth of a nat."
+    for each in told[:MOST_TOLD]:
+        yield f"z{each.number} ({number(each.kl)} nats): {each.name}."
+    if len(told) > MOST_TOLD:
+        yield f"{len(told) - MOST_TOLD} more are in use; the table has them all."
+
+
+def _recovered(factors: Disentanglement) -> Iterator[str]:
+    best = sorted(factors.prediction, key=lambda name: -factors.prediction[name])
+    told = ", ".join(f"{name} {factors.prediction[name]:.0%}".replace("%", " %") for name in best[:4])
+    yield f"Best predicted from the latents, of {len(best)} known factors: {told} of what there is to explain."
+
+
+def _overview(easel: Easel, found: ExplanationLike) -> Section:
+    rows = [
+        [f"z{each.number}", each.name, changes_in_words(each), number(each.kl), number(each.variance)]
+        for each in found.dimensions
+    ]
+    columns = ("Dimension", "High end against low end", "What changes most", "KL, nats", "Learned variance")
+    caption = (
+        "From the dimension that says most about a user. A change counts where it goes the same way in nine of "
+        "ten walks, by its size against how much users differ and by how much real users differ in it too. "
+        "Typical values at the low and at the high end."
+    )
+    note = (
+        "A dimension is walked from -3 to 3 while the others are held at a random draw. A KL near zero means that "
+        "the model does not use a dimension; a learned variance near 1 means the same."
+    )
+    return Section("All dimensions", note, [_associations(easel, found)], [Table(caption, columns, rows, words=3)])
+
+
+def _associations(easel: Easel, found: ExplanationLike) -> Plate:
+    habits = list(found.dimensions[0].changes)
+    used = [each for each in found.dimensions if each.in_use] or found.dimensions
+    values = np.array([[each.changes[habit].association for habit in habits] for each in used])
+    figure = figures.association_matrix([f"z{each.number}" for each in used], habits, values)
+    caption = (
+        "Absolute rank correlation, over real users, of a dimension with the users' own habits; of hours circular."
+    )
+    return easel.plate("Which habits of real users go with which dimension", caption, figure, wide=True)
+
+
+def _walks(easel: Easel, found: ExplanationLike) -> Section:
+    drawn = [each for each in found.dimensions if each.in_use][:MOST_DRAWN]
+    note = (
+        f"Left: the expected profile at {len(found.points)} points, summed over channels and averaged over "
+        f"{found.walks} walks. Right: how habits change from the low to the high end, with the range of nine in "
+        "ten walks; grey where that includes no change."
+    )
+    return Section("Each dimension in use", note, [_dimension(easel, found, each) for each in drawn])
+
+
+def _dimension(easel: Easel, found: ExplanationLike, each: DimensionLike) -> Plate:
+    bars = {
+        habit: (change.change / change.spread, change.q05 / change.spread, change.q95 / change.spread)
+        for habit, change in each.changes.items()
+        if change.spread > 0
+    }
+    figure = figures.dimension_walk(found.axes, each.pictures, found.points, bars)
+    caption = f"{changes_in_words(each).capitalize()}. KL {number(each.kl)} nats, variance {number(each.variance)}."
+    return easel.plate(f"z{each.number}: {each.name}", caption, figure, wide=True)
+
+
+def _factors(
+    easel: Easel, found: ExplanationLike, factors: Disentanglement, left_out: Mapping[str, str]
+) -> Section:
+    names = list(factors.prediction)
+    latents = [f"z{at}" for at in range(len(factors.correlation))]
+    rows = [
+        [name, latents[int(factors.correlation[:, at].argmax())], *map(number, _scores(factors, name, at))]
+        for at, name in enumerate(names)
+    ]
+    columns = ("Factor", "Nearest dimension", "Explained", "Association", "MIG", "SAP")
+    caption = (
+        "Explained: share of the factor that forests on all latents explain of users that they have not seen, 0 "
+        "for no better than its mean. MIG and SAP: how far the nearest dimension is ahead of the second."
+    )
+    plate = easel.plate(
+        "Which factor goes with which dimension",
+        "Association from 0 to 1, over users.",
+        figures.association_matrix(latents, names, factors.correlation),
+        wide=True,
+    )
+    note = f"Of {factors.users:,} users. {_whole(factors)}" + "".join(
+        f" Left out: {name} ({why})." for name, why in left_out.items()
+    )
+    return Section("Known factors of the users", note, [plate], [Table(caption, columns, rows, words=2)])
+
+
+def _scores(factors: Disentanglement, name: str, at: int) -> tuple[float, ...]:
+    nearest = float(factors.correlation[:, at].max())
+    return factors.prediction[name], nearest, factors.mig_by_factor[name], factors.sap_by_factor[name]
+
+
+def _whole(factors: Disentanglement) -> str:
+    return (
+        f"Over all factors: MIG {number(factors.mig)}, SAP {number(factors.sap)}, DCI disentanglement "
+        f"{number(factors.dci_disentanglement)}, completeness {number(factors.dci_completeness)}, informativeness "
+        f"{number(factors.dci_informativeness)}; Higgins' beta metric {number(factors.beta_metric)}, where "
+        f"guessing scores {number(factors.beta_chance)}."
+    )
