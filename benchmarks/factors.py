@@ -1,16 +1,17 @@
 r"""Which known factors of users the latents recover, by beta: prediction, MIG, SAP, DCI and the beta metric.
 
     habitus simulate --users 20000 --days 32 --seed 0 --out sim.parquet
-    habitus profile sim.parquet --user user_id --time timestamp --channel platform --start 2018-02-01 --days 32 --out sim
+    habitus profile sim.parquet --user user_id --time timestamp --channel platform \
+        --start 2018-02-01 --days 32 --out sim
     habitus split sim --test 0.26 --seed 0 --out sim-train sim-test
-    python benchmarks/factors.py sim-train sim-test --factors sim.factors.parquet     # the paper's betas, three seeds
+    python benchmarks/factors.py sim-train sim-test --factors sim.factors.parquet   # the paper's betas, three seeds
     python benchmarks/factors.py sim-train sim-test --factors sim.factors.parquet --betas 0.1 --set latents=20
     python benchmarks/factors.py retail-train retail-test                             # attributes of the users
     python benchmarks/factors.py --quick                                              # a small simulated population
 
-Fitted to the training users; scored on the test users' posterior means. The last row is the latents replaced by the
-users' own habits (total, hours, days, channels: what can be read off a profile without learning), which says how much
-of a factor a profile shows at all.
+Fitted to the training users; scored on the test users' posterior means. The last row is the latents replaced by
+the users' own habits (total, hours, days, channels: what can be read off a profile without learning), which says how
+much of a factor a profile shows at all.
 """
 
 from __future__ import annotations
@@ -98,9 +99,7 @@ def data(settings: argparse.Namespace, folder: Path) -> tuple[Profiles, Profiles
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("profiles", nargs="*", type=Path, help="folders of training and test profiles")
-    parser.add_argument(
-        "--factors", type=Path, help="table of factors by user; attributes of the profiles count, too"
-    )
+    parser.add_argument("--factors", type=Path, help="factors by user, besides attributes of the profiles")
     parser.add_argument("--betas", type=float, nargs="*", default=list(BETAS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=10)
