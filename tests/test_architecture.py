@@ -87,8 +87,16 @@ def test_imports_inside_functions_are_of_optional_dependencies(name):
         (("figures",), ("figures", "evaluation", "parts.shapes")),
         (("report",), ("report", "figures", "evaluation", "parts.shapes", "output")),
         (("models",), ("models", "parts")),
+        (("settings",), ()),
+        (
+            ("sweeps",),
+            (
+                "sweeps", "training", "synthesis", "run", "models", "profiles", "settings", "evaluation", "figures",
+                "report", "output", "parts.shapes",
+            ),
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_package_sees_only_what_comes_before_it(packages, may_see):
     for name in those(*packages):
         assert {module for module in IMPORTS[name] if not within(module, *may_see)} == set(), name
@@ -100,10 +108,10 @@ def test_parts_do_not_import_each_other():
         assert seen == set(), name
 
 
-@pytest.mark.parametrize("package", ["training", "synthesis", "run", "evaluation", "profiles"])
+@pytest.mark.parametrize("package", ["training", "synthesis", "run", "evaluation", "profiles", "sweeps"])
 def test_who_knows_no_concrete_model(package):
-    """The run knows the registry, since a run on disk names its model."""
-    allowed = {"habitus.models.base"} | ({"habitus.models"} if package == "run" else set())
+    """A run and a sweep know the registry, since on disk they name their model."""
+    allowed = {"habitus.models.base"} | ({"habitus.models"} if package in ("run", "sweeps") else set())
     for name in those(package):
         assert {module for module in IMPORTS[name] if within(module, "models")} <= allowed, name
 
@@ -112,6 +120,13 @@ def test_nobody_imports_the_front():
     for name, modules in IMPORTS.items():
         if not within(name, *FRONT) and name != "habitus.__main__":
             assert {module for module in modules if within(module, *FRONT)} == set(), name
+
+
+def test_only_the_front_imports_sweeps():
+    """Optuna takes half a second to load."""
+    for name, modules in IMPORTS.items():
+        if not within(name, "sweeps", *FRONT):
+            assert {module for module in modules if within(module, "sweeps")} == set(), name
 
 
 @pytest.mark.parametrize("name", FILES)

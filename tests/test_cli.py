@@ -17,10 +17,10 @@ import pytest
 
 import habitus
 from habitus.cli import COMMANDS, main
-from habitus.cli.options import settings_of
 from habitus.models.beta_vae import BetaVAEConfig
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import CHECKPOINT, load
+from habitus.settings import settings_of
 
 COLUMNS = ("--user", "user_id", "--time", "timestamp", "--channel", "platform")
 PYTHON = (sys.executable, "-m", "habitus")

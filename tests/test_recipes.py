@@ -1,10 +1,13 @@
 """Named settings."""
 
+from dataclasses import replace
+
 import pytest
 
-from habitus.cli.fit import _new
+from habitus.cli.fitting import chosen
 from habitus.models import MODELS
-from habitus.recipes import RECIPES
+from habitus.parts.nets import ARCHITECTURES
+from habitus.recipes import RECIPES, SWEEPS
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -30,7 +33,7 @@ def test_those_of_the_paper_are_as_it_says():
 
 
 def test_what_is_given_besides_goes_before_the_recipe():
-    _, config, fit = _new(None, "time-pictures-centre", ["beta=1"], {"epochs": 2})
+    _, config, fit = chosen(None, "time-pictures-centre", ["beta=1"], {"epochs": 2})
     assert (config.beta, config.mask, fit.epochs, fit.batch) == (1, "centre", 2, 500)
 
 
@@ -40,4 +43,23 @@ def test_what_is_given_besides_goes_before_the_recipe():
 )
 def test_refused(model, recipe, expected):
     with pytest.raises(ValueError, match=expected):
-        _new(model, recipe, [], {})
+        chosen(model, recipe, [], {})
+
+
+def test_the_grids_of_the_paper_are_as_it_says():
+    """5.2.3: twelve values of beta; Table A.1: eight architectures, with the latents of 5.2.2."""
+    recipe, grid = SWEEPS["time-pictures-beta"]()
+    assert grid == {"beta": (0, 0.001, 0.01, 0.1, 0.5, 0.9, 1, 2, 4, 5, 10, 100)}
+    assert (recipe.config.latents, recipe.fit.epochs, recipe.fit.batch) == (10, 10, 500)
+    recipe, grid = SWEEPS["time-pictures-architectures"]()
+    assert len(grid["architecture"]) == len(ARCHITECTURES) == 8
+    assert grid["latents"] == (2, 5, 7, 10, 100)
+    assert recipe.config.beta == 0.1
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_each_value_of_a_grid_is_one_of_its_settings(name):
+    recipe, grid = SWEEPS[name]()
+    for key, values in grid.items():
+        for value in values:
+            assert type(getattr(replace(recipe.config, **{key: value}), key)) is type(getattr(recipe.config, key))

@@ -9,6 +9,7 @@ from habitus.models.base import Model
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
 from habitus.models.context_vae import ContextVAE, ContextVAEConfig
+from habitus.parts.nets import ARCHITECTURES
 from habitus.training.config import PAPER_BATCH, FitConfig
 
 
@@ -45,9 +46,33 @@ def _time_pictures() -> FitConfig:
     return FitConfig(epochs=10, batch=PAPER_BATCH, optimiser="adam", learning_rate=1e-3)
 
 
+class SweepRecipe(NamedTuple):
+    """What a sweep begins from, and the values that it gives to some settings."""
+
+    recipe: Recipe
+    grid: dict[str, tuple[Any, ...]]
+
+
+def time_pictures_beta() -> SweepRecipe:
+    """The values of beta that "Time pictures" 5.2.3 tries for the modelling task (Figs 6.14 and 6.15)."""
+    betas = (0.0, 0.001, 0.01, 0.1, 0.5, 0.9, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0)
+    return SweepRecipe(time_pictures_modelling(), {"beta": betas})
+
+
+def time_pictures_architectures() -> SweepRecipe:
+    """The architectures of "Time pictures" Table A.1, each with the latents of 5.2.2."""
+    grid = {"architecture": tuple(ARCHITECTURES), "latents": (2, 5, 7, 10, 100)}
+    return SweepRecipe(time_pictures_modelling(), grid)
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "time-pictures-modelling": time_pictures_modelling,
     "time-pictures-centre": time_pictures_centre,
     "time-pictures-bottom": time_pictures_bottom,
     "fill-anything": fill_anything,
+}
+
+SWEEPS: dict[str, Callable[[], SweepRecipe]] = {
+    "time-pictures-beta": time_pictures_beta,
+    "time-pictures-architectures": time_pictures_architectures,
 }

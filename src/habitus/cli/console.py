@@ -107,7 +107,7 @@ class _Done(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         of = f" / {task.total:,.0f}" if task.total else ""
-        rate = f", {task.speed:,.0f}/s" if task.speed else ""
+        rate = f", {task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
         return Text(f"{task.completed:,.0f}{of} {self.unit}{rate}")
 
 

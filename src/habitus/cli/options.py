@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
-from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated
 
 import typer
 
@@ -15,7 +13,6 @@ from habitus.parts.shapes import MINUTES_PER_DAY, WEEKDAYS
 
 DAY = ["%Y-%m-%d"]
 SLOT = re.compile(r"(\d+)\s*(m|min|h)?")
-YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Stored = Annotated[Path, typer.Argument(help="Folder of profiles.", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a fitted run.", show_default=False)]
@@ -99,41 +96,3 @@ def threshold_of(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise ValueError(f"--threshold must be auto, off or a number, got {text!r}") from None
-
-
-def settings_of(kind: type[Any], pairs: list[str]) -> dict[str, Any]:
-    """Settings of a dataclass from ``key=value`` texts, each read as its field's type.
-
-    Raises:
-        ValueError: naming the field and its type, if there is no such field or the value is not of that type.
-    """
-    types = get_type_hints(kind)
-    known = {field.name: types[field.name] for field in fields(kind)}
-    out: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--set must be key=value, got {pair!r}; the keys are {_listed(known)}")
-        if name not in known:
-            raise ValueError(f"no setting {name!r}; --set takes {_listed(known)}")
-        out[name] = _value(name, text, known[name])
-    return out
-
-
-def _listed(known: dict[str, type[Any]]) -> str:
-    return ", ".join(f"{name} ({kind.__name__})" for name, kind in known.items())
-
-
-def _value(name: str, text: str, kind: type[Any]) -> Any:
-    try:
-        value = YES_NO[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        raise ValueError(f"setting {name} must be {_expected(kind)}, got {text!r}") from None
-    if isinstance(value, float) and math.isnan(value):
-        raise ValueError(f"setting {name} must be {_expected(kind)}, got {text!r}")
-    return value
-
-
-def _expected(kind: type[Any]) -> str:
-    words = {int: "a whole number (int)", float: "a number (float)", bool: "true or false (bool)"}
-    return words.get(kind, f"of type {kind.__name__}")

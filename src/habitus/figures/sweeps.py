@@ -17,7 +17,7 @@ PALETTE = (COLOURS["generated"], COLOURS["reference"], *RIVAL_COLOURS)
 MARKERS = ("o", "s", "^", "D")
 FLOOR_DASHES = (0, (4, 2))
 MOST_LEVEL_TICKS = 14
-LEGEND_COLUMNS = 4
+LEGEND_COLUMNS = 3
 INCHES_PER_VALUE = 0.42
 TALL, LEGEND_ROW = 3.6, 0.22
 BEYOND = 0.97
@@ -43,16 +43,19 @@ def score_curves(
         values: What was set, N of them.
         scores: What is judged -> its score at each value, [N].
         label: What the scores are, with their unit.
-        floors: What is judged -> what another real sample scores; a dashed line of the same colour.
+        floors: What is judged -> what another real sample scores; a dashed line of the same colour, grey where no
+            line has that name.
         xlabel: The setting.
     """
     rows = -(-(len(scores) + bool(floors)) // LEGEND_COLUMNS)
     figure = canvas(max(HALF, INCHES_PER_VALUE * len(values) + 1), TALL + LEGEND_ROW * rows)
     panel = figure.subplots()
+    joined = not all(isinstance(value, str) for value in values)
     for number, (name, line) in enumerate(scores.items()):
-        _line(panel, np.asarray(line, float), name, number)
-        if name in (floors or {}):
-            panel.axhline((floors or {})[name], color=_colour(number), linewidth=1.4, linestyle=FLOOR_DASHES)
+        _line(panel, np.asarray(line, float), name, number, joined)
+    for name, floor in (floors or {}).items():
+        colour = _colour(list(scores).index(name)) if name in scores else MUTED
+        panel.axhline(floor, color=colour, linewidth=1.4, linestyle=FLOOR_DASHES)
     _logarithmic(panel, [*scores.values(), np.array([*(floors or {}).values()], float)])
     _value_axis(panel, values, xlabel)
     panel.set_ylabel(label)
@@ -63,11 +66,12 @@ def score_curves(
     return figure
 
 
-def _line(panel: Panel, line: FloatArray, name: str, number: int) -> None:
-    """The scores that can be drawn, joined; a sign at the top for each infinite one."""
+def _line(panel: Panel, line: FloatArray, name: str, number: int, joined: bool) -> None:
+    """The scores that can be drawn, joined where there are values between; a sign at the top for infinite ones."""
     colour, marker = _colour(number), MARKERS[number % len(MARKERS)]
     finite = np.where(np.isfinite(line), line, np.nan)
     style = {"color": colour, "linewidth": 2.2 if number < 2 else 1.6, "markersize": 6, "zorder": 3}
+    style |= {"linestyle": "-" if joined else "none"}
     panel.plot(range(len(line)), finite, marker=marker, label=name, **style)
     for place in np.flatnonzero(np.isposinf(line)):
         panel.annotate(

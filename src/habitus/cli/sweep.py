@@ -1,0 +1,263 @@
+"""habitus sweep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from habitus.cli.console import INTERRUPTED, bar, out, out_table, plain, quiet_libraries, warn
+from habitus.cli.fitting import (
+    MODEL,
+    Accelerator,
+    Batch,
+    Chunk,
+    Devices,
+    Epochs,
+    HeldOut,
+    ModelName,
+    Optimiser,
+    Precision,
+    Rate,
+    Schedule,
+    Seed,
+    Set,
+    adjusted,
+    chosen,
+    fit_settings,
+)
+from habitus.cli.options import Stored, command_app
+from habitus.profiles.store import StoredProfiles
+from habitus.recipes import RECIPES, SWEEPS, Recipe
+from habitus.report.wording import number
+from habitus.sweeps import (
+    NAME,
+    Choice,
+    Grid,
+    Plan,
+    Results,
+    Row,
+    Search,
+    grid_of,
+    read_grid,
+    read_search,
+    run_sweep,
+    types_of_settings,
+)
+from habitus.sweeps.space import Value, text_of
+
+app = command_app()
+VARIED, JUDGED, SHARED = "What varies", "Against what", "Who takes part"
+SHOWN = ("daily_mean.kld", "daily_mean.mse", "daily_std.kld", "daily_std.mse", "held_out_loss", "seconds")
+LONGEST_ERROR = 60
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for runs and results.", show_default=False)]
+Against = Annotated[
+    Path,
+    typer.Option(
+        help="Real profiles, best ones that no model has seen.", rich_help_panel=JUDGED, show_default=False
+    ),
+]
+Users = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="How many to generate in each trial.",
+        rich_help_panel=JUDGED,
+        show_default="as many as in --against",
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        help="Figure to sort by, and that a search makes small, by its key in metrics.json; or held_out_loss, "
+        "seconds, parameters.",
+        rich_help_panel=JUDGED,
+        show_default="daily_mean.kld, or held_out_loss of models that draw no whole users",
+    ),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        help=f"A named grid: {', '.join(SWEEPS)}; or named settings to begin from: {', '.join(RECIPES)}.",
+        rich_help_panel=MODEL,
+        show_default=False,
+    ),
+]
+GridTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grid",
+        help="Values of a setting of the model or the fit; repeatable, every combination is a trial. With | "
+        "between them, values may hold commas.",
+        metavar="KEY=VALUE,...",
+        rich_help_panel=VARIED,
+    ),
+]
+SearchTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--search",
+        help="Where to look for the best value of a setting: LOW:HIGH, LOW:HIGH:log, or VALUE|VALUE; repeatable.",
+        metavar="KEY=RANGE",
+        rich_help_panel=VARIED,
+    ),
+]
+TrialCount = Annotated[
+    int | None, typer.Option("--trials", min=1, help="How many trials a search has.", rich_help_panel=VARIED)
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        help="URL of the database that processes share, such as sqlite:///sweep.db or postgresql://host/sweeps.",
+        rich_help_panel=SHARED,
+        show_default="SQLite in --out",
+    ),
+]
+Name = Annotated[str, typer.Option(help="Tells sweeps in one database apart.", rich_help_panel=SHARED)]
+
+
+@app.command(
+    epilog="Example: habitus sweep demo/train --against demo/test --model beta-vae --grid beta=0,0.1,1,10 "
+    "--epochs 10 --out demo/sweep"
+)
+def _sweep(
+    profiles: Stored,
+    out_: Out,
+    against: Against,
+    grid: GridTexts = None,
+    search: SearchTexts = None,
+    trials: TrialCount = None,
+    users: Users = None,
+    metric: Metric = None,
+    storage: Storage = None,
+    name: Name = NAME,
+    model: ModelName = None,
+    recipe: RecipeName = None,
+    set_: Set = None,
+    epochs: Epochs = None,
+    batch: Batch = None,
+    optimiser: Optimiser = None,
+    learning_rate: Rate = None,
+    schedule: Schedule = None,
+    seed: Seed = None,
+    held_out: HeldOut = None,
+    precision: Precision = None,
+    accelerator: Accelerator = None,
+    devices: Devices = None,
+    chunk: Chunk = None,
+) -> None:
+    """Fit a model with many settings, and judge each.
+
+    The same command in another terminal, or on another machine that sees --out and --storage, shares the trials.
+    Given again after Ctrl-C or a kill, it goes on; once all trials are done, it sorts them anew.
+    """
+    asked = fit_settings(locals())
+    begun, named = _begun(model, recipe, set_ or [], asked)
+    space = _space(begun, named, grid or [], search or [], trials)
+    fixed = _fixed_twice(space, set_ or [], asked)
+    if fixed:
+        raise ValueError(f"{fixed} is varied and fixed at once; give it to --grid or --search only")
+    train, real = StoredProfiles.open(profiles), StoredProfiles.open(against)
+    plan = Plan(begun.kind, train, real, space, begun.config, begun.fit, users, metric)
+    results = _run(plan, out_, storage, name)
+    out_table(_table(results))
+    for path in results.files:
+        out(f"{path}: written")
+
+
+def _begun(
+    model: str | None, recipe: str | None, pairs: list[str], asked: dict[str, object]
+) -> tuple[Recipe, Grid | None]:
+    """The settings that all trials begin from, and the grid of a named one."""
+    if recipe not in SWEEPS or model is not None:
+        if recipe is not None and recipe not in {**RECIPES, **SWEEPS}:
+            raise ValueError(f"unknown recipe {recipe!r}; --recipe must be one of {', '.join((*SWEEPS, *RECIPES))}")
+        return chosen(model, recipe, pairs, asked), None
+    base, values = SWEEPS[recipe]()
+    return adjusted(base, pairs, asked), grid_of(values)
+
+
+def _space(
+    begun: Recipe, named: Grid | None, grid: list[str], search: list[str], trials: int | None
+) -> Grid | Search:
+    types = types_of_settings(begun.kind)
+    if search:
+        if grid or named:
+            raise ValueError("give a grid or --search, not both")
+        if trials is None:
+            raise ValueError("--search needs --trials, how many trials to make")
+        return read_search(types, search, trials)
+    if trials is not None:
+        raise ValueError("--trials is for --search; a grid has a trial for every combination")
+    if not grid and named is None:
+        raise ValueError(f"give --grid, --search, or one of the named grids: --recipe {' or '.join(SWEEPS)}")
+    choices = read_grid(types, grid).choices if grid else {}
+    return _joined(named.choices if named else {}, choices)
+
+
+def _joined(named: dict[str, Choice], given: dict[str, Choice]) -> Grid:
+    if twice := named.keys() & given.keys():
+        raise ValueError(f"the recipe's grid has {min(twice)} already; give --model and all of --grid instead")
+    return Grid({**named, **given})
+
+
+def _fixed_twice(space: Grid | Search, pairs: list[str], asked: dict[str, object]) -> str | None:
+    fixed = {*asked, *(pair.partition("=")[0] for pair in pairs)}
+    return min(fixed & space.choices.keys(), default=None)
+
+
+def _run(plan: Plan, path: Path, storage: str | None, name: str) -> Results:
+    quiet_libraries()
+    with bar("Sweeping", len(plan.space.slots()), "trials") as advance:
+        try:
+            return run_sweep(plan, path, storage, name, on_progress=_told(advance))
+        except KeyboardInterrupt:
+            warn("stopped; the same command goes on")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _told(advance: Callable[..., None]) -> Callable[[int, int, str], None]:
+    return lambda done, total, note: advance(done, note, total)
+
+
+def _table(results: Results) -> Table:
+    """A row per trial, the best first, and the floor."""
+    shown = [name for name in dict.fromkeys((results.metric, *SHOWN)) if _is_there(results, name)]
+    title = f"By {results.metric}, lower is better; the floor is what another real sample scores"
+    table = Table(title=title if results.floor else title.partition(";")[0], title_justify="left")
+    table.add_column("trial", justify="right")
+    for name in (*results.keys, *shown):
+        table.add_column(re.sub(r"([_.])", r"\1\n", name), justify="right")  # narrow enough for a terminal
+    failed = any(row.error for row in results.rows)
+    if failed:
+        table.add_column("failed")
+    for row in results.rows:
+        table.add_row(*map(plain, _cells(row, results.keys, shown, failed)))
+    if results.floor:
+        floor = [_number(results.floor.get(name)) for name in shown]
+        table.add_row(*map(plain, ["floor", *("" for _ in results.keys), *floor]), end_section=True)
+    return table
+
+
+def _is_there(results: Results, name: str) -> bool:
+    return name == results.metric or any(name in row.figures for row in results.rows)
+
+
+def _cells(row: Row, keys: tuple[str, ...], shown: list[str], failed: bool) -> list[str]:
+    settings = [_setting(row.params[key]) if key in row.params else "–" for key in keys]
+    error = [(row.error or "")[:LONGEST_ERROR]] if failed else []
+    return [str(row.slot), *settings, *(_number(row.figures.get(name)) for name in shown), *error]
+
+
+def _setting(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else text_of(value)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else number(value)

@@ -1,0 +1,226 @@
+"""What a sweep varies: a grid of values, every combination of which is a trial, or ranges that are searched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from optuna.trial import Trial
+
+from habitus.settings import Types, key_and_text, value_of
+
+Value = bool | int | float | str
+Params = dict[str, Value]
+"""The settings of one trial that differ from those of others."""
+
+ALTERNATIVES = "|"
+LOG = "log"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Any of some values.
+
+    Attributes:
+        values: At least one, all different.
+    """
+
+    values: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values or len(set(self.values)) < len(self.values):
+            raise ValueError(f"expected different values, at least one, got {self.text() or 'none'}")
+
+    def text(self) -> str:
+        """As it is written on the command line."""
+        return ALTERNATIVES.join(text_of(value) for value in self.values)
+
+    def ends(self) -> tuple[Value, ...]:
+        """The values that a model has to accept."""
+        return self.values
+
+    def suggest(self, trial: Trial, key: str) -> Value:
+        """The value that a trial is to have."""
+        value = trial.suggest_categorical(key, self.values)
+        assert value is not None, "None is no value of a setting"
+        return value
+
+
+@dataclass(frozen=True)
+class Range:
+    """Any number in a range, both ends included; a whole one where both ends are.
+
+    Attributes:
+        low: The lowest.
+        high: The highest.
+        log: Whether all orders of magnitude are equally likely.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(f"expected a range from a lower to a higher number, got {self.text()}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"expected a range above 0 for {LOG}, got {self.text()}")
+
+    def text(self) -> str:
+        """As it is written on the command line."""
+        return ":".join([text_of(self.low), text_of(self.high), *([LOG] if self.log else [])])
+
+    def ends(self) -> tuple[Value, ...]:
+        """The values that a model has to accept."""
+        return self.low, self.high
+
+    def suggest(self, trial: Trial, key: str) -> Value:
+        """The value that a trial is to have."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return trial.suggest_int(key, self.low, self.high, log=self.log)
+        return trial.suggest_float(key, self.low, self.high, log=self.log)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every combination of some values of some settings.
+
+    Attributes:
+        choices: The values of each setting, by its name.
+    """
+
+    choices: dict[str, Choice]
+
+    def __post_init__(self) -> None:
+        if not self.choices:
+            raise ValueError("expected a grid of at least one setting, got none")
+
+    def slots(self) -> list[Params]:
+        """What is fixed of each trial beforehand: everything. The last setting changes fastest."""
+        values = (choice.values for choice in self.choices.values())
+        return [dict(zip(self.choices, each, strict=True)) for each in product(*values)]
+
+    def to_json(self) -> dict[str, Any]:
+        """What tells it from another space."""
+        return {"grid": _texts(self.choices)}
+
+
+@dataclass(frozen=True)
+class Search:
+    """Ranges and choices in which to look for the best.
+
+    Attributes:
+        choices: Where to look, by the setting's name.
+        trials: How many trials.
+    """
+
+    choices: dict[str, Choice | Range]
+    trials: int
+
+    def __post_init__(self) -> None:
+        if not self.choices:
+            raise ValueError("expected at least one setting to search, got none")
+        if self.trials < 1:
+            raise ValueError(f"trials must be at least 1, got {self.trials}")
+
+    def slots(self) -> list[Params]:
+        """What is fixed of each trial beforehand: nothing."""
+        return [{} for _ in range(self.trials)]
+
+    def to_json(self) -> dict[str, Any]:
+        """What tells it from another space."""
+        return {"search": _texts(self.choices), "trials": self.trials}
+
+
+Space = Grid | Search
+
+
+def grid_of(values: Mapping[str, Iterable[Value]]) -> Grid:
+    """A grid from plain values.
+
+    Raises:
+        ValueError: if there are none, or a setting has one twice.
+
+    >>> grid_of({"beta": (0, 0.1), "seed": (0, 1)}).slots()[1:3]
+    [{'beta': 0, 'seed': 1}, {'beta': 0.1, 'seed': 0}]
+    """
+    return Grid({key: Choice(tuple(each)) for key, each in values.items()})
+
+
+def read_grid(types: Types, texts: Iterable[str]) -> Grid:
+    """A grid from ``key=value,value`` texts; where a value holds a comma, ``|`` stands between them.
+
+    Raises:
+        ValueError: for an unknown key, a key given twice, or values that are missing, equal or of another type.
+
+    >>> read_grid({"mask": str, "beta": float}, ["mask=centre|rectangle:8-24,6-18", "beta=0,1"]).slots()[2]
+    {'mask': 'rectangle:8-24,6-18', 'beta': 0.0}
+    """
+    pairs = _pairs(types, texts, "--grid", "value,value")
+    return Grid({key: _choice(key, text, types[key], "--grid", ",") for key, text in pairs.items()})
+
+
+def read_search(types: Types, texts: Iterable[str], trials: int) -> Search:
+    """What to search from ``key=low:high``, ``key=low:high:log`` or ``key=value|value`` texts.
+
+    Raises:
+        ValueError: for an unknown key, a key given twice, or a range that is none.
+
+    >>> read_search({"beta": float, "latents": int}, ["beta=0.1:10:log", "latents=2:9"], 20).choices["beta"]
+    Range(low=0.1, high=10.0, log=True)
+    """
+    pairs = _pairs(types, texts, "--search", "low:high")
+    return Search({key: _searched(key, text, types[key]) for key, text in pairs.items()}, trials)
+
+
+def text_of(value: Value) -> str:
+    """A value as it is written on the command line.
+
+    >>> [text_of(value) for value in (0.0, 0.1, 1e-5, 2, True, "conv")]
+    ['0', '0.1', '1e-05', '2', 'true', 'conv']
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _texts(choices: Mapping[str, Choice | Range]) -> dict[str, str]:
+    return {key: choice.text() for key, choice in choices.items()}
+
+
+def _pairs(types: Types, texts: Iterable[str], option: str, what: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for pair in texts:
+        key, text = key_and_text(pair, types, option, what)
+        if key in pairs:
+            raise ValueError(f"{option} was given {key} twice; give all its values at once")
+        pairs[key] = text
+    return pairs
+
+
+def _searched(key: str, text: str, kind: type[Any]) -> Choice | Range:
+    ends = text.split(":")
+    if ALTERNATIVES in text or kind in (str, bool):
+        return _choice(key, text, kind, "--search", ALTERNATIVES)
+    if len(ends) not in (2, 3) or ends[2:] not in ([], [LOG]):
+        raise ValueError(f"--search {key} must be low:high, low:high:{LOG} or value|value, got {text!r}")
+    low, high = (value_of(key, end, kind) for end in ends[:2])
+    return _named(f"--search {key}", Range, low, high, len(ends) == 3)
+
+
+def _choice(key: str, text: str, kind: type[Any], option: str, separator: str) -> Choice:
+    parts = [part.strip() for part in text.split(ALTERNATIVES if ALTERNATIVES in text else separator)]
+    if not all(parts):
+        raise ValueError(f"{option} {key} must be values with {separator} between them, at least one, got {text!r}")
+    return _named(f"{option} {key}", Choice, tuple(value_of(key, part, kind) for part in parts))
+
+
+def _named(what: str, kind: type[Any], *arguments: Any) -> Any:
+    """Make it, and say what it was for where that fails."""
+    try:
+        return kind(*arguments)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None

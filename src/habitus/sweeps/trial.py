@@ -1,0 +1,135 @@
+"""One trial: fit, generate, evaluate, and write what came out into the run's folder."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from habitus.evaluation import Evaluation, compare, evaluate, summarise
+from habitus.output import MARKER, read_json, write_json
+from habitus.profiles.sparse import Profiles
+from habitus.profiles.store import header_errors, read_header
+from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.sweeps.plan import Plan
+from habitus.sweeps.space import Params, text_of
+from habitus.synthesis import generate
+from habitus.training import fit
+
+METRICS = "metrics.json"
+TRIALS = "trials"
+LONGEST_NAME = 120
+
+Step = Callable[[str], None]
+"""Told what a trial is at, in words; may raise to stop it."""
+
+
+def trial_folder(out: Path, slot: int, params: Params) -> Path:
+    """Where a trial's run is.
+
+    >>> str(trial_folder(Path("sweep"), 7, {"beta": 0.1, "mask": "last:7"}))
+    'sweep/trials/007-beta=0.1-mask=last_7'
+    """
+    texts = (f"{key}={_brief(value)}" for key, value in params.items())
+    name = re.sub(r"[^\w.=+-]", "_", "-".join([f"{slot:03}", *texts]))
+    return out / TRIALS / name[:LONGEST_NAME]
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else text_of(value)
+
+
+class Trials:
+    """Runs trials of a plan, one after the other; what they share is computed once."""
+
+    def __init__(self, plan: Plan, out: Path) -> None:
+        self.plan, self.out = plan, out
+        self._evaluations: dict[str, Evaluation] = {}
+
+    def run(self, slot: int, params: Params, spent: float, step: Step) -> dict[str, Any]:
+        """Do what is left to do of a trial.
+
+        Args:
+            slot: Its number.
+            params: Its settings.
+            spent: Seconds that others already spent on it.
+            step: Told what it is at.
+
+        Returns:
+            The content of its ``metrics.json``.
+
+        Raises:
+            ValueError: if the fit or what comes after it fails.
+            KeyboardInterrupt: after Ctrl-C, with a checkpoint of the fit written.
+        """
+        folder = trial_folder(self.out, slot, params)
+        if (metrics := read_metrics(folder)) is not None:
+            return metrics
+        began = time.monotonic()
+        run = self._fitted(folder, params, lambda note: step(f"trial {slot}: {note}"))
+        step(f"trial {slot}: evaluating")
+        found = self._found(run)
+        metrics = {**found, **_facts(run), "seconds": round(spent + time.monotonic() - began, 3)}
+        write_json(folder / METRICS, metrics)
+        return metrics
+
+    def _fitted(self, folder: Path, params: Params, step: Step) -> Run:
+        if is_complete(folder):
+            return load(folder)
+        config, settings = self.plan.settings(params)
+
+        def tell(done: int, total: int, loss: float) -> None:
+            step(f"{done / total:.0%}, loss {loss:.4g}")
+
+        resume = (folder / CHECKPOINT).is_file()
+        step("fitting")
+        return fit(
+            self.plan.kind, self.plan.train, config, fit=settings, out=folder, resume=resume, on_progress=tell
+        )
+
+    def _found(self, run: Run) -> dict[str, Any]:
+        if not self.plan.generates:
+            return {}
+        prior = "normal" if run.mixture is None else "mixture"
+        generated = generate(run, self.plan.population, int(run.fit["seed"]), prior=prior)
+        return self._evaluate(generated).to_json()
+
+    def _evaluate(self, generated: Profiles) -> Evaluation:
+        """As :func:`~habitus.evaluation.evaluate`, with floor and rivals from the first trial of the same unit."""
+        unit = generated.axes.unit
+        if (first := self._evaluations.get(unit)) is None:
+            first = self._evaluations[unit] = evaluate(generated, self.plan.against, self.plan.train)
+            return first
+        ours, threshold = summarise(generated), generated.about.get("zero_threshold")
+        return replace(first, generated=ours, figures=compare(ours, first.reference), zero_threshold=threshold)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a run's fit is complete; one that was never begun is not.
+
+    Raises:
+        ValueError: if the folder's JSON is damaged.
+    """
+    if not (folder / MARKER).is_file():
+        return False
+    header = read_header(folder, KIND, VERSION)
+    with header_errors(folder):
+        return bool(header["about"].get("complete"))
+
+
+def read_metrics(folder: Path) -> dict[str, Any] | None:
+    """What came out of a trial, or None where it is not finished.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    return read_json(folder / METRICS) if (folder / METRICS).is_file() else None
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    judged = [loss for loss in run.history.get("held_out_loss", []) if loss is not None]
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    return {"held_out_loss": judged[-1] if judged else None, "parameters": parameters}
