@@ -1,6 +1,7 @@
 """habitus learns the habits in event logs, and generates populations you can trust.
 
     events ──profile──▶ profiles ──fit──▶ run ──generate──▶ profiles ──evaluate──▶ report
+                                           └──traverse, explain, cluster──▶ what it has learned
 
 Each noun is a type (``EventLog``, ``Profiles``, ``Run``, ``Evaluation``), each arrow a function. A generated
 population is ``Profiles``, as the real one is, so everything that works on one works on the other:
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
     from habitus.profiles.store import StoredProfiles
     from habitus.report import write_report
     from habitus.run import Run
+    from habitus.sweeps import sweep
     from habitus.synthesis import complete, forecast, generate
+    from habitus.synthesis.cohorts import cluster
+    from habitus.synthesis.explanation import explain
+    from habitus.synthesis.traversal import traverse
     from habitus.training import FitConfig, fit
 
 __version__ = version("habitus")
@@ -60,13 +65,17 @@ _HOME = {
     "Run": "habitus.run",
     "StoredCompleted": "habitus.profiles.completed",
     "StoredProfiles": "habitus.profiles.store",
+    "cluster": "habitus.synthesis.cohorts",
     "complete": "habitus.synthesis",
     "evaluate": "habitus.evaluation",
+    "explain": "habitus.synthesis.explanation",
     "fit": "habitus.training",
     "forecast": "habitus.synthesis",
     "generate": "habitus.synthesis",
     "load": "habitus.folders",
     "profile": "habitus.profiles.build",
+    "sweep": "habitus.sweeps",
+    "traverse": "habitus.synthesis.traversal",
     "write_report": "habitus.report",
 }
 
@@ -88,13 +97,17 @@ __all__ = [
     "Run",
     "StoredCompleted",
     "StoredProfiles",
+    "cluster",
     "complete",
     "evaluate",
+    "explain",
     "fit",
     "forecast",
     "generate",
     "load",
     "profile",
+    "sweep",
+    "traverse",
     "write_report",
 ]
 

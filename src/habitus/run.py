@@ -7,6 +7,8 @@ habitus.json             model, settings, axes, versions, the training set's dai
 weights.safetensors      the model, and the mixture prior fitted to it; there once the fit is complete
 checkpoint.safetensors   the model, the optimiser and the history so far, from which ``--resume`` goes on
 history.parquet          one row per recorded step: losses on training and held-out users
+cohorts.json             the latest cohorts of its users, once there are any
+cohorts.safetensors      their numbers, from which users of a cohort are drawn
 =======================  ====================================================================================
 
 Each file is written beside its place and renamed, so a run killed at any moment is whole. No file is ever executed:
@@ -15,6 +17,7 @@ settings are JSON and tensors are safetensors.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -103,6 +106,15 @@ def load(path: Path | str) -> Run:
     mixture = Mixture(prior["weights"], prior["means"], prior["scales"]) if prior else None
     history = read_history(path)
     return Run(model.eval(), mixture, header["fit"], history, header["about"], path)
+
+
+def fingerprint(model: Model) -> str:
+    """What tells a model's weights from those of any other: 16 hexadecimal digits of their SHA-256."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def write_run_header(path: Path, model: Model, fit: dict[str, Any], about: dict[str, Any]) -> None:

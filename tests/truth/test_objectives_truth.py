@@ -150,6 +150,19 @@ def test_mixture_prior_recovers_a_mixture():
     assert abs((truth - mine).mean()) < 0.03
 
 
+def test_mixture_of_normals_is_their_average():
+    rng = np.random.default_rng(0)
+    mean, stddev = rng.normal(size=(5, 3)), rng.uniform(0.1, 2, (5, 3))
+    prior = Mixture.of_normals(torch.from_numpy(mean), torch.from_numpy(stddev))
+    z = rng.normal(size=(20, 3))
+    each = [stats.multivariate_normal(m, np.diag(s**2)).logpdf(z) for m, s in zip(mean, stddev, strict=True)]
+    expected = np.logaddexp.reduce(each) - np.log(5)
+    np.testing.assert_allclose(prior.distribution().log_prob(torch.from_numpy(z).float()), expected, rtol=1e-4)
+    drawn = prior.sample(100_000, Generator().manual_seed(0)).numpy()
+    np.testing.assert_allclose(drawn.mean(0), mean.mean(0), atol=0.03)
+    np.testing.assert_allclose(drawn.var(0), mean.var(0) + (stddev**2).mean(0), rtol=0.03)
+
+
 def test_mixture_needs_users():
     with pytest.raises(ValueError, match="at least 10"):
         Mixture.fit(torch.zeros(3, 2), seed=0)

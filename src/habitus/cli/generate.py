@@ -9,22 +9,45 @@ import typer
 
 from habitus.cli.console import bar, out
 from habitus.cli.options import RunFolder, Seed, command_app, threshold_of
-from habitus.run import load
+from habitus.profiles.completed import open_profiles
+from habitus.run import Run, load
 from habitus.synthesis import GenerateConfig, generate_to
+from habitus.synthesis.cohorts import around, load_cohorts, mix, remembered
+from habitus.synthesis.generation import Source
 
 app = command_app()
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the population.", show_default=False)]
 Users = Annotated[int | None, typer.Option(help="How many.", show_default="as many as the model was fitted to")]
 Prior = Annotated[
-    str,
-    typer.Option(help="mixture (fitted to the training users' latents) or normal, N(0, I)."),
+    str | None,
+    typer.Option(
+        help="mixture (fitted to the training users' latents) or normal, N(0, I).", show_default="mixture"
+    ),
+]
+Mix = Annotated[
+    str | None,
+    typer.Option(
+        "--cohorts",
+        help="Users of these cohorts only, by number, with weights where they are not equal: 3 or 3:0.7,5:0.3. "
+        "habitus cluster finds cohorts.",
+        metavar="N[:WEIGHT],...",
+        show_default=False,
+    ),
+]
+From = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the cohorts.", show_default="the run's latest"),
+]
+Like = Annotated[
+    Path | None,
+    typer.Option(help="Users around those of this folder of profiles.", show_default=False),
 ]
 Threshold = Annotated[
     str,
     typer.Option(
-        help="Generated values up to it become zero: auto (fitted to the training users' daily activity), off, "
-        "or a number.",
+        help="Generated values up to it become zero: auto (fitted to the daily activity of the training users, or "
+        "of those that --cohorts and --like name), off, or a number.",
         metavar="auto|off|NUMBER",
     ),
 ]
@@ -42,16 +65,73 @@ def generate(
     out_: Out,
     users: Users = None,
     seed: Seed = 0,
-    prior: Prior = "mixture",
+    prior: Prior = None,
+    cohorts: Mix = None,
+    cohorts_from: From = None,
+    like: Like = None,
     threshold: Threshold = "auto",
     inactive: Inactive = "redraw",
 ) -> None:
-    """Draw users that never existed from a fitted model."""
+    """Draw users that never existed from a fitted model: like all it was fitted to, or like some of them."""
+    _check_one_source(prior, cohorts, like)
+    if cohorts_from is not None and cohorts is None:
+        raise ValueError("--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0")
     fitted = load(run)
     wanted = int(fitted.about["profiles"]) if users is None else users
-    config = GenerateConfig(wanted, seed, prior, threshold_of(threshold), inactive)
+    config = GenerateConfig(wanted, seed, prior or "mixture", threshold_of(threshold), inactive)
+    source = _source(fitted, cohorts, cohorts_from, like, seed)
     with bar("Generating", wanted, "users") as advance:
-        made = generate_to(out_, fitted, config, advance)
+        made = generate_to(out_, fitted, config, advance, source)
     applied = made.about["zero_threshold"]
     zeros = f"values up to {applied:.3g} are zero" if applied else "no zero threshold"
-    out(f"{out_}: {len(made):,} users, prior {prior}, {zeros}")
+    out(f"{out_}: {len(made):,} users, {_told(source, config)}, {zeros}")
+
+
+def weights_of(text: str) -> dict[int, float]:
+    """Weights of cohorts; 1 where none is given.
+
+    Raises:
+        ValueError: for what is not so written, or a cohort that comes twice.
+
+    >>> weights_of("3:0.7, 5:0.3"), weights_of("3")
+    ({3: 0.7, 5: 0.3}, {3: 1.0})
+    """
+    weights = dict[int, float]()
+    for part in text.split(","):
+        number, colon, weight = part.partition(":")
+        try:
+            at, value = int(number), float(weight) if colon else 1.0
+        except ValueError:
+            raise ValueError(f"--cohorts must be like 3 or 3:0.7,5:0.3, got {text!r}") from None
+        if at in weights:
+            raise ValueError(f"--cohorts names cohort {at} twice; give it one weight")
+        weights[at] = value
+    return weights
+
+
+def _check_one_source(prior: str | None, cohorts: str | None, like: Path | None) -> None:
+    if sum(each is not None for each in (prior, cohorts, like)) > 1:
+        raise ValueError("--prior, --cohorts and --like exclude each other; give one")
+
+
+def _source(fitted: Run, cohorts: str | None, folder: Path | None, like: Path | None, seed: int) -> Source | None:
+    """What latents are drawn from, where it is not a prior with a name."""
+    if cohorts is not None:
+        found = remembered(fitted) if folder is None else load_cohorts(folder)
+        return mix(fitted, found, weights_of(cohorts))
+    if like is None:
+        return None
+    profiles = open_profiles(like)
+    with bar("Encoding", len(profiles), "profiles") as advance:
+        source = around(fitted, profiles, seed, advance)
+    return Source(source.parts, {**source.told, "like": str(like)})
+
+
+def _told(source: Source | None, config: GenerateConfig) -> str:
+    """Whom they are like."""
+    if source is None:
+        return f"prior {config.prior}"
+    if "cohorts" not in source.told:
+        return f"around those of {source.told['like']}"
+    mixed = zip(source.told["cohorts"], source.shares, strict=True)
+    return ", ".join(f"{share:.0%} of cohort {each['number']} ({each['name']})" for each, share in mixed)

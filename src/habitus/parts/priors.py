@@ -84,6 +84,12 @@ class Mixture(Prior):
         arrays = (best.weights_, best.means_, np.linalg.cholesky(np.asarray(best.covariances_)))
         return cls(*(torch.from_numpy(np.asarray(array)).float() for array in arrays))
 
+    @classmethod
+    def of_normals(cls, mean: Tensor, stddev: Tensor) -> Self:
+        """As likely each, N(mean, diag stddev^2) of every row: the aggregate of posteriors [U, Z], unfitted."""
+        weights = torch.full((len(mean),), 1 / len(mean))
+        return cls(weights, mean.float(), torch.diag_embed(stddev.float()))
+
     def distribution(self) -> Distribution:
         """The mixture over [Z]."""
         normals = MultivariateNormal(self.means, scale_tril=self.scales, validate_args=False)

@@ -1,16 +1,20 @@
 """What a fitted model makes: populations that never existed, missing cells filled, the days ahead."""
 
+from habitus.synthesis.cohorts import Cohorts, cluster, load_cohorts
 from habitus.synthesis.completion import CompleteConfig, complete, complete_to
 from habitus.synthesis.forecasting import forecast, forecast_to
 from habitus.synthesis.generation import GenerateConfig, generate, generate_to
 
 __all__ = [
+    "Cohorts",
     "CompleteConfig",
     "GenerateConfig",
+    "cluster",
     "complete",
     "complete_to",
     "forecast",
     "forecast_to",
     "generate",
     "generate_to",
+    "load_cohorts",
 ]

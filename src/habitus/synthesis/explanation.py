@@ -45,7 +45,7 @@ from habitus.synthesis.traversal import drawn_latents, ordered, points_of, walk
 WALKS = 64  # that the interval of a change is over
 MOST_USERS = 20_000  # whose posterior and habits are looked at
 INTERVAL = (0.05, 0.95)
-LEAST = 0.1  # of the users' own spread, where all users differ so: a change of less weight names nothing
+LEAST = 0.1  # a change of less weight names nothing: a tenth of the users' own spread, at an association of 1
 SECOND = 0.5  # of the strongest change: one below is not worth a second name
 COUNTED = 0.5  # expected events from which on a day counts as active, for models of counts
 
@@ -210,6 +210,7 @@ def explain(
         changes = {
             habit: _change(habit, pair[:, 0], pair[:, 1], spread(habit, own[habit]), tied[habit][number])
             for habit, pair in ends.items()
+            if habit in own  # profiles of tiled windows may fix no weekday where the run's did
         }
         name = name_of(changes) if kl[number] >= IN_USE else "not in use"
         seen = pictures.sum(-1).mean(0)

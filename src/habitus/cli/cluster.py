@@ -1,0 +1,85 @@
+"""habitus cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from habitus.cli.console import bar, out, out_table, plain, spinner
+from habitus.cli.options import RunFolder, Seed, Stored, command_app
+from habitus.figures import cohort_pictures
+from habitus.output import check_replaceable, replacing
+from habitus.profiles.store import StoredProfiles
+from habitus.report.cohorts import write_cohort_page
+from habitus.report.png import save_png
+from habitus.run import Run, load
+from habitus.synthesis.cohorts import Cohorts, cluster, remember, write_cohorts
+
+app = command_app()
+
+K = Annotated[
+    str,
+    typer.Option(
+        "--k", help="How many cohorts, or auto: the largest number that is stable.", metavar="auto|NUMBER"
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the cohorts.", show_default=False)]
+
+
+@app.command(epilog="Example: habitus cluster demo/runs/vae demo/train --k auto --out demo/cohorts")
+def _cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: Seed = 0) -> None:
+    """Find cohorts: groups of users with like habits, in a run's latent space.
+
+    The folder holds who is in which cohort, what each is like, and a page and a picture to look at. The run
+    remembers its latest cohorts: habitus generate RUN --cohorts 0 draws users of one.
+    """
+    fitted, source, wanted = load(run), StoredProfiles.open(profiles), k_of(k)
+    check_replaceable(out_)
+    with bar("Encoding", len(source), "profiles") as advance:
+        found = cluster(fitted, source, wanted, seed=seed, on_progress=advance)
+    with spinner("Drawing"):
+        _write(out_, found, fitted, source)
+    out_table(_table(found))
+    out(found.reason)
+    out(f"{out_}: {len(found.groups)} cohorts of {found.users:,} users; look at {out_ / 'cohorts.html'}")
+
+
+def k_of(text: str) -> int | str:
+    """How many cohorts: a number, or the word auto.
+
+    Raises:
+        ValueError: if it is neither.
+
+    >>> k_of("auto"), k_of("7")
+    ('auto', 7)
+    """
+    if text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"--k must be auto or a number from 1, got {text!r}") from None
+
+
+def _write(path: Path, found: Cohorts, fitted: Run, source: StoredProfiles) -> None:
+    """Everything in the folder, and what the run remembers."""
+    about = {"run": str(fitted.path), "profiles": str(source.path)}
+    with replacing(path) as part:
+        part.mkdir()
+        write_cohorts(part, found, about)
+        write_cohort_page(part / "cohorts.html", found, about)
+        names = [group.name for group in found.groups]
+        pictures = [group.picture.sum(-1) for group in found.groups]
+        save_png(cohort_pictures(found.axes, pictures, names, [g.size for g in found.groups]), part / "cohorts.png")
+    remember(fitted, found)
+
+
+def _table(found: Cohorts) -> Table:
+    table = Table("cohort", "name", "users", "share", "stability", box=None)
+    for group in found.groups:
+        numbers = (f"{group.size:,}", f"{group.share:.1%}", f"{group.stability:.2f}")
+        table.add_row(str(group.number), plain(group.name), *numbers)
+    return table

@@ -1,0 +1,215 @@
+"""Cohorts: users with like habits, found as clusters in a model's latent space.
+
+Letters: U users (profiles), Z latent dimensions, K cohorts, D days, S slots, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Generator
+
+from habitus.encoding import IN_USE, Posterior, Progress, encode, latent_model
+from habitus.evaluation.habits import Habits, habits_of
+from habitus.parts.priors import Mixture
+from habitus.parts.shapes import Axes, IntArray
+from habitus.profiles.batches import Population
+from habitus.profiles.sparse import USER, WINDOW
+from habitus.run import Run, fingerprint
+from habitus.synthesis.cohorts.kmeans import AUTO, Candidate, Clustering, checked_k, cluster_latents
+from habitus.synthesis.cohorts.names import Medians, medians, medians_of_groups, names_of, spreads_of
+from habitus.synthesis.completion import check_axes
+from habitus.synthesis.generation import COHORT
+
+COMPONENTS = (1, 4)  # of a cohort's mixture
+MIXTURE_USERS = 2000  # draws that it is fitted to, at most
+FEWEST_FOR_FIT = 50  # users; a smaller cohort's mixture has a component for each
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Some users with like habits.
+
+    Attributes:
+        number: From 0, in order of size.
+        name: What sets them apart, in words.
+        size: How many users.
+        share: Their share of all users.
+        stability: Mean best Jaccard similarity with the clusters of random halves of the users (Hennig 2007).
+        habits: The typical value of each habit.
+        centre: The middle of their latents in the dimensions in use, [Z in use].
+        picture: Their mean profile, [D, S, C].
+        active_share: The share of them that is active on each day, [D].
+        mixture: What latents of such users are drawn from.
+    """
+
+    number: int
+    name: str
+    size: int
+    share: float
+    stability: float
+    habits: Medians
+    centre: NDArray[np.float64]
+    picture: NDArray[np.float64]
+    active_share: NDArray[np.float64]
+    mixture: Mixture
+
+
+@dataclass(frozen=True)
+class Cohorts:
+    """The cohorts of a set of profiles.
+
+    Attributes:
+        groups: The cohorts, the largest first.
+        axes: What the axes of pictures are, in the model's unit, which habits are measured in, too.
+        dims: The latent dimensions in use, in which users were clustered.
+        usual: The typical value of each habit over all users.
+        tried: What was measured of each number of cohorts.
+        rule: How their number was chosen, in words.
+        reason: Why it is this one, in words.
+        seed: What decided all that is random.
+        fingerprint: Of the weights of the run whose latents these are.
+        members: One row per profile: user, window_start where known, cohort, and the distance to its centre; None
+            for what a run remembers.
+    """
+
+    groups: tuple[Cohort, ...]
+    axes: Axes
+    dims: NDArray[np.int64]
+    usual: Medians
+    tried: tuple[Candidate, ...]
+    rule: str
+    reason: str
+    seed: int
+    fingerprint: str
+    members: pa.Table | None = None
+
+    @property
+    def users(self) -> int:
+        """How many users were clustered."""
+        return sum(group.size for group in self.groups)
+
+
+def cluster(
+    run: Run,
+    profiles: Population,
+    k: int | str = AUTO,
+    *,
+    seed: int = 0,
+    on_progress: Progress = lambda done: None,
+) -> Cohorts:
+    """Find cohorts: k-means on the posterior means of all profiles, in the dimensions in use.
+
+    Args:
+        run: A run whose model has latents.
+        profiles: The profiles.
+        k: How many cohorts, or auto for the largest number that is stable
+            (:data:`habitus.synthesis.cohorts.kmeans.RULE`).
+        seed: Decides all that is random.
+        on_progress: Told how many profiles are encoded.
+
+    Raises:
+        ValueError: for a run without latents or none in use, profiles on other axes, or a k that there cannot be.
+    """
+    model = latent_model(run.model)
+    check_axes(model.axes, profiles.axes)
+    checked_k(k, len(profiles))
+    posterior = encode(model, profiles, on_progress)
+    dims = dims_in_use(posterior)
+    found = cluster_latents(posterior.mean[:, dims].double().numpy(), k, seed)
+    habits = habits_of(profiles, model.unit)
+    return Cohorts(
+        _groups(found, habits, posterior, _Tally(profiles, found, model.unit), seed),
+        model.axes.with_unit(model.unit),
+        dims,
+        medians(habits),
+        found.tried,
+        found.rule,
+        found.reason,
+        seed,
+        fingerprint(model),
+        _members(profiles.users, found),
+    )
+
+
+def dims_in_use(posterior: Posterior) -> NDArray[np.int64]:
+    """The dimensions that tell users apart.
+
+    Raises:
+        ValueError: if none does.
+    """
+    dims = np.flatnonzero((posterior.kl >= IN_USE).numpy())
+    if not len(dims):
+        raise ValueError("no latent dimension of this run tells users apart; fit it with a smaller beta, or longer")
+    return dims
+
+
+def _groups(
+    found: Clustering, habits: Habits, posterior: Posterior, tally: _Tally, seed: int
+) -> tuple[Cohort, ...]:
+    typical = medians_of_groups(habits, found.labels, len(found.centres))
+    names = names_of(typical, medians(habits), spreads_of(habits))
+    return tuple(
+        Cohort(
+            number,
+            name,
+            int(tally.sizes[number]),
+            float(tally.sizes[number] / tally.sizes.sum()),
+            float(found.stability[number]),
+            typical[number],
+            found.centres[number],
+            tally.pictures[number],
+            tally.active_share[number],
+            _mixture(posterior, np.flatnonzero(found.labels == number), seed),
+        )
+        for number, name in enumerate(names)
+    )
+
+
+class _Tally:
+    """What is summed over the users of each cohort, in one pass.
+
+    Attributes:
+        sizes: Users, [K].
+        pictures: Mean profiles, [K, D, S, C].
+        active_share: Share of users active on each day, [K, D].
+    """
+
+    def __init__(self, profiles: Population, found: Clustering, unit: str) -> None:
+        axes, k = profiles.axes, len(found.centres)
+        days, slots, channels = axes.shape
+        self.sizes = np.bincount(found.labels, minlength=k)
+        sums, active, first = np.zeros(k * axes.cells), np.zeros((k, days)), 0
+        for chunk in profiles.chunks():
+            part, labels = chunk.in_unit(unit), found.labels[first : first + len(chunk)]
+            row, first = part.row_of_cell(), first + len(chunk)
+            sums += np.bincount(labels[row] * axes.cells + part.cells, part.values, k * axes.cells)
+            seen = np.zeros((len(part), days))
+            seen[row, part.cells // (slots * channels)] = 1
+            np.add.at(active, labels, seen)
+        self.pictures = sums.reshape(k, *axes.shape) / self.sizes[:, None, None, None]
+        self.active_share = active / self.sizes[:, None]
+
+
+def _mixture(posterior: Posterior, rows: IntArray, seed: int) -> Mixture:
+    """What latents of a cohort's users are drawn from, fitted to draws from some of their posteriors."""
+    if len(rows) > MIXTURE_USERS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MIXTURE_USERS, replace=False))
+    index = torch.from_numpy(rows)
+    own = Posterior(posterior.mean[index], posterior.stddev[index])
+    if len(rows) < FEWEST_FOR_FIT:
+        return Mixture.of_normals(own.mean, own.stddev)
+    return Mixture.fit(own.draw(Generator().manual_seed(seed)), seed, COMPONENTS)
+
+
+def _members(users: pa.Table, found: Clustering) -> pa.Table:
+    """Who is in which cohort."""
+    table = users.select([name for name in (USER, WINDOW) if name in users.column_names])
+    columns = {COHORT: pa.array(found.labels, pa.int32()), "distance": pa.array(found.distance, pa.float32())}
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
