@@ -1,5 +1,5 @@
 # make install   the package in .venv, at the versions of constraints.txt
-# make demo      20,000 simulated users through the whole flow, to demo/report.html and demo/completed.html
+# make demo      20,000 simulated users through the whole flow, to four pages in demo/
 # make test      style, types and tests
 
 PYTHON ?= python3
@@ -36,12 +36,16 @@ demo: $(STAMP)
 	$(HABITUS) generate demo/runs/vae --users 5000 --seed 1 --out demo/generated
 	$(HABITUS) evaluate demo/generated --against demo/test --train demo/train \
 	    --json demo/metrics.json --html demo/report.html
+	$(HABITUS) traverse demo/runs/vae --out demo/traversal.png
+	$(HABITUS) explain demo/runs/vae demo/train --factors demo/events.factors.parquet --hours preferred_hour \
+	    --json demo/explained.json --html demo/explained.html
+	$(HABITUS) cluster demo/runs/vae demo/train --k auto --out demo/cohorts
 	$(HABITUS) fit demo/train --model context-mixture --epochs 3 --seed 0 --out demo/runs/mixture
 	$(HABITUS) complete demo/runs/mixture demo/test --mask bottom --samples 20 --seed 0 --out demo/completed
 	$(HABITUS) evaluate demo/completed --against demo/test --train demo/train --region bottom --most 1000 \
 	    --json demo/completed.json --html demo/completed.html
 	$(HABITUS) forecast demo/runs/mixture demo/test --days 7 --samples 50 --seed 0 --out demo/forecast
-	@echo "open demo/report.html and demo/completed.html"
+	@echo "open demo/report.html, demo/explained.html, demo/cohorts/cohorts.html and demo/completed.html"
 
 test: $(STAMP)
 	$(BIN)/ruff check
