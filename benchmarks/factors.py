@@ -10,8 +10,8 @@ r"""Which known factors of users the latents recover, by beta: prediction, MIG, 
     python benchmarks/factors.py --quick                                              # a small simulated population
 
 Fitted to the training users; scored on the test users' posterior means. The last row is the latents replaced by
-the users' own habits (total, hours, days, channels: what can be read off a profile without learning), which says how
-much of a factor a profile shows at all.
+the users' own habits (total, hours, days, channels: what can be read off a profile without learning), which says
+how much of a factor a profile shows at all.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from habitus.parts.shapes import Axes, Filled
 from habitus.profiles.completed import Completed
 from habitus.report import write_report
 from habitus.report.filled import beaten, filled_part, methods, verdict
-from habitus.report.page import Easel
 from habitus.report.meaning import METHODS, REGION
+from habitus.report.page import Easel
 from habitus.report.wording import rival_name
 from habitus.synthesis.completion import with_first_draw
 from test_report import Balance

@@ -24,7 +24,12 @@ COMMANDS = {
     "complete": (STEPS, "Fill what is missing in profiles from what is known."),
     "forecast": (STEPS, "Look ahead: the days after each user's window, with intervals."),
     "evaluate": (STEPS, "Measure how far a generated population is from a real one."),
+    "sweep": (STEPS, "Fit a model with many settings, and judge each."),
+    "traverse": (LOOK, "Walk along each latent dimension of a run, and draw what changes."),
+    "explain": (LOOK, "Say in words and figures what each latent dimension of a run does."),
+    "cluster": (LOOK, "Find cohorts: groups of users with like habits, in a run's latent space."),
     "describe": (LOOK, "Say what is in a set of profiles, and what looks odd or missing."),
+    "reproduce": (LOOK, "Make any table or figure of a paper, on your own data."),
     "export": (LOOK, "Turn profiles back into an event log."),
 }
 FLOW = """Learn the habits in an event log, and generate a population you can trust.

@@ -17,7 +17,7 @@ from habitus.output import write_json
 from habitus.profiles.factors import Columns, attributes, factors_file, of_rows
 from habitus.profiles.store import StoredProfiles
 from habitus.provenance import versions
-from habitus.report.explained import changes_in_words, write_explanation
+from habitus.report.explained import changes_in_words, left_out_in_words, scores_in_words, write_explanation
 from habitus.report.wording import number
 from habitus.run import load
 from habitus.synthesis.explanation import WALKS, Explanation, explain
@@ -40,7 +40,10 @@ Factors = Annotated[
 Key = Annotated[
     str | None,
     typer.Option(
-        "--user", help="Its column of users.", rich_help_panel=KNOWN, show_default="user_id, user or the first"
+        "--user",
+        help="The table's column of users.",
+        rich_help_panel=KNOWN,
+        show_default="user_id, user or the first",
     ),
 ]
 Hours = Annotated[
@@ -74,6 +77,7 @@ def _explain(
     """
     fitted, data = load(run), StoredProfiles.open(profiles)
     columns = attributes(data.users) | (factors_file(factors, data.users, user) if factors else {})
+    check_hours(hours or [], columns)
     with bar("Explaining", 1, "dimensions") as advance:
         found = explain(
             fitted, data, seed=seed, walks=walks, prior=prior,
@@ -82,39 +86,58 @@ def _explain(
     with spinner("Comparing with known factors"):
         scores, left_out = known_factors(found, columns, hours or [], seed)
     if json:
-        write_json(json, {**found.to_json(), "factors": None if scores is None else scores.to_json()})
+        told = {"factors": None if scores is None else scores.to_json(), "left_out": left_out}
+        write_json(json, {**found.to_json(), **told})
     if html:
-        command = (
-            f"habitus explain {shlex.quote(str(run))} {shlex.quote(str(profiles))} --html {shlex.quote(str(html))}"
-        )
+        given = {"factors": factors, "user": user, "walks": walks, "prior": prior, "seed": seed, "json": json}
+        command = _command(run, profiles, hours or [], {**given, "html": html})
         made = ", ".join(f"{name} {version}" for name, version in versions()["versions"].items())
-        told = {"Command": command, "Fixed values from": f"{prior} prior, seed {seed}", "Versions": made}
+        told = {"Command": command, "Versions": made}
         write_explanation(html, found, factors=scores, left_out=left_out, provenance=told)
-    _report(found, scores)
+    _report(found, scores, left_out)
     for path in filter(None, (json, html)):
         out(f"{path}: written")
+
+
+def _command(run: Path, profiles: Path, hours: list[str], options: dict[str, object]) -> str:
+    """What was called, with every option that was given or has a default."""
+    words = ["habitus", "explain", str(run), str(profiles)]
+    for name, value in [*(("hours", name) for name in hours), *options.items()]:
+        words += [f"--{name}", str(value)] if value is not None else []
+    return shlex.join(words)
+
+
+def check_hours(hours: list[str], columns: Columns) -> None:
+    """Refuse what is no hour before anything takes long.
+
+    Raises:
+        ValueError: for a name that is no column, or one of a column of other things than numbers.
+    """
+    for name in hours:
+        if name not in columns:
+            raise ValueError(f"--hours {name} is no known factor; there are: {', '.join(columns) or 'none'}")
+        other = next((value for value in columns[name] if isinstance(value, str | bool)), None)
+        if other is not None:
+            raise ValueError(f"--hours {name} must be numbers from 0 to 24, got {other!r}")
 
 
 def known_factors(
     found: Explanation, columns: Columns, hours: list[str], seed: int
 ) -> tuple[Disentanglement | None, dict[str, str]]:
-    """Scores of the latents against what is known of the users, and the columns that are no factor.
-
-    Raises:
-        ValueError: for an hour that is no column.
-    """
-    for name in hours:
-        if name not in columns:
-            raise ValueError(f"--hours {name} is no known factor; there are: {', '.join(columns) or 'none'}")
+    """Scores of the latents against what is known of the users, and why a column is no factor, by name."""
     if not columns:
         return None, {}
     known = factors_from_columns(of_rows(columns, found.rows), dict.fromkeys(hours, HOURS))
-    if not known.factors or known.users.sum() < LEAST_USERS:
+    codes = found.latents[known.users]
+    if len(codes) < LEAST_USERS:
+        why = f"with all others known of {len(codes)} users, {LEAST_USERS} are needed"
+        return None, known.left_out | {factor.name: why for factor in known.factors}
+    if not known.factors:
         return None, known.left_out
-    return disentanglement(found.latents[known.users], known.factors, seed=seed), known.left_out
+    return disentanglement(codes, known.factors, seed=seed, most=len(codes)), known.left_out
 
 
-def _report(found: Explanation, scores: Disentanglement | None) -> None:
+def _report(found: Explanation, scores: Disentanglement | None, left_out: dict[str, str]) -> None:
     table = Table(title="Dimensions, the one that says most first", title_justify="left")
     for name in ("dimension", "KL", "variance"):
         table.add_column(name, justify="left" if name == "dimension" else "right")
@@ -128,8 +151,6 @@ def _report(found: Explanation, scores: Disentanglement | None) -> None:
     if scores is not None:
         told = ", ".join(f"{name} {value:.2f}" for name, value in scores.prediction.items())
         out(f"share of known factors explained by the latents: {told}")
-        out(
-            f"MIG {scores.mig:.3f}, SAP {scores.sap:.3f}, DCI {scores.dci_disentanglement:.3f}, "
-            f"{scores.dci_completeness:.3f}, {scores.dci_informativeness:.3f} (disentanglement, completeness, "
-            f"informativeness), beta metric {scores.beta_metric:.3f} (guessing: {scores.beta_chance:.3f})"
-        )
+        out(scores_in_words(scores))
+    for line in left_out_in_words(left_out):
+        out(line)

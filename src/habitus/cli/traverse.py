@@ -56,10 +56,10 @@ def _traverse(
     fitted = load(run)
     axes = fitted.model.axes
     channels = channels_of(channel, axes)
+    paths = paths_of(out_, list(channels))
     with spinner("Walking"):
         made = traverse(fitted, dims_of(dims), points, seed=seed, prior=prior, order=order)
-        for name, at in channels.items():
-            path = out_ if len(channels) == 1 else out_.with_stem(f"{out_.stem}-{file_name(name)}")
+        for path, (name, at) in zip(paths, channels.items(), strict=True):
             save_png(traversal_grid(made.axes, shown(made, at), names(made), made.points, _unit(name)), path)
             out(f"{path}: {_told(name)}, {len(made.dims)} dimensions, {points} points each")
     for dim, variance, kl in zip(made.dims, made.variance, made.kl, strict=True):
@@ -100,6 +100,23 @@ def channels_of(text: str, axes: Axes) -> dict[str, list[int]]:
         return {axes.channels[int(text)]: [int(text)]}
     known = ", ".join(f"{at} ({name})" for at, name in enumerate(axes.channels))
     raise ValueError(f"--channel must be {SUM}, {ALL} or one of {known}; got {text!r}")
+
+
+def paths_of(path: Path, channels: list[str]) -> list[Path]:
+    """A file for each channel, with its name in it where there are several.
+
+    Raises:
+        ValueError: if two channels would have the same file.
+    """
+    if len(channels) == 1:
+        return [path]
+    of_file: dict[Path, str] = {}
+    for name in channels:
+        own = path.with_stem(f"{path.stem}-{file_name(name)}")
+        if own in of_file:
+            raise ValueError(f"channels {of_file[own]!r} and {name!r} would both be {own.name}; draw one at a time")
+        of_file[own] = name
+    return list(of_file)
 
 
 def file_name(channel: str) -> str:

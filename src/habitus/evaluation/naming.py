@@ -18,8 +18,8 @@ POLES = {
     "active days": ("few active days", "many active days"),
     "burstiness": ("even days", "bursts"),
 }
+LEAST_PERCENT, ALMOST_ALL = 0.01, 99  # below and from which two digits would not do
 PARTS_OF_DAY = ((5, "night"), (11, "morning"), (14, "midday"), (18, "afternoon"), (23, "evening"), (24, "night"))
-DAYS, PEAKS = ("first active day", "last active day", "active days"), ("total activity", "burstiness")
 
 
 def part_of_day(hour: float) -> str:
@@ -83,15 +83,28 @@ def shown(habit: str, value: float) -> str:
 
     >>> shown("peak hour", 20.5), shown("night share", 0.123), shown("active days", 12), shown("burstiness", -0.41)
     ('20:30', '12 %', '12', '-0.41')
+    >>> shown("share of web", 0.997), shown("share of web", 2e-7), shown("total activity", 12345.6)
+    ('99.7 %', '<0.01 %', '12,346')
     """
     if not math.isfinite(value):
         return "–"
     if is_circular(habit):
         minutes = round(value * 60) % (24 * 60)
         return f"{minutes // 60:02d}:{minutes % 60:02d}"
-    if habit in DAYS:
-        return f"{value:.3g}"
-    return f"{value:.3g}" if habit in PEAKS else f"{100 * value:.2g} %"
+    if _is_share(habit):
+        return _percent(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def _is_share(habit: str) -> bool:
+    return habit.startswith(CHANNEL) or habit.endswith(" share")
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    if 0 < percent < LEAST_PERCENT:
+        return f"<{LEAST_PERCENT:g} %"
+    return f"{percent:.{2 if percent < ALMOST_ALL else 3}g} %"
 
 
 def joined(phrases: Sequence[str]) -> str:

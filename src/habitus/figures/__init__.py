@@ -4,6 +4,7 @@ Every function takes plain arrays, or what an evaluation found, and returns a ``
 touches pyplot.
 """
 
+from habitus.figures.cohorts import cohort_pictures, cohort_sizes
 from habitus.figures.curves import (
     MOST_SMALL_PANELS,
     day_curves,
@@ -14,8 +15,10 @@ from habitus.figures.curves import (
     total_cdf,
     weekday_shapes,
 )
+from habitus.figures.explanation import association_matrix, dimension_walk
 from habitus.figures.pictures import mean_pictures, overlap_matrices, sample_pictures, shown_channels
 from habitus.figures.regions import completion_pictures, daily_intervals
+from habitus.figures.reproduction import Losses, losses_by_setting, reconstructions, setting_styles
 from habitus.figures.scores import PlaceError, SizeError, calibration, region_errors
 from habitus.figures.style import LABELS
 from habitus.figures.sweeps import score_curves
@@ -24,19 +27,27 @@ from habitus.figures.traversal import traversal_grid
 __all__ = [
     "LABELS",
     "MOST_SMALL_PANELS",
+    "Losses",
     "PlaceError",
     "SizeError",
+    "association_matrix",
     "calibration",
+    "cohort_pictures",
+    "cohort_sizes",
     "completion_pictures",
     "daily_intervals",
     "day_curves",
+    "dimension_walk",
     "loss_curves",
+    "losses_by_setting",
     "mean_pictures",
     "overlap_matrices",
     "ratio_dots",
+    "reconstructions",
     "region_errors",
     "sample_pictures",
     "score_curves",
+    "setting_styles",
     "share_curves",
     "shown_channels",
     "slot_shapes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -32,6 +33,9 @@ from habitus.parts.shapes import WEEKDAYS, Axes, FloatArray
 Curves = Mapping[str, FloatArray]
 """Population ("reference", "generated", "floor", or a rival's name) -> its numbers."""
 
+Styles = Mapping[str, Mapping[str, Any]]
+"""Population -> how its line looks."""
+
 MOST_SMALL_PANELS = 12
 POINTS = 300
 SMOOTHED_FROM = 60
@@ -41,7 +45,13 @@ FALL = 12
 
 @mpl.rc_context(STYLE)
 def day_curves(
-    axes: Axes, curves: Curves, label: str, *, full_from: int = 0, form: Formatter | None = None
+    axes: Axes,
+    curves: Curves,
+    label: str,
+    *,
+    full_from: int = 0,
+    form: Formatter | None = None,
+    styles: Styles | None = None,
 ) -> Figure:
     """One number per day for several populations (Figs 5.3a, 5.3b, 5.6, 6.4, 6.5, 6.7 to 6.9).
 
@@ -51,10 +61,11 @@ def day_curves(
         label: What the number is, with its unit.
         full_from: Day (from 0) from which on the number looks at a full period; marked where it is not 0.
         form: How the numbers are written; None for plain.
+        styles: How the lines look; None for those of :func:`~habitus.figures.style.line_styles`.
     """
     figure = canvas(HALF, 3.6)
     panel = figure.subplots()
-    styles = line_styles(curves)
+    styles = styles or line_styles(curves)
     for name, values in curves.items():
         panel.plot(values, marker="o" if len(values) == 1 else None, **styles[name])
     label_days(panel, axes)
@@ -67,9 +78,11 @@ def day_curves(
     return figure
 
 
-def share_curves(axes: Axes, curves: Curves, label: str, *, full_from: int = 0) -> Figure:
+def share_curves(
+    axes: Axes, curves: Curves, label: str, *, full_from: int = 0, styles: Styles | None = None
+) -> Figure:
     """Daily, weekly or monthly active users as a share of all users (Figs 5.6, 6.7 to 6.9)."""
-    return day_curves(axes, curves, label, full_from=full_from, form=share())
+    return day_curves(axes, curves, label, full_from=full_from, form=share(), styles=styles)
 
 
 def _from_zero(panel: Panel, curves: Curves) -> None:
@@ -81,18 +94,19 @@ def _from_zero(panel: Panel, curves: Curves) -> None:
 
 
 @mpl.rc_context(STYLE)
-def total_cdf(totals: Curves, label: str) -> Figure:
+def total_cdf(totals: Curves, label: str, *, styles: Styles | None = None) -> Figure:
     """Cumulative distribution of total interaction counts (Figs 5.3c and 6.6).
 
     Args:
         totals: Population -> its totals, in any shape and order.
         label: What is counted, with its unit.
+        styles: As for :func:`day_curves`.
     """
     figure = canvas(HALF, 3.6)
     panel = figure.subplots()
     points = _cdf_points(max(float(values.max(initial=0)) for values in totals.values()))
     lowest = 1.0
-    styles = line_styles(totals)
+    styles = styles or line_styles(totals)
     for name, values in totals.items():
         curve = np.searchsorted(np.sort(values, axis=None), points, side="right") / max(values.size, 1)
         panel.step(points, curve, where="post", **styles[name])

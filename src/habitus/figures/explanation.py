@@ -16,7 +16,7 @@ from habitus.parts.shapes import Axes, FloatArray
 Interval = tuple[float, float, float]
 """Change, and the ends of its interval."""
 
-MOST_SHOWN = 30  # rows or columns of a matrix with numbers in it
+MOST_ROWS, MOST_COLUMNS = 30, 18  # of a matrix with numbers in it
 
 
 @mpl.rc_context(STYLE)
@@ -83,7 +83,7 @@ def association_matrix(rows: Sequence[str], columns: Sequence[str], values: Floa
         label.set_rotation_mode("anchor")
     panel.set_yticks(range(len(rows)), rows)
     panel.grid(visible=False)
-    if len(rows) <= MOST_SHOWN:
+    if len(rows) <= MOST_ROWS and len(columns) <= MOST_COLUMNS:
         for (row, column), value in np.ndenumerate(values):
             colour = "black" if value > 0.6 else "white"
             panel.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=10)

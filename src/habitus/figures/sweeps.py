@@ -97,7 +97,7 @@ def _logarithmic(panel: Panel, lines: Sequence[FloatArray]) -> None:
 
 
 def _value_axis(panel: Panel, values: Sequence[float | str], xlabel: str) -> None:
-    names = [value if isinstance(value, str) else f"{value:.3g}" for value in values]
+    names = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in values]
     crowded = len(names) > MOST_LEVEL_TICKS or max(map(len, names)) * len(names) > 6 * MOST_LEVEL_TICKS
     panel.set_xticks(range(len(names)), names, rotation=45 if crowded else 0, ha="right" if crowded else "center")
     panel.set_xlim(-0.5, len(names) - 0.5)

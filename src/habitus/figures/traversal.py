@@ -18,6 +18,7 @@ GAP = 0.12  # between pictures, as a share of a picture's side
 BRIGHTEST = 99.8  # percentile of the cells that has the brightest colour, so that one cell does not darken the rest
 SMALLEST = 1e-9  # top of a colour scale where all is empty
 PICTURE = 1.24  # inches, the height of a picture beside GAP
+BAR = 0.25  # inches, the width of the colour bar, which stands beside the first band
 
 
 @mpl.rc_context(STYLE)
@@ -44,9 +45,14 @@ def traversal_grid(
         _band(panel, pictures[band], names[band], points, columns, top)
         for panel, band in zip(panels, bands, strict=True)
     ]
-    bar = figure.colorbar(images[0], ax=list(panels), format=plain_numbers(), aspect=40, pad=0.01, extend="max")
+    bar = figure.colorbar(
+        images[0], ax=list(panels), format=plain_numbers(), pad=0.01, extend="max",
+        shrink=1 / len(bands), anchor=(0.0, 1.0), aspect=height / len(bands) / BAR,
+    )  # fmt: skip
     bar.outline.set_visible(False)  # type: ignore[operator]
-    bar.set_label(f"{unit} (each picture: {axes.days} days down, 24 hours across)")
+    bar.set_label(unit)
+    down = "1 day" if axes.days == 1 else f"{axes.days} days"
+    figure.supxlabel(f"each picture: {down} down, 24 hours across", fontsize=mpl.rcParams["axes.labelsize"])
     return figure
 
 

@@ -19,6 +19,11 @@ from habitus.report.wording import number
 MOST_DRAWN = 20  # dimensions with a figure of their own
 MOST_TOLD = 5  # in the summary
 MOST_NAMED = 3  # changes in a row of the table
+KNOWN = "Known factors of the users"
+UNITS = {
+    "peak": " Total activity is in shares of a user's busiest cell.",
+    "binary": " Total activity is a number of cells with any.",
+}
 
 
 class ChangeLike(Protocol):
@@ -102,7 +107,9 @@ def write_explanation(
     easel = Easel()
     sections = [_overview(easel, found), _walks(easel, found)]
     if factors is not None:
-        sections.append(_factors(easel, found, factors, left_out or {}))
+        sections.append(_factors(easel, factors, left_out or {}))
+    elif left_out:
+        sections.append(Section(KNOWN, " ".join(left_out_in_words(left_out))))
     lead = (
         f"{len(found.dimensions)} dimensions, {found.in_use} of them in use, walked {found.walks} times each and "
         f"compared with {found.users:,} real profiles."
@@ -154,7 +161,7 @@ def _overview(easel: Easel, found: ExplanationLike) -> Section:
     caption = (
         "From the dimension that says most about a user. A change counts where it goes the same way in nine of "
         "ten walks, by its size against how much users differ and by how much real users differ in it too. "
-        "Typical values at the low and at the high end."
+        f"Typical values at the low and at the high end.{UNITS.get(found.axes.unit, '')}"
     )
     note = (
         "A dimension is walked from -3 to 3 while the others are held at a random draw. A KL near zero means that "
@@ -175,12 +182,13 @@ def _associations(easel: Easel, found: ExplanationLike) -> Plate:
 
 
 def _walks(easel: Easel, found: ExplanationLike) -> Section:
-    drawn = [each for each in found.dimensions if each.in_use][:MOST_DRAWN]
+    used = [each for each in found.dimensions if each.in_use]
+    drawn = used[:MOST_DRAWN]
     note = (
         f"Left: the expected profile at {len(found.points)} points, summed over channels and averaged over "
         f"{found.walks} walks. Right: how habits change from the low to the high end, with the range of nine in "
         "ten walks; grey where that includes no change."
-    )
+    ) + (f" These are the first {MOST_DRAWN} of {len(used)}." if len(used) > len(drawn) else "")
     return Section("Each dimension in use", note, [_dimension(easel, found, each) for each in drawn])
 
 
@@ -191,13 +199,12 @@ def _dimension(easel: Easel, found: ExplanationLike, each: DimensionLike) -> Pla
         if change.spread > 0
     }
     figure = figures.dimension_walk(found.axes, each.pictures, found.points, bars)
-    caption = f"{changes_in_words(each).capitalize()}. KL {number(each.kl)} nats, variance {number(each.variance)}."
+    words = changes_in_words(each)
+    caption = f"{words[0].upper()}{words[1:]}. KL {number(each.kl)} nats, variance {number(each.variance)}."
     return easel.plate(f"z{each.number}: {each.name}", caption, figure, wide=True)
 
 
-def _factors(
-    easel: Easel, found: ExplanationLike, factors: Disentanglement, left_out: Mapping[str, str]
-) -> Section:
+def _factors(easel: Easel, factors: Disentanglement, left_out: Mapping[str, str]) -> Section:
     names = list(factors.prediction)
     latents = [f"z{at}" for at in range(len(factors.correlation))]
     rows = [
@@ -215,10 +222,8 @@ def _factors(
         figures.association_matrix(latents, names, factors.correlation),
         wide=True,
     )
-    note = f"Of {factors.users:,} users. {_whole(factors)}" + "".join(
-        f" Left out: {name} ({why})." for name, why in left_out.items()
-    )
-    return Section("Known factors of the users", note, [plate], [Table(caption, columns, rows, words=2)])
+    note = " ".join([f"Of {factors.users:,} users. {scores_in_words(factors)}", *left_out_in_words(left_out)])
+    return Section(KNOWN, note, [plate], [Table(caption, columns, rows, words=2)])
 
 
 def _scores(factors: Disentanglement, name: str, at: int) -> tuple[float, ...]:
@@ -226,10 +231,24 @@ def _scores(factors: Disentanglement, name: str, at: int) -> tuple[float, ...]:
     return factors.prediction[name], nearest, factors.mig_by_factor[name], factors.sap_by_factor[name]
 
 
-def _whole(factors: Disentanglement) -> str:
-    return (
-        f"Over all factors: MIG {number(factors.mig)}, SAP {number(factors.sap)}, DCI disentanglement "
-        f"{number(factors.dci_disentanglement)}, completeness {number(factors.dci_completeness)}, informativeness "
-        f"{number(factors.dci_informativeness)}; Higgins' beta metric {number(factors.beta_metric)}, where "
-        f"guessing scores {number(factors.beta_chance)}."
+def scores_in_words(factors: Disentanglement) -> str:
+    """The scores over all factors; those that one factor alone, or one latent, leaves undefined are not told."""
+    several, latents = len(factors.prediction) > 1, len(factors.correlation)
+    dci = {
+        "disentanglement": factors.dci_disentanglement if several else None,
+        "completeness": factors.dci_completeness if latents > 1 else None,
+        "informativeness": factors.dci_informativeness,
+    }
+    told = ", ".join(f"{name} {number(value)}" for name, value in dci.items() if value is not None)
+    beta = (
+        f"Higgins' beta metric {number(factors.beta_metric)}, where guessing scores {number(factors.beta_chance)}"
     )
+    return (
+        f"Over all factors: MIG {number(factors.mig)}, SAP {number(factors.sap)}, DCI {told}"
+        f"{f'; {beta}' if several else ''}."
+    )
+
+
+def left_out_in_words(left_out: Mapping[str, str]) -> list[str]:
+    """Why each column is no factor, a sentence each."""
+    return [f"Left out: {name} ({why})." for name, why in left_out.items()]

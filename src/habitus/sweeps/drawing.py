@@ -68,7 +68,7 @@ def _save(plan: Plan, results: Results, stem: str, label: str, figures: dict[str
     floors = _floors(results, figures)
     names = [value if isinstance(value, float | int) and not isinstance(value, bool) else text_of(value)
              for value in values]  # fmt: skip
-    seeds = len({row.params.get(SEED) for row in results.rows})
+    seeds = 1 if isinstance(plan.space, Search) else len({row.params.get(SEED) for row in results.rows})
     label += f", mean of {seeds} seeds" if seeds > 1 and axis != SEED else ""
     path = results.out / f"{stem}.png"
     save_png(score_curves(names, lines, label, floors=floors, xlabel=axis.replace("_", " ")), path)

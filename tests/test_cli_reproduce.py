@@ -1,0 +1,161 @@
+"""habitus reproduce: what it writes and says, and how it refuses."""
+
+import datetime as dt
+
+import pytest
+
+from conftest import random_profiles
+from habitus.cli import main
+from habitus.parts.shapes import Axes
+from habitus.profiles.store import StoredProfiles, save
+
+QUICK = ("--epochs", "1", "--profiles", "30")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with two sets that go together, and one that does not."""
+    folder = tmp_path_factory.mktemp("data")
+    axes = Axes(dt.date(2018, 2, 1), 9, 240, ("web", "phone"))
+    for name, users, seed in (("train", 60, 0), ("test", 40, 1)):
+        save(folder / name, [random_profiles(axes, users, seed)], axes)
+    other = Axes(dt.date(2018, 2, 1), 9, 240, ("web", "tv"))
+    save(folder / "other", [random_profiles(other, 10)], other)
+    return folder
+
+
+@pytest.fixture
+def call(data, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(["reproduce", *args])
+        captured = capsys.readouterr()
+        return stop.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def sets(data, *, second="test"):
+    return "--data", str(data / "train"), str(data / second)
+
+
+def test_a_table_and_a_figure(call, data, tmp_path):
+    asked = (
+        "time-pictures",
+        "--table",
+        "6.1",
+        "--figure",
+        "6.14",
+        *sets(data),
+        "--betas",
+        "0,0.1",
+        *QUICK,
+        "--out",
+        "out",
+    )
+    code, out, err = call(*asked)
+    assert (code, err) == (0, "")
+    written = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    tables = {"table-6.1.csv", "table-6.1-2.csv"}
+    assert written == {*tables, "figure-6.14a.png", "figure-6.14b.png", "index.html", "habitus.json"}
+    assert all(f"out/{name}" in out for name in written - {"habitus.json"})
+    assert "another real sample" in out
+    assert "Table 6.1: The best β of each column" in out
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "habitus reproduce time-pictures --table 6.1 --figure 6.14 --data" in page
+    assert len(StoredProfiles.open(tmp_path / "out" / "sets" / "vae-0.1-normal")) == 30
+    before = (tmp_path / "out" / "table-6.1.csv").read_bytes()
+    assert call(*asked)[0] == 0
+    assert (tmp_path / "out" / "table-6.1.csv").read_bytes() == before
+
+
+def test_one_item_has_no_page_and_real_users_are_marked(call, data, tmp_path):
+    code, out, _ = call("time-pictures", "--figure", "5.1", *sets(data), "--channel", "phone", "--out", "out")
+    assert code == 0
+    assert "Figure 5.1: shows real users: not to be published." in out
+    assert not (tmp_path / "out" / "index.html").exists()
+    assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_the_list(call):
+    code, out, _ = call("time-pictures", "--list")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) == 39
+    assert lines[0].startswith("Figure 5.1: ")
+    assert any(line.startswith("Table A.1: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("paintings", "--all"), "unknown paper 'paintings'; there is time-pictures"),
+        (("time-pictures", "--table", "9.9"), "there is no table 9.9; --table takes 5.1, 5.2, 6.1, 6.2, A.1"),
+        (("time-pictures", "--figure", "6.28"), "there is no figure 6.28; --figure takes 5.1, "),
+        (("time-pictures",), "give --table or --figure with a number, or --all"),
+        (("time-pictures", "--all"), "--data takes two folders, of training and of test profiles; got none"),
+        (("time-pictures", "--all", "--data", "a", "b", "c"), "--data takes two folders"),
+        (("time-pictures", "--all", "--data", "a", "b"), "give --out"),
+        (("time-pictures", "--all", "--data", "a", "--out", "out"), "--data takes two folders"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_line(call, tmp_path, args, said):
+    code, out, err = call(*args)
+    assert (code, out) == (2, "")
+    assert err.startswith("habitus: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--channel", "tv"), "there is no channel 'tv'; --channel takes web, phone"),
+        (("--betas", "0,x"), "--betas must be numbers separated by commas, got '0,x'"),
+        (("--betas", "1,1"), "betas must be distinct numbers of 0 or more"),
+        (("--betas", "nan"), "betas must be distinct numbers of 0 or more"),
+        (("--prior", "flat"), "prior must be normal or mixture, got 'flat'"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(call, data, tmp_path, options, said):
+    code, out, err = call("time-pictures", "--all", *sets(data), "--out", "out", *options)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert said in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_sets_and_folders_that_do_not_fit(call, data, tmp_path):
+    ask = ("time-pictures", "--table", "5.1", "--out", "out")
+    assert "channels differ" in call(*ask, *sets(data, second="other"))[2]
+    assert "expected a folder of habitus profiles at" in call(*ask, *sets(data, second="none"))[2]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    assert "is a folder that habitus did not write" in call(*ask, *sets(data))[2]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    code, _, err = call(*ask[:-1], str(data / "train"), *sets(data))
+    assert code == 2
+    assert "expected a folder of habitus reproduction" in err
+
+
+def test_a_folder_keeps_to_its_settings(call, data):
+    ask = ("time-pictures", "--table", "5.1", *sets(data), "--out", "out")
+    assert call(*ask)[0] == 0
+    code, _, err = call(*ask, "--seed", "1")
+    assert code == 2
+    assert "out was begun with seed=0, got 1; keep to that, or choose another --out" in err
+
+
+def test_ctrl_c_says_how_to_go_on(call, data, monkeypatch):
+    from habitus.reproduce.time_pictures import Lab
+
+    def interrupted(lab, beta, *rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lab, "vae", interrupted)
+    code, _, err = call("time-pictures", "--figure", "6.3", *sets(data), "--out", "out")
+    assert code == 130
+    assert err == "habitus: stopped; the same command goes on where it was\n"
