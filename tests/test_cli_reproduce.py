@@ -74,9 +74,18 @@ def test_a_table_and_a_figure(call, data, tmp_path):
 def test_one_item_has_no_page_and_real_users_are_marked(call, data, tmp_path):
     code, out, _ = call("time-pictures", "--figure", "5.1", *sets(data), "--channel", "phone", "--out", "out")
     assert code == 0
-    assert "Figure 5.1: shows real users: not to be published." in out
+    assert "Figure 5.1: shows single users: not to be published where they are real people." in out
     assert not (tmp_path / "out" / "index.html").exists()
     assert not (tmp_path / "out" / "runs").exists()
+
+
+def test_what_may_be_published_shows_no_single_user(call, data, tmp_path):
+    asked = ("--figure", "5.1", "--figure", "5.2", *sets(data), "--out", "out", "--publishable")
+    code, out, _ = call("time-pictures", *asked)
+    assert code == 0
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"figure-5.2b.png"}
+    assert "not to be published" not in out + (tmp_path / "out" / "index.html").read_text()
+    assert "--publishable" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_the_list(call):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from habitus.profiles.store import StoredProfiles
 from habitus.provenance import versions
 from habitus.reproduce import PAPERS
 from habitus.reproduce.files import PAGE, PRIVATE, write_item, write_page
-from habitus.reproduce.item import Entry, Grid, Item, Paper, chosen
+from habitus.reproduce.item import Entry, Grid, Item, Paper, chosen, publishable
 from habitus.reproduce.time_pictures import Lab, LabSettings
 
 app = command_app()
@@ -41,6 +42,10 @@ Out = Annotated[
     typer.Option(
         "--out", help="Folder for everything; what is there already is not made again.", show_default=False
     ),
+]
+Publishable = Annotated[
+    bool,
+    typer.Option("--publishable", help="Leave out drawings of single users, who may be real people."),
 ]
 Profiles = Annotated[
     int | None,
@@ -79,6 +84,7 @@ def reproduce(
     list_: List = False,
     data: Data = None,
     out_: Out = None,
+    publishable_: Publishable = False,
     profiles: Profiles = DEFAULT.profiles,
     epochs: Epochs = DEFAULT.epochs,
     seed: Seed = DEFAULT.seed,
@@ -102,17 +108,13 @@ def reproduce(
     settings = LabSettings(betas=rows, epochs=epochs, seed=seed, prior=prior, profiles=profiles)
     lab = Lab(train, test, folder, settings, channel)
     quiet_libraries()
-    made = {entry.name: _made(lab, entry) for entry in asked}
+    kept = publishable if publishable_ else _all
+    made = {entry.name: _made(lab, entry, kept) for entry in asked}
     if len(made) > 1:
-        given = {
-            "profiles": profiles,
-            "epochs": epochs,
-            "seed": seed,
-            "prior": prior,
-            "betas": betas,
-            "channel": channel,
-        }
-        command = f"habitus reproduce {paper}{_command(table, figure, all_, data, folder, given)}"
+        given = {"profiles": profiles, "epochs": epochs, "seed": seed, "prior": prior, "betas": betas,
+                 "channel": channel}  # fmt: skip
+        flags = {"--all": all_, "--publishable": publishable_}
+        command = f"habitus reproduce {paper}{_command(table, figure, flags, data, folder, given)}"
         write_page(folder / PAGE, found, made, found.facts(lab), _provenance(lab, command))
         out(f"{folder / PAGE}: {len(made)} tables and figures")
 
@@ -150,12 +152,16 @@ def betas_of(text: str) -> tuple[float, ...]:
         raise ValueError(f"--betas must be numbers separated by commas, got {text!r}") from None
 
 
-def _made(lab: Lab, entry: Entry[Any]) -> Item:
-    """Make an item, with a bar; write it, and say what it shows."""
+def _all(item: Item) -> Item:
+    return item
+
+
+def _made(lab: Lab, entry: Entry[Any], kept: Callable[[Item], Item]) -> Item:
+    """Make an item, with a bar; write what is kept of it, and say what it shows."""
     with bar(entry.name, 1, "profiles") as advance:
         lab.on_progress = lambda what, done, total: advance(done, what, total)
         try:
-            item = entry.make(lab)
+            item = kept(entry.make(lab))
         except KeyboardInterrupt:
             warn("stopped; the same command goes on where it was")
             raise typer.Exit(INTERRUPTED) from None
@@ -182,13 +188,13 @@ def _table(entry: Entry[Any], grid: Grid) -> Table:
 def _command(
     tables: list[str] | None,
     figures: list[str] | None,
-    everything: bool,
+    flags: dict[str, bool],
     data: tuple[Path, Path] | None,
     folder: Path,
     given: dict[str, Any],
 ) -> str:
     """The options as they would be typed."""
-    words = ["--all"] if everything else []
+    words = [flag for flag, asked in flags.items() if asked]
     for option, numbers in (("--table", tables), ("--figure", figures)):
         words += [word for number in numbers or [] for word in (option, number)]
     words += ["--data", *map(str, data or ()), "--out", str(folder)]

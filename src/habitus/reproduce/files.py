@@ -16,7 +16,7 @@ from habitus.reproduce.item import FIGURE, Drawing, Entry, Grid, Item, Paper
 Made = Mapping[str, Item]
 """Name of an entry, such as Table 6.1 -> what was made."""
 
-PRIVATE = "Shows real users: not to be published."
+PRIVATE = "Shows single users: not to be published where they are real people."
 PAGE = "index.html"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -104,6 +104,11 @@ class Item:
     drawings: Sequence[Drawing] = ()
     paper: str = ""
     findings: Sequence[str] = ()
+
+
+def publishable(item: Item) -> Item:
+    """What is left of an item without the drawings that show single real users."""
+    return replace(item, drawings=[drawing for drawing in item.drawings if not drawing.real])
 
 
 @dataclass(frozen=True)
