@@ -135,6 +135,24 @@ def test_another_clustering_is_taken_where_asked(here, clustered, capsys):
     assert "100% of cohort 3" in out
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("cluster", "run", "people", "--k", "4", "--out", "run"),
+        ("cluster", "run", "people", "--k", "4", "--out", "./people"),
+        ("generate", "run", "--users", "3", "--out", "run"),
+        ("generate", "run", "--users", "3", "--like", "people", "--out", "people"),
+        ("generate", "run", "--users", "3", "--cohorts", "0", "--cohorts-from", "cohorts", "--out", "cohorts"),
+    ],
+)
+def test_what_is_read_is_not_replaced(here, clustered, capsys, args):
+    before = {path: path.read_bytes() for path in (here / args[-1]).iterdir()}
+    code, _, err = call(capsys, *args)
+    said = f"habitus: {args[-1].removeprefix('./')} is read and would be replaced; choose another --out\n"
+    assert (code, err) == (2, said)
+    assert {path: path.read_bytes() for path in (here / args[-1]).iterdir()} == before
+
+
 def test_users_around_given_ones(here, capsys):
     code, out, _ = call(capsys, "generate", "run", "--users", "30", "--like", "people", "--out", "around")
     assert code == 0

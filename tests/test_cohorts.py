@@ -219,6 +219,9 @@ def test_names_differ():
     spreads = {"peak hour": 1.0, "night share": 0.1, "burstiness": 0.5, "active days": 4.0}
     found = names_of([third, fourth], usual, spreads)
     assert found == ["evening, nights, bursts", "evening, nights, bursts (2)"]
+    first, second = {"peak hour": 20.0, "night share": 0.4}, {"peak hour": 19.0, "night share": 0.9}
+    usual, spreads = {"peak hour": 12.0, "night share": 0.1}, {"peak hour": 1.0, "night share": 0.1}
+    assert names_of([first, second], usual, spreads) == ["evening, nights", "nights, evening (2)"]
 
 
 def test_a_channel_used_less_is_not_told_where_another_is_used_more():
@@ -359,6 +362,7 @@ def test_what_cannot_be_is_refused(run, found, known):
         ({0: 0}, "above 0, got 0 for cohort 0"),
         ({0: float("nan")}, "above 0, got nan"),
         ({}, "at least one cohort"),
+        ({0: 1e308, 1: 1e308}, "too large to be added"),
     ]:
         with pytest.raises(ValueError, match=message):
             mix(run, found, weights)

@@ -107,6 +107,22 @@ class TestSpaces:
             plan(grid_of({"bta": (1,)}))
         with pytest.raises(ValueError, match="unknown metric 'soup'"):
             plan(grid_of({"beta": (1,)}), metric="soup")
+        with pytest.raises(ValueError, match="seed must be from 0 to 4294967295"):
+            plan(grid_of({"seed": (0, 2**32)}))
+        with pytest.raises(ValueError, match="no users are held out for held_out_loss"):
+            plan(grid_of({"beta": (1,)}), how=FitConfig(held_out=0), metric="held_out_loss")
+
+    def test_values_of_a_grid_are_checked_together(self, plan):
+        made = plan(grid_of({"likelihood": ("poisson",), "normalisation": ("count",)}))
+        assert made.settings(made.space.slots()[0])[0].likelihood == "poisson"
+        with pytest.raises(ValueError, match="normalisation with poisson must be one of count"):
+            plan(grid_of({"likelihood": ("cross-entropy", "poisson"), "normalisation": ("peak",)}))
+
+    def test_numbers_of_numpy_are_plain_ones(self):
+        ours = grid_of({"beta": np.array([0.1, 1.0]), "seed": np.arange(2)})
+        plain = {"beta": (0.1, 1.0), "seed": (0, 1)}
+        assert ours.to_json() == grid_of(plain).to_json()
+        assert {type(value) for slot in ours.slots() for value in slot.values()} == {float, int}
 
 
 class TestResults:
@@ -179,6 +195,22 @@ class TestResults:
         assert [path.name for path in results.files[2:]] == [
             "kld.png", "kld_daily_std.png", "mse.png", "mse_daily_std.png",
         ]  # fmt: skip
+
+    def test_a_floor_is_told_where_it_is_that_of_every_trial(self, plan, tmp_path):
+        space = grid_of({"normalisation": ("peak", "binary")})
+        results = run_sweep(plan(space), tmp_path / "s")
+        files = sorted((tmp_path / "s").glob("trials/*/metrics.json"))
+        peak, binary = (json.loads(path.read_text())["floor"] for path in files)
+        assert peak["daily_mean"]["mse"] != binary["daily_mean"]["mse"]
+        assert results.floor["daily_mean.mse"] is None
+        assert peak["dau"] == binary["dau"]
+        assert {f"dau.{name}": value for name, value in peak["dau"].items()}.items() <= results.floor.items()
+
+    def test_a_folder_may_have_any_name(self, plan, tmp_path):
+        out = tmp_path / "a?b#c%20 @é:d"
+        run_sweep(plan(grid_of({"beta": (1.0,)})), out)
+        assert list(tmp_path.iterdir()) == [out]
+        assert (out / "sweep.db").is_file()
 
     def test_a_search_has_as_many_trials_as_were_asked_for(self, plan, tmp_path):
         space = Search({"beta": Range(0.001, 10.0, log=True), "latents": Range(1, 4)}, 4)

@@ -25,6 +25,17 @@ def check_replaceable(path: Path) -> None:
         raise ValueError(f"{path} is a folder that habitus did not write; choose another --out")
 
 
+def check_apart(out: Path, *read: Path | None) -> None:
+    """Refuse to put an output where something stands that it is made from.
+
+    Raises:
+        ValueError: if the output is one of the paths that are read.
+    """
+    for path in read:
+        if path is not None and out.resolve() == path.resolve():
+            raise ValueError(f"{out} is read and would be replaced; choose another --out")
+
+
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a path beside ``path`` to write a file or folder at; put it in place when the block ends well.

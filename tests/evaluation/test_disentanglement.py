@@ -75,7 +75,8 @@ def test_periods_are_passed_on():
         ([f"town {user % 45}" for user in range(USERS)], "45 different values"),
         ([None] * 50 + [1.5, 2.5] * 75, "missing for 25 % of the users"),
         ([None, "a"] * 100, "missing for 50 % of the users"),
-        ([None] * USERS, "neither numbers nor strings"),
+        ([None] * USERS, "missing for all users"),
+        ([None, float("nan")] * 100, "missing for all users"),
         (["a", 1.5] * 100, "neither numbers nor strings"),
         (np.arange(USERS).astype("datetime64[D]"), "neither numbers nor strings"),
         ([[1, 2], [3]] * 100, "neither numbers nor strings"),
@@ -185,6 +186,15 @@ def test_scale_of_latents_does_not_matter(codes, factors):
     first = disentanglement(codes, factors).to_json()
     second = disentanglement(codes * [4.0, 2.0**-20, 1.0], factors).to_json()
     assert first == second
+
+
+@pytest.mark.parametrize("power", [1020, -1020])
+def test_unit_of_a_factor_does_not_matter(codes, factors, power):
+    """Their squares would overflow, or vanish."""
+    plain = [each for each in factors if not each.categorical and each.period is None]
+    scaled = [replace(each, values=np.ldexp(each.values.astype(float), power)) for each in plain]
+    assert plain
+    assert disentanglement(codes, scaled).to_json() == disentanglement(codes, plain).to_json()
 
 
 def test_json(codes, factors):

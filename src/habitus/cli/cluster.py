@@ -11,7 +11,7 @@ from rich.table import Table
 from habitus.cli.console import bar, out, out_table, plain, spinner
 from habitus.cli.options import RunFolder, Seed, Stored, command_app
 from habitus.figures import cohort_pictures
-from habitus.output import check_replaceable, replacing
+from habitus.output import check_apart, check_replaceable, replacing
 from habitus.profiles.store import StoredProfiles
 from habitus.report.cohorts import write_cohort_page
 from habitus.report.png import save_png
@@ -38,6 +38,7 @@ def _cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: S
     """
     fitted, source, wanted = load(run), StoredProfiles.open(profiles), k_of(k)
     check_replaceable(out_)
+    check_apart(out_, run, profiles)
     with bar("Encoding", len(source), "profiles") as advance:
         found = cluster(fitted, source, wanted, seed=seed, on_progress=advance)
     with spinner("Drawing"):

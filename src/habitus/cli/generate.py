@@ -9,6 +9,7 @@ import typer
 
 from habitus.cli.console import bar, out
 from habitus.cli.options import RunFolder, Seed, command_app, threshold_of
+from habitus.output import check_apart
 from habitus.profiles.completed import open_profiles
 from habitus.run import Run, load
 from habitus.synthesis import GenerateConfig, generate_to
@@ -76,6 +77,7 @@ def generate(
     _check_one_source(prior, cohorts, like)
     if cohorts_from is not None and cohorts is None:
         raise ValueError("--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0")
+    check_apart(out_, run, cohorts_from, like)
     fitted = load(run)
     wanted = int(fitted.about["profiles"]) if users is None else users
     config = GenerateConfig(wanted, seed, prior or "mixture", threshold_of(threshold), inactive)

@@ -229,8 +229,8 @@ def _told(advance: Callable[..., None]) -> Callable[[int, int, str], None]:
 def _table(results: Results) -> Table:
     """A row per trial, the best first, and the floor."""
     shown = [name for name in dict.fromkeys((results.metric, *SHOWN)) if _is_there(results, name)]
-    title = f"By {results.metric}, lower is better; the floor is what another real sample scores"
-    table = Table(title=title if results.floor else title.partition(";")[0], title_justify="left")
+    floor = [results.floor.get(name) for name in shown]
+    table = Table(title=_title(results, floor), title_justify="left")
     table.add_column("trial", justify="right")
     for name in (*results.keys, *shown):
         table.add_column(re.sub(r"([_.])", r"\1\n", name), justify="right")  # narrow enough for a terminal
@@ -239,10 +239,18 @@ def _table(results: Results) -> Table:
         table.add_column("failed")
     for row in results.rows:
         table.add_row(*map(plain, _cells(row, results.keys, shown, failed)))
-    if results.floor:
-        floor = [_number(results.floor.get(name)) for name in shown]
-        table.add_row(*map(plain, ["floor", *("" for _ in results.keys), *floor]), end_section=True)
+    if any(value is not None for value in floor):
+        table.add_row(*map(plain, ["floor", *("" for _ in results.keys), *map(_number, floor)]), end_section=True)
     return table
+
+
+def _title(results: Results, floor: list[float | None]) -> str:
+    by = f"By {results.metric}, lower is better"
+    if any(value is not None for value in floor):
+        return f"{by}; the floor is what another real sample scores"
+    if results.floor:
+        return f"{by}; trials differ in unit, and each one's metrics.json has a floor of its own"
+    return by
 
 
 def _is_there(results: Results, name: str) -> bool:

@@ -18,6 +18,7 @@ POLES = {
     "active days": ("few active days", "many active days"),
     "burstiness": ("even days", "bursts"),
 }
+BETWEEN = ", "  # phrases of a name
 LEAST_PERCENT, ALMOST_ALL = 0.01, 99  # below and from which two digits would not do
 PARTS_OF_DAY = ((5, "night"), (11, "morning"), (14, "midday"), (18, "afternoon"), (23, "evening"), (24, "night"))
 
@@ -113,7 +114,7 @@ def joined(phrases: Sequence[str]) -> str:
     >>> joined(["evening", "weekends", "evening"])
     'evening, weekends'
     """
-    return ", ".join(dict.fromkeys(phrases))
+    return BETWEEN.join(dict.fromkeys(phrases))
 
 
 def strongest(scores: Mapping[str, float], most: int, least: float) -> list[str]:

@@ -29,7 +29,7 @@ from habitus.sweeps.plan import Plan, another, score, types_of_settings
 from habitus.sweeps.queue import POLL, Claim, Queue
 from habitus.sweeps.results import Results, Row, results_of
 from habitus.sweeps.space import Choice, Grid, Range, Search, grid_of, read_grid, read_search
-from habitus.sweeps.storage import Patience, opened, quiet_optuna, storage_url
+from habitus.sweeps.storage import Patience, opened, quiet_optuna, sqlite_url, storage_url
 from habitus.sweeps.trial import Trials
 from habitus.training import FitConfig
 
@@ -126,7 +126,7 @@ def run_sweep(
     _check_folder(out, definition)
     if storage is None:
         _claim_folder(out, definition)
-    url = storage or f"sqlite:///{out / DATABASE}"
+    url = storage or sqlite_url(out / DATABASE)
     storage_url(url)
     with quiet_optuna(), opened(url, patience) as database:
         queue = Queue(database, name, plan.space, patience, plan.fit.seed)

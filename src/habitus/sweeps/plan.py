@@ -61,13 +61,17 @@ class Plan:
         self._check_data()
         if self.metric is not None and self.metric not in self.metrics:
             raise ValueError(f"unknown metric {self.metric!r}; --metric must be one of {', '.join(self.metrics)}")
+        if self.objective == HELD_OUT and not self.fit.held_out and "held_out" not in self.space.choices:
+            raise ValueError(f"no users are held out for {HELD_OUT}; give --held-out above 0, or another --metric")
 
     def _check_values(self) -> None:
         """Have the settings refuse what cannot be, before anything runs."""
-        for key, choice in self.space.choices.items():
-            for value in choice.ends():
-                self.settings({key: value})
-        for params in self.space.slots():
+        if isinstance(self.space, Search):
+            for key, choice in self.space.choices.items():
+                for value in choice.ends():
+                    self.settings({key: value})
+            return
+        for params in self.space.slots():  # together: a value may need another one's
             self.settings(params)
 
     def _check_data(self) -> None:

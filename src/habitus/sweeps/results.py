@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ class Results:
         rows: A row per planned trial, the best by ``metric`` first, failed ones last.
         keys: The settings that vary.
         metric: The figure that they are sorted by.
-        floor: What another real sample scores, by dotted key; empty where no population was generated.
+        floor: What another real sample scores, by dotted key; None where that is not the same for all trials, as
+            their populations differ in unit. Empty where no population was generated.
         out: The sweep's folder.
         files: What was written of them: tables and figures.
     """
@@ -94,14 +95,28 @@ def results_of(plan: Plan, slots: Iterable[Slot], out: Path) -> Results:
         ValueError: if the metrics of a complete trial are gone or damaged.
     """
     rows: list[Row] = []
-    floor: Figures = {}
+    floors: list[Figures] = []
     for slot in slots:
         folder = trial_folder(out, slot.number, slot.params)
         metrics = _metrics(folder) if slot.state == "COMPLETE" else {}
         rows.append(Row(slot.number, slot.params, slot.state, _figures(metrics), folder, slot.error))
-        floor = floor or figures_of(metrics.get("floor") or {})
+        floors += [figures_of(metrics["floor"])] if metrics.get("floor") else []
     rows.sort(key=lambda row: (row.state != "COMPLETE", score(row.figures, plan.objective), row.slot))
-    return Results(tuple(rows), tuple(plan.space.choices), plan.objective, floor, out)
+    return Results(tuple(rows), tuple(plan.space.choices), plan.objective, _shared(floors), out)
+
+
+def _shared(floors: Sequence[Figures]) -> Figures:
+    """The floor of all trials: shares of the peak, counts and ones are judged beside floors of their own."""
+    names = dict.fromkeys(name for floor in floors for name in floor)
+    return {name: _same([floor.get(name) for floor in floors]) for name in names}
+
+
+def _same(values: Sequence[float | None]) -> float | None:
+    """The value that all have, as machines round it; None where they differ."""
+    first = values[0]
+    if first is None or not all(value is not None and math.isclose(value, first) for value in values):
+        return None
+    return first
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+import numpy as np
 from optuna.trial import Trial
 
 from habitus.settings import Types, key_and_text, value_of
@@ -147,7 +148,12 @@ def grid_of(values: Mapping[str, Iterable[Value]]) -> Grid:
     >>> grid_of({"beta": (0, 0.1), "seed": (0, 1)}).slots()[1:3]
     [{'beta': 0, 'seed': 1}, {'beta': 0.1, 'seed': 0}]
     """
-    return Grid({key: Choice(tuple(each)) for key, each in values.items()})
+    return Grid({key: Choice(tuple(map(_plain, each))) for key, each in values.items()})
+
+
+def _plain(value: Value) -> Value:
+    """Numbers of numpy as Python's, which the database can keep."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def read_grid(types: Types, texts: Iterable[str]) -> Grid:

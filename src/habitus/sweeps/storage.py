@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -86,6 +87,11 @@ def storage_url(text: str) -> URL:
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ValueError(f"--storage must be a database on disk, got {text!r}; {example}")
     return url
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of an SQLite file; what would end the path in a URL, such as a question mark, is escaped."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def shown(text: str) -> str:

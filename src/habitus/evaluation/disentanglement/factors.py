@@ -17,6 +17,8 @@ MOST_MISSING = 0.2  # of the users; a column that lacks more would cost too many
 MOST_CLASSES = 50
 USERS_PER_CLASS = 5  # on average; with fewer there is nothing to learn of a class
 
+NOTHING = "missing for all users"
+
 Column = NDArray[Any] | Sequence[Any]
 
 
@@ -73,14 +75,16 @@ class Factor:
 
     @property
     def targets(self) -> NDArray[np.float64]:
-        """What is predicted of the factor, [U, T]: the value; (cos, sin) of its angle; an indicator per class."""
+        """What is predicted of the factor, [U, T]: the scaled value; (cos, sin) of its angle; class indicators."""
         if self.categorical:
             classes, codes = np.unique(self.values, return_inverse=True)
             return np.eye(len(classes))[codes]
         if self.period is not None:
             angle = 2 * np.pi / self.period * self.values
             return np.column_stack([np.cos(angle), np.sin(angle)])
-        return self.values.astype(np.float64)[:, None]
+        values = self.values.astype(np.float64)
+        # Squares neither overflow nor vanish; by a power of 2, the digits stay.
+        return np.ldexp(values, -np.frexp(np.abs(values).max(initial=0))[1])[:, None]
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,11 @@ def _read(column: Column) -> _Column | str:
         return _numbers(np.where(known, cells, np.nan), known)
     if found in ({"string"}, {"bool"}):
         return _Column(np.where(known, cells, "").astype(str), known, categorical=True)
-    return "neither numbers nor strings"
+    return NOTHING if all(map(_is_missing, cells)) else "neither numbers nor strings"
+
+
+def _is_missing(cell: object) -> bool:
+    return cell is None or (isinstance(cell, Real | Decimal) and cell != cell)
 
 
 def _numbers(cells: NDArray[Any], known: BoolArray) -> _Column:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from habitus.evaluation.habits import CHANNEL, Habits, difference, middle, spread
-from habitus.evaluation.naming import apart, joined, strongest
+from habitus.evaluation.naming import BETWEEN, apart, joined, strongest
 from habitus.parts.shapes import IntArray
 
 LEAST = 0.3  # spreads that a habit has to be away from everybody's to be in a name
@@ -53,9 +53,14 @@ def names_of(groups: Sequence[Medians], usual: Medians, spreads: Medians) -> lis
     """
     found = [_name(group, usual, spreads, USUAL) for group in groups]
     longer = [_name(group, usual, spreads, ONE_MORE) for group in groups]
-    twice = Counter(found)
-    found = [more if twice[name] > 1 else name for name, more in zip(found, longer, strict=True)]
+    twice = Counter(map(_phrases, found))
+    found = [more if twice[_phrases(name)] > 1 else name for name, more in zip(found, longer, strict=True)]
     return _numbered(found)
+
+
+def _phrases(name: str) -> frozenset[str]:
+    """What a name says, in any order: who reads two of them takes the same words for the same."""
+    return frozenset(name.split(BETWEEN))
 
 
 def _name(group: Medians, usual: Medians, spreads: Medians, most: int) -> str:
@@ -76,9 +81,10 @@ def _told(found: Mapping[str, float]) -> Medians:
 
 def _numbered(names: Sequence[str]) -> list[str]:
     """Names that come again with a number after them."""
-    seen = Counter[str]()
+    seen = Counter[frozenset[str]]()
     made = list[str]()
     for name in names:
-        seen[name] += 1
-        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        seen[_phrases(name)] += 1
+        times = seen[_phrases(name)]
+        made.append(name if times == 1 else f"{name} ({times})")
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,6 +35,8 @@ def mix(run: Run, cohorts: Cohorts, weights: Mapping[int, float]) -> Source:
     parts = tuple(_part(cohorts, number, weight) for number, weight in weights.items())
     if not parts:
         raise ValueError("expected at least one cohort, got none")
+    if math.isinf(sum(weights.values())):
+        raise ValueError("the weights of cohorts are too large to be added; give shares, such as 3:0.7,5:0.3")
     told = [
         {"number": number, "name": cohorts.groups[number].name, "weight": weight}
         for number, weight in weights.items()
