@@ -26,13 +26,12 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from habitus.events import EventLog
-from habitus.models.base import Model
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.build import ProfileConfig, profile
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles, save
 from habitus.simulate import write_log
-from habitus.training import PRECISIONS, FitConfig, Fitting, chosen_precision
+from habitus.training import PRECISIONS, FitConfig, Fitting, chosen_precision, material_of
 from machine import describe
 
 BATCH = 500
@@ -51,9 +50,9 @@ def simulated(users: int) -> Profiles:
 def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Steps:
     """One epoch of our own fit."""
     settings = FitConfig(epochs=1, batch=BATCH, chunk=chunk, held_out=0, precision=precision)
-    model: Model = BetaVAE(profiles.axes, BetaVAEConfig(beta=0.1))
+    model = BetaVAE(profiles.axes, BetaVAEConfig(beta=0.1))
     fabric = Fabric(accelerator="cpu", devices=1, precision=PRECISIONS[chosen_precision(settings)])
-    fitting = Fitting(fabric, model, profiles, settings, Path("unused"))
+    fitting = Fitting(fabric, model, material_of(profiles, model, settings), settings, Path("unused"))
     return lambda: fitting.train(lambda done, total, loss: None)
 
 

@@ -82,6 +82,7 @@ def test_imports_inside_functions_are_of_optional_dependencies(name):
         (("parts",), ("parts",)),
         (("events",), ("events", "parts.shapes", "output")),
         (("profiles",), ("profiles", "events", "parts.shapes", "output")),
+        (("series",), ("series", "profiles", "parts.shapes", "output")),
         (("evaluation",), ("evaluation", "parts.shapes")),
         (("simulate",), ("simulate", "parts.shapes", "output")),
         (("figures",), ("figures", "evaluation", "parts.shapes")),

@@ -19,6 +19,7 @@ from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
 from habitus.training import FitConfig, chosen_precision, fit
 from habitus.training import fitting as fitting_module
+from habitus.training import material as material_module
 from habitus.training.config import SCHEDULES, for_profiles, one_cycle
 
 SMALL = FitConfig(epochs=3, batch=32, chunk=16, precision="float32", accelerator="cpu", held_out=0.1)
@@ -233,7 +234,7 @@ def test_chunks_do_not_change_the_result(population):
 
 
 def test_a_set_larger_than_the_buffer_is_learned_from_disk(population, axes, tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting_module, "BUFFER", 50)
+    monkeypatch.setattr(material_module, "BUFFER", 50)
     stored = save(tmp_path / "train", population.chunks(), axes)
     run = fit(BetaVAE, stored, MODEL, fit=dataclasses.replace(SMALL, epochs=30))
     assert run.about["profiles"] == 108

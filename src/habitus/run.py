@@ -32,7 +32,6 @@ from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.output import replacing
 from habitus.parts.priors import Mixture, Prior
-from habitus.parts.shapes import Axes
 from habitus.profiles.store import header_errors, read_header, write_header
 
 KIND, VERSION = "run", 1
@@ -133,7 +132,7 @@ def build_model(header: dict[str, Any]) -> Model:
     kind = MODELS.get(header["model"])
     if kind is None:
         raise ValueError(f"unknown model {header['model']!r}; this habitus has {', '.join(MODELS)}")
-    return kind(Axes.from_json(header["axes"]), config_from(kind.Config, header["config"]))
+    return kind(kind.axes_kind.from_json(header["axes"]), config_from(kind.Config, header["config"]))
 
 
 def config_from(kind: type[Any], settings: dict[str, Any]) -> Any:

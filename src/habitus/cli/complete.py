@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from habitus.cli import series as series_command
 from habitus.cli.console import bar, out
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app, threshold_of
+from habitus.cli.series import SERIES, check_no_series_options, is_series_run
 from habitus.parts.masks import USAGE
 from habitus.profiles.completed import StoredCompleted
 from habitus.profiles.gaps import read_missing
@@ -17,6 +19,7 @@ from habitus.run import load
 from habitus.synthesis import CompleteConfig, complete_to
 
 app = command_app()
+PARTICLES = 64  # fillings of a series' gap, at least
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the completed profiles.", show_default=False)]
 MaskText = Annotated[
@@ -30,6 +33,20 @@ Missing = Annotated[
         "a .npy array of bool, true where a cell is missing.",
         show_default=False,
     ),
+]
+NoiseLevel = Annotated[
+    str,
+    typer.Option(
+        "--noise",
+        help="Standard deviation of the noise in a series, scaled as its values are: auto (estimated), none, or a "
+        "number.",
+        metavar="auto|none|NUMBER",
+        rich_help_panel=SERIES,
+    ),
+]
+NoiseShare = Annotated[
+    float | None,
+    typer.Option(help="Share of values that have such noise.", rich_help_panel=SERIES, show_default="1"),
 ]
 Threshold = Annotated[
     str,
@@ -52,15 +69,22 @@ def complete(
     samples: Samples = 20,
     seed: Seed = 0,
     threshold: Threshold = "auto",
+    noise: NoiseLevel = "auto",
+    noise_share: NoiseShare = None,
 ) -> None:
-    """Fill what is missing in profiles from what is known.
+    """Fill what is missing in profiles, or in series, from what is known; of series noise is removed too.
 
     Known cells stay as they are. The folder holds the profiles with the first draw, all draws, the expected values,
     and each day's total with its interval.
     """
     if mask and missing:
         raise ValueError("give --mask or --missing, not both")
-    fitted, source = load(run), StoredProfiles.open(profiles)
+    fitted = load(run)
+    if is_series_run(fitted):
+        series_command.complete(fitted, profiles, out_, noise, noise_share, max(samples, PARTICLES), seed)
+        return
+    check_no_series_options(noise_share=noise_share, noise=noise if noise != "auto" else None)
+    source = StoredProfiles.open(profiles)
     text = "own gaps" if missing else mask or str(getattr(fitted.model.config, "mask", "centre"))
     config = CompleteConfig(text, samples, seed, threshold_of(threshold))
     gaps = read_missing(missing, source) if missing else None

@@ -30,9 +30,23 @@ from habitus.cli.fitting import (
     listed,
 )
 from habitus.cli.options import Stored, command_app
+from habitus.cli.series import FIRST as SERIES_MODEL
+from habitus.cli.series import (
+    Column,
+    Scale,
+    SeriesId,
+    Time,
+    TrainShare,
+    check_kind,
+    check_no_series_options,
+    fitted_part,
+    is_series,
+    is_series_run,
+)
 from habitus.models.base import Model
 from habitus.profiles.store import StoredProfiles, header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
+from habitus.series import Series, read_series
 from habitus.settings import settings_of
 from habitus.training import FitConfig, fit
 
@@ -61,21 +75,44 @@ def _fit(
     seed: Seed = None,
     held_out: HeldOut = None,
     resume: Resume = False,
+    column: Column = None,
+    scale: Scale = None,
+    time: Time = None,
+    series_id: SeriesId = None,
+    train_share: TrainShare = None,
     precision: Precision = None,
     accelerator: Accelerator = None,
     devices: Devices = None,
     chunk: Chunk = None,
 ) -> None:
-    """Fit a model to profiles.
+    """Fit a model to profiles, or to the series in a file.
 
     Ctrl-C, or a kill, leaves a run that the same command with --resume takes up where it was.
     """
     asked = fit_settings(locals())
     kind, config, settings = (
-        _begun(out_, model, set_ or [], asked) if resume else chosen(model, recipe, set_ or [], asked)
+        _begun(out_, model, set_ or [], asked)
+        if resume
+        else chosen(model or _default(profiles, recipe), recipe, set_ or [], asked)
     )
-    run = _run(StoredProfiles.open(profiles), kind, config, settings, out_, resume)
+    how = {"column": column, "scale": scale, "time": time, "series_id": series_id}
+    run = _run(_data(profiles, kind, train_share, how), kind, config, settings, out_, resume)
     _report(out_, run)
+
+
+def _default(path: Path, recipe: str | None) -> str | None:
+    """The model of a file of series where none is named."""
+    return SERIES_MODEL if is_series(path) and recipe is None else None
+
+
+def _data(path: Path, kind: type[Model], share: float | None, how: dict[str, Any]) -> StoredProfiles | Series:
+    """What is fitted to."""
+    check_kind(kind, path)
+    if not is_series(path):
+        check_no_series_options(**how, train_share=share)
+        return StoredProfiles.open(path)
+    column, *rest = how.values()
+    return fitted_part(read_series(path, column, scale=rest[0], time=rest[1], series_id=rest[2]), share)
 
 
 def _begun(
@@ -93,10 +130,11 @@ def _begun(
 
 
 def _run(
-    data: StoredProfiles, kind: type[Model], config: Any, settings: FitConfig, path: Path, resume: bool
+    data: StoredProfiles | Series, kind: type[Model], config: Any, settings: FitConfig, path: Path, resume: bool
 ) -> Run:
     quiet_libraries()
-    with bar("Fitting", settings.epochs * len(data), "profiles") as advance:
+    unit = "windows" if isinstance(data, Series) else "profiles"
+    with bar("Fitting", settings.epochs * len(data), unit) as advance:
         try:
             return fit(
                 kind, data, config, fit=settings, out=path, resume=resume,
@@ -112,5 +150,7 @@ def _report(path: Path, run: Run) -> None:
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     out(f"{path}: {type(run.model).__name__}, {parameters:,} parameters; {listed(run.model.config)}")
     held_out = [loss for loss in run.history.get("held_out_loss", []) if loss is not None]
-    judged = f", {held_out[-1]:.4g} on held-out users" if held_out else ""
+    best = min(held_out, default=0.0) if run.fit["keep"] == "best" else (held_out or [0.0])[-1]
+    whom = "steps" if is_series_run(run) else "users"
+    judged = f", {best:.4g} on held-out {whom}" if held_out else ""
     out(f"loss: {run.history['loss'][-1]:.4g} on the last training steps{judged}; {run.about['precision']}")

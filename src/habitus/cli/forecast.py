@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import typer
 from rich.table import Table
 
+from habitus.cli import series as series_command
 from habitus.cli.console import bar, out, out_table
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app
+from habitus.cli.series import SERIES, check_no_series_options, is_series_run, window_of
 from habitus.profiles.completed import TOTALS
 from habitus.profiles.store import StoredProfiles
 from habitus.run import load
@@ -20,19 +22,48 @@ from habitus.synthesis import forecast_to
 app = command_app()
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the forecast.", show_default=False)]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many steps ahead.", rich_help_panel=SERIES, show_default="the run's window"),
+]
+After = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="From many rows on: the first one after this share of each series.",
+        rich_help_panel=SERIES, show_default="after the last row",
+    ),
+]  # fmt: skip
+Every = Annotated[
+    int | None,
+    typer.Option(min=1, help="Rows from one such row to the next.", rich_help_panel=SERIES, show_default="--steps"),
+]
 Days = Annotated[int, typer.Option(help="How many days ahead.", min=1)]
 
 
 @app.command(epilog="Example: habitus forecast demo/runs/week demo/test --days 7 --samples 50 --out demo/forecast")
 def forecast(
-    run: RunFolder, profiles: Stored, out_: Out, days: Days = 7, samples: Samples = 50, seed: Seed = 0
+    run: RunFolder,
+    profiles: Stored,
+    out_: Out,
+    days: Days = 7,
+    samples: Samples = 50,
+    seed: Seed = 0,
+    steps: Steps = None,
+    after: After = None,
+    every: Every = None,
 ) -> None:
-    """Look ahead: the days after each user's window, with intervals.
+    """Look ahead: the days after each user's window, with intervals; or the steps after a series' last row.
 
     The folder holds profiles on windows that end so many days later, all draws, and each day's total per user
     (daily_totals.parquet). The run has to be fitted with mask=last:K, K days at least, or mask=any.
     """
-    fitted, source = load(run), StoredProfiles.open(profiles)
+    fitted = load(run)
+    if is_series_run(fitted):
+        ahead = window_of(fitted) if steps is None else steps
+        series_command.forecast(fitted, profiles, out_, ahead, samples, seed, after, every)
+        return
+    check_no_series_options(steps=steps, after=after, every=every)
+    source = StoredProfiles.open(profiles)
     with bar("Forecasting", len(source), "profiles") as advance:
         made = forecast_to(out_, fitted, source, days, samples, seed, advance)
     out_table(_days(out_, made.axes.days))

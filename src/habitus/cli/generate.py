@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from habitus.cli import series as series_command
 from habitus.cli.console import bar, out
 from habitus.cli.options import RunFolder, Seed, command_app, threshold_of
+from habitus.cli.series import SERIES, check_no_series_options, is_series_run
 from habitus.output import check_apart
 from habitus.profiles.completed import open_profiles
 from habitus.run import Run, load
@@ -19,6 +21,18 @@ from habitus.synthesis.generation import Source
 app = command_app()
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the population.", show_default=False)]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--series", min=1, help="How many, from a run of series.", rich_help_panel=SERIES, show_default="1"
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="How long each is.", rich_help_panel=SERIES, show_default="the window it was fitted to"
+    ),
+]
 Users = Annotated[int | None, typer.Option(help="How many.", show_default="as many as the model was fitted to")]
 Prior = Annotated[
     str | None,
@@ -72,13 +86,19 @@ def generate(
     like: Like = None,
     threshold: Threshold = "auto",
     inactive: Inactive = "redraw",
+    series: Count = None,
+    steps: Steps = None,
 ) -> None:
-    """Draw users that never existed from a fitted model: like all it was fitted to, or like some of them."""
+    """Draw users, or series, that never existed from a fitted model: like all it was fitted to, or like some."""
     _check_one_source(prior, cohorts, like)
     if cohorts_from is not None and cohorts is None:
         raise ValueError("--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0")
     check_apart(out_, run, cohorts_from, like)
     fitted = load(run)
+    if is_series_run(fitted):
+        series_command.generate(fitted, out_, series or 1, steps, seed)
+        return
+    check_no_series_options(series=series, steps=steps)
     wanted = int(fitted.about["profiles"]) if users is None else users
     config = GenerateConfig(wanted, seed, prior or "mixture", threshold_of(threshold), inactive)
     source = _source(fitted, cohorts, cohorts_from, like, seed)

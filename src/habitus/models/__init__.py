@@ -6,9 +6,20 @@ from habitus.models.base import Model
 from habitus.models.beta_vae import BetaVAE
 from habitus.models.context_mixture import ContextMixture
 from habitus.models.context_vae import ContextVAE
+from habitus.models.dlgm import DLGM
+from habitus.models.recurrent import GRU, LSTM
+from habitus.models.tdlgm import TDLGM
+from habitus.models.timegan import TimeGAN
+from habitus.models.vrnn import VRNN
 
 MODELS: dict[str, type[Model]] = {
     "beta-vae": BetaVAE,
     "context-vae": ContextVAE,
     "context-mixture": ContextMixture,
+    "lstm": LSTM,
+    "gru": GRU,
+    "dlgm": DLGM,
+    "tdlgm": TDLGM,
+    "vrnn": VRNN,
+    "timegan": TimeGAN,
 }

@@ -12,9 +12,11 @@ from torch.distributions import Distribution, Independent
 
 from habitus.parts.likelihoods import Likelihood
 from habitus.parts.objectives import reparameterised
+from habitus.parts.observations import Observation
 from habitus.parts.priors import Prior, StandardNormal
-from habitus.parts.shapes import Axes, BoolArray
+from habitus.parts.shapes import Axes, BoolArray, SeriesAxes
 
+ALL = "all"
 Decode = Callable[[Tensor], Distribution]
 
 
@@ -26,20 +28,48 @@ class Loss(NamedTuple):
 
 
 class Model(nn.Module, ABC):
-    """A model of profiles on given axes.
+    """A model of what has certain axes: profiles, or series.
 
     Attributes:
         Config: The frozen dataclass of its settings.
+        axes_kind: The type of its axes.
         config: Its settings.
-        axes: The axes of the profiles that it was made for.
+        axes: The axes of what it was made for.
         fit_defaults: Settings of a fit that suit it, where they are not those of :class:`habitus.FitConfig`.
-        start_profiles: How many training profiles, at most, :meth:`start_from` is given; at 0 it is not called.
+        done: The share of the fit that is behind, from 0 to 1, for what is warmed up; 1 once it is fitted.
+        turn: What the next step is for, one of :meth:`turns`.
     """
 
     Config: ClassVar[type[Any]]
+    axes_kind: ClassVar[type[Any]]
     fit_defaults: ClassVar[dict[str, Any]] = {}
-    start_profiles: ClassVar[int] = 0
     config: Any
+    axes: Any
+    done: float = 1.0
+    turn: str = ALL
+
+    def turns(self, done: float) -> tuple[str, ...]:
+        """The steps of the optimiser that a batch is used for, in order; most models take one, of all weights."""
+        return (ALL,)
+
+    def turn_parameters(self, turn: str) -> list[nn.Parameter]:
+        """The weights that a turn moves."""
+        return list(self.parameters())
+
+    @abstractmethod
+    def loss(self, x: Tensor, generator: Generator) -> Loss:
+        """The loss of its turn on a batch; ``generator`` supplies all randomness."""
+
+
+class ProfileModel(Model):
+    """A model of profiles on given axes.
+
+    Attributes:
+        start_profiles: How many training profiles, at most, :meth:`start_from` is given; at 0 it is not called.
+    """
+
+    axes_kind = Axes
+    start_profiles: ClassVar[int] = 0
     axes: Axes
 
     @property
@@ -60,7 +90,7 @@ class Model(nn.Module, ABC):
         """The loss on profiles [B, D, S, C] in ``unit``; ``generator`` supplies all randomness."""
 
 
-class GenerativeModel(Model):
+class GenerativeModel(ProfileModel):
     """A model that draws whole profiles."""
 
     @abstractmethod
@@ -75,7 +105,7 @@ class Completion(NamedTuple):
     draws: Tensor  # [K, M]
 
 
-class CompletingModel(Model):
+class CompletingModel(ProfileModel):
     """A model that fills what is missing from what is known."""
 
     @property
@@ -147,3 +177,100 @@ def completed_from_posterior(
         mean += p.mean[missing] / samples
         draws.append(likelihood.draw(p, generator)[missing])
     return Completion(mean, torch.stack(draws))
+
+
+class Windows(NamedTuple):
+    """Windows of series as models read them.
+
+    Attributes:
+        values: [B, T, V], 0 where nothing was observed.
+        observed: Bool [B, T, V].
+        clock: Number of each step in its series, [B, T].
+    """
+
+    values: Tensor
+    observed: Tensor
+    clock: Tensor
+
+
+def unpacked(x: Tensor) -> Windows:
+    """Windows from a batch [B, T, V + 1]: values, NaN where missing, and the clock."""
+    values, clock = x[..., :-1], x[..., -1]
+    observed = ~values.isnan()
+    return Windows(torch.where(observed, values, 0.0), observed, clock)
+
+
+class SeriesModel(Model):
+    """A model of series; letters: B series, T steps, V variables."""
+
+    axes_kind = SeriesAxes
+    axes: SeriesAxes
+
+    @property
+    @abstractmethod
+    def window(self) -> int:
+        """Steps in the windows that it is fitted to."""
+
+    @abstractmethod
+    def start_from(self, values: Tensor) -> None:
+        """Set what is taken from training steps [R, V], NaN where missing, before the first step of the fit."""
+
+    @abstractmethod
+    def generate(self, series: int, steps: int, generator: Generator) -> Tensor:
+        """Series [B, T, V] that never existed, from the model's own start."""
+
+
+State = tuple[Tensor, ...]
+"""What a model knows of the past, each tensor [B, ...]; the last one is the number of the step to come, [B]."""
+
+
+class AutoregressiveModel(SeriesModel):
+    """A model that knows the distribution of the next step from a state, and takes that step into the state.
+
+    Attributes:
+        p_v: From features to that distribution.
+        latent_draws: Draws of latents that stand for all of them; 1 where there are none.
+    """
+
+    p_v: Observation
+    latent_draws: ClassVar[int] = 1
+
+    @abstractmethod
+    def begin(self, series: int, clock: Tensor | None = None) -> State:
+        """The state before the first step; ``clock`` [B] is its number where the series began earlier."""
+
+    @abstractmethod
+    def predict(self, state: State, generator: Generator) -> Distribution:
+        """The distribution of the next step, batch shape [B, V]; given a draw of latents where there are any."""
+
+    @abstractmethod
+    def observe(self, state: State, values: Tensor, observed: Tensor, generator: Generator) -> State:
+        """The state after a step [B, V]."""
+
+    @abstractmethod
+    def predictions(self, x: Windows, generator: Generator) -> Distribution:
+        """The distribution of every step given those before it, batch shape [B, T, V]; at once where it can be."""
+
+    @abstractmethod
+    def draw(self, p: Distribution, generator: Generator) -> Tensor:
+        """Values from such a distribution, of its batch shape."""
+
+    def generate(self, series: int, steps: int, generator: Generator) -> Tensor:
+        """Draw step by step, each from what was drawn before."""
+        return self.go_on(self.begin(series), steps, generator)
+
+    def go_on(self, state: State, steps: int, generator: Generator) -> Tensor:
+        """Draw the steps after a state, [B, T, V]."""
+        drawn = list[Tensor]()
+        everything = torch.ones(len(state[-1]), len(self.axes.variables), dtype=torch.bool)
+        for _ in range(steps):
+            drawn.append(self.draw(self.predict(state, generator), generator))
+            state = self.observe(state, drawn[-1], everything, generator)
+        return torch.stack(drawn, 1)
+
+    def read(self, x: Windows, generator: Generator) -> State:
+        """The state after windows [B, T, V]; models with fused kernels need no loop."""
+        state = self.begin(len(x.values), x.clock[:, 0])
+        for t in range(x.values.shape[1]):
+            state = self.observe(state, x.values[:, t], x.observed[:, t], generator)
+        return state

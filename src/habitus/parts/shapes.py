@@ -1,7 +1,8 @@
 """Axis letters, array types, and the labelled axes that every set of profiles carries.
 
 Letters: U users (profiles), D days, S slots of a day, C channels, Z latent dimensions, B a batch,
-N non-empty cells, M missing cells, K draws of them.
+N non-empty cells, M missing cells, K draws of them. Of series: N series, T steps, V variables, R rows of all
+series together, H steps ahead, O origins of forecasts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,49 @@ class Axes:
             if mine != theirs:
                 return f"{name} differ: {mine} against {theirs}"
         return None
+
+
+@dataclass(frozen=True)
+class SeriesAxes:
+    """What the columns of series mean, and where they come from.
+
+    Attributes:
+        variables: Column names, in order (V of them).
+        scale: What values of the file are multiplied by when they are read, and divided by when written.
+        time: The file's column of times, or None for the order of its rows.
+        series_id: The file's column that says which series a row belongs to, or None for a single series.
+
+    Raises:
+        ValueError: for variables that are absent or not distinct, or an impossible scale.
+    """
+
+    variables: tuple[str, ...]
+    scale: float = 1.0
+    time: str | None = None
+    series_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.variables or len(set(self.variables)) < len(self.variables):
+            raise ValueError(f"columns must be present and distinct, got {list(self.variables)}")
+        if not 0 < abs(self.scale) < float("inf"):
+            raise ValueError(f"scale must be a number other than 0, got {self.scale}")
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold."""
+        return {**asdict(self), "variables": list(self.variables)}
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`."""
+        return cls(**{**fields, "variables": tuple(fields["variables"])})
+
+
+class Forecast(NamedTuple):
+    """Draws of the steps after each of some origins."""
+
+    origin: NDArray[np.int64]  # row of the first step ahead, [O]
+    draws: NDArray[np.float32]  # [O, K, H, V]
+    mean: NDArray[np.float32]  # [O, H, V]
 
 
 class SparseProfiles(Protocol):

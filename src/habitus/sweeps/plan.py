@@ -17,7 +17,7 @@ from habitus.report.wording import figures_of
 from habitus.settings import Types, types_of
 from habitus.sweeps.space import Params, Search, Space
 from habitus.training import FitConfig
-from habitus.training.fitting import fingerprint
+from habitus.training.material import fingerprint
 
 HELD_OUT = "held_out_loss"
 ALWAYS = (HELD_OUT, "seconds", "parameters")

@@ -15,12 +15,15 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 
-from habitus.models.base import Model
+from habitus.models.base import Model, ProfileModel, SeriesModel
 from habitus.profiles.batches import Population
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.series import Series
 from habitus.training.config import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, chosen_precision, for_profiles
-from habitus.training.fitting import Fitting, Progress, fingerprint, run_fit
+from habitus.training.fitting import Fitting, Progress, run_fit
+from habitus.training.material import Material, ProfileMaterial
+from habitus.training.windows import WindowMaterial
 
 __all__ = [
     "OPTIMISERS",
@@ -32,12 +35,13 @@ __all__ = [
     "check_out",
     "chosen_precision",
     "fit",
+    "material_of",
 ]
 
 
 def fit(
     kind: type[Model],
-    data: Population,
+    data: Population | Series,
     config: Any = None,
     *,
     fit: FitConfig | None = None,
@@ -49,13 +53,13 @@ def fit(
 
     Args:
         kind: The class of the model, such as BetaVAE.
-        data: The profiles to learn from, in memory or on disk.
+        data: The profiles to learn from, in memory or on disk; series for a model of series.
         config: The model's settings; None takes its defaults.
         fit: How to fit; None takes what suits the model.
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
-        on_progress: Called as the history grows, with profiles seen, profiles in all, and the loss; with several
-            processes not at all.
+        on_progress: Called as the history grows, with examples (profiles, or windows of series) seen, examples in
+            all, and the loss; with several processes not at all.
 
     Returns:
         The run, complete.
@@ -73,7 +77,7 @@ def fit(
 
 def _fit(
     kind: type[Model],
-    data: Population,
+    data: Population | Series,
     config: Any,
     settings: FitConfig,
     out: Path,
@@ -82,25 +86,44 @@ def _fit(
 ) -> Run:
     check_out(out, resume)
     if len(data) == 0:
-        raise ValueError("expected profiles to learn from, got none")
+        raise ValueError("expected profiles or series to learn from, got none")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)
+    material = material_of(data, model, settings)
     if resume:
-        check_same(out, model, data, settings)
+        check_same(out, model, material, settings)
     fabric = Fabric(
         accelerator=settings.accelerator,
         devices=settings.devices,
         strategy="ddp_spawn" if settings.devices > 1 else "auto",
         precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
     )
-    task = partial(run_fit, model=model, data=data, settings=settings, out=out, resume=resume)
+    task = partial(run_fit, model=model, material=material, settings=settings, out=out, resume=resume)
     if settings.devices == 1:
         fabric.launch()
         task(fabric, progress=progress)
     else:
         fabric.launch(task)
     return load(out)
+
+
+def material_of(data: Population | Series, model: Model, settings: FitConfig) -> Material:
+    """What a model is fitted to.
+
+    Raises:
+        ValueError: for profiles and a model of series, or the other way round; or if there is too little of either.
+    """
+    if isinstance(data, Series):
+        if not isinstance(model, SeriesModel):
+            raise ValueError(f"a {type(model).__name__} is fitted to profiles, got series; take a model of series")
+        return WindowMaterial(data, model, settings)
+    if not isinstance(model, ProfileModel):
+        raise ValueError(
+            f"a {type(model).__name__} is fitted to series, got profiles; make series of them first, or take a "
+            "model of profiles, such as beta-vae"
+        )
+    return ProfileMaterial(data, model.unit, settings)
 
 
 def check_out(out: Path, resume: bool) -> None:
@@ -115,7 +138,7 @@ def check_out(out: Path, resume: bool) -> None:
         raise ValueError(f"{out} exists; give --resume to go on with an unfinished run, or another --out")
 
 
-def check_same(out: Path, model: Model, data: Population, settings: FitConfig) -> None:
+def check_same(out: Path, model: Model, material: Material, settings: FitConfig) -> None:
     """Refuse to go on with a run that was begun on other data or with other settings.
 
     Raises:
@@ -124,7 +147,7 @@ def check_same(out: Path, model: Model, data: Population, settings: FitConfig) -
     header = read_header(out, KIND, VERSION)
     with header_errors(out):
         begun = {"axes": header["axes"], "data": header["about"]["data"], **header["config"], **header["fit"]}
-    now = {"axes": model.axes.to_json(), "data": fingerprint(data), **asdict(model.config), **asdict(settings)}
+    now = {"axes": model.axes.to_json(), "data": material.fingerprint(), **asdict(model.config), **asdict(settings)}
     for name, value in now.items():
         if begun.get(name) != value:
             raise ValueError(f"the run in {out} was begun with {name}={begun.get(name)}, got {value}; keep to that")

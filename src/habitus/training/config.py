@@ -32,6 +32,8 @@ def one_cycle(done: float) -> float:
 
 SCHEDULES: dict[str, Callable[[float], float]] = {"constant": lambda done: 1.0, "one-cycle": one_cycle}
 PAPER_BATCH, SMALLEST_BATCH, FEWEST_STEPS = 500, 32, 1000
+KEEP = ("last", "best")
+MOST_SEED = 2**32 - 1  # that the mixture can be fitted with, which comes last
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
@@ -49,7 +51,10 @@ class FitConfig:
         learning_rate: Step size; the largest one where it has a schedule.
         schedule: constant, or one-cycle: up over the first tenth of the steps, then down to zero as a half cosine.
         seed: Decides weights, order and noise.
-        held_out: Share of the users that the model is not fitted to but judged on as it learns.
+        held_out: Share of the users, or of the steps of a series, that the model is not fitted to but judged on
+            as it learns.
+        keep: Which weights are kept: those of the last step, or the best on held-out examples.
+        clip: Largest norm of a step's gradient; None for any.
         precision: float32, bfloat16, or auto: bfloat16 where the processor computes in it.
         accelerator: cpu, cuda, or auto.
         devices: Processes, each on its own device.
@@ -64,6 +69,8 @@ class FitConfig:
     schedule: str = "constant"
     seed: int = 0
     held_out: float = 0.05
+    keep: str = "last"
+    clip: float | None = None
     precision: str = "auto"
     accelerator: str = "auto"
     devices: int = 1
@@ -79,8 +86,14 @@ class FitConfig:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}")
         if self.precision not in ("auto", *PRECISIONS):
             raise ValueError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise ValueError(f"seed must be from 0 to {MOST_SEED}, got {self.seed}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if self.keep not in KEEP:
+            raise ValueError(f"keep must be one of {', '.join(KEEP)}; got {self.keep!r}")
+        if self.clip is not None and not 0 < self.clip < math.inf:
+            raise ValueError(f"clip must be above 0, got {self.clip}")
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out must be at least 0 and below 1, got {self.held_out}")
 

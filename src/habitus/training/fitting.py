@@ -12,21 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
-from habitus.encoding import encode
-from habitus.evaluation.summary import summarise
 from habitus.hardware import keep_freed_memory
 from habitus.history import History
-from habitus.models.base import LatentModel, Loss, Model
+from habitus.models.base import Loss, Model
 from habitus.output import replacing
 from habitus.parts.nets import in_memory_format
-from habitus.parts.priors import Mixture
-from habitus.profiles.batches import BUFFER, Batches, Population
-from habitus.profiles.sparse import USER, Profiles, users_drawn
 from habitus.provenance import versions
 from habitus.run import (
     CHECKPOINT,
@@ -36,14 +30,12 @@ from habitus.run import (
     save_tensors,
     write_run_header,
 )
-from habitus.training.config import OPTIMISERS, SCHEDULES, FitConfig, chosen_precision, for_profiles
+from habitus.training.config import OPTIMISERS, SCHEDULES, FitConfig, chosen_precision
+from habitus.training.material import Material, batches_in
 
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 2000  # of the training loss in the history
 HELD_OUT_POINTS = 40  # of the held-out loss
-HELD_OUT_PROFILES = 4096
-MIXTURE_PROFILES = 20_000
-FEWEST_FOR_MIXTURE = 10
 
 Progress = Callable[[int, int, float], None]
 
@@ -55,14 +47,14 @@ def no_progress(done: int, total: int, loss: float) -> None:
 def run_fit(
     fabric: Fabric,
     model: Model,
-    data: Population,
+    material: Material,
     settings: FitConfig,
     out: Path,
     resume: bool,
     progress: Progress = no_progress,
 ) -> None:
     """The whole fit in one process; every process runs it, the first one writes."""
-    fitting = Fitting(fabric, model, data, settings, out)
+    fitting = Fitting(fabric, model, material, settings, out)
     if resume:
         fitting.restore()
     else:
@@ -81,12 +73,11 @@ def run_fit(
 class Fitting:
     """A fit under way."""
 
-    def __init__(self, fabric: Fabric, model: Model, data: Population, settings: FitConfig, out: Path) -> None:
+    def __init__(self, fabric: Fabric, model: Model, material: Material, settings: FitConfig, out: Path) -> None:
         keep_freed_memory()
         self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
-        self.train_batches, self.held_out = _sets(data, model.unit, settings)
-        if model.start_profiles:
-            model.start_from(torch.from_numpy(self.train_batches.sample(model.start_profiles).dense()))
+        self.material, self.per_epoch = material, batches_in(material)
+        material.start(model)
         # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.
         in_memory_format(model, torch.channels_last)
         optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)
@@ -95,12 +86,13 @@ class Fitting:
         self.position = (0, 0)  # epoch, batches of it that are done
         self.history: History = {}
         self.recorded: list[dict[str, Tensor]] = []
+        self.best, self.best_loss = dict[str, Tensor](), math.inf
         self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
 
     @property
     def total_steps(self) -> int:
         """Steps of the whole fit."""
-        return self.settings.epochs * self.train_batches.per_epoch
+        return self.settings.epochs * self.per_epoch
 
     def train(self, progress: Progress, interrupted: Callable[[], bool] = lambda: False) -> None:
         """Take every step that is left.
@@ -110,7 +102,7 @@ class Fitting:
         """
         for epoch in range(self.position[0], self.settings.epochs):
             done = self.position[1] if epoch == self.position[0] else 0
-            for index, batch in enumerate(self.train_batches.epoch(epoch)):
+            for index, batch in enumerate(self.material.epoch(epoch)):
                 if index < done:
                     continue
                 self.step(batch)
@@ -119,11 +111,23 @@ class Fitting:
                 if interrupted():
                     raise KeyboardInterrupt
 
-    def step(self, batch: Profiles) -> None:
-        """One step of the optimiser; each process takes its own share of the batch, with noise of its own."""
+    def step(self, batch: Tensor) -> None:
+        """Use a batch; each process takes its own share of it, with noise of its own."""
         generator = self.generator(self.steps_done)
         torch.manual_seed(generator.initial_seed())  # for dropout, which takes no generator
-        parts = self.shares(batch)
+        rate = self.settings.learning_rate * SCHEDULES[self.settings.schedule](self.steps_done / self.total_steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        parts, terms = self.shares(batch), dict[str, Tensor]()
+        self.model.done = self.steps_done / self.total_steps
+        for turn in self.model.turns(self.model.done):
+            self.model.turn = turn
+            terms |= self.turn(parts, generator)
+        self.model.done = 1.0
+        self.recorded.append(terms)
+
+    def turn(self, parts: list[tuple[Tensor, float]], generator: Generator) -> dict[str, Tensor]:
+        """One step of the optimiser, of the weights that the model's turn is for; the loss and its terms."""
         terms: dict[str, Tensor] = {}
         for number, (part, share) in enumerate(parts, 1):
             with self.fabric.no_backward_sync(self.module, enabled=number < len(parts)):
@@ -131,17 +135,19 @@ class Fitting:
                 self.fabric.backward(loss.total * share)
             for name, value in {"loss": loss.total, **loss.terms}.items():
                 terms[name] = terms.get(name, 0) + value.detach() * share
-        rate = self.settings.learning_rate * SCHEDULES[self.settings.schedule](self.steps_done / self.total_steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        moved = set(self.model.turn_parameters(self.model.turn))
+        for parameter in self.model.parameters():
+            if parameter not in moved:
+                parameter.grad = None
+        if self.settings.clip is not None:
+            self.fabric.clip_gradients(self.module, self.optimiser, max_norm=self.settings.clip)
         self.optimiser.step()
         self.optimiser.zero_grad()
-        self.recorded.append(terms)
+        return terms
 
-    def shares(self, batch: Profiles) -> list[tuple[Tensor, float]]:
+    def shares(self, x: Tensor) -> list[tuple[Tensor, float]]:
         """This process's chunks of a batch, each with its weight: over all processes the weights average to 1."""
         rank, processes = self.fabric.global_rank, self.fabric.world_size
-        x = torch.from_numpy(batch.dense())
         if rank >= len(x):  # a last batch with fewer profiles than processes: take part, without weight
             return [(x[:1].to(self.fabric.device), 0.0)]
         chunks = x[rank::processes].to(self.fabric.device).split(self.settings.chunk)
@@ -158,7 +164,7 @@ class Fitting:
         held_out = step == self.total_steps or step % max(1, self.total_steps // HELD_OUT_POINTS) == 0
         if held_out or step % max(1, self.total_steps // CURVE_POINTS) == 0:
             self.record(step, held_out)
-            progress(self.profiles_seen, self.settings.epochs * self.train_batches.count, self.last_loss)
+            progress(self.examples_seen, self.settings.epochs * self.material.count, self.last_loss)
         if time.monotonic() > self.checkpoint_due:
             self.checkpoint()
 
@@ -168,32 +174,39 @@ class Fitting:
         Raises:
             ValueError: if the loss is no longer finite.
         """
-        row = {name: torch.stack([t[name] for t in self.recorded]).mean().item() for name in self.recorded[0]}
+        names = dict.fromkeys(name for terms in self.recorded for name in terms)
+        found = {name: [terms[name] for terms in self.recorded if name in terms] for name in names}
+        row = {name: torch.stack(values).mean().item() for name, values in found.items()}
         self.recorded.clear()
         if not math.isfinite(row["loss"]):
             raise ValueError(f"the loss is not finite after {step} steps; try a smaller --learning-rate")
-        judged = self.judge() if held_out and len(self.held_out) else dict.fromkeys(row)
-        row |= {f"held_out_{name}": value for name, value in judged.items()}
-        for name, value in {"step": float(step), **row}.items():
-            self.history.setdefault(name, []).append(value)
+        judged = self.judge() if held_out else {}
+        row |= {f"held_out_{name}": judged.get(name) for name in row}
+        rows = len(self.history.get("step", []))
+        for name in dict.fromkeys([*self.history, "step", *row]):
+            value = float(step) if name == "step" else row.get(name)
+            self.history.setdefault(name, [None] * rows).append(value)
+        if self.settings.keep == "best" and judged and judged["loss"] < self.best_loss:
+            self.best_loss = judged["loss"]
+            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
 
     @torch.no_grad()
-    def judge(self) -> dict[str, float | None]:
-        """The loss on held-out users, with the same noise each time."""
+    def judge(self) -> dict[str, float]:
+        """The loss on held-out examples, with the same noise each time; empty where there are none."""
         self.module.eval()
-        generator, sums = self.generator(2**40), dict[str, float]()
-        for rows in np.array_split(np.arange(len(self.held_out)), -(-len(self.held_out) // self.settings.chunk)):
-            x = torch.from_numpy(self.held_out.dense(rows)).to(self.fabric.device)
-            loss = self.loss(x, generator)
+        generator, sums, count = self.generator(2**40), dict[str, float](), 0
+        for x in self.material.held_out(self.settings.chunk):
+            loss = self.loss(x.to(self.fabric.device), generator)
+            count += len(x)
             for name, value in {"loss": loss.total, **loss.terms}.items():
-                sums[name] = sums.get(name, 0.0) + value.item() * len(rows) / len(self.held_out)
+                sums[name] = sums.get(name, 0.0) + value.item() * len(x)
         self.module.train()
-        return dict(sums)
+        return {name: total / count for name, total in sums.items()}
 
     def begin(self) -> None:
         """Make the run's folder, whole from the start, so that a fit killed in its first seconds can be resumed."""
         if self.fabric.is_global_zero:
-            about = {"complete": False, "data": fingerprint(self.train_batches.source), **versions()}
+            about = {"complete": False, "data": self.material.fingerprint(), **versions()}
             with replacing(self.out) as part:
                 part.mkdir()
                 save_tensors(part / CHECKPOINT, self.state())
@@ -214,9 +227,12 @@ class Fitting:
         for name, column in self.history.items():
             values = [nan if value is None else value for value in column]
             tensors[f"history.{name}"] = torch.tensor(values, dtype=torch.float64)
-        for name in self.recorded[0] if self.recorded else ():
-            tensors[f"recorded.{name}"] = torch.stack([terms[name] for terms in self.recorded])
-        return tensors | {"position": torch.tensor(self.position)}
+        missing = torch.tensor(nan)
+        for name in dict.fromkeys(name for terms in self.recorded for name in terms):
+            tensors[f"recorded.{name}"] = torch.stack([terms.get(name, missing) for terms in self.recorded])
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        best_loss = torch.tensor(self.best_loss, dtype=torch.float64)
+        return tensors | {"position": torch.tensor(self.position), "best_loss": best_loss}
 
     def restore(self) -> None:
         """The inverse of :meth:`state`, from the checkpoint file.
@@ -232,7 +248,7 @@ class Fitting:
             raise ValueError(f"{path} is damaged or of another model: {what}") from None
 
     def _restore(self, tensors: dict[str, Tensor], path: Path) -> None:
-        names = ("model", "optimiser", "history", "recorded", "position")
+        names = ("model", "optimiser", "history", "recorded", "best", "best_loss", "position")
         groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
         for name, tensor in tensors.items():
             group, _, rest = name.partition(".")
@@ -242,7 +258,9 @@ class Fitting:
         for name, column in groups["history"].items():
             self.history[name] = [None if math.isnan(value) else value for value in column.tolist()]
         columns = {name: column.unbind() for name, column in groups["recorded"].items()}
-        self.recorded = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        self.recorded = [{name: x for name, x in row.items() if name == "loss" or not x.isnan()} for row in rows]
+        self.best, self.best_loss = groups["best"], groups["best_loss"][""].item()
         epoch, batch = groups["position"][""].tolist()
         self.position = (epoch, batch)
 
@@ -256,32 +274,23 @@ class Fitting:
 
     def finish(self) -> None:
         """Fit the prior and write the run."""
+        if self.best:
+            self.model.load_state_dict(self.best)
         model = in_memory_format(self.model.to("cpu"), torch.contiguous_format).eval()
-        about = {**versions(), "profiles": self.train_batches.count, "active_share": self._active_share()}
-        about |= {"precision": chosen_precision(self.settings)}
-        mixture = None
-        if isinstance(model, LatentModel):
-            posterior = encode(model, self.train_batches.sample(MIXTURE_PROFILES))
-            about |= {"latents": posterior.to_json()}
-            if len(posterior) >= FEWEST_FOR_MIXTURE:
-                draws = posterior.draw(Generator().manual_seed(self.settings.seed))
-                mixture = Mixture.fit(draws, self.settings.seed)
+        mixture, of_data = self.material.finish(model, self.settings.seed)
+        about = {**versions(), **of_data, "precision": chosen_precision(self.settings)}
         Run(model, mixture, asdict(self.settings), self.history, about).save(self.out)
-
-    def _active_share(self) -> list[float]:
-        """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2)."""
-        return summarise(self.train_batches.source, self.train_batches.chosen).active.mean(0).tolist()
 
     @property
     def steps_done(self) -> int:
         """Steps taken so far."""
-        return self.position[0] * self.train_batches.per_epoch + self.position[1]
+        return self.position[0] * self.per_epoch + self.position[1]
 
     @property
-    def profiles_seen(self) -> int:
-        """Profiles seen so far, over all epochs."""
+    def examples_seen(self) -> int:
+        """Examples seen so far, over all epochs."""
         epoch, batches = self.position
-        return epoch * self.train_batches.count + min(batches * self.train_batches.size, self.train_batches.count)
+        return epoch * self.material.count + min(batches * self.material.size, self.material.count)
 
     @property
     def last_loss(self) -> float:
@@ -308,23 +317,7 @@ def interrupts_deferred() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def fingerprint(data: Population) -> dict[str, float]:
-    """Numbers that tell one population from another: its size, and sums over its first group."""
-    first = data.read_group(0)
-    sums = {"cells": int(first.cells.sum(dtype=np.int64)), "values": float(first.values.sum(dtype=np.float64))}
-    return {"profiles": len(data), **sums}
-
-
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
     """The tensor in the parameter's memory format, which fused optimisers rely on and files do not keep."""
     same = tensor.shape == parameter.shape
     return torch.empty_like(parameter).copy_(tensor) if same else tensor
-
-
-def _sets(data: Population, unit: str, settings: FitConfig) -> tuple[Batches, Profiles]:
-    """The profiles to fit to, and the held-out ones; nobody is in both."""
-    few = round(settings.held_out * pc.call_function("count_distinct", [data.users[USER]]).as_py()) == 0
-    held = np.zeros(len(data), bool) if few else users_drawn(data.users, settings.held_out, settings.seed)
-    size = for_profiles(settings, len(data)).batch or 1
-    train = Batches(data, ~held, unit, size, settings.seed, BUFFER)
-    return train, Batches(data, held, unit, size, settings.seed).sample(HELD_OUT_PROFILES)

@@ -41,7 +41,7 @@ from habitus.run import VERSION as RUN_VERSION
 from habitus.synthesis import CompleteConfig, GenerateConfig, complete_to, generate_to
 from habitus.training import FitConfig, fit
 from habitus.training.config import for_profiles
-from habitus.training.fitting import fingerprint
+from habitus.training.material import fingerprint
 
 KIND, VERSION = "reproduction", 1
 PIECE = 512  # users drawn together to look at them before small values are set to zero

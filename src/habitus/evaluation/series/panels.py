@@ -1,0 +1,141 @@
+"""A panel: series of one sort, stacked so that every score is a few operations on whole arrays.
+
+Letters: N series, T steps, V variables, R rows of all series together, P pairs of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.parts.shapes import BoolArray, FloatArray
+
+Panel = Sequence[FloatArray] | FloatArray  # N arrays [T_n, V], or one array [N, T, V]
+Float64 = NDArray[np.float64]
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A panel as one array: series n is the rows starts[n]:starts[n + 1].
+
+    Attributes:
+        values: Rows of all series, one series after another; NaN where missing, [R, V].
+        starts: int64 [N + 1].
+    """
+
+    values: FloatArray
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, panel: Panel) -> Self:
+        """Stack a panel.
+
+        Raises:
+            ValueError: if it holds no row, or series whose shapes do not match.
+        """
+        shapes = {each.shape[1] for each in panel if each.ndim == 2}
+        if len(shapes) != 1 or any(each.ndim != 2 for each in panel):
+            raise ValueError("expected a panel of arrays [steps, variables] with the same variables, "
+                             f"got {len(panel)} arrays with {sorted(shapes)} variables")  # fmt: skip
+        starts = np.concatenate([[0], np.cumsum([len(each) for each in panel])]).astype(np.int64)
+        if not starts[-1]:
+            raise ValueError("expected at least one row in the panel, got none")
+        values = panel.reshape(-1, panel.shape[2]) if isinstance(panel, np.ndarray) else np.concatenate(list(panel))
+        return cls(values, starts)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def variables(self) -> int:
+        """V."""
+        return self.values.shape[1]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Rows of each series, [N]."""
+        return np.diff(self.starts)
+
+    @property
+    def observed(self) -> BoolArray:
+        """Which values are there, [R, V]."""
+        return ~np.isnan(self.values)
+
+    def joined(self, step: int) -> BoolArray:
+        """Whether each row and the one ``step`` later are of one series, [R - step]."""
+        joined = np.ones(max(len(self.values) - step, 0), bool)
+        for before in range(1, step + 1):
+            rows = self.starts[1:] - before
+            joined[rows[(rows >= 0) & (rows < len(joined))]] = False
+        return joined
+
+    def followed(self, step: int) -> NDArray[np.int64]:
+        """The rows whose series has a row ``step`` later, ascending, [P]."""
+        return np.flatnonzero(self.joined(step))
+
+    def column(self, variable: int) -> FloatArray:
+        """All observed values of a variable."""
+        values = self.values[:, variable]
+        return values[~np.isnan(values)]
+
+
+def same_variables(one: Stack, other: Stack) -> None:
+    """Check that two panels can be compared.
+
+    Raises:
+        ValueError: if they have different numbers of variables.
+    """
+    if one.variables != other.variables:
+        raise ValueError(
+            f"expected panels of the same variables, got {one.variables} and {other.variables}; "
+            "give the same columns to both"
+        )
+
+
+def carried_forward(stack: Stack) -> Stack:
+    """Missing values filled with the series' last observed one, then its next one, then the variable's mean."""
+    known = stack.observed
+    if known.all():
+        return stack
+    first = np.repeat(stack.starts[:-1], stack.lengths)[:, None]
+    last = np.repeat(stack.starts[1:] - 1, stack.lengths)[:, None]
+    rows = np.arange(len(known))[:, None]
+    before = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
+    after = np.minimum.accumulate(np.where(known, rows, len(known))[::-1], axis=0)[::-1]
+    source = np.where(before >= first, before, np.where(after <= last, after, -1))
+    means = [column.mean() if (column := stack.column(each)).size else 0.0 for each in range(stack.variables)]
+    filled = np.take_along_axis(stack.values, np.maximum(source, 0), axis=0)
+    return Stack(np.where(source >= 0, filled, means), stack.starts)
+
+
+def complete_windows(panel: Panel, length: int, most: int | None = None, seed: int = 0) -> FloatArray:
+    """Windows of consecutive rows of one series, from every start, that miss nothing.
+
+    Args:
+        panel: Series.
+        length: Rows in a window (T).
+        most: Draw at most so many of them at random, without replacement; None for all.
+        seed: Seed of the draw.
+
+    Returns:
+        Windows in the order of the panel, [N, T, V].
+
+    Raises:
+        ValueError: if there is no such window.
+    """
+    stack = Stack.of(panel)
+    starts = stack.followed(length - 1)
+    missing = np.concatenate([[0], np.cumsum(~stack.observed.all(axis=1))])
+    starts = starts[missing[starts + length] == missing[starts]]
+    if not len(starts):
+        raise ValueError(
+            f"expected {length} consecutive rows without a missing value, found none; shorten the window"
+        )
+    if most is not None and most < len(starts):
+        starts = np.sort(np.random.default_rng(seed).choice(starts, most, replace=False))
+    return stack.values[starts[:, None] + np.arange(length)]

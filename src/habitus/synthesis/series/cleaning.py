@@ -1,0 +1,174 @@
+"""Series with gaps filled and noise removed, by a model that knows what to expect of each step.
+
+Letters: T steps, V variables, K particles or components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from habitus.models.base import AutoregressiveModel, Windows
+from habitus.parts.shapes import BoolArray
+from habitus.run import Run
+from habitus.series import Series, check_variables
+from habitus.synthesis.series.drawing import CONTEXT, Progress, autoregressive, no_progress
+from habitus.synthesis.series.noise import Expected, Noise, estimated
+
+PIECE = 512  # steps whose expectations are held at once
+PASSES = 3  # of the noise: expectations after the first are from cleaned pasts
+MOST_TO_ESTIMATE = 4096  # steps
+LOOK = 16  # steps after a gap that say which of its fillings are likely
+
+
+@dataclass(frozen=True)
+class CleanConfig:
+    """What is put right.
+
+    Attributes:
+        noise: The noise in the series; None to estimate it from each series, sigma 0 for none.
+        particles: Fillings of a gap that are weighed against each other.
+        seed: Same seed, same result.
+    """
+
+    noise: Noise | None = None
+    particles: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.particles < 1:
+            raise ValueError(f"particles must be at least 1, got {self.particles}")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Series that were put right.
+
+    Attributes:
+        series: They, without gaps.
+        noise: What was removed from each.
+        filled: Values that were missing.
+    """
+
+    series: Series
+    noise: tuple[Noise, ...]
+    filled: int
+
+
+def clean(run: Run, series: Series, config: CleanConfig, progress: Progress = no_progress) -> Cleaned:
+    """Fill the gaps of series and remove their noise; what is known and without noise stays as it is.
+
+    Args:
+        run: A fitted model that goes on from a past.
+        series: What was seen.
+        config: What is put right.
+        progress: Told how many steps are done.
+
+    Raises:
+        ValueError: for a model that reads no past or tells no densities, or other variables.
+    """
+    model, generator = autoregressive(run.model), Generator().manual_seed(config.seed)
+    check_variables(model.axes, series.axes)
+    out, noises, done = list[NDArray[np.float64]](), list[Noise](), 0
+    with torch.inference_mode():
+        for array in series.arrays():
+            x = _windows(array)
+            filled = _fill(model, x, config.particles, generator)
+            cleaned, noise = _denoise(model, Windows(filled, x.observed, x.clock), config.noise, generator)
+            out.append(_merged(array, cleaned, noise))
+            noises.append(noise)
+            done += len(array)
+            progress(done)
+    values = np.concatenate([np.zeros((0, len(series.axes.variables))), *out])
+    return Cleaned(series.with_values(values), tuple(noises), int((~series.observed).sum()))
+
+
+def _windows(array: NDArray[np.float64]) -> Windows:
+    """One whole series as a window [1, T, V]."""
+    values = torch.from_numpy(array.astype(np.float32))[None]
+    observed = ~values.isnan()
+    return Windows(torch.where(observed, values, 0.0), observed, torch.arange(len(array)).float()[None])
+
+
+def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArray[np.float64]:
+    """What was known without noise stays as it was, to the last digit."""
+    kept: BoolArray = ~np.isnan(array) & (noise.sigma == 0)
+    return np.where(kept, array, cleaned.double().numpy())
+
+
+def _denoise(
+    model: AutoregressiveModel, x: Windows, noise: Noise | None, generator: Generator
+) -> tuple[Tensor, Noise]:
+    """The posterior mean of every step [T, V], and the noise that was given or found."""
+    if noise is not None and noise.sigma == 0:
+        return x.values[0], noise
+    y, found = x.values[0], noise
+    observed = x.observed[0]
+    spread = model.p_v.scale
+    for _ in range(PASSES):
+        pieces = list(_expected(model, x, generator))
+        if noise is None:
+            found = _estimated(pieces, y, observed, spread)
+        assert found is not None
+        if found.sigma == 0:
+            return y, found
+        parts = [expected.posterior_mean(y[rows], spread, found) for rows, expected in pieces]
+        cleaned = torch.where(observed, torch.cat(parts), y)
+        x = Windows(cleaned[None], x.observed, x.clock)
+    assert found is not None
+    return x.values[0], found
+
+
+def _estimated(pieces: list[tuple[slice, Expected]], y: Tensor, observed: Tensor, spread: Tensor) -> Noise:
+    rows = torch.arange(len(y))[:MOST_TO_ESTIMATE]
+    use = [(part, expected) for part, expected in pieces if part.start < len(rows)]
+    joined = Expected(*(torch.cat([getattr(e, n) for _, e in use]) for n in ("log_weights", "mean", "scale")))
+    count = len(joined.mean)
+    return estimated(joined, y[:count], observed[:count], spread)
+
+
+def _expected(model: AutoregressiveModel, x: Windows, generator: Generator) -> Iterator[tuple[slice, Expected]]:
+    """What the model expects of every step given those before it, piece by piece."""
+    steps, context = x.values.shape[1], CONTEXT * model.window
+    for first in range(0, steps, PIECE):
+        begin, end = max(0, first - context), min(first + PIECE, steps)
+        part = Windows(*(each[:, begin:end] for each in x))
+        yield slice(first, end), _mixture(model, part, first - begin, generator)
+
+
+def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Generator) -> Expected:
+    """The mixture of what is expected under several draws of the latents, from a step of one window on."""
+    drawn = [model.predictions(x, generator) for _ in range(model.latent_draws)]
+    return Expected(*(each[0, skip:] for each in model.p_v.pooled(drawn)))
+
+
+def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Tensor:
+    """Values [1, T, V] with every gap filled by the mean of its fillings, weighed by what comes after it."""
+    values, known = x.values.clone(), x.observed[0].all(-1)
+    for begin, end in _gaps(known.numpy()):
+        start = max(0, begin - CONTEXT * model.window)
+        past = Windows(values[:, start:begin], torch.ones_like(x.observed[:, start:begin]), x.clock[:, start:begin])
+        state = model.read(past, generator) if begin > start else model.begin(1, x.clock[:, 0])
+        state = tuple(each.repeat_interleave(particles, 0) for each in state)
+        log_weights, drawn = torch.zeros(particles), list[Tensor]()
+        for t in range(begin, min(end + LOOK, len(known))):
+            p, observed = model.predict(state, generator), x.observed[:, t].expand(particles, -1)
+            v = torch.where(observed, x.values[:, t], model.draw(p, generator))
+            log_weights += torch.where(observed, p.log_prob(v), 0.0).sum(-1)
+            state = model.observe(state, v, torch.ones_like(observed), generator)
+            if t < end:
+                drawn.append(v)
+        weights = log_weights.softmax(0)
+        values[0, begin:end] = (weights[:, None, None] * torch.stack(drawn, 1)).sum(0)
+    return values
+
+
+def _gaps(known: BoolArray) -> list[tuple[int, int]]:
+    """First steps of runs in which something is missing, and the steps after them."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(int)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -1,0 +1,109 @@
+"""The posterior of a value that was seen with noise, given what the model expected there.
+
+    y = v               with probability 1 - P
+    y = v + e           with probability P,  e ~ N(0, sigma^2)
+    v ~ sum_k w_k N(m_k, s_k^2)         what the model expects
+
+all in closed form. Letters: T steps, V variables, K components.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SAME = 1e-4  # of a variable's spread: values that differ by less are the same one
+SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+SPREADS = tuple(10 ** (-3.5 + 0.25 * step) for step in range(16))  # 3e-4 to 1.8 of a variable's spread
+FINER = (10**-0.125, 10**-0.0625, 1.0, 10**0.0625, 10**0.125)
+LEAST_GAIN = 5.0  # nats by which noise has to explain a series better than none
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What was added to a series.
+
+    Attributes:
+        sigma: Standard deviation, in the values' units.
+        share: Probability that a value was modified, P.
+    """
+
+    sigma: float
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.sigma < math.inf:
+            raise ValueError(f"noise must be a standard deviation of 0 or more, got {self.sigma}")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"the share of noisy values must be above 0 and at most 1, got {self.share}")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a model expects of every value.
+
+    Attributes:
+        log_weights: [T, V, K].
+        mean: [T, V, K].
+        scale: Standard deviations, [T, V, K].
+    """
+
+    log_weights: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def rows(self, chosen: Tensor) -> Expected:
+        """Some steps of it."""
+        return Expected(self.log_weights[chosen], self.mean[chosen], self.scale[chosen])
+
+    def log_evidence(self, y: Tensor, spread: Tensor, noise: Noise) -> Tensor:
+        """Log p(y), [T, V]."""
+        clean, noisy = self._hypotheses(y, spread, noise)
+        return torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
+
+    def posterior_mean(self, y: Tensor, spread: Tensor, noise: Noise) -> Tensor:
+        """E[v | y], [T, V]: y itself where it was not modified, or else between y and what was expected."""
+        clean, noisy = self._hypotheses(y, spread, noise)
+        total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))[..., None]
+        own, variance = self.scale.square(), noise.sigma**2
+        between = (self.mean * variance + y[..., None] * own) / (own + variance).clamp_min(1e-30)
+        kept = (clean - total).exp().sum(-1) * y
+        return kept + ((noisy - total).exp() * between).sum(-1)
+
+    def _hypotheses(self, y: Tensor, spread: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Log of weight times density of y under each component, without and with noise: [T, V, K] each."""
+        same = (SAME * spread)[..., None]
+        clean = self._log_joint(y, same) + _log(1 - noise.share)
+        return clean, self._log_joint(y, (same.square() + noise.sigma**2).sqrt()) + _log(noise.share)
+
+    def _log_joint(self, y: Tensor, extra: Tensor) -> Tensor:
+        variance = self.scale.square() + extra.square()
+        squared = (y[..., None] - self.mean).square() / variance
+        return self.log_weights - 0.5 * (squared + variance.log() + math.log(2 * math.pi))
+
+
+def estimated(expected: Expected, y: Tensor, observed: Tensor, spread: Tensor) -> Noise:
+    """The noise under which a series is most probable, or none where that explains it as well.
+
+    Args:
+        expected: What the model expects of it.
+        y: The series, [T, V].
+        observed: Bool [T, V].
+        spread: Standard deviation of each variable, [V].
+    """
+
+    def score(noise: Noise) -> float:
+        return float(torch.where(observed, expected.log_evidence(y, spread, noise), 0.0).sum())
+
+    typical = float(spread.mean())
+    rough = max((Noise(typical * sigma, share) for sigma in SPREADS for share in SHARES), key=score)
+    best = max((Noise(rough.sigma * factor, rough.share) for factor in FINER), key=score)
+    none = Noise(0.0)
+    return best if score(best) > score(none) + LEAST_GAIN else none
+
+
+def _log(share: float) -> float:
+    return math.log(share) if share > 0 else -math.inf

@@ -1,0 +1,133 @@
+"""What a fit reads: batches of examples in random order, and examples that it is judged on but not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+
+import numpy as np
+import pyarrow.compute as pc
+import torch
+from torch import Generator, Tensor
+
+from habitus.encoding import encode
+from habitus.evaluation.summary import summarise
+from habitus.models.base import LatentModel, Model, ProfileModel
+from habitus.parts.priors import Mixture
+from habitus.profiles.batches import BUFFER, Batches, Population
+from habitus.profiles.sparse import USER, Profiles, users_drawn
+from habitus.training.config import FitConfig, for_profiles
+
+HELD_OUT_PROFILES = 4096
+MIXTURE_PROFILES = 20_000
+FEWEST_FOR_MIXTURE = 10
+
+
+class Material(Protocol):
+    """Examples of any sort.
+
+    Attributes:
+        noun: What an example is called, in the plural.
+        count: Examples in an epoch.
+        size: Examples in a batch; the last one of an epoch may be smaller.
+    """
+
+    noun: str
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    def epoch(self, epoch: int) -> Iterator[Tensor]:
+        """The batches of an epoch."""
+        ...
+
+    def held_out(self, chunk: int) -> Iterator[Tensor]:
+        """The examples that a fit is judged on, so many at a time; none where there are too few."""
+        ...
+
+    def start(self, model: Model) -> None:
+        """Give the model the first weights that come from data."""
+        ...
+
+    def fingerprint(self) -> dict[str, float]:
+        """Numbers that tell this data from other."""
+        ...
+
+    def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
+        """The prior fitted to a model's latents, and what its run says of the data."""
+        ...
+
+
+def batches_in(material: Material) -> int:
+    """Batches in an epoch."""
+    return -(-material.count // material.size)
+
+
+class ProfileMaterial:
+    """Profiles, all users in the training part or in the held-out one."""
+
+    noun = "profiles"
+
+    def __init__(self, data: Population, unit: str, settings: FitConfig) -> None:
+        few = round(settings.held_out * pc.call_function("count_distinct", [data.users[USER]]).as_py()) == 0
+        held = np.zeros(len(data), bool) if few else users_drawn(data.users, settings.held_out, settings.seed)
+        size = for_profiles(settings, len(data)).batch or 1
+        self.batches = Batches(data, ~held, unit, size, settings.seed, BUFFER)
+        self.judged = Batches(data, held, unit, size, settings.seed).sample(HELD_OUT_PROFILES)
+
+    @property
+    def count(self) -> int:
+        """Training profiles."""
+        return self.batches.count
+
+    @property
+    def size(self) -> int:
+        """Profiles in a batch."""
+        return self.batches.size
+
+    def epoch(self, epoch: int) -> Iterator[Tensor]:
+        """Pictures [B, D, S, C]."""
+        return (_dense(batch) for batch in self.batches.epoch(epoch))
+
+    def held_out(self, chunk: int) -> Iterator[Tensor]:
+        """Pictures [B, D, S, C]."""
+        if len(self.judged):
+            for rows in np.array_split(np.arange(len(self.judged)), -(-len(self.judged) // chunk)):
+                yield torch.from_numpy(self.judged.dense(rows))
+
+    def start(self, model: Model) -> None:
+        """Some training profiles, for the models that ask for them."""
+        model = cast(ProfileModel, model)
+        if model.start_profiles:
+            model.start_from(_dense(self.batches.sample(model.start_profiles)))
+
+    def fingerprint(self) -> dict[str, float]:
+        """The population's."""
+        return fingerprint(self.batches.source)
+
+    def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
+        """A mixture fitted to the latents, and the share of profiles active on each day."""
+        about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}
+        if not isinstance(model, LatentModel):
+            return None, about
+        posterior = encode(model, self.batches.sample(MIXTURE_PROFILES))
+        about |= {"latents": posterior.to_json()}
+        if len(posterior) < FEWEST_FOR_MIXTURE:
+            return None, about
+        return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about
+
+    def _active_share(self) -> list[float]:
+        """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2)."""
+        return summarise(self.batches.source, self.batches.chosen).active.mean(0).tolist()
+
+
+def _dense(profiles: Profiles) -> Tensor:
+    return torch.from_numpy(profiles.dense())
+
+
+def fingerprint(data: Population) -> dict[str, float]:
+    """Numbers that tell one population from another: its size, and sums over its first group."""
+    first = data.read_group(0)
+    sums = {"cells": int(first.cells.sum(dtype=np.int64)), "values": float(first.values.sum(dtype=np.float64))}
+    return {"profiles": len(data), **sums}

@@ -1,0 +1,96 @@
+"""Windows of series as what a fit reads.
+
+An epoch is as many windows as the series would give side by side, placed at random so that no step is always at the
+same position of a window; small series are gone through several times in an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from habitus.models.base import Model, SeriesModel
+from habitus.parts.priors import Mixture
+from habitus.series import Series
+from habitus.series.checks import check_fit
+from habitus.training.config import FitConfig
+
+FEWEST_BATCHES = 50  # in an epoch
+MOST_HELD_OUT = 2048  # windows
+MANY_SERIES = 20  # from so many on whole series are held out, below the last steps of each
+MOST_TO_START = 100_000  # steps that first weights are taken from
+
+
+class WindowMaterial:
+    """Windows [B, T, V + 1] of series: values, NaN where they are missing, and each step's number in its series."""
+
+    noun = "windows"
+
+    def __init__(self, data: Series, model: SeriesModel, settings: FitConfig) -> None:
+        check_fit(data, model.window)
+        self.data, self.length, self.seed = data, model.window, settings.seed
+        self.train, self.judged = _parts(data, settings.held_out, settings.seed, self.length)
+        self.starts = self.train.window_starts(self.length)
+        self.size = settings.batch or 1
+
+    @property
+    def count(self) -> int:
+        """Windows in an epoch."""
+        return max(FEWEST_BATCHES * self.size, -(-len(self.train.values) // self.length))
+
+    def epoch(self, epoch: int) -> Iterator[Tensor]:
+        """The windows of one epoch, batch by batch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        for done in range(0, self.count, self.size):
+            size = min(self.size, self.count - done)
+            yield windows(self.train, self.starts[rng.integers(len(self.starts), size=size)], self.length)
+
+    def held_out(self, chunk: int) -> Iterator[Tensor]:
+        """Windows side by side of what was not fitted to."""
+        if self.judged is None:
+            return
+        starts = self.judged.window_starts(self.length, self.length)[:MOST_HELD_OUT]
+        for first in range(0, len(starts), chunk):
+            yield windows(self.judged, starts[first : first + chunk], self.length)
+
+    def start(self, model: Model) -> None:
+        """Some training steps, for what is standardised or counted."""
+        rows = self.train
+        values = np.where(rows.observed, rows.values, np.nan)[:MOST_TO_START]
+        cast(SeriesModel, model).start_from(torch.from_numpy(values.astype(np.float32)))
+
+    def fingerprint(self) -> dict[str, float]:
+        """Sizes and sums."""
+        sums = {"observed": int(self.data.observed.sum()), "values": float(self.data.values.sum())}
+        return {"series": len(self.data), "rows": len(self.data.values), **sums}
+
+    def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
+        """What the run says of its data."""
+        return None, {"series": len(self.data), "steps": len(self.data.values)}
+
+
+def windows(series: Series, starts: np.ndarray, length: int) -> Tensor:
+    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series."""
+    values, observed = series.windows(starts, length)
+    begins = series.starts[np.searchsorted(series.starts, starts, side="right") - 1]
+    clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
+    whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
+    return torch.from_numpy(whole.astype(np.float32))
+
+
+def _parts(data: Series, held_out: float, seed: int, length: int) -> tuple[Series, Series | None]:
+    """What is fitted to and what is judged on; the second is None where it would hold no window."""
+    if held_out == 0:
+        return data, None
+    if len(data) >= MANY_SERIES:
+        order = np.random.default_rng(seed).permutation(len(data))
+        held = max(1, round(held_out * len(data)))
+        train, judged = data.take(np.sort(order[held:])), data.take(np.sort(order[:held]))
+    else:
+        train, judged = data.split(1 - held_out)
+    enough = len(judged.window_starts(length)) and len(train.window_starts(length))
+    return (train, judged) if enough else (data, None)
