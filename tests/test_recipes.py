@@ -32,6 +32,12 @@ def test_those_of_the_paper_are_as_it_says():
         assert getattr(config, "mask", None) == mask
 
 
+def test_readable_latents_are_those_of_beta_1():
+    """The best mean of MIG, SAP and the beta metric over twelve betas and three seeds (benchmarks/factors.py)."""
+    _, config, fit = RECIPES["readable-latents"]()
+    assert (config.beta, config.latents, fit.epochs, fit.batch) == (1.0, 10, 10, None)
+
+
 def test_what_is_given_besides_goes_before_the_recipe():
     _, config, fit = chosen(None, "time-pictures-centre", ["beta=1"], {"epochs": 2})
     assert (config.beta, config.mask, fit.epochs, fit.batch) == (1, "centre", 2, 500)

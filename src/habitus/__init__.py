@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
     from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
     from habitus.models.context_vae import ContextVAE, ContextVAEConfig
+    from habitus.models.dlgm import DLGM, DLGMConfig
+    from habitus.models.recurrent import GRU, LSTM, RecurrentConfig
+    from habitus.models.tdlgm import TDLGM, TDLGMConfig
+    from habitus.models.timegan import TimeGAN, TimeGANConfig
+    from habitus.models.vrnn import VRNN, VRNNConfig
     from habitus.parts.shapes import Axes
     from habitus.profiles.build import ProfileConfig, profile
     from habitus.profiles.completed import Completed, StoredCompleted
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from habitus.profiles.store import StoredProfiles
     from habitus.report import write_report
     from habitus.run import Run
+    from habitus.series import Series, read_series, write_series
     from habitus.sweeps import sweep
     from habitus.synthesis import complete, forecast, generate
     from habitus.synthesis.cohorts import cluster
@@ -56,15 +62,27 @@ _HOME = {
     "ContextMixtureConfig": "habitus.models.context_mixture",
     "ContextVAE": "habitus.models.context_vae",
     "ContextVAEConfig": "habitus.models.context_vae",
+    "DLGM": "habitus.models.dlgm",
+    "DLGMConfig": "habitus.models.dlgm",
     "Description": "habitus.describe",
     "Evaluation": "habitus.evaluation",
     "EventLog": "habitus.events",
     "FitConfig": "habitus.training",
+    "GRU": "habitus.models.recurrent",
+    "LSTM": "habitus.models.recurrent",
     "ProfileConfig": "habitus.profiles.build",
     "Profiles": "habitus.profiles.sparse",
+    "RecurrentConfig": "habitus.models.recurrent",
     "Run": "habitus.run",
+    "Series": "habitus.series",
     "StoredCompleted": "habitus.profiles.completed",
     "StoredProfiles": "habitus.profiles.store",
+    "TDLGM": "habitus.models.tdlgm",
+    "TDLGMConfig": "habitus.models.tdlgm",
+    "TimeGAN": "habitus.models.timegan",
+    "TimeGANConfig": "habitus.models.timegan",
+    "VRNN": "habitus.models.vrnn",
+    "VRNNConfig": "habitus.models.vrnn",
     "cluster": "habitus.synthesis.cohorts",
     "complete": "habitus.synthesis",
     "evaluate": "habitus.evaluation",
@@ -74,12 +92,19 @@ _HOME = {
     "generate": "habitus.synthesis",
     "load": "habitus.folders",
     "profile": "habitus.profiles.build",
+    "read_series": "habitus.series",
     "sweep": "habitus.sweeps",
     "traverse": "habitus.synthesis.traversal",
     "write_report": "habitus.report",
+    "write_series": "habitus.series",
 }
 
 __all__ = [
+    "DLGM",
+    "GRU",
+    "LSTM",
+    "TDLGM",
+    "VRNN",
     "Axes",
     "BetaVAE",
     "BetaVAEConfig",
@@ -88,15 +113,22 @@ __all__ = [
     "ContextMixtureConfig",
     "ContextVAE",
     "ContextVAEConfig",
+    "DLGMConfig",
     "Description",
     "Evaluation",
     "EventLog",
     "FitConfig",
     "ProfileConfig",
     "Profiles",
+    "RecurrentConfig",
     "Run",
+    "Series",
     "StoredCompleted",
     "StoredProfiles",
+    "TDLGMConfig",
+    "TimeGAN",
+    "TimeGANConfig",
+    "VRNNConfig",
     "cluster",
     "complete",
     "evaluate",
@@ -106,9 +138,11 @@ __all__ = [
     "generate",
     "load",
     "profile",
+    "read_series",
     "sweep",
     "traverse",
     "write_report",
+    "write_series",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Annotated, Any
 
@@ -22,11 +22,18 @@ FIRST = next(iter(MODELS))
 def _option(panel: str, name: str, help: str, **rest: Any) -> Any:
     """An option that is None where it is not given; its default is the one in FitConfig."""
     default = getattr(DEFAULT, name)
-    others = [
-        f"{kind.fit_defaults[name]} for {model}" for model, kind in MODELS.items() if name in kind.fit_defaults
-    ]
-    shown = "500, fewer on small sets" if default is None else ", ".join([str(default), *others])
+    first = "500, fewer on small sets" if default is None else str(default)
+    shown = ", ".join([first, *_others(name)])
     return typer.Option(f"--{name.replace('_', '-')}", help=help, rich_help_panel=panel, show_default=shown, **rest)
+
+
+def _others(name: str) -> Iterator[str]:
+    """The defaults of models that have their own, those with the same one together."""
+    models: dict[Any, list[str]] = {}
+    for model, kind in MODELS.items():
+        if name in kind.fit_defaults:
+            models.setdefault(kind.fit_defaults[name], []).append(model)
+    return (f"{value} for {' '.join(names)}" for value, names in models.items())
 
 
 def _settings() -> str:
@@ -57,17 +64,25 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help=_settings(), metavar="KEY=VALUE", rich_help_panel=MODEL),
 ]
-Epochs = Annotated[int | None, _option(FITTING, "epochs", "Times that each profile is seen.")]
+Epochs = Annotated[
+    int | None,
+    _option(FITTING, "epochs", "Times that each profile, or step of a series, is seen (small series more often)."),
+]
 Batch = Annotated[
     int | None,
-    _option(FITTING, "batch", "Profiles per step; on small sets fewer than 500, for about 1,000 steps in all."),
+    _option(
+        FITTING,
+        "batch",
+        "Profiles, or windows, per step; on small sets fewer than 500, for about 1,000 steps in all.",
+    ),
 ]
 Optimiser = Annotated[str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")]
 Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
 Schedule = Annotated[str | None, _option(FITTING, "schedule", f"Of the step size; one of: {', '.join(SCHEDULES)}.")]
 Seed = Annotated[int | None, _option(FITTING, "seed", "Decides weights, order and noise.", min=0)]
 HeldOut = Annotated[
-    float | None, _option(FITTING, "held_out", "Share of users to judge on while learning; not fitted to.")
+    float | None,
+    _option(FITTING, "held_out", "Share of users, or of steps, to judge on while learning; not fitted to."),
 ]
 Precision = Annotated[
     str | None,
