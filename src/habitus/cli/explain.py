@@ -23,6 +23,7 @@ from habitus.run import load
 from habitus.synthesis.explanation import WALKS, Explanation, explain
 
 app = command_app()
+MOST_SCORED = 8000  # users that known factors are compared on, drawn at random: more take time and change little
 KNOWN, WRITTEN = "Known factors", "What is written"
 
 Json = Annotated[Path | None, typer.Option("--json", help="Write what was found here.", rich_help_panel=WRITTEN)]
@@ -134,7 +135,7 @@ def known_factors(
         return None, known.left_out | {factor.name: why for factor in known.factors}
     if not known.factors:
         return None, known.left_out
-    return disentanglement(codes, known.factors, seed=seed, most=len(codes)), known.left_out
+    return disentanglement(codes, known.factors, seed=seed, most=MOST_SCORED), known.left_out
 
 
 def _report(found: Explanation, scores: Disentanglement | None, left_out: dict[str, str]) -> None:
