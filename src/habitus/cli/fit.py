@@ -51,6 +51,10 @@ from habitus.settings import settings_of
 from habitus.training import FitConfig, fit
 
 app = command_app()
+COLLAPSED = (
+    "this run has collapsed: it tells no more of a step than one distribution for all steps would; fit again with "
+    "more epochs, a smaller --learning-rate or another --seed"
+)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the run.", show_default=False)]
 Resume = Annotated[
@@ -153,4 +157,6 @@ def _report(path: Path, run: Run) -> None:
     best = min(held_out, default=0.0) if run.fit["keep"] == "best" else (held_out or [0.0])[-1]
     whom = "steps" if is_series_run(run) else "users"
     judged = f", {best:.4g} on held-out {whom}" if held_out else ""
+    if run.about.get("collapsed"):
+        warn(COLLAPSED)
     out(f"loss: {run.history['loss'][-1]:.4g} on the last training steps{judged}; {run.about['precision']}")

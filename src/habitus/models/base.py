@@ -252,6 +252,10 @@ class AutoregressiveModel(SeriesModel):
         """The distribution of every step given those before it, batch shape [B, T, V]; at once where it can be."""
 
     @abstractmethod
+    def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
+        """Log p(v) of windows [B], or an importance-weighted bound of it (Burda et al. 2016)."""
+
+    @abstractmethod
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
         """Values from such a distribution, of its batch shape."""
 

@@ -153,10 +153,6 @@ class StepModel(AutoregressiveModel):
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """What is minimised, by name: means over windows and steps."""
 
-    @abstractmethod
-    def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Log p(v) of windows [B], or an importance-weighted bound of it (Burda et al. 2016)."""
-
     def log_prob(self, p: Distribution, x: Windows) -> Tensor:
         """Log p of what was observed, summed over variables: [..., B, T]."""
         return torch.where(x.observed, p.log_prob(x.values), 0.0).sum(-1)

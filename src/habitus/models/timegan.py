@@ -52,7 +52,9 @@ class TimeGANConfig:
     confident: float = 0.15
 
     def __post_init__(self) -> None:
-        check_positive(self, "window", "hidden", "layers")
+        check_positive(self, "hidden", "layers")
+        if self.window < 2:
+            raise ValueError(f"window must be at least 2, got {self.window}")
         for name in ("gamma", "eta", "moments", "confident"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
@@ -164,7 +166,7 @@ class TimeGAN(SeriesModel):
         after = self._supervised_latents(before)
         drawn = self._recovered(after)
         fooled = _called(self.d(after), 1.0) + self.config.gamma * _called(self.d(before), 1.0)
-        moments = (drawn.std(0) - v.std(0)).abs().mean() + (drawn.mean(0) - v.mean(0)).abs().mean()
+        moments = (_spread(drawn) - _spread(v)).abs().mean() + (drawn.mean(0) - v.mean(0)).abs().mean()
         return fooled + self.config.eta * self._next_error(v).sqrt() + self.config.moments * moments
 
     def _recovery(self, v: Tensor, generator: Generator) -> Tensor:
@@ -182,6 +184,11 @@ class TimeGAN(SeriesModel):
 
 def _error(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).square().mean()
+
+
+def _spread(v: Tensor) -> Tensor:
+    """Standard deviations over the batch, with a floor under the root as in the paper's code; of one window too."""
+    return (v.var(0, correction=0) + 1e-6).sqrt()
 
 
 def _called(logits: Tensor, real: float) -> Tensor:

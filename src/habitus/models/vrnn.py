@@ -96,7 +96,8 @@ class VRNN(StepModel):
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
         """A zero state."""
-        return torch.zeros(series, self.config.hidden), self.begin_clock(series, clock)
+        clock = self.begin_clock(series, clock)
+        return clock.new_zeros(series, self.config.hidden), clock
 
     def predict(self, state: State, generator: Generator) -> Distribution:
         """Given a draw of latents."""

@@ -20,7 +20,15 @@ from habitus.profiles.batches import Population
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
 from habitus.series import Series
-from habitus.training.config import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, chosen_precision, for_profiles
+from habitus.training.config import (
+    OPTIMISERS,
+    PRECISIONS,
+    SCHEDULES,
+    SINCE,
+    FitConfig,
+    chosen_precision,
+    for_profiles,
+)
 from habitus.training.fitting import Fitting, Progress, run_fit
 from habitus.training.material import Material, ProfileMaterial
 from habitus.training.windows import WindowMaterial
@@ -146,7 +154,8 @@ def check_same(out: Path, model: Model, material: Material, settings: FitConfig)
     """
     header = read_header(out, KIND, VERSION)
     with header_errors(out):
-        begun = {"axes": header["axes"], "data": header["about"]["data"], **header["config"], **header["fit"]}
+        begun = {"axes": header["axes"], "data": header["about"]["data"]}
+        begun |= {**header["config"], **SINCE, **header["fit"]}
     now = {"axes": model.axes.to_json(), "data": material.fingerprint(), **asdict(model.config), **asdict(settings)}
     for name, value in now.items():
         if begun.get(name) != value:

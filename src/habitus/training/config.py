@@ -98,6 +98,10 @@ class FitConfig:
             raise ValueError(f"held_out must be at least 0 and below 1, got {self.held_out}")
 
 
+SINCE = {"keep": "last", "clip": None}
+"""What runs had before these settings were there, and do not say."""
+
+
 def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
     """The settings with the batch that they mean for so many profiles.
 

@@ -13,16 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from habitus.models.base import Model, SeriesModel
+from habitus.models.base import Model, SeriesModel, unpacked
 from habitus.parts.priors import Mixture
+from habitus.parts.shapes import IntArray
 from habitus.series import Series
 from habitus.series.checks import check_fit
+from habitus.training.collapse import verdict
 from habitus.training.config import FitConfig
 
 FEWEST_BATCHES = 50  # in an epoch
 MOST_HELD_OUT = 2048  # windows
 MANY_SERIES = 20  # from so many on whole series are held out, below the last steps of each
 MOST_TO_START = 100_000  # steps that first weights are taken from
+MOST_JUDGED = 256  # held-out windows that say whether a run collapsed
 
 
 class WindowMaterial:
@@ -34,6 +37,8 @@ class WindowMaterial:
         check_fit(data, model.window)
         self.data, self.length, self.seed = data, model.window, settings.seed
         self.train, self.judged = _parts(data, settings.held_out, settings.seed, self.length)
+        in_time = self.judged is not None and len(data) < MANY_SERIES
+        self.judged_from = self.train.lengths if in_time else 0  # number of each judged series' first step
         self.starts = self.train.window_starts(self.length)
         self.size = settings.batch or 1
 
@@ -55,13 +60,16 @@ class WindowMaterial:
             return
         starts = self.judged.window_starts(self.length, self.length)[:MOST_HELD_OUT]
         for first in range(0, len(starts), chunk):
-            yield windows(self.judged, starts[first : first + chunk], self.length)
+            yield windows(self.judged, starts[first : first + chunk], self.length, self.judged_from)
 
     def start(self, model: Model) -> None:
         """Some training steps, for what is standardised or counted."""
-        rows = self.train
-        values = np.where(rows.observed, rows.values, np.nan)[:MOST_TO_START]
-        cast(SeriesModel, model).start_from(torch.from_numpy(values.astype(np.float32)))
+        cast(SeriesModel, model).start_from(self._values())
+
+    def _values(self) -> Tensor:
+        """Training steps [R, V], NaN where missing."""
+        values = np.where(self.train.observed, self.train.values, np.nan)[:MOST_TO_START]
+        return torch.from_numpy(values.astype(np.float32))
 
     def fingerprint(self) -> dict[str, float]:
         """Sizes and sums."""
@@ -69,14 +77,24 @@ class WindowMaterial:
         return {"series": len(self.data), "rows": len(self.data.values), **sums}
 
     def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
-        """What the run says of its data."""
-        return None, {"series": len(self.data), "steps": len(self.data.values)}
+        """What the run says of its data, and whether it collapsed."""
+        judged = [unpacked(x) for x in self.held_out(MOST_JUDGED)][:1]
+        found = verdict(cast(SeriesModel, model), self._values(), judged[0] if judged else None, seed)
+        return None, {"series": len(self.data), "steps": len(self.data.values), **found}
 
 
-def windows(series: Series, starts: np.ndarray, length: int) -> Tensor:
-    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series."""
+def windows(series: Series, starts: np.ndarray, length: int, numbered_from: IntArray | int = 0) -> Tensor:
+    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series.
+
+    Args:
+        series: What they are cut from.
+        starts: First row of each.
+        length: Steps of a window.
+        numbered_from: Number of each series' first step [N], on which its seasons depend.
+    """
     values, observed = series.windows(starts, length)
-    begins = series.starts[np.searchsorted(series.starts, starts, side="right") - 1]
+    number = np.searchsorted(series.starts, starts, side="right") - 1
+    begins = series.starts[number] - np.broadcast_to(numbered_from, len(series))[number]
     clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
     whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
     return torch.from_numpy(whole.astype(np.float32))

@@ -1,0 +1,59 @@
+"""Whether a fitted model of series has learned anything: a fit that fails has to say so.
+
+A run collapsed where it expects of held-out steps no more than one distribution that is the same for every step
+does, or, for a model without a likelihood, where what it draws hardly varies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from habitus.models.base import AutoregressiveModel, SeriesModel, Windows
+
+LEAST_GAIN = 0.001  # nats a step, that a model has to gain over a constant one
+LEAST_SPREAD = 0.1  # of the real standard deviation, that what is drawn has to have
+STEPS, RATE, MOST = 300, 0.05, 20_000
+SAMPLES, SERIES = 20, 64
+
+
+def verdict(model: SeriesModel, values: Tensor, judged: Windows | None, seed: int) -> dict[str, Any]:
+    """What a run says of itself: ``collapsed``, and the figures that say why.
+
+    Args:
+        model: The fitted model.
+        values: Training steps, [R, V], NaN where missing.
+        judged: Held-out windows; None where there are none, and nothing is said.
+        seed: Decides what is drawn.
+    """
+    generator = Generator().manual_seed(seed)
+    if not isinstance(model, AutoregressiveModel):
+        with torch.no_grad():
+            drawn = model.generate(SERIES, model.window, generator).flatten(0, 1).std(0)
+        spread = float((drawn / values.std(0)).min())
+        return {"collapsed": spread < LEAST_SPREAD, "spread": spread}
+    if judged is None:
+        return {}
+    seen = judged.observed.any(-1).sum().clamp_min(1)
+    with torch.no_grad():
+        own = float(model.log_likelihood(judged, SAMPLES, generator).sum() / seen)
+    constant = float(_constant_log_likelihood(model, values[:MOST], judged) / seen)
+    return {"collapsed": own < constant + LEAST_GAIN, "log_likelihood": own, "constant": constant}
+
+
+def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged: Windows) -> Tensor:
+    """Log p of held-out steps under the likelihood with the same features at every step, fitted to values."""
+    observed = ~values.isnan()
+    filled = torch.where(observed, values, 0.0)
+    features = nn.Parameter(torch.zeros(model.p_v.features))
+    optimiser = torch.optim.Adam([features], RATE)
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        p = model.p_v(features.expand(len(values), -1))
+        torch.where(observed, -p.log_prob(filled), 0.0).sum(-1).mean().backward()
+        optimiser.step()
+    with torch.no_grad():
+        p = model.p_v(features.expand(*judged.clock.shape, -1))
+        return torch.where(judged.observed, p.log_prob(judged.values), 0.0).sum()
