@@ -18,6 +18,10 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("completion.py", "| context mixture, any mask |"),
         ("complete_throughput.py", "400 profiles: "),
         ("region_sizes.py", "| week from day 0 |"),
+        ("factors.py", "| own habits |"),
+        ("series.py", "| independent | disc. original"),
+        ("series_throughput.py", "64 series of 20 steps: "),
+        ("restarts.py", "collapsed: 0 of 1"),
     ],
 )
 def test_quick(script, expected):

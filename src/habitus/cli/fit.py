@@ -52,8 +52,8 @@ from habitus.training import FitConfig, fit
 
 app = command_app()
 COLLAPSED = (
-    "this run has collapsed: it tells no more of a step than one distribution for all steps would; fit again with "
-    "more epochs, a smaller --learning-rate or another --seed"
+    "this run tells no more of a step than one distribution for all steps would: either the series has no habits, "
+    "or the fit has collapsed; then try more --epochs, a smaller --learning-rate or another --seed"
 )
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the run.", show_default=False)]
