@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("factors.py", "| own habits |"),
         ("series.py", "| independent | disc. original"),
         ("series_throughput.py", "64 series of 20 steps: "),
+        ("profiles_as_series.py", "| daily_mean.kld |"),
         ("restarts.py", "collapsed: 0 of 1"),
     ],
 )
