@@ -258,10 +258,9 @@ class CountObservation(Observation):
     def forward(self, features: Tensor) -> Distribution:
         """Logit of being zero, log of the mean, log of the size."""
         zero, log_mean, log_size = features.float().unflatten(-1, (self.variables, 3)).unbind(-1)
-        size = log_size.clamp(-6, 6).exp()
-        return ZeroInflated(
-            zero, NegativeBinomial(size, logits=log_mean.clamp(-12, 12) - log_size, validate_args=False)
-        )
+        log_size = log_size.clamp(-6, 6)
+        logits = log_mean.clamp(-12, 12) - log_size
+        return ZeroInflated(zero, NegativeBinomial(log_size.exp(), logits=logits, validate_args=False))
 
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
         """Zero, or a Poisson count of a gamma rate."""

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.fabric import Fabric
@@ -95,6 +95,7 @@ def _fit(
     check_out(out, resume)
     if len(data) == 0:
         raise ValueError("expected profiles or series to learn from, got none")
+    check_suits(kind, data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)
@@ -116,22 +117,33 @@ def _fit(
     return load(out)
 
 
+def check_suits(kind: type[Model], data: Population | Series) -> None:
+    """Refuse profiles for a model of series, and the other way round.
+
+    Raises:
+        ValueError: saying what the model takes.
+    """
+    if isinstance(data, Series) and not issubclass(kind, SeriesModel):
+        raise ValueError(
+            f"a {kind.__name__} is fitted to profiles, got series; take a model of series, such as tdlgm"
+        )
+    if not isinstance(data, Series) and not issubclass(kind, ProfileModel):
+        raise ValueError(
+            f"a {kind.__name__} is fitted to series, got profiles; make series of them first, or take a model of "
+            "profiles, such as beta-vae"
+        )
+
+
 def material_of(data: Population | Series, model: Model, settings: FitConfig) -> Material:
     """What a model is fitted to.
 
     Raises:
         ValueError: for profiles and a model of series, or the other way round; or if there is too little of either.
     """
+    check_suits(type(model), data)
     if isinstance(data, Series):
-        if not isinstance(model, SeriesModel):
-            raise ValueError(f"a {type(model).__name__} is fitted to profiles, got series; take a model of series")
-        return WindowMaterial(data, model, settings)
-    if not isinstance(model, ProfileModel):
-        raise ValueError(
-            f"a {type(model).__name__} is fitted to series, got profiles; make series of them first, or take a "
-            "model of profiles, such as beta-vae"
-        )
-    return ProfileMaterial(data, model.unit, settings)
+        return WindowMaterial(data, cast(SeriesModel, model), settings)
+    return ProfileMaterial(data, cast(ProfileModel, model).unit, settings)
 
 
 def check_out(out: Path, resume: bool) -> None:

@@ -5,6 +5,7 @@ Letters: T steps, V variables, K particles or components.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,17 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
+from torch.distributions import Distribution
 
-from habitus.models.base import AutoregressiveModel, Windows
+from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.parts.shapes import BoolArray
 from habitus.run import Run
 from habitus.series import Series, check_variables
 from habitus.synthesis.series.drawing import CONTEXT, Progress, autoregressive, no_progress
 from habitus.synthesis.series.noise import Expected, Noise, estimated
+from habitus.synthesis.series.particles import smoothed
 
 PIECE = 512  # steps whose expectations are held at once
-PASSES = 3  # of the noise: expectations after the first are from cleaned pasts
-MOST_TO_ESTIMATE = 4096  # steps
+MOST_TO_ESTIMATE, SHARPENED, ROUNDS = 4096, 512, 4  # steps for a first guess of the noise, and for EM
 LOOK = 16  # steps after a gap that say which of its fillings are likely
 
 
@@ -32,7 +34,7 @@ class CleanConfig:
 
     Attributes:
         noise: The noise in the series; None to estimate it from each series, sigma 0 for none.
-        particles: Fillings of a gap that are weighed against each other.
+        particles: Pasts, or fillings of a gap, that are weighed against each other.
         seed: Same seed, same result.
     """
 
@@ -77,9 +79,7 @@ def clean(run: Run, series: Series, config: CleanConfig, progress: Progress = no
     out, noises, done = list[NDArray[np.float64]](), list[Noise](), 0
     with torch.inference_mode():
         for array in series.arrays():
-            x = _windows(array)
-            filled = _fill(model, x, config.particles, generator)
-            cleaned, noise = _denoise(model, Windows(filled, x.observed, x.clock), config.noise, generator)
+            cleaned, noise = _put_right(model, _windows(array), config, generator)
             out.append(_merged(array, cleaned, noise))
             noises.append(noise)
             done += len(array)
@@ -101,27 +101,28 @@ def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArra
     return np.where(kept, array, cleaned.double().numpy())
 
 
-def _denoise(
-    model: AutoregressiveModel, x: Windows, noise: Noise | None, generator: Generator
+def _put_right(
+    model: AutoregressiveModel, x: Windows, config: CleanConfig, generator: Generator
 ) -> tuple[Tensor, Noise]:
-    """The posterior mean of every step [T, V], and the noise that was given or found."""
-    if noise is not None and noise.sigma == 0:
-        return x.values[0], noise
-    y, found = x.values[0], noise
-    observed = x.observed[0]
-    spread = model.p_v.scale
-    for _ in range(PASSES):
-        pieces = list(_expected(model, x, generator))
-        if noise is None:
-            found = _estimated(pieces, y, observed, spread)
-        assert found is not None
-        if found.sigma == 0:
-            return y, found
-        parts = [expected.posterior_mean(y[rows], spread, found) for rows, expected in pieces]
-        cleaned = torch.where(observed, torch.cat(parts), y)
-        x = Windows(cleaned[None], x.observed, x.clock)
-    assert found is not None
-    return x.values[0], found
+    """A whole series [T, V] without gaps and noise, and the noise that was given or found."""
+    y, observed = x.values[0], x.observed[0]
+    noise = config.noise if observed.any() else Noise(0.0)
+    if noise is None:
+        noise = _found(model, x, config.particles, generator)
+    if noise.sigma == 0:
+        return _fill(model, x, config.particles, generator)[0], noise
+    return smoothed(model, y, observed, noise, config.particles, generator).mean, noise
+
+
+def _found(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Noise:
+    """The noise of a series: a first guess, sharpened by EM where there is any."""
+    x = Windows(*(each[:, :MOST_TO_ESTIMATE] for each in x))
+    filled = Windows(_fill(model, x, particles, generator), x.observed, x.clock)
+    noise = _estimated(list(_expected(model, filled, generator)), x.values[0], x.observed[0], model.p_v.scale)
+    for _ in range(ROUNDS if noise.sigma else 0):
+        y, observed = x.values[0, :SHARPENED], x.observed[0, :SHARPENED]
+        noise = smoothed(model, y, observed, noise, particles, generator).noise
+    return noise
 
 
 def _estimated(pieces: list[tuple[slice, Expected]], y: Tensor, observed: Tensor, spread: Tensor) -> Noise:
@@ -159,13 +160,23 @@ def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Gen
         for t in range(begin, min(end + LOOK, len(known))):
             p, observed = model.predict(state, generator), x.observed[:, t].expand(particles, -1)
             v = torch.where(observed, x.values[:, t], model.draw(p, generator))
-            log_weights += torch.where(observed, p.log_prob(v), 0.0).sum(-1)
+            log_weights += _log_density(model, state, p, v, observed, generator)
             state = model.observe(state, v, torch.ones_like(observed), generator)
             if t < end:
                 drawn.append(v)
         weights = log_weights.softmax(0)
         values[0, begin:end] = (weights[:, None, None] * torch.stack(drawn, 1)).sum(0)
     return values
+
+
+def _log_density(
+    model: AutoregressiveModel, state: State, p: Distribution, v: Tensor, observed: Tensor, generator: Generator
+) -> Tensor:
+    """Log p of what was observed of a step, for each particle; a step without gaps is averaged over latents."""
+    draws = model.latent_draws if observed.all() else 1  # or else v was drawn with the latents of p
+    each = [p, *(model.predict(state, generator) for _ in range(draws - 1))]
+    log_p = torch.stack([torch.where(observed, one.log_prob(v), 0.0).sum(-1) for one in each])
+    return log_p.logsumexp(0) - math.log(draws)
 
 
 def _gaps(known: BoolArray) -> list[tuple[int, int]]:

@@ -112,11 +112,13 @@ def forecast_series(
         progress: Told how many origins are done.
 
     Raises:
-        ValueError: for a model that reads no past, other variables, or no origin.
+        ValueError: for a model that reads no past, other variables, or no origin, step or sample.
     """
     model = autoregressive(run.model)
     check_variables(model.axes, series.axes)
     origins = np.asarray(origins, np.int64)
+    if steps < 1 or samples < 1:
+        raise ValueError(f"expected at least 1 step ahead and 1 sample, got {steps} and {samples}")
     if not len(origins):
         raise ValueError("expected rows to look ahead from, got none; the series is too short")
     shape = (len(origins), samples, steps, len(model.axes.variables))

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+
+from habitus.parts.observations import drawn_index
 
 SAME = 1e-4  # of a variable's spread: values that differ by less are the same one
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 SPREADS = tuple(10 ** (-3.5 + 0.25 * step) for step in range(16))  # 3e-4 to 1.8 of a variable's spread
 FINER = (10**-0.125, 10**-0.0625, 1.0, 10**0.0625, 10**0.125)
-LEAST_GAIN = 5.0  # nats by which noise has to explain a series better than none
+LEAST_GAIN = 5.0  # nats by which noise has to explain a series better than none,
+LEAST_GAIN_EACH = 0.02  # and so many for each of its values: no model is exact, and what it misses is not noise
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,20 @@ class Noise:
             raise ValueError(f"the share of noisy values must be above 0 and at most 1, got {self.share}")
 
 
+class Posterior(NamedTuple):
+    """A step as K particles see it.
+
+    Attributes:
+        values: Drawn ones, [K, V].
+        log_evidence: log p(y), [K].
+        moments: How many values were seen, how many of them were modified, and by how much squared, [K, 3].
+    """
+
+    values: Tensor
+    log_evidence: Tensor
+    moments: Tensor
+
+
 @dataclass(frozen=True)
 class Expected:
     """What a model expects of every value.
@@ -55,10 +73,6 @@ class Expected:
     mean: Tensor
     scale: Tensor
 
-    def rows(self, chosen: Tensor) -> Expected:
-        """Some steps of it."""
-        return Expected(self.log_weights[chosen], self.mean[chosen], self.scale[chosen])
-
     def log_evidence(self, y: Tensor, spread: Tensor, noise: Noise) -> Tensor:
         """Log p(y), [T, V]."""
         clean, noisy = self._hypotheses(y, spread, noise)
@@ -68,10 +82,39 @@ class Expected:
         """E[v | y], [T, V]: y itself where it was not modified, or else between y and what was expected."""
         clean, noisy = self._hypotheses(y, spread, noise)
         total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))[..., None]
-        own, variance = self.scale.square(), noise.sigma**2
-        between = (self.mean * variance + y[..., None] * own) / (own + variance).clamp_min(1e-30)
         kept = (clean - total).exp().sum(-1) * y
-        return kept + ((noisy - total).exp() * between).sum(-1)
+        return kept + ((noisy - total).exp() * self._between(y, noise)[0]).sum(-1)
+
+    def posterior(
+        self, y: Tensor, observed: Tensor, spread: Tensor, noise: Noise, generator: Generator
+    ) -> Posterior:
+        """Values drawn given what was seen of a step y [V], by particles whose expectations these are [K, V, C]."""
+        seen = y.expand(self.mean.shape[:-1])
+        clean, noisy = self._hypotheses(seen, spread, noise)
+        total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
+        between, variance = self._between(seen, noise)
+        at = drawn_index(torch.where(observed[:, None], torch.cat([clean, noisy], -1), self._unseen()), generator)
+        component = (at % self.mean.shape[-1])[..., None]
+        own = self.mean.gather(-1, component), self.scale.gather(-1, component)
+        noised = between.gather(-1, component), variance.gather(-1, component).sqrt()
+        centre, width = (torch.where(observed[:, None], a, b).squeeze(-1) for a, b in zip(noised, own, strict=True))
+        drawn = centre + width * torch.randn(seen.shape, generator=generator)
+        values = torch.where(observed & (at < self.mean.shape[-1]), seen, drawn)
+        share = (noisy - total[..., None]).exp()
+        squares = share * ((seen[..., None] - between).square() + variance)
+        moments = [torch.ones_like(total), share.sum(-1), squares.sum(-1)]
+        summed = [torch.where(observed, each, 0.0).sum(-1) for each in moments]
+        return Posterior(values, torch.where(observed, total, 0.0).sum(-1), torch.stack(summed, -1))
+
+    def _unseen(self) -> Tensor:
+        """Log-weights of the components where nothing was seen, as hypotheses with noise: [..., 2C]."""
+        return torch.cat([torch.full_like(self.log_weights, -math.inf), self.log_weights], -1)
+
+    def _between(self, y: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Mean and variance of v given y and each component, where y was modified."""
+        own, variance = self.scale.square(), noise.sigma**2
+        both = (own + variance).clamp_min(1e-30)
+        return (self.mean * variance + y[..., None] * own) / both, own * variance / both
 
     def _hypotheses(self, y: Tensor, spread: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         """Log of weight times density of y under each component, without and with noise: [T, V, K] each."""
@@ -102,7 +145,8 @@ def estimated(expected: Expected, y: Tensor, observed: Tensor, spread: Tensor) -
     rough = max((Noise(typical * sigma, share) for sigma in SPREADS for share in SHARES), key=score)
     best = max((Noise(rough.sigma * factor, rough.share) for factor in FINER), key=score)
     none = Noise(0.0)
-    return best if score(best) > score(none) + LEAST_GAIN else none
+    least = max(LEAST_GAIN, LEAST_GAIN_EACH * float(observed.sum()))
+    return best if score(best) > score(none) + least else none
 
 
 def _log(share: float) -> float:

@@ -1,0 +1,315 @@
+import datetime as dt
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from habitus.models.base import SeriesModel
+from habitus.models.beta_vae import BetaVAE
+from habitus.models.dlgm import DLGM, DLGMConfig
+from habitus.models.recurrent import LSTM, RecurrentConfig
+from habitus.models.tdlgm import TDLGM, TDLGMConfig
+from habitus.models.timegan import TimeGAN, TimeGANConfig
+from habitus.parts.shapes import Axes, SeriesAxes
+from habitus.run import Run
+from habitus.series import Series
+from habitus.synthesis.series import (
+    CleanConfig,
+    clean,
+    cleaning,
+    drawing,
+    forecast_series,
+    generate_series,
+    last_rows,
+    rolling_rows,
+)
+from habitus.synthesis.series.noise import Noise
+from linear_models import StateSpace, filtering, filtering_tdlgm
+
+SPACE = StateSpace()
+SMOOTH = StateSpace(rho=0.98, q=0.02, r=0.001)  # of which noise is easily told
+NONE = CleanConfig(Noise(0.0))
+
+
+def run_of(model: SeriesModel) -> Run:
+    return Run(model.eval(), None, {}, {}, {})
+
+
+def made(kind: type[SeriesModel], config: object, variables: tuple[str, ...] = ("a",)) -> Run:
+    torch.manual_seed(0)
+    return run_of(kind(SeriesAxes(variables), config))
+
+
+@pytest.fixture(scope="module")
+def lstm() -> Run:
+    """A model that knows what to expect: the Kalman filter itself."""
+    return run_of(filtering(LSTM, SPACE))
+
+
+@pytest.fixture(scope="module")
+def smooth() -> Run:
+    model = filtering(LSTM, SMOOTH)
+    model.p_v.scale.fill_(1.0)
+    return run_of(model)
+
+
+def series(space: StateSpace, lengths: list[int], seed: int = 0) -> Series:
+    arrays = [space.series(1, rows, seed + number)[0] for number, rows in enumerate(lengths)]
+    return Series.from_arrays(arrays, ["a"])
+
+
+def with_gap(given: Series, *rows: int) -> Series:
+    values = np.where(given.observed, given.values, np.nan)
+    values[list(rows)] = np.nan
+    return given.with_values(values)
+
+
+def noisy(given: Series, sigma: float, share: float = 1.0, seed: int = 1) -> Series:
+    rng = np.random.default_rng(seed)
+    shape = given.values.shape
+    return given.with_values(given.values + sigma * rng.normal(size=shape) * (rng.random(shape) < share))
+
+
+def error(one: Series, other: Series) -> float:
+    return float(np.mean((one.values - other.values) ** 2))
+
+
+class TestGenerate:
+    @pytest.mark.parametrize("variables", [("a",), ("a", "b", "c")])
+    @pytest.mark.parametrize(("kind", "config"), [(TDLGM, TDLGMConfig(hidden=4)), (DLGM, DLGMConfig(hidden=4)),
+                                                  (TimeGAN, TimeGANConfig(hidden=4))])  # fmt: skip
+    def test_shapes_seeds_and_axes(self, kind, config, variables):
+        run = made(kind, config, variables)
+        first, again, other = (generate_series(run, 5, 7, seed) for seed in (1, 1, 2))
+        assert first.lengths.tolist() == [7] * 5
+        assert first.axes.variables == variables
+        assert first.observed.all()
+        np.testing.assert_array_equal(first.values, again.values)
+        assert not np.array_equal(first.values, other.values)
+
+    def test_pieces_make_up_the_whole(self, lstm, monkeypatch):
+        monkeypatch.setattr(drawing, "TOGETHER", 4)
+        told = []
+        assert len(generate_series(lstm, 10, 3, 0, told.append)) == 10
+        assert told == [4, 8, 10]
+
+    @pytest.mark.parametrize(("count", "steps"), [(0, 5), (5, 0), (-1, 1)])
+    def test_nothing_to_draw_is_refused(self, lstm, count, steps):
+        with pytest.raises(ValueError, match=rf"expected at least 1 series of 1 step, got {count} of {steps}"):
+            generate_series(lstm, count, steps, 0)
+
+
+class TestOrigins:
+    def test_last_rows(self):
+        assert last_rows(series(SPACE, [5, 3, 8])).tolist() == [5, 8, 16]
+
+    def test_rolling_rows(self):
+        """After half of each series, every other row, with three steps inside it."""
+        assert rolling_rows(series(SPACE, [10, 4, 9]), 0.5, 2, 3).tolist() == [5, 7, 19]
+
+    def test_there_is_a_past_at_each(self):
+        assert rolling_rows(series(SPACE, [4, 4]), 0.0, 1, 2).tolist() == [1, 2, 5, 6]
+
+
+class TestForecast:
+    def test_shapes_and_seeds(self):
+        run = made(TDLGM, TDLGMConfig(hidden=4), ("a", "b"))
+        given = Series.from_arrays(np.random.default_rng(0).normal(size=(2, 30, 2)), ["a", "b"])
+        origins = np.array([40, 5, 60])
+        first, again, other = (forecast_series(run, given, origins, 4, 6, seed) for seed in (1, 1, 2))
+        assert first.origin.tolist() == [40, 5, 60]
+        assert first.draws.shape == (3, 6, 4, 2)
+        assert first.mean.shape == (3, 4, 2)
+        np.testing.assert_allclose(first.mean, first.draws.mean(1))
+        np.testing.assert_array_equal(first.draws, again.draws)
+        assert not np.array_equal(first.draws, other.draws)
+
+    def test_each_origin_goes_on_from_its_own_past(self, lstm):
+        """Exact ones, whatever their order; in the second series nothing is known of the first."""
+        given, origins = series(SPACE, [40, 50]), np.array([90, 12, 41, 40, 70])
+        found = forecast_series(lstm, given, origins, 3, 4000, 0)
+        for number, origin in enumerate(origins):
+            begin = 0 if origin <= 40 else 40
+            mean = SPACE.filtered(given.values[begin:origin].T)[1]
+            for horizon in (1, 3):
+                expected, variance = SPACE.ahead(mean, horizon)
+                got = found.draws[number, :, horizon - 1, 0]
+                assert got.mean() == pytest.approx(expected.item(), abs=4.5 * math.sqrt(variance / 4000))
+                assert got.std() == pytest.approx(math.sqrt(variance), rel=0.06)
+
+    def test_what_comes_after_an_origin_is_not_read(self, lstm):
+        given = series(SPACE, [60])
+        other = given.with_values(np.concatenate([given.values[:30], 9 - given.values[30:]]))
+        first, second = (forecast_series(lstm, each, np.array([30]), 5, 8, 0).draws for each in (given, other))
+        np.testing.assert_array_equal(first, second)
+
+    def test_pieces_are_told(self, lstm, monkeypatch):
+        monkeypatch.setattr(drawing, "TOGETHER", 8)
+        told = []
+        found = forecast_series(lstm, series(SPACE, [30]), np.arange(10, 20), 2, 4, 0, told.append)
+        assert told[-1] == 10
+        assert len(told) == 10
+        assert (np.abs(found.draws).sum((1, 2, 3)) > 0).all()
+
+    def test_a_gap_in_the_past_is_no_obstacle(self, lstm):
+        given = with_gap(series(SPACE, [30]), 28, 29)
+        assert np.isfinite(forecast_series(lstm, given, last_rows(given), 3, 4, 0).draws).all()
+
+    @pytest.mark.parametrize(("steps", "samples"), [(0, 3), (3, 0)])
+    def test_nothing_to_draw_is_refused(self, lstm, steps, samples):
+        with pytest.raises(ValueError, match="at least 1") as told:
+            forecast_series(lstm, series(SPACE, [30]), np.array([30]), steps, samples, 0)
+        assert "\n" not in str(told.value)
+
+
+class TestWhatIsRefused:
+    """One line each, that says what to take instead."""
+
+    def check(self, run: Run, given: Series, told: str) -> None:
+        for act in (
+            lambda: forecast_series(run, given, np.array([5]), 2, 2, 0),
+            lambda: clean(run, given, NONE),
+        ):
+            with pytest.raises(ValueError, match=told) as found:
+                act()
+            assert "\n" not in str(found.value)
+
+    def test_a_model_that_reads_no_past(self):
+        self.check(made(TimeGAN, TimeGANConfig(hidden=4)), series(SPACE, [30]), "a TimeGAN .* reads no past; take")
+
+    def test_a_model_of_profiles(self):
+        run = Run(BetaVAE(Axes(dt.date(2018, 2, 1), 4, 360, ("a",))), None, {}, {}, {})
+        self.check(run, series(SPACE, [30]), "a BetaVAE is a model of profiles, not of series; give a run of lstm")
+        with pytest.raises(ValueError, match="is a model of profiles, not of series"):
+            generate_series(run, 1, 1, 0)
+
+    def test_other_variables(self, lstm):
+        self.check(lstm, Series.from_arrays([np.arange(30.0)], ["b"]), r"fitted to 1 variable \(a\).* --column a")
+
+    def test_no_origin(self, lstm):
+        with pytest.raises(ValueError, match="expected rows to look ahead from, got none"):
+            forecast_series(lstm, series(SPACE, [30]), np.zeros(0, np.int64), 2, 2, 0)
+
+    def test_counts_have_no_noise_to_remove_but_gaps_to_fill(self):
+        run = made(LSTM, RecurrentConfig(hidden=4, likelihood="counts"))
+        given = with_gap(Series.from_arrays([np.arange(30.0) % 5], ["a"]), 4)
+        with pytest.raises(ValueError, match="no Gaussian noise to remove; take gaussian") as told:
+            clean(run, given, CleanConfig(Noise(0.5)))
+        assert "\n" not in str(told.value)
+        assert clean(run, given, NONE).series.values[4, 0] >= 0
+
+    def test_no_particles(self):
+        with pytest.raises(ValueError, match="particles must be at least 1, got 0"):
+            CleanConfig(particles=0)
+
+
+class TestFill:
+    @pytest.mark.parametrize(
+        "gap", [(10,), (20, 21, 22, 23), (0, 1), (38, 39)], ids=["one", "four", "first", "last"]
+    )
+    @pytest.mark.parametrize("made", [lambda s: filtering(LSTM, s), filtering_tdlgm], ids=["lstm", "tdlgm"])
+    def test_gaps_are_filled_with_what_past_and_future_lead_to_expect(self, made, gap):
+        """E[v_gap | all the rest], from the dense covariance of the series; latents only add to its noise."""
+        space = StateSpace(rho=0.95, q=0.3, r=0.1)
+        given = series(space, [40])
+        run, covariance = run_of(made(space)), space.covariance(40)
+        missing, known = list(gap), [t for t in range(40) if t not in gap]
+        gain = covariance[np.ix_(missing, known)] @ np.linalg.inv(covariance[np.ix_(known, known)])
+        truth = gain @ given.values[known, 0]
+        left = covariance[np.ix_(missing, missing)] - gain @ covariance[np.ix_(known, missing)]
+        found = clean(run, with_gap(given, *gap), CleanConfig(Noise(0.0), particles=4000))
+        assert found.filled == len(gap)
+        assert found.noise == (Noise(0.0),)
+        got = found.series.values[missing, 0]
+        np.testing.assert_allclose(got, truth, atol=0.25 * math.sqrt(left.diagonal().max()))
+
+    def test_what_is_known_stays_to_the_last_digit(self, lstm):
+        given = series(SPACE, [60, 20])
+        values = given.values + 1 / 3 + 1e-13  # of more digits than float32 has
+        given = with_gap(given.with_values(values), 0, 7, 8, 30, 79)
+        found = clean(lstm, given, NONE)
+        assert found.series.observed.all()
+        np.testing.assert_array_equal(found.series.values[given.observed], given.values[given.observed])
+        assert found.series.axes == given.axes
+        assert found.series.ids == given.ids
+        assert found.filled == 5
+        assert found.noise == (Noise(0.0), Noise(0.0))
+
+    def test_one_of_two_variables(self):
+        """The other one stays."""
+        run = made(TDLGM, TDLGMConfig(hidden=4), ("a", "b"))
+        values = np.random.default_rng(0).normal(size=(30, 2))
+        values[5, 0] = values[6, 1] = np.nan
+        given = Series.from_arrays([values], ["a", "b"])
+        found = clean(run, given, NONE).series
+        assert np.isfinite(found.values).all()
+        np.testing.assert_array_equal(found.values[given.observed], given.values[given.observed])
+
+    def test_same_seed_same_fillings(self, lstm):
+        given = with_gap(series(SPACE, [30]), 3, 4, 20)
+        first, again, other = (
+            clean(lstm, given, CleanConfig(Noise(0.0), seed=seed)).series.values for seed in (1, 1, 2)
+        )
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+    def test_a_series_that_is_all_gap_or_empty(self, lstm):
+        given = Series.from_arrays([np.full(6, np.nan), np.zeros(0), np.arange(5.0)], ["a"])
+        for config in (NONE, CleanConfig(), CleanConfig(Noise(0.3))):
+            found = clean(lstm, given, config)
+            assert found.series.observed.all()
+            assert found.series.lengths.tolist() == [6, 0, 5]
+            assert len(found.noise) == 3
+
+    def test_progress_is_told_in_steps(self, lstm):
+        told = []
+        clean(lstm, series(SPACE, [10, 20]), NONE, told.append)
+        assert told == [10, 30]
+
+
+class TestDenoise:
+    @pytest.mark.parametrize(("sigma", "share"), [(0.3, 1.0), (1.0, 1.0), (2.0, 0.2)])
+    def test_told_the_noise_the_error_is_below_identity(self, smooth, sigma, share):
+        truth = series(SMOOTH, [800])
+        given = noisy(truth, sigma, share)
+        found = clean(smooth, given, CleanConfig(Noise(sigma, share)))
+        assert found.noise == (Noise(sigma, share),)
+        assert error(found.series, truth) < 0.8 * error(given, truth)
+
+    @pytest.mark.parametrize(("sigma", "share"), [(0.5, 1.0), (2.0, 0.2)])
+    def test_not_told_it_finds_the_noise(self, smooth, sigma, share):
+        """Too large at first, since the past is as noisy; then from a cleaned past."""
+        truth = series(SMOOTH, [800])
+        given = noisy(truth, sigma, share)
+        found = clean(smooth, given, CleanConfig())
+        assert found.noise[0].sigma == pytest.approx(sigma, rel=0.35)
+        assert error(found.series, truth) < 0.8 * error(given, truth)
+
+    def test_each_series_has_noise_of_its_own(self, smooth):
+        truth = series(SMOOTH, [400, 400])
+        given = truth.with_values(np.concatenate([truth.values[:400], noisy(truth, 1.0).values[400:]]))
+        found = clean(smooth, given, CleanConfig())
+        assert found.noise[0] == Noise(0.0)
+        assert found.noise[1].sigma > 0.5
+        np.testing.assert_array_equal(found.series.values[:400], given.values[:400])
+
+    def test_gaps_are_filled_too(self, smooth):
+        truth = series(SMOOTH, [200])
+        given = with_gap(noisy(truth, 0.5), 50, 51, 120)
+        found = clean(smooth, given, CleanConfig(Noise(0.5)))
+        assert found.series.observed.all()
+        assert error(found.series, truth) < 0.8 * error(noisy(truth, 0.5), truth)
+
+    def test_a_model_with_latents(self):
+        truth = series(SMOOTH, [150])
+        given = noisy(truth, 0.8)
+        found = clean(run_of(filtering_tdlgm(SMOOTH)), given, CleanConfig(Noise(0.8)))
+        assert error(found.series, truth) < 0.8 * error(given, truth)
+
+    def test_long_series_are_taken_piece_by_piece(self, smooth, monkeypatch):
+        """Each with so much of its past that the result is the same."""
+        given = noisy(series(SMOOTH, [300]), 0.5)
+        whole = clean(smooth, given, CleanConfig(Noise(0.5))).series.values
+        monkeypatch.setattr(cleaning, "PIECE", 37)
+        np.testing.assert_allclose(clean(smooth, given, CleanConfig(Noise(0.5))).series.values, whole, atol=1e-3)

@@ -1,0 +1,107 @@
+"""The posterior of noisy values against numerical integration, and the noise found in series that were made."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate, stats
+
+from habitus.synthesis.series.noise import Expected, Noise, estimated
+
+WEIGHTS, MEANS, SCALES = np.array([0.2, 0.5, 0.3]), np.array([-2.0, 0.5, 3.0]), np.array([0.4, 1.0, 0.2])
+SPREAD = torch.tensor([2.0])
+
+
+def expected(steps: int = 1) -> Expected:
+    parts = (np.log(WEIGHTS), MEANS, SCALES)
+    return Expected(*(torch.from_numpy(each).expand(steps, 1, 3) for each in parts))
+
+
+def prior(v: float) -> float:
+    return float((WEIGHTS * stats.norm.pdf(v, MEANS, SCALES)).sum())
+
+
+def integrated(y: float, noise: Noise) -> tuple[float, float]:
+    """p(y) and E[v | y]: what was modified by integration over v, what was not is v itself."""
+
+    def joint(v: float, power: int) -> float:
+        return v**power * prior(v) * stats.norm.pdf(y, v, noise.sigma)
+
+    points = sorted({y, *MEANS.tolist()})
+    noisy = [integrate.quad(joint, -15, 15, args=(k,), points=points, limit=400)[0] for k in (0, 1)]
+    kept = (1 - noise.share) * prior(y)
+    evidence = kept + noise.share * noisy[0]
+    return evidence, (kept * y + noise.share * noisy[1]) / evidence
+
+
+@pytest.mark.parametrize("noise", [Noise(0.5), Noise(2.0, 0.3), Noise(0.1, 0.9), Noise(1.0, 0.05)], ids=str)
+def test_evidence_and_mean_are_the_integrals(noise):
+    y = np.array([-4.0, -2.0, -0.7, 0.5, 2.1, 3.05, 5.0])
+    given = torch.from_numpy(y)[:, None]
+    evidence = expected(len(y)).log_evidence(given, SPREAD, noise)[:, 0].numpy()
+    mean = expected(len(y)).posterior_mean(given, SPREAD, noise)[:, 0].numpy()
+    for at, found, centre in zip(y, evidence, mean, strict=True):
+        truth, truth_mean = integrated(at, noise)
+        assert found == pytest.approx(math.log(truth), abs=1e-4)
+        assert centre == pytest.approx(truth_mean, abs=1e-3)
+
+
+def test_single_values_draw_what_is_near_them_and_leave_what_is_on_them():
+    """Components without width: a value on one of them was not modified; one between goes where it is likelier."""
+    parts = Expected(torch.tensor([[[0.5, 0.5]]]).log(), torch.tensor([[[0.0, 1.0]]]), torch.zeros(1, 1, 2))
+    noise = Noise(0.1, 0.5)
+    for y, wanted in ((1.0, 1.0), (0.93, 1.0), (-0.05, 0.0), (0.5, 0.5)):
+        found = parts.posterior_mean(torch.tensor([[y]]), torch.tensor([1.0]), noise).item()
+        assert found == pytest.approx(wanted, abs=1e-3)
+
+
+def test_without_noise_a_value_stays():
+    y = torch.linspace(-3, 3, 7).double()[:, None]
+    found = expected(7).posterior_mean(y, SPREAD, Noise(1e-6, 0.5))
+    torch.testing.assert_close(found, y, rtol=0, atol=1e-5)
+
+
+def made(sigma: float, share: float, steps: int = 1500) -> tuple[Expected, torch.Tensor]:
+    """Values that are each expected to within 0.3, and what was seen of them."""
+    rng = np.random.default_rng(4)
+    centre = 2 * rng.normal(size=steps)
+    y = centre + 0.3 * rng.normal(size=steps) + sigma * rng.normal(size=steps) * (rng.random(steps) < share)
+    shape = (steps, 1, 1)
+    parts = (torch.zeros(shape), torch.from_numpy(centre).reshape(shape), torch.full(shape, 0.3))
+    return Expected(*(part.double() for part in parts)), torch.from_numpy(y)[:, None]
+
+
+@pytest.mark.parametrize(("sigma", "share"), [(1.0, 1.0), (3.0, 0.2), (1.5, 0.4), (2.0, 0.05)])
+def test_noise_is_found(sigma, share):
+    parts, y = made(sigma, share)
+    found = estimated(parts, y, torch.ones_like(y, dtype=torch.bool), SPREAD)
+    assert found.sigma == pytest.approx(sigma, rel=0.25)
+    assert found.share == pytest.approx(share, rel=0.5)
+
+
+def test_no_noise_is_found_where_there_is_none():
+    parts, y = made(0.0, 1.0)
+    assert estimated(parts, y, torch.ones_like(y, dtype=torch.bool), SPREAD) == Noise(0.0)
+
+
+def test_what_was_not_seen_says_nothing_of_noise():
+    parts, y = made(0.0, 1.0)
+    seen = torch.arange(len(y))[:, None] % 3 > 0
+    assert estimated(parts, torch.where(seen, y, 1e3), seen, SPREAD) == Noise(0.0)
+
+
+IMPOSSIBLE = [
+    {"sigma": -1.0},
+    {"sigma": float("nan")},
+    {"sigma": float("inf")},
+    {"sigma": 1.0, "share": 0.0},
+    {"sigma": 1.0, "share": 1.1},
+]
+
+
+@pytest.mark.parametrize("settings", IMPOSSIBLE, ids=str)
+def test_impossible_noise_is_refused(settings):
+    with pytest.raises(ValueError, match=r"noise must be|share of noisy values") as error:
+        Noise(**settings)
+    assert "\n" not in str(error.value)
