@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from habitus.synthesis.series.noise import Expected, Noise, estimated
+from habitus.synthesis.series.noise import Expected, Levels, Noise, estimated
 
 WEIGHTS, MEANS, SCALES = np.array([0.2, 0.5, 0.3]), np.array([-2.0, 0.5, 3.0]), np.array([0.4, 1.0, 0.2])
 SPREAD = torch.tensor([2.0])
@@ -18,33 +18,48 @@ def expected(steps: int = 1) -> Expected:
     return Expected(*(torch.from_numpy(each).expand(steps, 1, 3) for each in parts))
 
 
+def particles(y: float, noise: Noise, count: int = 40_000) -> tuple[np.ndarray, np.ndarray]:
+    """Draws given one value, and their moments."""
+    seen = torch.full((count, 1), y).double()
+    drawn = expected(count).posterior(
+        seen, torch.ones_like(seen, dtype=torch.bool), SPREAD, Levels.of([noise]), torch.Generator().manual_seed(0)
+    )
+    return drawn.values[:, 0].numpy(), drawn.moments[0].numpy()
+
+
 def prior(v: float) -> float:
     return float((WEIGHTS * stats.norm.pdf(v, MEANS, SCALES)).sum())
 
 
-def integrated(y: float, noise: Noise) -> tuple[float, float]:
-    """p(y) and E[v | y]: what was modified by integration over v, what was not is v itself."""
+def integrated(y: float, noise: Noise) -> tuple[float, float, float, float]:
+    """p(y), E[v | y], P(modified | y) and E[(y - v)^2 | y]: by integration over v; what was not modified is v."""
 
     def joint(v: float, power: int) -> float:
         return v**power * prior(v) * stats.norm.pdf(y, v, noise.sigma)
 
     points = sorted({y, *MEANS.tolist()})
-    noisy = [integrate.quad(joint, -15, 15, args=(k,), points=points, limit=400)[0] for k in (0, 1)]
+    noisy = [integrate.quad(joint, -15, 15, args=(k,), points=points, limit=400)[0] for k in (0, 1, 2)]
     kept = (1 - noise.share) * prior(y)
     evidence = kept + noise.share * noisy[0]
-    return evidence, (kept * y + noise.share * noisy[1]) / evidence
+    squares = y**2 * noisy[0] - 2 * y * noisy[1] + noisy[2]
+    return (
+        evidence,
+        (kept * y + noise.share * noisy[1]) / evidence,
+        *(noise.share * each / evidence for each in (noisy[0], squares)),
+    )
 
 
 @pytest.mark.parametrize("noise", [Noise(0.5), Noise(2.0, 0.3), Noise(0.1, 0.9), Noise(1.0, 0.05)], ids=str)
-def test_evidence_and_mean_are_the_integrals(noise):
+def test_evidence_draws_and_moments_are_the_integrals(noise):
     y = np.array([-4.0, -2.0, -0.7, 0.5, 2.1, 3.05, 5.0])
     given = torch.from_numpy(y)[:, None]
-    evidence = expected(len(y)).log_evidence(given, SPREAD, noise)[:, 0].numpy()
-    mean = expected(len(y)).posterior_mean(given, SPREAD, noise)[:, 0].numpy()
-    for at, found, centre in zip(y, evidence, mean, strict=True):
-        truth, truth_mean = integrated(at, noise)
+    evidence = expected(len(y)).log_evidence(given, SPREAD, Levels.of([noise]))[:, 0].numpy()
+    for at, found in zip(y, evidence, strict=True):
+        truth, mean, modified, squares = integrated(at, noise)
+        drawn, moments = particles(at, noise)
         assert found == pytest.approx(math.log(truth), abs=1e-4)
-        assert centre == pytest.approx(truth_mean, abs=1e-3)
+        assert drawn.mean() == pytest.approx(mean, abs=5 * drawn.std() / math.sqrt(len(drawn)) + 1e-3)
+        np.testing.assert_allclose(moments, [1, modified, squares], atol=1e-3)
 
 
 def test_single_values_draw_what_is_near_them_and_leave_what_is_on_them():
@@ -52,14 +67,26 @@ def test_single_values_draw_what_is_near_them_and_leave_what_is_on_them():
     parts = Expected(torch.tensor([[[0.5, 0.5]]]).log(), torch.tensor([[[0.0, 1.0]]]), torch.zeros(1, 1, 2))
     noise = Noise(0.1, 0.5)
     for y, wanted in ((1.0, 1.0), (0.93, 1.0), (-0.05, 0.0), (0.5, 0.5)):
-        found = parts.posterior_mean(torch.tensor([[y]]), torch.tensor([1.0]), noise).item()
-        assert found == pytest.approx(wanted, abs=1e-3)
+        many = Expected(*(each.expand(4000, 1, 2) for each in (parts.log_weights, parts.mean, parts.scale)))
+        seen, known = torch.full((4000, 1), y), torch.ones(4000, 1, dtype=torch.bool)
+        levels, generator = Levels.of([noise]), torch.Generator().manual_seed(0)
+        found = many.posterior(seen, known, torch.tensor([1.0]), levels, generator).values
+        assert found.mean().item() == pytest.approx(wanted, abs=0.03)
 
 
 def test_without_noise_a_value_stays():
-    y = torch.linspace(-3, 3, 7).double()[:, None]
-    found = expected(7).posterior_mean(y, SPREAD, Noise(1e-6, 0.5))
-    torch.testing.assert_close(found, y, rtol=0, atol=1e-5)
+    for y in (-3.0, 0.0, 2.0):
+        np.testing.assert_allclose(particles(y, Noise(1e-6, 0.5), 100)[0], y, atol=1e-5)
+
+
+def test_what_was_not_seen_is_drawn_from_what_is_expected():
+    seen, known = torch.full((40_000, 1), 99.0).double(), torch.zeros(40_000, 1, dtype=torch.bool)
+    found = expected(40_000).posterior(
+        seen, known, SPREAD, Levels.of([Noise(1.0)]), torch.Generator().manual_seed(0)
+    )
+    assert found.values.mean().item() == pytest.approx(float(WEIGHTS @ MEANS), abs=0.05)
+    assert not found.log_evidence.any()
+    assert not found.moments.any()
 
 
 def made(sigma: float, share: float, steps: int = 1500) -> tuple[Expected, torch.Tensor]:

@@ -25,6 +25,7 @@ from habitus.synthesis.series.particles import smoothed
 
 PIECE = 512  # steps whose expectations are held at once
 MOST_TO_ESTIMATE, SHARPENED, ROUNDS = 4096, 512, 4  # steps for a first guess of the noise, and for EM
+TOGETHER = 4096  # particles of all series that go side by side
 LOOK = 16  # steps after a gap that say which of its fillings are likely
 
 
@@ -33,18 +34,30 @@ class CleanConfig:
     """What is put right.
 
     Attributes:
-        noise: The noise in the series; None to estimate it from each series, sigma 0 for none.
+        noise: The noise in all series, or in each; None to estimate it from each series, sigma 0 for none.
         particles: Pasts, or fillings of a gap, that are weighed against each other.
         seed: Same seed, same result.
     """
 
-    noise: Noise | None = None
+    noise: Noise | tuple[Noise, ...] | None = None
     particles: int = 64
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.particles < 1:
             raise ValueError(f"particles must be at least 1, got {self.particles}")
+
+    def noises(self, series: int) -> list[Noise | None]:
+        """The noise of each of so many series.
+
+        Raises:
+            ValueError: if there are not as many.
+        """
+        if not isinstance(self.noise, tuple):
+            return [self.noise] * series
+        if len(self.noise) != series:
+            raise ValueError(f"expected a noise for each of {series} series, got {len(self.noise)}")
+        return list(self.noise)
 
 
 @dataclass(frozen=True)
@@ -72,27 +85,39 @@ def clean(run: Run, series: Series, config: CleanConfig, progress: Progress = no
         progress: Told how many steps are done.
 
     Raises:
-        ValueError: for a model that reads no past or tells no densities, or other variables.
+        ValueError: for a model that reads no past or tells no densities, other variables, or noises that are not as
+            many as the series.
     """
     model, generator = autoregressive(run.model), Generator().manual_seed(config.seed)
     check_variables(model.axes, series.axes)
-    out, noises, done = list[NDArray[np.float64]](), list[Noise](), 0
+    arrays, given, done = series.arrays(), config.noises(len(series)), 0
+    out, noises = list(arrays), [Noise(0.0)] * len(arrays)
     with torch.inference_mode():
-        for array in series.arrays():
-            cleaned, noise = _put_right(model, _windows(array), config, generator)
-            out.append(_merged(array, cleaned, noise))
-            noises.append(noise)
-            done += len(array)
+        for part in _side_by_side(series.lengths, max(1, TOGETHER // config.particles)):
+            x = _windows([arrays[at] for at in part])
+            cleaned, found = _put_right(model, x, [given[at] for at in part], config.particles, generator)
+            for at, values, noise in zip(part, cleaned, found, strict=True):
+                out[at], noises[at] = _merged(arrays[at], values, noise), noise
+            done += x.clock.numel()
             progress(done)
     values = np.concatenate([np.zeros((0, len(series.axes.variables))), *out])
     return Cleaned(series.with_values(values), tuple(noises), int((~series.observed).sum()))
 
 
-def _windows(array: NDArray[np.float64]) -> Windows:
-    """One whole series as a window [1, T, V]."""
-    values = torch.from_numpy(array.astype(np.float32))[None]
+def _side_by_side(lengths: NDArray[np.int64], most: int) -> Iterator[list[int]]:
+    """Numbers of series that are equally long, at most so many at a time."""
+    for length in np.unique(lengths):
+        same = np.flatnonzero(lengths == length)
+        for first in range(0, len(same), most):
+            yield same[first : first + most].tolist()
+
+
+def _windows(arrays: list[NDArray[np.float64]]) -> Windows:
+    """Whole series, equally long, as windows [N, T, V]."""
+    values = torch.from_numpy(np.stack(arrays).astype(np.float32))
     observed = ~values.isnan()
-    return Windows(torch.where(observed, values, 0.0), observed, torch.arange(len(array)).float()[None])
+    clock = torch.arange(values.shape[1]).float().expand(len(values), -1)
+    return Windows(torch.where(observed, values, 0.0), observed, clock)
 
 
 def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArray[np.float64]:
@@ -102,27 +127,46 @@ def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArra
 
 
 def _put_right(
-    model: AutoregressiveModel, x: Windows, config: CleanConfig, generator: Generator
-) -> tuple[Tensor, Noise]:
-    """A whole series [T, V] without gaps and noise, and the noise that was given or found."""
-    y, observed = x.values[0], x.observed[0]
-    noise = config.noise if observed.any() else Noise(0.0)
-    if noise is None:
-        noise = _found(model, x, config.particles, generator)
-    if noise.sigma == 0:
-        return _fill(model, x, config.particles, generator)[0], noise
-    return smoothed(model, y, observed, noise, config.particles, generator).mean, noise
+    model: AutoregressiveModel, x: Windows, given: list[Noise | None], particles: int, generator: Generator
+) -> tuple[list[Tensor], list[Noise]]:
+    """Whole series [T, V] without gaps and noise, and the noise of each, that was given or found."""
+    noises = _found(model, x, given, particles, generator)
+    done = dict[int, Tensor]()
+    if noisy := [at for at, noise in enumerate(noises) if noise.sigma]:
+        of_noisy = [noises[at] for at in noisy]
+        smooth, _ = smoothed(model, x.values[noisy], x.observed[noisy], of_noisy, particles, generator)
+        done |= dict(zip(noisy, smooth, strict=True))
+    for at in set(range(len(noises))) - done.keys():
+        done[at] = _fill(model, _one(x, at), particles, generator)[0]
+    return [done[at] for at in range(len(noises))], noises
 
 
-def _found(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Noise:
-    """The noise of a series: a first guess, sharpened by EM where there is any."""
+def _one(x: Windows, at: int) -> Windows:
+    return Windows(*(each[at : at + 1] for each in x))
+
+
+def _found(
+    model: AutoregressiveModel, x: Windows, given: list[Noise | None], particles: int, generator: Generator
+) -> list[Noise]:
+    """The noise of each series: what was given, or else a first guess, sharpened by EM where there is any."""
+    noises = [_guessed(model, _one(x, at), particles, generator) if noise is None else noise
+              for at, noise in enumerate(given)]  # fmt: skip
+    sharpened = [at for at, noise in enumerate(given) if noise is None and noises[at].sigma]
+    for _ in range(ROUNDS if sharpened else 0):
+        y, observed = x.values[sharpened, :SHARPENED], x.observed[sharpened, :SHARPENED]
+        _, found = smoothed(model, y, observed, [noises[at] for at in sharpened], particles, generator)
+        for at, noise in zip(sharpened, found, strict=True):
+            noises[at] = noise
+    return noises
+
+
+def _guessed(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Noise:
+    """The noise under which one series is most probable, if its past is taken as it was seen."""
+    if not x.observed.any():
+        return Noise(0.0)
     x = Windows(*(each[:, :MOST_TO_ESTIMATE] for each in x))
     filled = Windows(_fill(model, x, particles, generator), x.observed, x.clock)
-    noise = _estimated(list(_expected(model, filled, generator)), x.values[0], x.observed[0], model.p_v.scale)
-    for _ in range(ROUNDS if noise.sigma else 0):
-        y, observed = x.values[0, :SHARPENED], x.observed[0, :SHARPENED]
-        noise = smoothed(model, y, observed, noise, particles, generator).noise
-    return noise
+    return _estimated(list(_expected(model, filled, generator)), x.values[0], x.observed[0], model.p_v.scale)
 
 
 def _estimated(pieces: list[tuple[slice, Expected]], y: Tensor, observed: Tensor, spread: Tensor) -> Noise:

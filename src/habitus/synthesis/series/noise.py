@@ -10,6 +10,7 @@ all in closed form. Letters: T steps, V variables, K components.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +46,29 @@ class Noise:
             raise ValueError(f"the share of noisy values must be above 0 and at most 1, got {self.share}")
 
 
+class Levels(NamedTuple):
+    """Noises as they are computed with, broadcast over [..., V, K].
+
+    Attributes:
+        variance: sigma^2.
+        share: P.
+    """
+
+    variance: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, noises: Sequence[Noise], times: int = 1) -> Levels:
+        """Those of several series, each as often as it has particles, [N times, 1, 1]."""
+        both = torch.tensor([[noise.sigma**2, noise.share] for noise in noises]).reshape(-1, 2)
+        return cls(*both.repeat_interleave(times, 0)[..., None, None].unbind(1))
+
+    @property
+    def log_shares(self) -> tuple[Tensor, Tensor]:
+        """Of values that were not modified, and of those that were."""
+        return torch.log1p(-self.share), self.share.log()
+
+
 class Posterior(NamedTuple):
     """A step as K particles see it.
 
@@ -73,57 +97,54 @@ class Expected:
     mean: Tensor
     scale: Tensor
 
-    def log_evidence(self, y: Tensor, spread: Tensor, noise: Noise) -> Tensor:
+    def log_evidence(self, y: Tensor, spread: Tensor, levels: Levels) -> Tensor:
         """Log p(y), [T, V]."""
-        clean, noisy = self._hypotheses(y, spread, noise)
+        clean, noisy = self._hypotheses(y, spread, levels)
         return torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
 
-    def posterior_mean(self, y: Tensor, spread: Tensor, noise: Noise) -> Tensor:
-        """E[v | y], [T, V]: y itself where it was not modified, or else between y and what was expected."""
-        clean, noisy = self._hypotheses(y, spread, noise)
-        total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))[..., None]
-        kept = (clean - total).exp().sum(-1) * y
-        return kept + ((noisy - total).exp() * self._between(y, noise)[0]).sum(-1)
-
     def posterior(
-        self, y: Tensor, observed: Tensor, spread: Tensor, noise: Noise, generator: Generator
+        self, y: Tensor, observed: Tensor, spread: Tensor, levels: Levels, generator: Generator
     ) -> Posterior:
-        """Values drawn given what was seen of a step y [V], by particles whose expectations these are [K, V, C]."""
-        seen = y.expand(self.mean.shape[:-1])
-        clean, noisy = self._hypotheses(seen, spread, noise)
+        """Values drawn given what was seen of a step y [K, V], by particles whose expectations these are."""
+        clean, noisy = self._hypotheses(y, spread, levels)
         total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
-        between, variance = self._between(seen, noise)
-        at = drawn_index(torch.where(observed[:, None], torch.cat([clean, noisy], -1), self._unseen()), generator)
+        between, variance = self._between(y, levels)
+        at = drawn_index(torch.where(observed[..., None], torch.cat([clean, noisy], -1), self._unseen()), generator)
         component = (at % self.mean.shape[-1])[..., None]
         own = self.mean.gather(-1, component), self.scale.gather(-1, component)
         noised = between.gather(-1, component), variance.gather(-1, component).sqrt()
-        centre, width = (torch.where(observed[:, None], a, b).squeeze(-1) for a, b in zip(noised, own, strict=True))
-        drawn = centre + width * torch.randn(seen.shape, generator=generator)
-        values = torch.where(observed & (at < self.mean.shape[-1]), seen, drawn)
-        share = (noisy - total[..., None]).exp()
-        squares = share * ((seen[..., None] - between).square() + variance)
-        moments = [torch.ones_like(total), share.sum(-1), squares.sum(-1)]
-        summed = [torch.where(observed, each, 0.0).sum(-1) for each in moments]
-        return Posterior(values, torch.where(observed, total, 0.0).sum(-1), torch.stack(summed, -1))
+        both = zip(noised, own, strict=True)
+        centre, width = (torch.where(observed[..., None], a, b).squeeze(-1) for a, b in both)
+        drawn = centre + width * torch.randn(y.shape, generator=generator)
+        values = torch.where(observed & (at < self.mean.shape[-1]), y, drawn)
+        evidence = torch.where(observed, total, 0.0).sum(-1)
+        return Posterior(values, evidence, self._moments(y, observed, noisy - total[..., None], between, variance))
+
+    def _moments(self, y: Tensor, observed: Tensor, log_share: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        """Values seen, modified, and by how much squared, summed over variables: [K, 3]."""
+        share = log_share.exp()
+        squares = share * ((y[..., None] - mean).square() + variance)
+        each = [torch.ones_like(y), share.sum(-1), squares.sum(-1)]
+        return torch.stack([torch.where(observed, x, 0.0).sum(-1) for x in each], -1)
 
     def _unseen(self) -> Tensor:
         """Log-weights of the components where nothing was seen, as hypotheses with noise: [..., 2C]."""
         return torch.cat([torch.full_like(self.log_weights, -math.inf), self.log_weights], -1)
 
-    def _between(self, y: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _between(self, y: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
         """Mean and variance of v given y and each component, where y was modified."""
-        own, variance = self.scale.square(), noise.sigma**2
+        own, variance = self.scale.square(), levels.variance
         both = (own + variance).clamp_min(1e-30)
         return (self.mean * variance + y[..., None] * own) / both, own * variance / both
 
-    def _hypotheses(self, y: Tensor, spread: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _hypotheses(self, y: Tensor, spread: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
         """Log of weight times density of y under each component, without and with noise: [T, V, K] each."""
-        same = (SAME * spread)[..., None]
-        clean = self._log_joint(y, same) + _log(1 - noise.share)
-        return clean, self._log_joint(y, (same.square() + noise.sigma**2).sqrt()) + _log(noise.share)
+        same = (SAME * spread)[..., None].square()
+        clean, noisy = levels.log_shares
+        return self._log_joint(y, same) + clean, self._log_joint(y, same + levels.variance) + noisy
 
     def _log_joint(self, y: Tensor, extra: Tensor) -> Tensor:
-        variance = self.scale.square() + extra.square()
+        variance = self.scale.square() + extra
         squared = (y[..., None] - self.mean).square() / variance
         return self.log_weights - 0.5 * (squared + variance.log() + math.log(2 * math.pi))
 
@@ -139,7 +160,7 @@ def estimated(expected: Expected, y: Tensor, observed: Tensor, spread: Tensor) -
     """
 
     def score(noise: Noise) -> float:
-        return float(torch.where(observed, expected.log_evidence(y, spread, noise), 0.0).sum())
+        return float(torch.where(observed, expected.log_evidence(y, spread, Levels.of([noise])), 0.0).sum())
 
     typical = float(spread.mean())
     rough = max((Noise(typical * sigma, share) for sigma in SPREADS for share in SHARES), key=score)
@@ -147,7 +168,3 @@ def estimated(expected: Expected, y: Tensor, observed: Tensor, spread: Tensor) -
     none = Noise(0.0)
     least = max(LEAST_GAIN, LEAST_GAIN_EACH * float(observed.sum()))
     return best if score(best) > score(none) + least else none
-
-
-def _log(share: float) -> float:
-    return math.log(share) if share > 0 else -math.inf

@@ -1,21 +1,22 @@
-"""What a noisy series was, given all of it: a particle filter with fixed-lag smoothing (Kitagawa 1996).
+"""What noisy series were, given all of them: a particle filter with fixed-lag smoothing (Kitagawa 1996).
 
 Each particle is a past that may have been, with the model's state after it. At every step its value is drawn from
 its own posterior given what was seen, which is in closed form (the best proposal there is), and the particle is
-weighed by how probable what was seen is under it. What comes later so decides between pasts.
+weighed by how probable what was seen is under it. What comes later so decides between pasts. Series go side by
+side.
 
-Letters: T steps, V variables, K particles, C components.
+Letters: N series, T steps, V variables, K particles of a series, C components.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
 
 from habitus.models.base import AutoregressiveModel, State
-from habitus.synthesis.series.noise import Expected, Noise
+from habitus.synthesis.series.noise import Expected, Levels, Noise
 
 LAG = 16  # later steps that decide between pasts
 LATENTS = 4  # draws of the latents that a particle's expectation is made of
@@ -23,71 +24,98 @@ FEWEST = 0.5  # share of effective particles below which they are drawn anew
 LEAST_SHARE = 0.01
 
 
-@dataclass(frozen=True)
-class Smoothed:
-    """A noisy series with its noise removed.
-
-    Attributes:
-        mean: E[v | y], [T, V].
-        noise: The noise that the posterior makes most probable: a step of EM from the noise that was given.
-    """
-
-    mean: Tensor
-    noise: Noise
-
-
 def smoothed(
-    model: AutoregressiveModel, y: Tensor, observed: Tensor, noise: Noise, particles: int, generator: Generator
-) -> Smoothed:
-    """Go through a series once.
+    model: AutoregressiveModel,
+    y: Tensor,
+    observed: Tensor,
+    noises: Sequence[Noise],
+    particles: int,
+    generator: Generator,
+) -> tuple[Tensor, list[Noise]]:
+    """Go through series once.
 
     Args:
         model: Says what to expect; its likelihood has to have Gaussian components.
-        y: What was seen, [T, V].
-        observed: Bool [T, V]; what was not is drawn from what is expected.
-        noise: What was added.
+        y: What was seen, [N, T, V].
+        observed: Bool [N, T, V]; what was not is drawn from what is expected.
+        noises: What was added to each.
         particles: K.
         generator: Supplies all randomness.
+
+    Returns:
+        E[v | y], [N, T, V], and the noise that the posterior makes most probable: a step of EM.
     """
-    state, log_weights = model.begin(particles), torch.zeros(particles)
-    everything = torch.ones(particles, y.shape[1], dtype=torch.bool)
-    pasts, means, moments = list[Tensor](), list[Tensor](), torch.zeros(3)
-    for seen, known in zip(y, observed, strict=True):
-        found = _expected(model, state, generator).posterior(seen, known, model.p_v.scale, noise, generator)
-        log_weights = log_weights + found.log_evidence
-        weights = log_weights.softmax(0)
-        moments = moments + (weights[:, None] * found.moments).sum(0)
-        state = model.observe(state, found.values, everything, generator)
-        pasts.append(found.values)
-        if len(pasts) > LAG:
-            means.append(weights @ pasts.pop(0))
-        if 1 / weights.square().sum() < FEWEST * particles:
-            chosen = _systematic(weights, generator)
-            state, pasts = _taken(state, chosen), [past[chosen] for past in pasts]
-            log_weights = torch.zeros(particles)
-    means += [log_weights.softmax(0) @ past for past in pasts]
-    return Smoothed(torch.stack(means) if means else y, _most_probable(moments, noise))
+    cloud, levels = _Cloud(model, len(y), particles), Levels.of(noises, particles)
+    for t in range(y.shape[1]):
+        cloud.step(y[:, t], observed[:, t], levels, generator)
+    moments = zip(cloud.moments.tolist(), noises, strict=True)
+    return cloud.mean(y.shape[2]), [_most_probable(found, noise) for found, noise in moments]
+
+
+class _Cloud:
+    """Particles of N series on their way."""
+
+    def __init__(self, model: AutoregressiveModel, series: int, particles: int) -> None:
+        self.model, self.shape = model, (series, particles)
+        self.state, self.log_weights = model.begin(series * particles), torch.zeros(series, particles)
+        self.pasts, self.means, self.moments = list[Tensor](), list[Tensor](), torch.zeros(series, 3)
+
+    def step(self, y: Tensor, observed: Tensor, levels: Levels, generator: Generator) -> None:
+        """Take a step [N, V] in."""
+        y, observed = (each.repeat_interleave(self.shape[1], 0) for each in (y, observed))
+        expected = _expected(self.model, self.state, generator)
+        found = expected.posterior(y, observed, self.model.p_v.scale, levels, generator)
+        self.log_weights = self.log_weights + found.log_evidence.view(self.shape)
+        weights = self.log_weights.softmax(-1)
+        self.moments = self.moments + (weights[..., None] * found.moments.view(*self.shape, -1)).sum(1)
+        self.state = self.model.observe(self.state, found.values, torch.ones_like(observed), generator)
+        self.pasts.append(found.values.view(*self.shape, -1))
+        if len(self.pasts) > LAG:
+            self.means.append(_mean(weights, self.pasts.pop(0)))
+        few = 1 / weights.square().sum(-1) < FEWEST * self.shape[1]
+        if few.any():
+            self._draw_anew(weights, few, generator)
+
+    def _draw_anew(self, weights: Tensor, few: Tensor, generator: Generator) -> None:
+        """Particles of the series whose weight lies on few of them, each about as often as its weight says."""
+        chosen = torch.where(few[:, None], _systematic(weights, generator), torch.arange(self.shape[1]))
+        of_all = (chosen + torch.arange(self.shape[0])[:, None] * self.shape[1]).flatten()
+        self.state = _taken(self.state, of_all)
+        self.pasts = [past.flatten(0, 1)[of_all].view(past.shape) for past in self.pasts]
+        self.log_weights = torch.where(few[:, None], 0.0, self.log_weights)
+
+    def mean(self, variables: int) -> Tensor:
+        """E[v | y] of all steps, [N, T, V]."""
+        rest = [_mean(self.log_weights.softmax(-1), past) for past in self.pasts]
+        found = [*self.means, *rest]
+        return torch.stack(found, 1) if found else torch.zeros(self.shape[0], 0, variables)
+
+
+def _mean(weights: Tensor, values: Tensor) -> Tensor:
+    """[N, V] from weights [N, K] and values [N, K, V]."""
+    return (weights[..., None] * values).sum(1)
 
 
 def _expected(model: AutoregressiveModel, state: State, generator: Generator) -> Expected:
-    """What each particle expects, [K, V, C], pooled over some draws of its latents."""
+    """What each particle expects, [N K, V, C], pooled over some draws of its latents."""
     draws = min(LATENTS, model.latent_draws)
     return Expected(*model.p_v.pooled([model.predict(state, generator) for _ in range(draws)]))
 
 
 def _systematic(weights: Tensor, generator: Generator) -> Tensor:
-    """As many indices as there are weights, each about as often as its weight says, with one random number."""
-    places = (torch.arange(len(weights)) + torch.rand(1, generator=generator)) / len(weights)
-    return torch.searchsorted(weights.cumsum(0), places).clamp_max(len(weights) - 1)
+    """As many indices as there are weights [N, K], with one random number for each series."""
+    series, count = weights.shape
+    places = (torch.arange(count) + torch.rand(series, 1, generator=generator)) / count
+    return torch.searchsorted(weights.cumsum(-1), places).clamp_max(count - 1)
 
 
 def _taken(state: State, chosen: Tensor) -> State:
     return tuple(each[chosen] for each in state)
 
 
-def _most_probable(moments: Tensor, noise: Noise) -> Noise:
+def _most_probable(moments: Sequence[float], noise: Noise) -> Noise:
     """From counts of values, of modified ones, and of their squared modifications."""
-    count, modified, squares = moments.tolist()
+    count, modified, squares = moments
     if not modified:
         return noise
     return Noise((squares / modified) ** 0.5, min(1.0, max(LEAST_SHARE, modified / count)))
