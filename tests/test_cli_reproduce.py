@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import numpy as np
 import pytest
 
 from conftest import random_profiles
@@ -100,7 +101,7 @@ def test_the_list(call):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("paintings", "--all"), "unknown paper 'paintings'; there is time-pictures"),
+        (("paintings", "--all"), "unknown paper 'paintings'; there is time-pictures, tdlgm"),
         (("time-pictures", "--table", "9.9"), "there is no table 9.9; --table takes 5.1, 5.2, 6.1, 6.2, A.1"),
         (("time-pictures", "--figure", "6.28"), "there is no figure 6.28; --figure takes 5.1, "),
         (("time-pictures",), "give --table or --figure with a number, or --all"),
@@ -108,6 +109,13 @@ def test_the_list(call):
         (("time-pictures", "--all", "--data", "a", "b", "c"), "--data takes two folders"),
         (("time-pictures", "--all", "--data", "a", "b"), "give --out"),
         (("time-pictures", "--all", "--data", "a", "--out", "out"), "--data takes two folders"),
+        (("time-pictures", "--all", "--seeds", "2"), "time-pictures has no --seeds; it has --profiles, --epochs"),
+        (("tdlgm", "--all", "--betas", "1"), "tdlgm has no --betas; it has --epochs, --seed, --seeds, --column"),
+        (("tdlgm", "--table", "9"), "there is no table 9; --table takes 1, 2, 3"),
+        (("tdlgm", "--all"), "--data takes one file, CSV or Parquet, of a series; got none"),
+        (("tdlgm", "--all", "--data", "a", "b"), "--data takes one file, CSV or Parquet, of a series; got a b"),
+        (("tdlgm", "--all", "--data", "a"), "give --out"),
+        (("tdlgm", "--all", "--data", "a", "--out", "out"), "no such file: a"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(call, tmp_path, args, said):
@@ -168,3 +176,62 @@ def test_ctrl_c_says_how_to_go_on(call, data, monkeypatch):
     code, _, err = call("time-pictures", "--figure", "6.3", *sets(data), "--out", "out")
     assert code == 130
     assert err == "habitus: stopped; the same command goes on where it was\n"
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    """A file of a series that stays where it is for a while."""
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.choice([0, 250, 500, 1000], 110), rng.integers(1, 9, 110))
+    path = tmp_path_factory.mktemp("series") / "jobs.csv"
+    path.write_text("gpu_milli,load\n" + "".join(f"{value},{value / 500}\n" for value in values))
+    return path
+
+
+@pytest.mark.usefixtures("_few_steps")
+def test_a_table_and_a_figure_of_a_series(call, jobs, tmp_path):
+    asked = ("tdlgm", "--figure", "8", "--figure", "9", "--data", str(jobs), "--out", "out", "--epochs", "1")
+    code, out, err = call(*asked, "--seeds", "1")
+    assert (code, err) == (0, "")
+    names = {f"figure-{number}.{kind}" for number in (8, 9) for kind in ("png", "csv")}
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == {
+        *names, "index.html", "habitus.json",
+    }  # fmt: skip
+    assert all(f"out/{name}" in out for name in names)
+    assert "not to be published" not in out
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert f"--data {jobs} --out out --epochs 1 --seeds 1" in page
+    assert {path.name for path in (tmp_path / "out" / "runs").iterdir()} == {"noisy-dlgm-0", "noisy-lstm-0"}
+    code, _, err = call(*asked, "--column", "load")
+    assert code == 2
+    assert "out was begun with column=gpu_milli, got load" in err
+    code, _, err = call("time-pictures", "--all", "--data", "a", "b", "--out", "out")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--column", "cpu"), "no column 'cpu'; columns of numbers are: gpu_milli, load"),
+        (("--seeds", "0"), "--seeds"),
+    ],
+)
+def test_a_series_that_cannot_be_is_one_line(call, jobs, tmp_path, options, said):
+    code, out, err = call("tdlgm", "--all", "--data", str(jobs), "--out", "out", *options)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def _few_steps(monkeypatch):
+    monkeypatch.setattr("habitus.training.windows.FEWEST_BATCHES", 2)
+
+
+def test_help_names_each_papers_defaults(call):
+    code, out, _ = call("--help")
+    assert code == 0
+    told = " ".join(out.replace("│", " ").split())
+    assert "How (tdlgm)" in told
+    assert "gpu_milli" in told
+    assert "10 for time-pictures, 20 for tdlgm" in told

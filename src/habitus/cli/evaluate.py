@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,21 +24,31 @@ from habitus.report import write_report
 from habitus.report.wording import Row, rival_name, rows_of, times
 
 app = command_app()
-MADE, JUDGED, WRITTEN = "What is judged", "Against what", "What is written"
+JUDGED, WRITTEN = "Against what", "What is written"
+SERIES = "Series (a file instead of a folder)"
+MOST = 4000
 
 Generated = Annotated[
-    Path, typer.Argument(help="Folder of the generated or completed profiles.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Folder of generated or completed profiles, or file of generated, cleaned or forecast series.",
+        show_default=False,
+    ),
 ]
 Against = Annotated[
     Path,
     typer.Option(
-        help="Real profiles, best ones that no model has seen.", rich_help_panel=JUDGED, show_default=False
+        help="Real profiles or series, best ones that no model has seen; of cleaned series the clean ones, of "
+        "forecast ones those that go on.",
+        rich_help_panel=JUDGED,
+        show_default=False,
     ),
 ]
 Train = Annotated[
     Path | None,
     typer.Option(
-        help="Real profiles for the floor and the rivals; without it the reference is split for the floor.",
+        help="Real profiles or series for the floor and the rivals; without it the reference is split for the "
+        "floor.",
         rich_help_panel=JUDGED,
     ),
 ]
@@ -51,9 +62,12 @@ Region = Annotated[
     ),
 ]
 Most = Annotated[
-    int,
+    int | None,
     typer.Option(
-        min=1, help="The most completed profiles that rivals fill too, drawn at random.", rich_help_panel=JUDGED
+        min=1,
+        help="The most completed profiles that rivals fill too, drawn at random.",
+        rich_help_panel=JUDGED,
+        show_default=str(MOST),
     ),
 ]
 Json = Annotated[Path | None, typer.Option("--json", help="Write the figures here.", rich_help_panel=WRITTEN)]
@@ -69,6 +83,40 @@ RunFolder = Annotated[
 ]
 
 
+def _of_series(help: str, shown: str | bool = False, **rest: Any) -> Any:
+    """An option that profiles have not; None where it is not given."""
+    return typer.Option(help=help, rich_help_panel=SERIES, show_default=shown, **rest)
+
+
+Noisy = Annotated[Path | None, _of_series("What a cleaned or filled series was made from.")]
+TrainShare = Annotated[
+    float | None,
+    _of_series(
+        "First share of each series of --against that rivals, and the floor, are made from; the rest is judged "
+        "against (forecasts: all of it, from their origins on)."
+    ),
+]
+Buckets = Annotated[int | None, _of_series("Intervals of values whose transitions are compared.", "50", min=1)]
+Steps = Annotated[
+    str | None,
+    _of_series("Steps of the transitions, or steps ahead, separated by commas.", "1; of forecasts 1,6,24"),
+]
+TwoSample = Annotated[
+    bool,
+    typer.Option(
+        "--two-sample",
+        help="Train networks to tell generated from real too, as TimeGAN's paper does; takes a minute or two.",
+        rich_help_panel=SERIES,
+    ),
+]
+Column = Annotated[
+    list[str] | None, _of_series("A variable; repeatable. This and the next three only for files from elsewhere.")
+]
+Scale = Annotated[float | None, _of_series("What values are multiplied by.", "1")]
+Time = Annotated[str | None, _of_series("Column of times.", "the order of the rows")]
+SeriesId = Annotated[str | None, _of_series("Column that says which series a row is of.", "one series")]
+
+
 @app.command(
     epilog="Example: habitus evaluate demo/generated --against demo/test --train demo/train "
     "--json demo/metrics.json --html demo/report.html"
@@ -81,15 +129,68 @@ def _evaluate(
     html: Html = None,
     run: RunFolder = None,
     region: Region = None,
-    most: Most = 4000,
+    most: Most = None,
     seed: Seed = 0,
+    noisy: Noisy = None,
+    train_share: TrainShare = None,
+    buckets: Buckets = None,
+    steps: Steps = None,
+    two_sample: TwoSample = False,
+    column: Column = None,
+    scale: Scale = None,
+    time: Time = None,
+    series_id: SeriesId = None,
 ) -> None:
     """Measure how far a generated population is from a real one.
 
-    Every figure is lower-is-better and stands beside its floor, what another real sample scores, and beside what a
-    method without learning scores. Of completed profiles, the filled cells are measured against what was there,
-    beside rivals that fill the same ones.
+    Every figure of profiles is lower-is-better and stands beside its floor, what another real sample scores, and
+    beside what a method without learning scores. Of completed profiles, the filled cells are measured against what
+    was there, beside rivals that fill the same ones. A file of series says itself whether it was generated, cleaned
+    or forecast, and is judged accordingly.
     """
+    columns = {"column": column, "scale": scale, "time": time, "series_id": series_id}
+    of_series = {"noisy": noisy, "train_share": train_share, "buckets": buckets, "steps": steps}
+    common = {"against": against, "train": train, "json": json, "html": html, "seed": seed}
+    if generated.is_file():
+        _refuse("profiles", "series were", region=region, most=most, run=run)
+        _judge_series(generated, columns, two_sample=two_sample, **common, **of_series)
+    else:
+        _refuse("series", "profiles were", **of_series, two_sample=two_sample or None, **columns)
+        _judge_profiles(generated, run=run, region=region, most=most, **common)
+
+
+def _refuse(of: str, given: str, **options: Any) -> None:
+    """Refuse options of profiles for series, and the other way round."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{name.replace('_', '-')} is for {of}, but {given} given; leave it out")
+
+
+def _judge_series(path: Path, columns: dict[str, Any], **options: Any) -> None:
+    """Judge a file. What does so takes seconds to load (torch), which profiles need not wait for."""
+    judged = import_module("habitus.cli.judged_series")
+    names = [f" --column {shlex.quote(name)}" for name in columns["column"] or []]
+    flags = [*names, " --two-sample" if options["two_sample"] else ""]
+    single = {name: value for name, value in columns.items() if name != "column"}
+    given = _command(**{name: value for name, value in options.items() if name != "two_sample"}, **single)
+    told = {"Command": f"habitus evaluate {shlex.quote(str(path))}{given}{''.join(flags)}", **_versions()}
+    judged.judge_series(path, judged.Asked(columns=columns, command=told, **options))
+
+
+def _judge_profiles(
+    generated: Path,
+    *,
+    against: Path,
+    train: Path | None,
+    json: Path | None,
+    html: Path | None,
+    run: Path | None,
+    region: str | None,
+    most: int | None,
+    seed: int,
+) -> None:
+    """Judge a folder."""
+    most = MOST if most is None else most
     ours, theirs = open_profiles(generated), StoredProfiles.open(against)
     real = StoredProfiles.open(train) if train else None
     history = _history(run, ours.about) if html else None
@@ -125,7 +226,7 @@ def _history(run: Path | None, about: dict[str, Any]) -> dict[str, list[float]] 
 
 def _command(**options: Any) -> str:
     given = {name: value for name, value in options.items() if value is not None}
-    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items())
+    return "".join(f" --{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in given.items())
 
 
 def _versions() -> dict[str, str]:

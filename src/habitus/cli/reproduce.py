@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,20 +11,27 @@ import typer
 from rich.table import Table
 
 from habitus.cli.console import INTERRUPTED, bar, out, out_table, plain, quiet_libraries, warn
-from habitus.cli.options import Seed, command_app
-from habitus.profiles.store import StoredProfiles
+from habitus.cli.options import command_app
 from habitus.provenance import versions
 from habitus.reproduce import PAPERS
 from habitus.reproduce.files import PAGE, PRIVATE, write_item, write_page
 from habitus.reproduce.item import Entry, Grid, Item, Paper, chosen, publishable
-from habitus.reproduce.time_pictures import Lab, LabSettings
 
 app = command_app()
-DEFAULT = LabSettings()
-WHAT, HOW = "What is made", "How"
+WHAT = "What is made"
+
+
+def _option(name: str, text: str, **more: Any) -> Any:
+    """An option of a paper, or of several; its default is theirs."""
+    defaults = {paper: each.options[name] for paper, each in PAPERS.items() if name in each.options}
+    told = ", ".join(f"{default} for {paper}" for paper, default in defaults.items())
+    alone = next(iter(defaults.values())) if len(set(defaults.values())) == 1 else told
+    panel = f"How ({', '.join(defaults)})"
+    return typer.Option(f"--{name}", help=text, rich_help_panel=panel, show_default=alone, **more)
+
 
 Name = Annotated[str, typer.Argument(metavar="PAPER", help=f"One of: {', '.join(PAPERS)}.", show_default=False)]
-Rest = Annotated[list[str] | None, typer.Argument(hidden=True)]
+Rest = Annotated[list[Path] | None, typer.Argument(hidden=True)]  # what --data takes after its first path
 Tables = Annotated[
     list[str] | None, typer.Option("--table", help="A table, such as 6.1; repeatable.", rich_help_panel=WHAT)
 ]
@@ -34,8 +41,12 @@ Figures = Annotated[
 All = Annotated[bool, typer.Option("--all", help="Every table and figure.", rich_help_panel=WHAT)]
 List = Annotated[bool, typer.Option("--list", help="Say which there are, and stop.", rich_help_panel=WHAT)]
 Data = Annotated[
-    tuple[Path, Path] | None,
-    typer.Option(help="Folders of training and of test profiles.", metavar="TRAIN TEST", show_default=False),
+    Path | None,
+    typer.Option(
+        help="; ".join(f"{name}: {paper.takes}" for name, paper in PAPERS.items()) + ".",
+        metavar="PATH [PATH]",
+        show_default=False,
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -47,33 +58,24 @@ Publishable = Annotated[
     bool,
     typer.Option("--publishable", help="Leave out drawings of single users, who may be real people."),
 ]
+Epochs = Annotated[int | None, _option("epochs", "Times that the training set is gone through in a fit.", min=1)]
+Seed = Annotated[int | None, _option("seed", "Same seed, same result; the first one of several.", min=0)]
+Seeds = Annotated[int | None, _option("seeds", "Fits of each model, each with a seed of its own.", min=1)]
+Column = Annotated[str | None, _option("column", "The variable.")]
+Scale = Annotated[float | None, _option("scale", "What its values are multiplied by.")]
 Profiles = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help="The most training, and the most test profiles, drawn at random.", rich_help_panel=HOW,
-        show_default="all",
-    ),
-]  # fmt: skip
-Epochs = Annotated[int, typer.Option(min=1, help="Times that each profile is seen in a fit.", rich_help_panel=HOW)]
-Prior = Annotated[
-    str, typer.Option(help="What latents are drawn from: normal, as in the paper, or mixture.", rich_help_panel=HOW)
+    int | None, _option("profiles", "The most training, and the most test profiles, drawn at random.", min=1)
 ]
+Prior = Annotated[str | None, _option("prior", "What latents are drawn from: normal, as in the paper, or mixture.")]
 Betas = Annotated[
-    str | None,
-    typer.Option(
-        help="Rows of Table 6.1 and points of Figures 6.14 and 6.15, separated by commas.",
-        rich_help_panel=HOW,
-        show_default="the paper's twelve",
-    ),
+    str | None, _option("betas", "Rows of Table 6.1 and points of Figures 6.14 and 6.15, separated by commas.")
 ]
-Channel = Annotated[
-    str | None,
-    typer.Option(help="Channel of latent walks and slices.", rich_help_panel=HOW, show_default="the busiest"),
-]
+Channel = Annotated[str | None, _option("channel", "Channel of latent walks and slices.")]
 
 
 @app.command(
-    epilog="Example: habitus reproduce time-pictures --table 6.1 --data demo/train demo/test --out demo/figures"
+    epilog="Examples: habitus reproduce time-pictures --table 6.1 --data demo/train demo/test --out demo/figures; "
+    "habitus reproduce tdlgm --table 2 --data openb_pod_list_default.csv --out reproduction"
 )
 def reproduce(
     paper: Name,
@@ -85,17 +87,20 @@ def reproduce(
     data: Data = None,
     out_: Out = None,
     publishable_: Publishable = False,
-    profiles: Profiles = DEFAULT.profiles,
-    epochs: Epochs = DEFAULT.epochs,
-    seed: Seed = DEFAULT.seed,
-    prior: Prior = DEFAULT.prior,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    column: Column = None,
+    scale: Scale = None,
+    profiles: Profiles = None,
+    prior: Prior = None,
     betas: Betas = None,
     channel: Channel = None,
 ) -> None:
     """Make any table or figure of a paper, on your own data.
 
-    Only what is asked for is fitted. Runs and populations are kept in --out, so that a second call, or the same one
-    after Ctrl-C, goes on where it was.
+    Only what is asked for is fitted. What is made on the way is kept in --out, so that a second call, or the same
+    one after Ctrl-C, goes on where it was.
     """
     found = _paper(paper)
     if list_:
@@ -103,20 +108,19 @@ def reproduce(
             out(f"{entry.name}: {entry.title}")
         return
     asked = chosen(found.entries, table or [], figure or [], all_)
-    train, test, folder = _places(data, rest, out_)
-    rows = DEFAULT.betas if betas is None else betas_of(betas)
-    settings = LabSettings(betas=rows, epochs=epochs, seed=seed, prior=prior, profiles=profiles)
-    lab = Lab(train, test, folder, settings, channel)
+    options = {"epochs": epochs, "seed": seed, "seeds": seeds, "column": column, "scale": scale,
+               "profiles": profiles, "prior": prior, "betas": betas, "channel": channel}  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    paths = [path for path in (data, *(rest or [])) if path is not None]
+    lab = _lab(found, paper, paths, out_, given)
     quiet_libraries()
     kept = publishable if publishable_ else _all
-    made = {entry.name: _made(lab, entry, kept) for entry in asked}
+    made = {entry.name: _made(lab, entry, kept, found.unit) for entry in asked}
     if len(made) > 1:
-        given = {"profiles": profiles, "epochs": epochs, "seed": seed, "prior": prior, "betas": betas,
-                 "channel": channel}  # fmt: skip
         flags = {"--all": all_, "--publishable": publishable_}
-        command = f"habitus reproduce {paper}{_command(table, figure, flags, data, folder, given)}"
-        write_page(folder / PAGE, found, made, found.facts(lab), _provenance(lab, command))
-        out(f"{folder / PAGE}: {len(made)} tables and figures")
+        command = f"habitus reproduce {paper}{_command(table, figure, flags, paths, lab.folder, given)}"
+        write_page(lab.folder / PAGE, found, made, found.facts(lab), _provenance(found, lab, command))
+        out(f"{lab.folder / PAGE}: {len(made)} tables and figures")
 
 
 def _paper(name: str) -> Paper[Any]:
@@ -125,40 +129,22 @@ def _paper(name: str) -> Paper[Any]:
     return PAPERS[name]
 
 
-def _places(
-    data: tuple[Path, Path] | None, rest: list[str] | None, folder: Path | None
-) -> tuple[StoredProfiles, StoredProfiles, Path]:
-    """Both sets, and where to write."""
-    if data is None or rest:
-        got = "none" if data is None else f"also {' '.join(rest or [])}"
-        raise ValueError(f"--data takes two folders, of training and of test profiles; got {got}")
+def _lab(paper: Paper[Any], name: str, paths: list[Path], folder: Path | None, given: dict[str, Any]) -> Any:
+    """The paper's lab, from what was given."""
+    paper.check_options(name, given)
+    paper.check_paths(paths)
     if folder is None:
-        raise ValueError("give --out, a folder for tables, figures, runs and populations")
-    return StoredProfiles.open(data[0]), StoredProfiles.open(data[1]), folder
-
-
-def betas_of(text: str) -> tuple[float, ...]:
-    """Numbers separated by commas.
-
-    Raises:
-        ValueError: if they are not.
-
-    >>> betas_of("0, 0.1,4")
-    (0.0, 0.1, 4.0)
-    """
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"--betas must be numbers separated by commas, got {text!r}") from None
+        raise ValueError("give --out, a folder for tables, figures, runs and whatever else is kept")
+    return paper.open_lab(paths, folder, given)
 
 
 def _all(item: Item) -> Item:
     return item
 
 
-def _made(lab: Lab, entry: Entry[Any], kept: Callable[[Item], Item]) -> Item:
+def _made(lab: Any, entry: Entry[Any], kept: Callable[[Item], Item], unit: str) -> Item:
     """Make an item, with a bar; write what is kept of it, and say what it shows."""
-    with bar(entry.name, 1, "profiles") as advance:
+    with bar(entry.name, 1, unit) as advance:
         lab.on_progress = lambda what, done, total: advance(done, what, total)
         try:
             item = kept(entry.make(lab))
@@ -189,7 +175,7 @@ def _command(
     tables: list[str] | None,
     figures: list[str] | None,
     flags: dict[str, bool],
-    data: tuple[Path, Path] | None,
+    data: Sequence[Path],
     folder: Path,
     given: dict[str, Any],
 ) -> str:
@@ -197,16 +183,11 @@ def _command(
     words = [flag for flag, asked in flags.items() if asked]
     for option, numbers in (("--table", tables), ("--figure", figures)):
         words += [word for number in numbers or [] for word in (option, number)]
-    words += ["--data", *map(str, data or ()), "--out", str(folder)]
-    words += [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+    words += ["--data", *map(str, data), "--out", str(folder)]
+    words += [word for name, value in given.items() for word in (f"--{name}", str(value))]
     return " " + shlex.join(words)
 
 
-def _provenance(lab: Lab, command: str) -> dict[str, str]:
-    told = versions()["versions"]
-    return {
-        "Command": command,
-        "Settings": ", ".join(f"{name} {value}" for name, value in lab.settings.fixed().items()),
-        "Other real sample": lab.floor.note,
-        "Versions": ", ".join(f"{name} {number}" for name, number in told.items()),
-    }
+def _provenance(paper: Paper[Any], lab: Any, command: str) -> dict[str, str]:
+    told = ", ".join(f"{name} {number}" for name, number in versions()["versions"].items())
+    return {"Command": command, **paper.origin(lab), "Versions": told}

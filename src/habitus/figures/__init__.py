@@ -20,6 +20,20 @@ from habitus.figures.pictures import mean_pictures, overlap_matrices, sample_pic
 from habitus.figures.regions import completion_pictures, daily_intervals
 from habitus.figures.reproduction import Losses, losses_by_setting, reconstructions, setting_styles
 from habitus.figures.scores import PlaceError, SizeError, calibration, region_errors
+from habitus.figures.series import Slice, series_slices
+from habitus.figures.series_scores import (
+    MOST_VARIABLES,
+    Fan,
+    Stretch,
+    autocorrelations,
+    cleaned_stretches,
+    error_bars,
+    fan_charts,
+    forecast_scores,
+    rival_label,
+    stretches,
+    value_distributions,
+)
 from habitus.figures.style import LABELS
 from habitus.figures.sweeps import score_curves
 from habitus.figures.traversal import traversal_grid
@@ -27,17 +41,26 @@ from habitus.figures.traversal import traversal_grid
 __all__ = [
     "LABELS",
     "MOST_SMALL_PANELS",
+    "MOST_VARIABLES",
+    "Fan",
     "Losses",
     "PlaceError",
     "SizeError",
+    "Slice",
+    "Stretch",
     "association_matrix",
+    "autocorrelations",
     "calibration",
+    "cleaned_stretches",
     "cohort_pictures",
     "cohort_sizes",
     "completion_pictures",
     "daily_intervals",
     "day_curves",
     "dimension_walk",
+    "error_bars",
+    "fan_charts",
+    "forecast_scores",
     "loss_curves",
     "losses_by_setting",
     "mean_pictures",
@@ -45,13 +68,17 @@ __all__ = [
     "ratio_dots",
     "reconstructions",
     "region_errors",
+    "rival_label",
     "sample_pictures",
     "score_curves",
+    "series_slices",
     "setting_styles",
     "share_curves",
     "shown_channels",
     "slot_shapes",
+    "stretches",
     "total_cdf",
     "traversal_grid",
+    "value_distributions",
     "weekday_shapes",
 ]

@@ -1,16 +1,16 @@
 """The papers' tables and figures, each as a function, on any data.
 
-train, test ──Lab──▶ runs, populations, evaluations ──Entry.make──▶ Item ──▶ PNG, CSV, one page
+data ──Lab──▶ runs, populations or forecasts, scores ──Entry.make──▶ Item ──▶ PNG, CSV, one page
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from habitus.reproduce import time_pictures
+from habitus.reproduce import tdlgm, time_pictures
 from habitus.reproduce.item import Paper
 
-PAPERS: dict[str, Paper[Any]] = {"time-pictures": time_pictures.PAPER}
+PAPERS: dict[str, Paper[Any]] = {"time-pictures": time_pictures.PAPER, "tdlgm": tdlgm.PAPER}
 """What ``habitus reproduce`` takes."""
 
 __all__ = ["PAPERS"]

@@ -36,9 +36,10 @@ def write_item(folder: Path, entry: Entry[Any], item: Item) -> list[Path]:
 
 
 def _write_csv(path: Path, grid: Grid) -> None:
-    """Numbers in full, and nothing where there is none."""
+    """Numbers in full, spreads in columns of their own, and nothing where there is none."""
     with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([grid.columns, *grid.rows])
+        columns, rows = grid.plain
+        csv.writer(file).writerows([columns, *rows])
 
 
 def write_page(
@@ -64,7 +65,7 @@ def write_page(
         if any(entry.name in made for entry in group.entries)
     ]
     verdict = [f"{name}: {finding}" for name, item in made.items() for finding in item.findings]
-    write_article(path, Article(f"{paper.title}, on other data", lead, tiles, verdict, sections, provenance))
+    write_article(path, Article(paper.title, lead, tiles, verdict, sections, provenance))
 
 
 def _section(easel: Easel, title: str, note: str, items: Sequence[tuple[Entry[Any], Item]]) -> Section:

@@ -5,17 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from habitus.figures import LABELS
 from habitus.parts.shapes import FloatArray
-from habitus.report.wording import number
+from habitus.report.wording import RAISED, number
 
 TABLE, FIGURE = "table", "figure"
-Cell = str | float | int | None
+MOST_PLACES = 5
+
+
+class Spread(NamedTuple):
+    """A mean over seeds, and their standard deviation (0 for a single one)."""
+
+    mean: float
+    sd: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Of a number for each seed; the standard deviation has N - 1 below it."""
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
+
+
+Plain = str | float | int | None
+Cell = Plain | Spread
 Lab = TypeVar("Lab")
 Maker = Callable[[Lab], "Item"]
 
@@ -41,6 +58,24 @@ class Grid:
         """The cells as a reader writes them."""
         return [[text(cell) for cell in row] for row in self.rows]
 
+    @property
+    def plain(self) -> tuple[list[str], list[list[Plain]]]:
+        """Columns and rows in which a spread has a column of its own."""
+        wide = [any(isinstance(row[at], Spread) for row in self.rows) for at in range(len(self.columns))]
+        heads = [
+            (name, f"{name}, sd") if spread else (name,) for name, spread in zip(self.columns, wide, strict=True)
+        ]
+        rows = [[each for cell, spread in zip(row, wide, strict=True) for each in _split(cell, spread)]
+                for row in self.rows]  # fmt: skip
+        return [name for names in heads for name in names], rows
+
+
+def _split(cell: Cell, spread: bool) -> tuple[Plain, ...]:
+    """A cell as one, or as mean and spread."""
+    if isinstance(cell, Spread):
+        return tuple(cell)
+    return (cell, None) if spread else (cell,)
+
 
 def by_day(curves: Mapping[str, FloatArray]) -> Grid:
     """Curves over days as a table, a row per day from 1 on; the test set is called real.
@@ -63,9 +98,29 @@ def text(cell: Cell) -> str:
         return "–"
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Spread):
+        return _with_spread(cell)
     if not math.isfinite(cell):
         return "∞" if cell > 0 else "–"
     return f"{cell:,}" if isinstance(cell, int) else number(cell)
+
+
+def _with_spread(cell: Spread) -> str:
+    """Mean ± standard deviation, to the same decimal place.
+
+    >>> text(Spread(63.184, 0.21)), text(Spread(1.264e-5, 3e-7)), text(Spread(0.5, 0.0))
+    ('63.18 ± 0.21', '(1.264 ± 0.030) × 10⁻⁵', '0.5')
+    """
+    if not cell.sd or not math.isfinite(cell.mean) or not math.isfinite(cell.sd):
+        return text(cell.mean)
+    power = math.floor(math.log10(abs(cell.mean) or 1))
+    shift = power if power < -3 else 0
+    mean, sd = cell.mean / 10.0**shift, cell.sd / 10.0**shift
+    places = min(max(1 - math.floor(math.log10(sd)), 0), MOST_PLACES)
+    if sd < 0.5 / 10**places:
+        return text(cell.mean)
+    both = f"{mean:.{places}f} ± {sd:.{places}f}"
+    return f"({both}) × 10{str(shift).translate(RAISED)}" if shift else both
 
 
 @dataclass(frozen=True)
@@ -192,16 +247,48 @@ class Paper(Generic[Lab]):
     """A paper whose tables and figures can be made.
 
     Attributes:
-        title: Its title.
+        title: The heading of its page.
         groups: Its tables and figures.
         facts: What a page says first of the data and the settings, (name, value), and the sentence above.
+        paths: How many paths its data are.
+        takes: What these are, as a message says it.
+        options: Options that it has -> their defaults, as a reader is told them.
+        open_lab: Makes its lab from the paths of the data, the folder, and the options that were given.
+        origin: What a page says last, besides the command and the versions.
+        unit: What is counted while something is made.
     """
 
     title: str
     groups: Sequence[Group[Lab]]
     facts: Callable[[Lab], tuple[str, list[tuple[str, str]]]]
+    paths: int
+    takes: str
+    options: Mapping[str, str]
+    open_lab: Callable[[Sequence[Path], Path, Mapping[str, Any]], Lab]
+    origin: Callable[[Lab], Mapping[str, str]]
+    unit: str
 
     @property
     def entries(self) -> list[Entry[Lab]]:
         """Every table and figure."""
         return [entry for group in self.groups for entry in group.entries]
+
+    def check_paths(self, paths: Sequence[Path]) -> None:
+        """Refuse too many paths of data, or too few.
+
+        Raises:
+            ValueError: saying what --data takes.
+        """
+        if len(paths) != self.paths:
+            raise ValueError(f"--data takes {self.takes}; got {' '.join(map(str, paths)) or 'none'}")
+
+    def check_options(self, name: str, given: Mapping[str, Any]) -> None:
+        """Refuse options that are those of other papers.
+
+        Raises:
+            ValueError: naming the first.
+        """
+        for option in given:
+            if option not in self.options:
+                known = ", ".join(f"--{each}" for each in self.options)
+                raise ValueError(f"{name} has no --{option}; it has {known}")

@@ -14,6 +14,7 @@ from habitus.reproduce.time_pictures import (
 )
 from habitus.reproduce.time_pictures.facts import facts
 from habitus.reproduce.time_pictures.lab import Lab
+from habitus.reproduce.time_pictures.opening import OPTIONS, open_lab, origin
 from habitus.reproduce.time_pictures.settings import LabSettings
 
 GROUPS = (
@@ -84,6 +85,16 @@ GROUPS = (
         (figures_latent.walks_b1, figures_latent.walks_b2, figures_latent.walks_b3),
     ),
 )
-PAPER = Paper("Time pictures", GROUPS, facts)
+PAPER = Paper(
+    title="Time pictures, on other data",
+    groups=GROUPS,
+    facts=facts,
+    paths=2,
+    takes="two folders, of training and of test profiles",
+    options=OPTIONS,
+    open_lab=open_lab,
+    origin=origin,
+    unit="profiles",
+)
 
 __all__ = ["GROUPS", "PAPER", "Lab", "LabSettings"]

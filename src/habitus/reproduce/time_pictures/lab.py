@@ -9,11 +9,10 @@ Letters: U users, D days, S slots, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,30 +25,25 @@ from habitus.evaluation.paired import paired
 from habitus.models.base import Model
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.output import MARKER, check_replaceable
+from habitus.output import MARKER
 from habitus.parts.nets import in_memory_format
 from habitus.parts.shapes import Axes
 from habitus.profiles.batches import Batches, Population
 from habitus.profiles.completed import StoredCompleted
 from habitus.profiles.sparse import Profiles
-from habitus.profiles.store import StoredProfiles, header_errors, read_header, write_header
+from habitus.profiles.store import StoredProfiles
+from habitus.reproduce.keeping import Once, Progress, begin, kept_run, no_progress
 from habitus.reproduce.time_pictures.paper import BEST_BETA
 from habitus.reproduce.time_pictures.settings import LabSettings
-from habitus.run import CHECKPOINT, Run, load
-from habitus.run import KIND as RUN_KIND
-from habitus.run import VERSION as RUN_VERSION
+from habitus.run import Run
 from habitus.synthesis import CompleteConfig, GenerateConfig, complete_to, generate_to
 from habitus.training import FitConfig, fit
 from habitus.training.config import for_profiles
 from habitus.training.material import fingerprint
 
-KIND, VERSION = "reproduction", 1
 PIECE = 512  # users drawn together to look at them before small values are set to zero
 HALVES = ("centre", "bottom")
 METHODS = ("VAE", "VCE")
-
-Progress = Callable[[str, int, int], None]
-T = TypeVar("T")
 
 
 class Lab:
@@ -78,7 +72,7 @@ class Lab:
         folder: Path | str,
         settings: LabSettings | None = None,
         channel: str | None = None,
-        on_progress: Progress = lambda what, done, total: None,
+        on_progress: Progress = no_progress,
     ) -> None:
         _check_alike(train, test)
         self.settings, self.folder = settings or LabSettings(), Path(folder)
@@ -86,8 +80,9 @@ class Lab:
         most, seed = self.settings.profiles, self.settings.seed
         self.train, self.test = _at_most(train, most, seed), _at_most(test, most, seed)
         self.on_progress = on_progress
-        self._kept: dict[tuple[Any, ...], Any] = {}
-        self._begin()
+        self._once = Once()
+        marks = {"train": fingerprint(self.train), "test": fingerprint(self.test)}
+        begin(self.folder, "time-pictures", {**self.settings.fixed(), **marks})
 
     @property
     def axes(self) -> Axes:
@@ -244,60 +239,19 @@ class Lab:
     def _fitted(self, name: str, kind: type[Model], config: Any) -> Run:
         path = self.folder / "runs" / name
         how = FitConfig(epochs=self.settings.epochs, batch=self.settings.batch, seed=self.settings.seed)
-        if _finished(path):
-            return _checked_run(load(path), config, for_profiles(how, len(self.train)))
-        return fit(
-            kind,
-            self.train,
-            config,
-            fit=how,
-            out=path,
-            resume=(path / CHECKPOINT).is_file(),
-            on_progress=lambda done, total, loss: self.on_progress(f"{name}, loss {loss:.4g}", done, total),
-        )
 
-    def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
-
-    def _begin(self) -> None:
-        """Mark the folder as this reproduction's, or see that it is."""
-        now = {**self.settings.fixed(), "train": fingerprint(self.train), "test": fingerprint(self.test)}
-        if not (self.folder / MARKER).is_file():
-            check_replaceable(self.folder)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_header(self.folder, KIND, VERSION, paper="time-pictures", made_with=now)
-        header = read_header(self.folder, KIND, VERSION)
-        with header_errors(self.folder):
-            begun = dict(header["made_with"])
-        for name, value in now.items():
-            if begun.get(name) != value:
-                raise ValueError(
-                    f"{self.folder} was begun with {name}={begun.get(name)}, got {value}; keep to that, or choose "
-                    "another --out"
-                )
-
-
-def _finished(path: Path) -> bool:
-    """Whether a run is complete."""
-    if not (path / MARKER).is_file():
-        return False
-    header = read_header(path, RUN_KIND, RUN_VERSION)
-    with header_errors(path):
-        return bool(header["about"].get("complete"))
-
-
-def _checked_run(run: Run, config: Any, how: FitConfig) -> Run:
-    """A finished run, which has to be of these settings."""
-    begun = {**asdict(run.model.config), **run.fit}
-    for name, value in {**asdict(config), **asdict(how)}.items():
-        if begun.get(name) != value:
-            raise ValueError(
-                f"the run in {run.path} has {name}={begun.get(name)}, expected {value}; remove it, or choose "
-                "another --out"
+        def make(resume: bool) -> Run:
+            return fit(
+                kind,
+                self.train,
+                config,
+                fit=how,
+                out=path,
+                resume=resume,
+                on_progress=lambda done, total, loss: self.on_progress(f"{name}, loss {loss:.4g}", done, total),
             )
-    return run
+
+        return kept_run(path, config, for_profiles(how, len(self.train)), make)
 
 
 def _check_alike(train: Population, test: Population) -> None:

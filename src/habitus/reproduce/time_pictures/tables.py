@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.reproduce.item import Cell, Grid, Item, table
+from habitus.reproduce.item import Cell, Grid, Item, Plain, table
 from habitus.reproduce.time_pictures import findings
 from habitus.reproduce.time_pictures.lab import HALVES, METHODS, Lab
 from habitus.reproduce.time_pictures.measures import Distances, distances
@@ -60,9 +60,9 @@ def _network(lab: Lab, part: str, given: str, paper: str) -> Item:
     return Item([Grid(caption, ("Layer", "Kernel", "Stride", "Output", "Parameters"), rows, words=4)], paper=paper)
 
 
-def layer_rows(network: nn.Module, x: torch.Tensor) -> Iterator[list[Cell]]:
+def layer_rows(network: nn.Module, x: torch.Tensor) -> Iterator[list[Plain]]:
     """Type, kernel, stride, size of the output and parameters of each layer, in the order in which it is called."""
-    rows: list[list[Cell]] = []
+    rows: list[list[Plain]] = []
 
     def note(layer: nn.Module, _: object, output: torch.Tensor) -> None:
         rows.append([NAMES[type(layer).__name__], *_kernel(layer), _size(output), _parameters(layer)])
