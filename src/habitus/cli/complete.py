@@ -72,10 +72,10 @@ def complete(
     noise: NoiseLevel = "auto",
     noise_share: NoiseShare = None,
 ) -> None:
-    """Fill what is missing in profiles, or in series, from what is known; of series noise is removed too.
+    """Fill what is missing in profiles, or in series, from what is known.
 
     Known cells stay as they are. The folder holds the profiles with the first draw, all draws, the expected values,
-    and each day's total with its interval.
+    and each day's total with its interval. Of a series, which becomes a file, noise is removed as well.
     """
     if mask and missing:
         raise ValueError("give --mask or --missing, not both")

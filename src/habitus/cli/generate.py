@@ -89,7 +89,10 @@ def generate(
     series: Count = None,
     steps: Steps = None,
 ) -> None:
-    """Draw users, or series, that never existed from a fitted model: like all it was fitted to, or like some."""
+    """Draw users, or series, that never existed from a fitted model.
+
+    Users are like all that it was fitted to, or like some of them (--cohorts, --like).
+    """
     _check_one_source(prior, cohorts, like)
     if cohorts_from is not None and cohorts is None:
         raise ValueError("--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0")

@@ -74,7 +74,7 @@ Channel = Annotated[str | None, _option("channel", "Channel of latent walks and 
 
 
 @app.command(
-    epilog="Examples: habitus reproduce time-pictures --table 6.1 --data demo/train demo/test --out demo/figures; "
+    epilog="Example: habitus reproduce time-pictures --table 6.1 --data demo/train demo/test --out demo/figures; "
     "habitus reproduce tdlgm --table 2 --data openb_pod_list_default.csv --out reproduction"
 )
 def reproduce(

@@ -50,7 +50,24 @@ def pit(draws: FloatArray, truth: FloatArray, rng: np.random.Generator) -> NDArr
     Returns:
         u between 0 and 1, [n].
     """
+    low, high = pit_range(draws, truth)
+    return low + rng.random(len(truth)) * (high - low)
+
+
+def pit_range(draws: FloatArray, truth: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends between which the randomised transform is uniform, each [n]; see :func:`pit`."""
     margin = _ROUNDING * (1 + np.abs(truth))
     below = np.count_nonzero(draws < truth - margin, axis=0)
     not_above = np.count_nonzero(draws <= truth + margin, axis=0)
-    return (below + rng.random(len(truth)) * (not_above - below + 1)) / (len(draws) + 1)
+    return below / (len(draws) + 1), (not_above + 1) / (len(draws) + 1)
+
+
+def coverage(draws: FloatArray, truth: FloatArray, level: float) -> NDArray[np.float64]:
+    """How much of each truth lies in the central interval of its draws, from 0 to 1, [n].
+
+    It is the probability that the randomised transform lies there: values equal to draws count in part, without
+    chance, and draws of the truth's own distribution score the level on average, however few.
+    """
+    low, high = pit_range(draws, truth)
+    inside = np.minimum(high, (1 + level) / 2) - np.maximum(low, (1 - level) / 2)
+    return np.maximum(inside, 0) / (high - low)

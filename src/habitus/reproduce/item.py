@@ -109,14 +109,14 @@ def _with_spread(cell: Spread) -> str:
     """Mean ± standard deviation, to the same decimal place.
 
     >>> text(Spread(63.184, 0.21)), text(Spread(1.264e-5, 3e-7)), text(Spread(0.5, 0.0))
-    ('63.18 ± 0.21', '(1.264 ± 0.030) × 10⁻⁵', '0.5')
+    ('63.18 ± 0.21', '(1.26 ± 0.03) × 10⁻⁵', '0.5')
     """
     if not cell.sd or not math.isfinite(cell.mean) or not math.isfinite(cell.sd):
         return text(cell.mean)
     power = math.floor(math.log10(abs(cell.mean) or 1))
     shift = power if power < -3 else 0
     mean, sd = cell.mean / 10.0**shift, cell.sd / 10.0**shift
-    places = min(max(1 - math.floor(math.log10(sd)), 0), MOST_PLACES)
+    places = min(max(1 - math.floor(math.log10(sd)), 0), MOST_PLACES if shift == 0 else 2)
     if sd < 0.5 / 10**places:
         return text(cell.mean)
     both = f"{mean:.{places}f} ± {sd:.{places}f}"

@@ -163,7 +163,7 @@ def evaluate_forecast(
     last = np.stack([carried_forward(Stack.of([past])).values[-1] for past in pasts])
 
     def scored(each: FloatArray) -> Json:
-        by_step = horizons(each, truth, within, scale=scale, seed=seed)
+        by_step = horizons(each, truth, within, scale=scale)
         moved = forecast_transitions(each, last, truth, buckets=buckets, steps=within, limits=limits)
         horizon = {str(step): {name: _plain(value) for name, value in by_step[step].items()} for step in within}
         return {"horizon": horizon, "transitions": _overlaps(moved)}

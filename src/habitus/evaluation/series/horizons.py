@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from habitus.evaluation.proper import crps, pit
+from habitus.evaluation.proper import coverage, crps
 from habitus.evaluation.series.transitions import checked_steps
 from habitus.parts.shapes import FloatArray
 
@@ -20,19 +20,17 @@ def horizons(
     steps: Sequence[int],
     *,
     scale: FloatArray | None = None,
-    seed: int = 0,
 ) -> dict[int, Scores]:
     """CRPS, coverage of the central 90 % interval and absolute error of the median, by step ahead.
 
-    Coverage is the share of truths whose randomised probability integral transform lies in the central 90 %, so
-    that values equal to draws count by chance, and draws of the truth's own distribution score 0.9 however few.
+    Coverage is the share of truths in the central 90 % of the draws, where those equal to draws count in part, so
+    that draws of the truth's own distribution score 0.9 however few (:func:`habitus.evaluation.proper.coverage`).
 
     Args:
         draws: [O, K, H, V].
         truth: What came, NaN where it is not known, [O, H, V].
         steps: Steps ahead from 1 to H.
         scale: What each variable is divided by where their units differ, [V]; None to keep the unit.
-        seed: Seed of the chance between equal values.
 
     Returns:
         For each step the means over origins and variables of ``crps``, ``coverage_90`` and ``mae``; NaN where
@@ -43,24 +41,22 @@ def horizons(
     """
     if draws.ndim != 4 or truth.shape != (draws.shape[0], *draws.shape[2:]):
         raise ValueError(f"expected draws [O, K, H, V] and truth [O, H, V], got {draws.shape} and {truth.shape}")
-    rng = np.random.default_rng(seed)
     unit = np.ones(truth.shape[-1]) if scale is None else scale
     return {
-        step: _scores(draws[:, :, step - 1] / unit, truth[:, step - 1] / unit, rng)
+        step: _scores(draws[:, :, step - 1] / unit, truth[:, step - 1] / unit)
         for step in checked_steps(steps, truth.shape[1])
     }
 
 
-def _scores(draws: FloatArray, truth: FloatArray, rng: np.random.Generator) -> Scores:
+def _scores(draws: FloatArray, truth: FloatArray) -> Scores:
     """Scores of draws [O, K, V] against truth [O, V]."""
     known = ~np.isnan(truth)
     if not known.any():
         return dict.fromkeys(("crps", "coverage_90", "mae"), np.nan)
     came = truth[known]
     ordered = np.sort(np.moveaxis(draws, 1, 0)[:, known].astype(np.float64), axis=0)
-    transform = pit(ordered, came, rng)
     return {
         "crps": float(crps(ordered, came).mean()),
-        "coverage_90": float(np.mean(np.abs(transform - 0.5) <= COVERAGE / 2)),
+        "coverage_90": float(coverage(ordered, came, COVERAGE).mean()),
         "mae": float(np.abs(np.median(ordered, axis=0) - came).mean()),
     }

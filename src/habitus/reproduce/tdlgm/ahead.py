@@ -71,7 +71,7 @@ def _scores(lab: Lab, draws: FloatArray) -> Json:
     at, test = origins(lab), lab.test.values
     truth, last = test[at[:, None] + np.arange(MOST_AHEAD)], test[at - 1]
     overlaps = forecast_transitions(draws, last, truth, steps=STEPS, limits=lab.limits)
-    crps = horizons(draws, truth, CRPS_STEPS, seed=lab.settings.seed)
+    crps = horizons(draws, truth, CRPS_STEPS)
     return {
         "printed": {f"{step}": each.printed for step, each in overlaps.items()},
         "weighted": {f"{step}": each.weighted for step, each in overlaps.items()},

@@ -76,7 +76,7 @@ def generate_series(run: Run, series: int, steps: int, seed: int, progress: Prog
         for first in range(0, series, TOGETHER):
             drawn.append(model.generate(min(TOGETHER, series - first), steps, generator).numpy())
             progress(min(first + TOGETHER, series))
-    return Series.from_arrays(np.concatenate(drawn), model.axes.variables, scale=model.axes.scale)
+    return Series.from_arrays(np.concatenate(drawn), **vars(model.axes))
 
 
 def last_rows(series: Series) -> NDArray[np.int64]:
