@@ -196,7 +196,9 @@ class TestBoundAgainstIntegrals:
         x = windows(np.random.default_rng(1).normal(size=(3, 4)))
         xi = torch.cartesian_prod(GRID, GRID)[:, None, None, :, None].expand(-1, 3, 4, -1, -1)
         s = model.states(x)[1][:, :-1].expand(len(xi), -1, -1, -1)
-        log_p = model.generate_step(xi, s)[0].log_prob(x.values).squeeze(-1) + standard(xi).sum((-2, -1))
+        log_p = model.generate_step(xi, s, torch.zeros(1))[0].log_prob(x.values).squeeze(-1) + standard(xi).sum(
+            (-2, -1)
+        )
         self.close(model, x, (log_p.logsumexp(0) + 2 * STEP).sum(-1))
 
     @torch.no_grad()
@@ -205,7 +207,9 @@ class TestBoundAgainstIntegrals:
         random_weights(model, size=0.3)
         x = windows(np.random.default_rng(1).normal(size=(3, 4)))
         xi = torch.cartesian_prod(GRID, GRID)[:, None, None, :, None].expand(-1, 3, 4, -1, -1)
-        log_p = model.p_v_given_xi(xi, x.clock).log_prob(x.values).squeeze(-1) + standard(xi).sum((-2, -1))
+        log_p = model.p_v_given_xi(xi, x.clock, torch.zeros(1)).log_prob(x.values).squeeze(-1) + standard(xi).sum(
+            (-2, -1)
+        )
         self.close(model, x, (log_p.logsumexp(0) + 2 * STEP).sum(-1))
 
     @torch.no_grad()

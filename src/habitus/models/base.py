@@ -252,6 +252,14 @@ class AutoregressiveModel(SeriesModel):
         """The distribution of every step given those before it, batch shape [B, T, V]; at once where it can be."""
 
     @abstractmethod
+    def anchors(self, x: Windows) -> Tensor:
+        """What each step, and the one after the last, is expected relative to, [B, T + 1, V]; 0 for nothing."""
+
+    @abstractmethod
+    def expected(self, features: Tensor, anchor: Tensor) -> Distribution:
+        """p(v) from features [..., F] and what it is relative to [..., V]."""
+
+    @abstractmethod
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Log p(v) of windows [B], or an importance-weighted bound of it (Burda et al. 2016)."""
 

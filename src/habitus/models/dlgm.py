@@ -55,24 +55,24 @@ class DLGM(LatentLayers):
         self.T = nn.ModuleList(perceptron(hidden, hidden, hidden) for _ in range(layers - 1))
         self.T_0 = perceptron(hidden + 2 * len(self.periods), hidden, self.p_v.features)
 
-    def p_v_given_xi(self, xi: Tensor, clock: Tensor) -> Distribution:
+    def p_v_given_xi(self, xi: Tensor, clock: Tensor, anchor: Tensor) -> Distribution:
         """p(v | xi) from latents [..., L, Z] (Eqs 4 to 6)."""
         h = self.G[-1](xi[..., -1, :])
         for at in range(self.config.layers - 2, -1, -1):
             h = self.T[at](h) + self.G[at](xi[..., at, :])
         phases = self.phases(clock).expand(*h.shape[:-1], -1)
-        return self.p_v(self.T_0(torch.cat([h, phases], -1)))
+        return self.expected(self.T_0(torch.cat([h, phases], -1)), anchor)
 
     def q_xi_given_v(self, x: Windows) -> Gaussian:
         """q(xi | v_(t-m:t)) from each step and the m before it; before the first there is nothing."""
-        told = self.tell(x.values, x.observed)
+        told = self.tell(x.values, x.observed, self.anchors(x)[:, :-1])
         padded = nn.functional.pad(told, (0, 0, self.config.history, 0))
         return self.posterior(self.q_xi(padded.unfold(1, self.config.history + 1, 1).flatten(2)))
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """The bound."""
         q = self.q_xi_given_v(x)
-        return self.bound_terms(self.p_v_given_xi(q.draw(generator), x.clock), q, x)
+        return self.bound_terms(self._seen(x, q.draw(generator)), q, x)
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Importance-weighted, step by step."""
@@ -81,30 +81,34 @@ class DLGM(LatentLayers):
 
     def _weights(self, q: Gaussian, x: Windows, generator: Generator) -> Tensor:
         xi = q.draw(generator)
-        return self.weighted(self.p_v_given_xi(xi, x.clock), q, xi, x)
+        return self.weighted(self._seen(x, xi), q, xi, x)
+
+    def _seen(self, x: Windows, xi: Tensor) -> Distribution:
+        """p(v_t | xi_t) of every step."""
+        return self.p_v_given_xi(xi, x.clock, self.anchors(x)[:, :-1])
 
     def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Through the latents."""
         q = self.q_xi_given_v(x)
-        drawn = [self.p_v_given_xi(q.draw(generator), x.clock).mean for _ in range(samples)]
+        drawn = [self._seen(x, q.draw(generator)).mean for _ in range(samples)]
         return torch.stack(drawn).mean(0)
 
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
         """Of latents from their prior: nothing is known of the past."""
-        return self.p_v_given_xi(self.prior_draw(x.clock.shape, generator), x.clock)
+        return self._seen(x, self.prior_draw(x.clock.shape, generator))
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
-        """The clock alone."""
-        return (self.begin_clock(series, clock),)
+        """The anchor and the clock alone."""
+        return self.first_anchor(series), self.begin_clock(series, clock)
 
     def predict(self, state: State, generator: Generator) -> Distribution:
         """Given a draw of latents."""
-        return self.p_v_given_xi(self.prior_draw(state[-1].shape, generator), state[-1])
+        return self.p_v_given_xi(self.prior_draw(state[-1].shape, generator), state[-1], state[-2])
 
     def observe(self, state: State, values: Tensor, observed: Tensor, generator: Generator) -> State:
-        """Nothing is kept."""
-        return (state[-1] + 1,)
+        """Nothing else is kept."""
+        return self.next_anchor(state[-2], values, observed), state[-1] + 1
 
     def read(self, x: Windows, generator: Generator) -> State:
-        """Nothing is kept."""
-        return (x.clock[:, -1] + 1,)
+        """Nothing else is kept."""
+        return self.anchors(x)[:, -1], x.clock[:, -1] + 1

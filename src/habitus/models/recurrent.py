@@ -59,7 +59,7 @@ class LSTM(StepModel):
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
         """p(v_t | v_<t) of every step, in one call of the fused kernel."""
         outputs, _ = self.rnn(self.inputs_of(x)[:, :-1])
-        return self.p_v(self.features(self.dropout(outputs)))
+        return self.expected(self.features(self.dropout(outputs)), self.anchors(x)[:, :-1])
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Exact."""
@@ -69,28 +69,29 @@ class LSTM(StepModel):
         """Zero states, and the first input."""
         clock = self.begin_clock(series, clock)
         hidden = [torch.zeros(self.config.layers, series, self.config.hidden) for _ in range(self.states)]
-        return self._after(self.first_input(clock)[:, None], hidden, clock)
+        return self._after(self.first_input(clock)[:, None], hidden, self.first_anchor(series), clock)
 
     def predict(self, state: State, generator: Generator) -> Distribution:
         """p(v_t | h_t)."""
-        return self.p_v(self.features(state[0]))
+        return self.expected(self.features(state[0]), state[-2])
 
     def observe(self, state: State, values: Tensor, observed: Tensor, generator: Generator) -> State:
         """One step of the network."""
-        clock = state[-1] + 1
-        hidden = [each.transpose(0, 1).contiguous() for each in state[1:-1]]
-        return self._after(self.input_of(values, observed, clock)[:, None], hidden, clock)
+        *hidden, anchor, clock = state[1:]
+        hidden = [each.transpose(0, 1).contiguous() for each in hidden]
+        told = self.input_of(values, observed, clock + 1, anchor)[:, None]
+        return self._after(told, hidden, self.next_anchor(anchor, values, observed), clock + 1)
 
     def read(self, x: Windows, generator: Generator) -> State:
         """In one call of the fused kernel."""
         zeros = [torch.zeros(self.config.layers, len(x.values), self.config.hidden) for _ in range(self.states)]
-        return self._after(self.inputs_of(x), zeros, x.clock[:, -1] + 1)
+        return self._after(self.inputs_of(x), zeros, self.anchors(x)[:, -1], x.clock[:, -1] + 1)
 
-    def _after(self, inputs: Tensor, hidden: list[Tensor], clock: Tensor) -> State:
-        """The output at the last of some inputs, the states [B, layers, N] after it, and the clock."""
+    def _after(self, inputs: Tensor, hidden: list[Tensor], anchor: Tensor, clock: Tensor) -> State:
+        """The output at the last of some inputs, the states [B, layers, N] after it, the anchor, and the clock."""
         outputs, after = self.rnn(inputs, tuple(hidden) if self.states > 1 else hidden[0])
         kept = after if self.states > 1 else (after,)
-        return outputs[:, -1], *(each.transpose(0, 1) for each in kept), clock
+        return outputs[:, -1], *(each.transpose(0, 1) for each in kept), anchor, clock
 
 
 class GRU(LSTM):

@@ -36,6 +36,8 @@ class SeriesConfig:
         likelihood: gaussian, mixture, buckets (the distinct values where they are few, or quantiles) or counts.
         components: Of a mixture, or buckets; 0 for 8 and 64.
         periods: Steps of known seasons, such as 24 or 24,168; empty for none.
+        relative: Whether a step is expected relative to the value before it: for series that wander, or whose steps
+            are small beside their range.
         weight_decay: Precision of the Gaussian prior on the weights, per training step (tDLGM Eq 28).
     """
 
@@ -44,6 +46,7 @@ class SeriesConfig:
     likelihood: str = "gaussian"
     components: int = 0
     periods: str = ""
+    relative: bool = False
     weight_decay: float = 1e-4
 
     def __post_init__(self) -> None:
@@ -51,6 +54,10 @@ class SeriesConfig:
         for name, least in (("window", 2), ("hidden", 1), ("components", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.relative and self.likelihood == "counts":
+            raise ValueError(
+                "counts cannot be relative to the value before; take another likelihood, or relative=false"
+            )
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay must be 0 or more, got {self.weight_decay}")
         periods_of(self.periods)
@@ -79,6 +86,8 @@ class StepModel(AutoregressiveModel):
 
     fit_defaults: ClassVar[dict[str, Any]] = FIT
     config: Any
+    level: Tensor
+    range: Tensor
 
     def __init__(self, axes: SeriesAxes, config: SeriesConfig) -> None:
         super().__init__()
@@ -86,6 +95,8 @@ class StepModel(AutoregressiveModel):
         self.periods = periods_of(config.periods)
         kind, given = OBSERVATIONS[config.likelihood], (config.components,) if config.components else ()
         self.p_v = kind(len(axes.variables), *given)
+        for name, first in (("level", 0.0), ("range", 1.0)):
+            self.register_buffer(name, torch.full((len(axes.variables),), first), persistent=config.relative)
 
     @property
     def window(self) -> int:
@@ -99,16 +110,53 @@ class StepModel(AutoregressiveModel):
 
     @property
     def told(self) -> int:
-        """Numbers that tell a step: its values, and which were observed."""
-        return self.p_v.inputs + len(self.axes.variables)
+        """Numbers that tell a step: its values, which were observed, and where it is relative its level too."""
+        return self.p_v.inputs + len(self.axes.variables) * (2 if self.config.relative else 1)
 
     def start_from(self, values: Tensor) -> None:
-        """The likelihood's mean, scale and buckets."""
-        self.p_v.start_from(values)
+        """The level of the values, and the likelihood's mean, scale and buckets."""
+        self.level.copy_(values.nanmean(0))
+        spread = (values - self.level).square().nanmean(0).sqrt()
+        self.range.copy_(torch.where(spread > 0, spread, 1.0))
+        self.p_v.start_from(values.diff(dim=0) if self.config.relative else values)
 
-    def tell(self, values: Tensor, observed: Tensor) -> Tensor:
+    def anchors(self, x: Windows) -> Tensor:
+        """What each step, and the one after the last, is relative to: the last value seen before it, [B, T + 1, V].
+
+        Before the first value seen it is NaN; where nothing is relative it is 0.
+        """
+        shape = x.values.shape
+        if not self.config.relative:
+            return x.values.new_zeros(shape[0], shape[1] + 1, shape[2])
+        steps = torch.arange(1, shape[1] + 1, device=x.values.device)[:, None]
+        last = torch.where(x.observed, steps, 0).cummax(1).values  # 0 for none
+        padded = torch.cat([self.first_anchor(shape[0])[:, None], x.values], 1)
+        return padded.gather(1, torch.cat([torch.zeros_like(last[:, :1]), last], 1))
+
+    def next_anchor(self, anchor: Tensor, values: Tensor, observed: Tensor) -> Tensor:
+        """The same after one step, [B, V]."""
+        return torch.where(observed, values, anchor) if self.config.relative else anchor
+
+    def first_anchor(self, series: int) -> Tensor:
+        """The same before a first step, [B, V]."""
+        return torch.full_like(self.level, math.nan if self.config.relative else 0.0).expand(series, -1)
+
+    def expected(self, features: Tensor, anchor: Tensor) -> Distribution:
+        """p(v) from features and what it is relative to [..., V]; before the first value seen that is the level."""
+        p = self.p_v(features)
+        if not self.config.relative:
+            return p
+        first = anchor.isnan()
+        stretch = torch.where(first, self.range / self.p_v.scale, 1.0)
+        return self.p_v.moved(p, torch.where(first, self.level, anchor), stretch)
+
+    def tell(self, values: Tensor, observed: Tensor, anchor: Tensor) -> Tensor:
         """A step [..., V] as numbers [..., told]."""
-        return torch.cat([self.p_v.told(values, observed), observed.to(values.dtype)], -1)
+        seen = observed.to(values.dtype)
+        if not self.config.relative:
+            return torch.cat([self.p_v.told(values, observed), seen], -1)
+        level = torch.where(observed, (values - self.level) / self.range, 0.0)
+        return torch.cat([self.p_v.told(values - anchor, observed & ~anchor.isnan()), seen, level], -1)
 
     def phases(self, clock: Tensor) -> Tensor:
         """Sine and cosine of the seasons' phases at steps [...], [..., 2 x seasons]."""
@@ -116,9 +164,9 @@ class StepModel(AutoregressiveModel):
         found = [function(angle) for angle in angles for function in (torch.sin, torch.cos)]
         return torch.stack(found, -1) if found else clock.new_zeros(*clock.shape, 0)
 
-    def input_of(self, values: Tensor, observed: Tensor, clock: Tensor) -> Tensor:
+    def input_of(self, values: Tensor, observed: Tensor, clock: Tensor, anchor: Tensor) -> Tensor:
         """What a network is told before the step of a clock [...], from the step before it [..., V]."""
-        return torch.cat([self.tell(values, observed), self.phases(clock)], -1)
+        return torch.cat([self.tell(values, observed, anchor), self.phases(clock)], -1)
 
     def first_input(self, clock: Tensor) -> Tensor:
         """The same before the first step of windows, which has none before it, [B, I]."""
@@ -126,7 +174,7 @@ class StepModel(AutoregressiveModel):
 
     def inputs_of(self, x: Windows) -> Tensor:
         """The inputs before every step of windows and before the one after them, [B, T + 1, I]."""
-        rest = self.input_of(x.values, x.observed, x.clock + 1)
+        rest = self.input_of(x.values, x.observed, x.clock + 1, self.anchors(x)[:, :-1])
         return torch.cat([self.first_input(x.clock[:, 0])[:, None], rest], 1)
 
     def begin_clock(self, series: int, clock: Tensor | None) -> Tensor:

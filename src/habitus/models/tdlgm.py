@@ -67,7 +67,8 @@ class TDLGMConfig(LatentConfig):
 class TDLGM(LatentLayers):
     """The model; see the module for its equations and :class:`TDLGMConfig` for its settings.
 
-    A state is the outputs h and cell states c of the recognition's layers, each [B, (L - 1) N], and the clock.
+    A state is the outputs h and cell states c of the recognition's layers, each [B, (L - 1) N], the anchor and the
+    clock.
     """
 
     Config = TDLGMConfig
@@ -92,7 +93,7 @@ class TDLGM(LatentLayers):
             cells.append(cell)
         return torch.cat(outputs, -1), torch.cat(cells, -1)
 
-    def generate_step(self, xi: Tensor, s: Tensor) -> tuple[Distribution, Tensor]:
+    def generate_step(self, xi: Tensor, s: Tensor, anchor: Tensor) -> tuple[Distribution, Tensor]:
         """p(v_t | s_t, xi_t) and F(s_t, xi_t) from xi [..., L, Z] and s [..., (L - 1) N] (Eqs 10 to 13)."""
         of_layer, after = s.unflatten(-1, (len(self.R), -1)), list[Tensor]()
         h = self.G[-1](xi[..., -1, :])
@@ -100,11 +101,11 @@ class TDLGM(LatentLayers):
             output, next_state = self.R[at](h, of_layer[..., at, :])
             h = output + self.G[at](xi[..., at, :])
             after.insert(0, next_state)
-        return self.p_v(self.T_0(h)), torch.cat(after, -1)
+        return self.expected(self.T_0(h), anchor), torch.cat(after, -1)
 
     def q_xi_given_v(self, x: Windows, s: Tensor) -> Gaussian:
         """q(xi_t) from v_t, and from the state before it where the settings say so (Eq 14)."""
-        told = self.tell(x.values, x.observed)
+        told = self.tell(x.values, x.observed, self.anchors(x)[:, :-1])
         return self.posterior(self.q_xi(torch.cat([told, s], -1) if self.config.recognition == "both" else told))
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
@@ -112,7 +113,7 @@ class TDLGM(LatentLayers):
         _, c = self.states(x)
         s, after = c[:, :-1], c[:, 1:]
         q = self.q_xi_given_v(x, s)
-        p, generated = self.generate_step(q.draw(generator), s)
+        p, generated = self.generate_step(q.draw(generator), s, self.anchors(x)[:, :-1])
         return {**self.bound_terms(p, q, x), "state": self.config.alpha * self._state_error(after, generated)}
 
     def _state_error(self, recognised: Tensor, generated: Tensor) -> Tensor:
@@ -131,55 +132,61 @@ class TDLGM(LatentLayers):
 
     def _weights(self, q: Gaussian, s: Tensor, x: Windows, generator: Generator) -> Tensor:
         xi = q.draw(generator)
-        return self.weighted(self.generate_step(xi, s)[0], q, xi, x)
+        return self.weighted(self._seen(x, xi, s), q, xi, x)
+
+    def _seen(self, x: Windows, xi: Tensor, s: Tensor) -> Distribution:
+        """p(v_t | s_t, xi_t) of every step."""
+        return self.generate_step(xi, s, self.anchors(x)[:, :-1])[0]
 
     def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Through the latents."""
         s = self.states(x)[1][:, :-1]
         q = self.q_xi_given_v(x, s)
-        drawn = [self.generate_step(q.draw(generator), s)[0].mean for _ in range(samples)]
+        drawn = [self._seen(x, q.draw(generator), s).mean for _ in range(samples)]
         return torch.stack(drawn).mean(0)
 
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
         """Given latents drawn from their prior."""
         s = self.states(x)[1][:, :-1]
-        return self.generate_step(self.prior_draw(s.shape[:-1], generator), s)[0]
+        return self._seen(x, self.prior_draw(s.shape[:-1], generator), s)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
         """The states after the first input."""
         clock = self.begin_clock(series, clock)
         zeros = torch.zeros(series, len(self.R) * self.config.hidden)
-        return self._recognised(self.first_input(clock), zeros, zeros, clock)
+        return self._recognised(self.first_input(clock), zeros, zeros, self.first_anchor(series), clock)
 
     def predict(self, state: State, generator: Generator) -> Distribution:
         """Given a draw of latents."""
-        return self.generate_step(self.prior_draw(state[-1].shape, generator), state[1])[0]
+        return self.generate_step(self.prior_draw(state[-1].shape, generator), state[1], state[-2])[0]
 
     def observe(self, state: State, values: Tensor, observed: Tensor, generator: Generator) -> State:
         """The recognised states after a step."""
-        clock = state[-1] + 1
-        return self._recognised(self.input_of(values, observed, clock), state[0], state[1], clock)
+        h, c, anchor, clock = state
+        told = self.input_of(values, observed, clock + 1, anchor)
+        return self._recognised(told, h, c, self.next_anchor(anchor, values, observed), clock + 1)
 
     def read(self, x: Windows, generator: Generator) -> State:
         """In one call of the fused kernel per layer."""
         h, c = self.states(x)
-        return h[:, -1], c[:, -1], x.clock[:, -1] + 1
+        return h[:, -1], c[:, -1], self.anchors(x)[:, -1], x.clock[:, -1] + 1
 
     def go_on(self, state: State, steps: int, generator: Generator) -> Tensor:
         """Draw the steps after a state; with generated states no value is read again (Eq 12)."""
         if self.config.transition == "recognised":
             return super().go_on(state, steps, generator)
-        drawn, s = list[Tensor](), state[1]
+        drawn, s, anchor = list[Tensor](), state[1], state[-2]
         for _ in range(steps):
-            p, s = self.generate_step(self.prior_draw(state[-1].shape, generator), s)
+            p, s = self.generate_step(self.prior_draw(state[-1].shape, generator), s, anchor)
             drawn.append(self.draw(p, generator))
+            anchor = self.next_anchor(anchor, drawn[-1], torch.ones_like(drawn[-1], dtype=torch.bool))
         return torch.stack(drawn, 1)
 
-    def _recognised(self, below: Tensor, h: Tensor, c: Tensor, clock: Tensor) -> State:
+    def _recognised(self, below: Tensor, h: Tensor, c: Tensor, anchor: Tensor, clock: Tensor) -> State:
         """One step of F^ from an input [B, I]."""
         outputs, cells = list[Tensor](), list[Tensor]()
         for layer, *before in zip(self.F_hat, h.chunk(len(self.R), -1), c.chunk(len(self.R), -1), strict=True):
             below, cell = cast(CellLSTM, layer).step(below, *before)
             outputs.append(below)
             cells.append(cell)
-        return torch.cat(outputs, -1), torch.cat(cells, -1), clock
+        return torch.cat(outputs, -1), torch.cat(cells, -1), anchor, clock

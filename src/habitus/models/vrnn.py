@@ -88,46 +88,55 @@ class VRNN(StepModel):
 
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
         """Given latents from their prior, after states from inferred ones."""
-        h, known = self.begin(len(x.values), x.clock[:, 0])[0], list[Tensor]()
+        h, known, anchors = self._first(x), list[Tensor](), self.anchors(x)[:, :-1]
         for t in range(x.values.shape[1]):
             known.append(self._known(h, x.clock[:, t]))
-            h = self._inferred_step(h, x, t, generator)[1]
-        return self._drawn(torch.stack(known, 1), generator)
+            h = self._inferred_step(h, x, t, anchors[:, t], generator)[1]
+        return self._drawn(torch.stack(known, 1), anchors, generator)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
-        """A zero state."""
+        """A zero state, and nothing to be relative to."""
         clock = self.begin_clock(series, clock)
-        return clock.new_zeros(series, self.config.hidden), clock
+        return clock.new_zeros(series, self.config.hidden), self.first_anchor(series), clock
 
     def predict(self, state: State, generator: Generator) -> Distribution:
         """Given a draw of latents."""
-        return self._drawn(self._known(*state), generator)
+        h, anchor, clock = state
+        return self._drawn(self._known(h, clock), anchor, generator)
 
     def observe(self, state: State, values: Tensor, observed: Tensor, generator: Generator) -> State:
         """The state after a step whose latents are inferred."""
-        x = Windows(values[:, None], observed[:, None], state[-1][:, None])
-        return self._inferred_step(state[0], x, 0, generator)[1], state[-1] + 1
+        h, anchor, clock = state
+        x = Windows(values[:, None], observed[:, None], clock[:, None])
+        h = self._inferred_step(h, x, 0, anchor, generator)[1]
+        return h, self.next_anchor(anchor, values, observed), clock + 1
 
     def _known(self, h: Tensor, clock: Tensor) -> Tensor:
         return torch.cat([h, self.phases(clock)], -1)
 
-    def _drawn(self, known: Tensor, generator: Generator) -> Distribution:
+    def _drawn(self, known: Tensor, anchor: Tensor, generator: Generator) -> Distribution:
         """p(v | z) with z from the prior."""
         z = diagonal(self.p_z(known)).draw(generator)
-        return self.p_v(self.features(torch.cat([self.phi_z(z), known], -1)))
+        return self.expected(self.features(torch.cat([self.phi_z(z), known], -1)), anchor)
 
     def _inferred(self, x: Windows, generator: Generator) -> list[_Step]:
         """Every step with latents from q."""
-        h, steps = self.begin(len(x.values), x.clock[:, 0])[0], list[_Step]()
+        h, steps, anchors = self._first(x), list[_Step](), self.anchors(x)
         for t in range(x.values.shape[1]):
-            step, h = self._inferred_step(h, x, t, generator)
+            step, h = self._inferred_step(h, x, t, anchors[:, t], generator)
             steps.append(step)
         return steps
 
-    def _inferred_step(self, h: Tensor, x: Windows, t: int, generator: Generator) -> tuple[_Step, Tensor]:
+    def _first(self, x: Windows) -> Tensor:
+        """The state before windows, [B, N]."""
+        return self.begin(len(x.values), x.clock[:, 0])[0]
+
+    def _inferred_step(
+        self, h: Tensor, x: Windows, t: int, anchor: Tensor, generator: Generator
+    ) -> tuple[_Step, Tensor]:
         """One step, and the state after it; where nothing was observed latents come from the prior."""
         known = self._known(h, x.clock[:, t])
-        told = self.phi_v(self.tell(x.values[:, t], x.observed[:, t]))
+        told = self.phi_v(self.tell(x.values[:, t], x.observed[:, t], anchor))
         prior, seen = diagonal(self.p_z(known)), x.observed[:, t].any(-1)
         found = diagonal(self.q_z(torch.cat([told, known], -1)))
         assert isinstance(prior, Diagonal)
@@ -137,7 +146,7 @@ class VRNN(StepModel):
             torch.where(seen[:, None], found.log_variance, prior.log_variance),
         )
         z = q.draw(generator)
-        p = self.p_v(self.features(torch.cat([self.phi_z(z), known], -1)))
+        p = self.expected(self.features(torch.cat([self.phi_z(z), known], -1)), anchor)
         log_p = torch.where(x.observed[:, t], p.log_prob(x.values[:, t]), 0.0).sum(-1)
         step = _Step(log_p, log_p + prior.log_prob(z) - q.log_prob(z), kl_of_diagonals(q, prior), p.mean)
         return step, self.gru(torch.cat([told, self.phi_z(z)], -1), h)

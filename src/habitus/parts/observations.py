@@ -69,6 +69,10 @@ class Observation(nn.Module, ABC):
             ValueError: for a distribution of counts, which is none.
         """
 
+    @abstractmethod
+    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
+        """The distribution of a value times one known number plus another, each [..., V]."""
+
     def pooled(self, drawn: Sequence[Distribution]) -> tuple[Tensor, Tensor, Tensor]:
         """The components of an even mixture of distributions; weights sum to 1."""
         log_weights, mean, scale = zip(*(self.components(p) for p in drawn), strict=True)
@@ -92,6 +96,10 @@ class GaussianObservation(Observation):
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
         """A sample."""
         return p.mean + p.stddev * torch.randn(p.mean.shape, generator=generator)
+
+    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
+        """With another mean and scale."""
+        return Normal(p.mean * stretch + by, p.stddev * stretch, validate_args=False)
 
     def components(self, p: Distribution) -> tuple[Tensor, Tensor, Tensor]:
         """Itself."""
@@ -131,6 +139,13 @@ class MixtureObservation(Observation):
         mean, scale = mean.gather(-1, chosen).squeeze(-1), scale.gather(-1, chosen).squeeze(-1)
         return mean + scale * torch.randn(mean.shape, generator=generator)
 
+    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
+        """With other means and scales."""
+        assert isinstance(p, MixtureSameFamily)
+        before, by, stretch = p.component_distribution, by[..., None], stretch[..., None]
+        parts = Normal(before.mean * stretch + by, before.stddev * stretch, validate_args=False)
+        return MixtureSameFamily(p.mixture_distribution, parts, validate_args=False)
+
     def components(self, p: Distribution) -> tuple[Tensor, Tensor, Tensor]:
         """Its own."""
         assert isinstance(p, MixtureSameFamily)
@@ -143,9 +158,9 @@ class Histogram(Distribution):
 
     Attributes:
         logits: [..., V, K], normalised.
-        middles: [V, K].
-        widths: [V, K].
-        bounds: Between buckets, [V, K - 1], ascending.
+        middles: [..., V, K].
+        widths: [..., V, K].
+        bounds: Between buckets, [..., V, K - 1], ascending.
     """
 
     arg_constraints = {}  # noqa: RUF012  # pyright: ignore
@@ -225,17 +240,24 @@ class BucketObservation(Observation):
         """A bucket, then a place in it."""
         assert isinstance(p, Histogram)
         at = drawn_index(p.logits, generator)
-        v = torch.arange(self.variables)
-        place = torch.rand(at.shape, generator=generator) - 0.5
-        return self.middles[v, at] + place * self.widths[v, at]
+        middles, widths = (
+            each.expand(p.logits.shape).gather(-1, at[..., None]).squeeze(-1) for each in (p.middles, p.widths)
+        )
+        return middles + (torch.rand(at.shape, generator=generator) - 0.5) * widths
+
+    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
+        """With other buckets."""
+        assert isinstance(p, Histogram)
+        by, stretch = by[..., None], stretch[..., None]
+        return Histogram(p.logits, p.middles * stretch + by, p.widths * stretch, p.bounds * stretch + by)
 
     def components(self, p: Distribution) -> tuple[Tensor, Tensor, Tensor]:
         """Each bucket as a Gaussian of its variance; buckets that no variable uses are left out."""
         assert isinstance(p, Histogram)
         used = ~self.unused.all(0)
         logits = p.logits[..., used]
-        spread = self.widths[:, used] / math.sqrt(12)
-        return logits, self.middles[:, used].expand(logits.shape), spread.expand(logits.shape)
+        spread = p.widths[..., used] / math.sqrt(12)
+        return logits, p.middles[..., used].expand(logits.shape), spread.expand(logits.shape)
 
     def pooled(self, drawn: Sequence[Distribution]) -> tuple[Tensor, Tensor, Tensor]:
         """The buckets are the same in all of them, so their weights are averaged."""
@@ -271,6 +293,10 @@ class CountObservation(Observation):
             rate = torch.distributions.Gamma(size, size / mean.clamp_min(1e-12), validate_args=False).sample()
         zero = torch.rand(mean.shape, generator=generator) < p.zero.sigmoid()
         return torch.where(zero, 0.0, torch.poisson(rate, generator=generator))
+
+    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
+        """None."""
+        raise ValueError("counts are not relative to anything")
 
     def components(self, p: Distribution) -> tuple[Tensor, Tensor, Tensor]:
         """None."""

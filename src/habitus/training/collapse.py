@@ -45,15 +45,15 @@ def verdict(model: SeriesModel, values: Tensor, judged: Windows | None, seed: in
 
 def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged: Windows) -> Tensor:
     """Log p of held-out steps under the likelihood with the same features at every step, fitted to values."""
-    observed = ~values.isnan()
-    filled = torch.where(observed, values, 0.0)
+    steps = Windows(values[None], ~values.isnan()[None], torch.arange(len(values))[None])
+    steps = steps._replace(values=torch.where(steps.observed, steps.values, 0.0))
     features = nn.Parameter(torch.zeros(model.p_v.features))
-    optimiser = torch.optim.Adam([features], RATE)
+    optimiser, anchors = torch.optim.Adam([features], RATE), model.anchors(steps)[:, :-1]
     for _ in range(STEPS):
         optimiser.zero_grad()
-        p = model.p_v(features.expand(len(values), -1))
-        torch.where(observed, -p.log_prob(filled), 0.0).sum(-1).mean().backward()
+        p = model.expected(features.expand(1, len(values), -1), anchors)
+        torch.where(steps.observed, -p.log_prob(steps.values), 0.0).sum(-1).mean().backward()
         optimiser.step()
     with torch.no_grad():
-        p = model.p_v(features.expand(*judged.clock.shape, -1))
+        p = model.expected(features.expand(*judged.clock.shape, -1), model.anchors(judged)[:, :-1])
         return torch.where(judged.observed, p.log_prob(judged.values), 0.0).sum()

@@ -21,7 +21,7 @@ from habitus.parts.observations import drawn_index
 
 SAME = 1e-4  # of a variable's spread: values that differ by less are the same one
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
-SPREADS = tuple(10 ** (-3.5 + 0.25 * step) for step in range(16))  # 3e-4 to 1.8 of a variable's spread
+SPREADS = tuple(10 ** (-3.5 + 0.25 * step) for step in range(20))  # 3e-4 to 18 of a variable's spread
 FINER = (10**-0.125, 10**-0.0625, 1.0, 10**0.0625, 10**0.125)
 LEAST_GAIN = 5.0  # nats by which noise has to explain a series better than none,
 LEAST_GAIN_EACH = 0.02  # and so many for each of its values: no model is exact, and what it misses is not noise
