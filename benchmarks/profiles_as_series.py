@@ -46,7 +46,7 @@ def of_series(name: str, epochs: int | None) -> Callable[[Profiles, int, int], P
         kind, config = SERIES[name]
         slots = train.axes.slots
         settings = config(window=WEEK * slots, likelihood="counts", periods=f"{slots},{WEEK * slots}")
-        given = {"epochs": epochs} if epochs else {}
+        given = {"epochs": epochs, "batch": 2} if epochs else {}
         run = fit(
             kind, from_profiles(train), settings, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed})
         )
@@ -72,7 +72,7 @@ def judged(
 
 def data(settings: argparse.Namespace) -> tuple[Profiles, Profiles]:
     if settings.quick:
-        return simulated(300).split(0.3, 0)
+        return simulated(60).split(0.3, 0)
     train, test = (some(StoredProfiles.open(path).load(), settings.most) for path in settings.profiles)
     return train, test
 

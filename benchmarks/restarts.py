@@ -34,13 +34,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
     logging.disable(logging.INFO)
-    seeds, epochs = (1, 1) if settings.quick else (settings.seeds, TDLGM.fit_defaults["epochs"])
+    seeds, given = (1, {"epochs": 1, "batch": 8}) if settings.quick else (settings.seeds, {})
     series = read_series(settings.file, ["gpu_milli"], scale=0.001) if settings.file else made_up()
     train, config = series.split(0.8)[0], TDLGMConfig(likelihood="buckets", hidden=32)
     print(describe())
     found = []
     for seed in range(seeds):
-        run = fit(TDLGM, train, config, fit=FitConfig(**{**TDLGM.fit_defaults, "seed": seed, "epochs": epochs}))
+        run = fit(TDLGM, train, config, fit=FitConfig(**{**TDLGM.fit_defaults, **given, "seed": seed}))
         found.append(run.about)
         told = {name: round(run.about[name], 4) for name in ("log_likelihood", "constant")}
         print(f"seed {seed}: {told}, collapsed: {run.about['collapsed']}", flush=True)

@@ -28,7 +28,13 @@ import torch
 from numpy.typing import NDArray
 
 from habitus.evaluation.series import RIVALS, complete_windows, horizons
-from habitus.evaluation.series.two_sample import DISCRIMINATORS, Predictor, discriminate, predictive_score
+from habitus.evaluation.series.two_sample import (
+    DISCRIMINATORS,
+    Discriminator,
+    Predictor,
+    discriminate,
+    predictive_score,
+)
 from habitus.models import MODELS
 from habitus.models.base import AutoregressiveModel
 from habitus.run import Run
@@ -78,7 +84,7 @@ def crps(draws: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> Row:
 
 def two_sample(made: NDArray[Any], real: NDArray[Any], quick: bool) -> Row:
     """Discriminative scores by discriminator, and the predictive score."""
-    kinds = {"original": DISCRIMINATORS["original"]} if quick else DISCRIMINATORS
+    kinds = {"original": Discriminator(iterations=20)} if quick else DISCRIMINATORS
     row = {f"disc. {name}": discriminate(made, real, each).score for name, each in kinds.items()}
     steps = Predictor(iterations=20) if quick else Predictor()
     return {**row, "predictive": predictive_score(made, real, steps)}
@@ -114,7 +120,8 @@ def judge(series: Series, settings: argparse.Namespace) -> None:
         for seed in settings.seeds:
             start = time.perf_counter()
             kind = MODELS[name]
-            given = {"epochs": settings.epochs} if settings.epochs else {}
+            asked = {"epochs": settings.epochs, "batch": settings.batch}
+            given = {name: value for name, value in asked.items() if value}
             how = FitConfig(**{**kind.fit_defaults, **given, "seed": seed})
             run = fit(kind, train, config_of(name, settings.pairs), fit=how)
             made = np.stack(generate_series(run, len(real), LENGTH, seed).arrays())
@@ -151,6 +158,7 @@ def main() -> None:
     parser.add_argument("--set", dest="pairs", nargs="*", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch", type=int)
     parser.add_argument("--windows", type=int, default=MOST_WINDOWS)
     parser.add_argument("--no-floor", action="store_true")
     parser.add_argument("--quick", action="store_true")
@@ -158,7 +166,7 @@ def main() -> None:
     logging.disable(logging.INFO)
     if settings.quick:
         settings.models, settings.rivals, settings.seeds = ["lstm", "timegan"], ["independent"], [0]
-        settings.epochs, settings.windows = 1, 100
+        settings.epochs, settings.batch, settings.windows = 1, 2, 100
     print(describe())
     print(f"{settings.name}; seeds {settings.seeds}; {' '.join(settings.pairs)}")
     print(PUBLISHED)
