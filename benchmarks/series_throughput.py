@@ -33,13 +33,13 @@ class Loop(TDLGM):
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """Eq 28 but for the prior on the weights."""
         noise = torch.randn(*x.clock.shape, self.config.layers, self.config.latents, generator=generator)
-        state = self.begin(len(x.values), x.clock[:, 0])
+        state, anchors = self.begin(len(x.values), x.clock[:, 0]), self.anchors(x)
         nll, kl, error = [], [], []
         for t in range(x.values.shape[1]):
             now = Windows(*(each[:, t : t + 1] for each in x))
             s = state[1][:, None]
             q: Gaussian = self.q_xi_given_v(now, s)
-            p, generated = self.generate_step(q.transformed(noise[:, t : t + 1]), s)
+            p, generated = self.generate_step(q.transformed(noise[:, t : t + 1]), s, anchors[:, t : t + 1])
             state = self.observe(state, x.values[:, t], x.observed[:, t], generator)
             nll.append(-self.log_prob(p, now))
             kl.append(q.kl().sum(-1))

@@ -123,7 +123,7 @@ def test_the_folder_of_another_sweep_or_of_something_else_is_left_alone(run):
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_what_the_same_command_takes_up(run, tmp_path):
-    many = ("train", "--against", "test", "--grid", "beta=0.1,0.5", *QUICK[:2], "--epochs", "12", *QUICK[4:])
+    many = ("train", "--against", "test", "--grid", "beta=0.1,0.5", *QUICK[:2], "--epochs", "60", *QUICK[4:])
     command = [sys.executable, "-m", "habitus", "sweep", *many, "--out", str(tmp_path / "s")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob(f"s/trials/*/{CHECKPOINT}")):

@@ -277,6 +277,7 @@ class _Users:
 
 def _source(run: Run, prior: str | Prior | Source) -> Source:
     """Where latents come from, by name or as it is given."""
+    _generative(run)
     if isinstance(prior, Source):
         return prior
     if isinstance(prior, Prior):
