@@ -9,18 +9,44 @@ Letters: B series, T steps, I inputs, N hidden units.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 def linear_recurrence(factors: Tensor, terms: Tensor) -> Tensor:
-    """c_t = factors_t c_(t-1) + terms_t with c_(-1) = 0, [B, T, N], by doubling (Hillis and Steele 1986)."""
-    reach = 1
-    while reach < terms.shape[1]:
-        shifted = terms[:, :-reach] * factors[:, reach:]
-        terms = torch.cat([terms[:, :reach], terms[:, reach:] + shifted], 1)
-        factors = torch.cat([factors[:, :reach], factors[:, reach:] * factors[:, :-reach]], 1)
+    """c_t = factors_t c_(t-1) + terms_t with c_(-1) = 0, [B, T, N]."""
+    return _Recurrence.apply(factors, terms)
+
+
+class _Recurrence(torch.autograd.Function):
+    """The recurrence, whose gradient is the same recurrence backwards: autograd would keep every pass of it."""
+
+    @staticmethod
+    def forward(ctx: Any, factors: Tensor, terms: Tensor) -> Tensor:
+        c = _doubled(factors, terms)
+        ctx.save_for_backward(factors, c)
+        return c
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        factors, c = ctx.saved_tensors
+        nothing = torch.zeros_like(c[:, :1])
+        later = torch.cat([factors[:, 1:], nothing], 1)
+        of_terms = _doubled(later.flip(1), grads[0].flip(1)).flip(1)
+        return of_terms * torch.cat([nothing, c[:, :-1]], 1), of_terms
+
+
+def _doubled(factors: Tensor, terms: Tensor) -> Tensor:
+    """By doubling (Hillis and Steele 1986): after k passes each step has in it the 2^k steps up to it."""
+    reach, last = 1, terms.shape[1]
+    while reach < last:
+        rest = torch.addcmul(terms[:, reach:], terms[:, :-reach], factors[:, reach:])
+        terms = torch.cat([terms[:, :reach], rest], 1)
+        if 2 * reach < last:
+            factors = torch.cat([factors[:, :reach], factors[:, reach:] * factors[:, :-reach]], 1)
         reach *= 2
     return terms
 
