@@ -55,14 +55,11 @@ Row = dict[str, float]
 
 
 def config_of(name: str, pairs: list[str]) -> Any:
-    """Settings of a model: windows of the length that is judged, a mixture of Gaussians, and what is given."""
+    """Settings of a model: windows of the length that is judged, and what is given."""
     kind = MODELS[name].Config
     known = {field.name for field in fields(kind)}
-    given = {
-        "window": LENGTH,
-        "likelihood": "mixture",
-        **settings_of(kind, [p for p in pairs if p.split("=")[0] in known]),
-    }
+    asked = settings_of(kind, [pair for pair in pairs if pair.split("=")[0] in known])
+    given = {"window": LENGTH, **asked}
     return kind(**{key: value for key, value in given.items() if key in known})
 
 

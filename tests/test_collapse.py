@@ -47,7 +47,12 @@ def test_the_constant_rival_is_the_best_single_gaussian():
 )
 def test_a_fit_is_held_against_one_distribution_for_all_steps(values, learned):
     how = FitConfig(**{**LSTM.fit_defaults, "epochs": 3})
-    run = fit(LSTM, Series.from_arrays([values], ["a"]), RecurrentConfig(window=16, hidden=8), fit=how)
+    run = fit(
+        LSTM,
+        Series.from_arrays([values], ["a"]),
+        RecurrentConfig(window=16, hidden=8, likelihood="gaussian"),
+        fit=how,
+    )
     assert run.about["collapsed"] is not learned
     if learned:  # the innovations' entropy is log(sqrt(1 - 0.95^2)) = -1.16 below that of the values
         assert 0.2 < run.about["log_likelihood"] - run.about["constant"] < 1.3
@@ -65,7 +70,18 @@ def test_a_generator_that_draws_one_value_has_collapsed():
 def test_the_command_says_so(tmp_path, capsys):
     path = tmp_path / "noise.csv"
     np.savetxt(path, np.random.default_rng(1).normal(size=(800, 1)), header="a", comments="")
-    asked = ["--set", "window=16", "--set", "hidden=4", "--epochs", "1", "--out", str(tmp_path / "run")]
+    asked = [
+        "--set",
+        "likelihood=gaussian",
+        "--set",
+        "window=16",
+        "--set",
+        "hidden=4",
+        "--epochs",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     with pytest.raises(SystemExit) as stop:
         main(["fit", str(path), "--model", "lstm", *asked])
     assert not stop.value.code

@@ -22,7 +22,8 @@ from habitus.training.windows import WindowMaterial
 FAST = FitConfig(epochs=1, batch=4, precision="float32", accelerator="cpu", held_out=0.2, learning_rate=1e-2)
 BEST = dataclasses.replace(FAST, keep="best", clip=1.0, schedule="one-cycle")
 SIZE = {"window": 8, "hidden": 6}
-DROPPING = RecurrentConfig(dropout=0.3, layers=2, **SIZE)
+STEP = {**SIZE, "likelihood": "gaussian"}
+DROPPING = RecurrentConfig(dropout=0.3, layers=2, **STEP)
 STEPS = 24  # of an epoch of little data, here
 
 
@@ -65,9 +66,9 @@ def same_history(one: dict, other: dict) -> bool:
     ("kind", "config", "settings"),
     [
         (LSTM, DROPPING, BEST),
-        (GRU, RecurrentConfig(**SIZE), FAST),
-        (TDLGM, TDLGMConfig(latents=2, **SIZE), BEST),
-        (VRNN, VRNNConfig(latents=2, **SIZE), FAST),
+        (GRU, RecurrentConfig(**STEP), FAST),
+        (TDLGM, TDLGMConfig(latents=2, **STEP), BEST),
+        (VRNN, VRNNConfig(latents=2, **STEP), FAST),
         (TimeGAN, TimeGANConfig(layers=1, **SIZE), FAST),
     ],
     ids=["lstm", "gru", "tdlgm", "vrnn", "timegan"],
@@ -131,7 +132,7 @@ def test_which_weights_are_kept(data, monkeypatch, keep):
     """With steps so large that it gets worse."""
     found = judged(monkeypatch)
     settings = dataclasses.replace(FAST, keep=keep, learning_rate=0.3)
-    run = fit(LSTM, data, RecurrentConfig(**SIZE), fit=settings)
+    run = fit(LSTM, data, RecurrentConfig(**STEP), fit=settings)
     losses = [loss for loss, _ in found]
     best = int(np.argmin(losses))
     assert best < len(losses) - 1
@@ -145,7 +146,7 @@ def test_the_best_weights_before_an_interrupt_are_not_forgotten(data, tmp_path, 
     """All that follows is worse."""
     found = judged(monkeypatch)
     settings = dataclasses.replace(FAST, keep="best", learning_rate=0.3)
-    whole = fit(LSTM, data, RecurrentConfig(**SIZE), fit=settings)
+    whole = fit(LSTM, data, RecurrentConfig(**STEP), fit=settings)
     best = int(np.argmin([loss for loss, _ in found]))
 
     def stop(done: int, total: int, loss: float) -> None:
@@ -153,8 +154,8 @@ def test_the_best_weights_before_an_interrupt_are_not_forgotten(data, tmp_path, 
             raise Stop
 
     with pytest.raises(Stop):
-        fit(LSTM, data, RecurrentConfig(**SIZE), fit=settings, out=tmp_path / "run", on_progress=stop)
-    assert same(whole, fit(LSTM, data, RecurrentConfig(**SIZE), fit=settings, out=tmp_path / "run", resume=True))
+        fit(LSTM, data, RecurrentConfig(**STEP), fit=settings, out=tmp_path / "run", on_progress=stop)
+    assert same(whole, fit(LSTM, data, RecurrentConfig(**STEP), fit=settings, out=tmp_path / "run", resume=True))
 
 
 @pytest.mark.parametrize("kind", [LSTM, TimeGAN])
@@ -170,7 +171,12 @@ def test_clipping_limits_the_gradient(data, kind):
 
         hook = register_optimizer_step_pre_hook(measure)
         try:
-            fit(kind, data, kind.Config(layers=1, **SIZE), fit=dataclasses.replace(FAST, clip=clip))
+            fit(
+                kind,
+                data,
+                kind.Config(layers=1, **(SIZE if kind is TimeGAN else STEP)),
+                fit=dataclasses.replace(FAST, clip=clip),
+            )
         finally:
             hook.remove()
     assert max(norms[None]) > 0.1
@@ -297,7 +303,7 @@ def test_the_history_has_a_column_for_each_turn(data):
 def test_the_loss_falls_and_gaps_are_no_obstacle(data):
     values = walk()
     values[np.random.default_rng(0).random(values.shape) < 0.2] = np.nan
-    run = fit(TDLGM, Series.from_arrays(values, ["a"]), TDLGMConfig(latents=2, **SIZE),
+    run = fit(TDLGM, Series.from_arrays(values, ["a"]), TDLGMConfig(latents=2, **STEP),
               fit=dataclasses.replace(BEST, epochs=8))  # fmt: skip
     assert np.mean(run.history["nll"][-20:]) < np.mean(run.history["nll"][:10]) - 0.1
     assert all(torch.isfinite(tensor).all() for tensor in run.model.state_dict().values())
@@ -315,7 +321,7 @@ def test_the_weight_of_the_latents_cost_rises_over_the_warm_up(data, monkeypatch
 
     weights: list[float] = []
     monkeypatch.setattr(Fitting, "step", spy)
-    run = fit(TDLGM, data, TDLGMConfig(latents=2, warm_up=0.5, beta=2.0, **SIZE), fit=FAST)
+    run = fit(TDLGM, data, TDLGMConfig(latents=2, warm_up=0.5, beta=2.0, **STEP), fit=FAST)
     np.testing.assert_allclose(weights, [2 * min(1.0, done / 0.5) for done in seen])
     assert run.model.kl_weight == 2.0
     assert run.history["kl"][0] == 0.0  # weight 0 at the first step

@@ -131,8 +131,8 @@ class TestFitted:
     @pytest.mark.parametrize(
         ("kind", "config"),
         [
-            (LSTM, RecurrentConfig(window=32, hidden=12, dropout=0.0)),
-            (TDLGM, TDLGMConfig(window=32, hidden=12, latents=2)),
+            (LSTM, RecurrentConfig(window=32, hidden=12, dropout=0.0, likelihood="gaussian")),
+            (TDLGM, TDLGMConfig(window=32, hidden=12, latents=2, likelihood="gaussian")),
         ],
         ids=["lstm", "tdlgm"],
     )

@@ -48,6 +48,16 @@ class Model(nn.Module, ABC):
     done: float = 1.0
     turn: str = ALL
 
+    @classmethod
+    def suited(cls, config: Any, values: Tensor) -> Any:
+        """The settings with what they leave to the data decided; most leave nothing.
+
+        Args:
+            config: Settings.
+            values: Some training steps of series [R, V], NaN where missing; empty for profiles.
+        """
+        return config
+
     def turns(self, done: float) -> tuple[str, ...]:
         """The steps of the optimiser that a batch is used for, in order; most models take one, of all weights."""
         return (ALL,)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +19,9 @@ from habitus.models.checks import one_of
 from habitus.parts.observations import OBSERVATIONS
 from habitus.parts.shapes import SeriesAxes
 
+AUTO, FALLBACK = "auto", "gaussian"
+FEW_VALUES = 64  # of a variable: fewer are told apart
+NEAR = 0.9  # correlation of a value with the next, from which on the change is what is modelled
 FIT = {
     "epochs": 20, "batch": 32, "learning_rate": 2e-3, "schedule": "one-cycle", "held_out": 0.1, "keep": "best",
     "clip": 1.0, "precision": "float32",
@@ -33,7 +36,9 @@ class SeriesConfig:
     Attributes:
         window: Steps in the windows that it is fitted to.
         hidden: Units of its networks.
-        likelihood: gaussian, mixture, buckets (the distinct values where they are few, or quantiles) or counts.
+        likelihood: gaussian, mixture, buckets (the distinct values where they are few, or quantiles), counts; auto
+            takes buckets for at most 64 distinct values, or else a mixture, relative where values that follow each
+            other are near each other. It is decided when a model is fitted; without data it is gaussian.
         components: Of a mixture, or buckets; 0 for 8 and 64.
         periods: Steps of known seasons, such as 24 or 24,168; empty for none.
         relative: Whether a step is expected relative to the value before it: for series that wander, or whose steps
@@ -43,14 +48,14 @@ class SeriesConfig:
 
     window: int = 64
     hidden: int = 64
-    likelihood: str = "gaussian"
+    likelihood: str = AUTO
     components: int = 0
     periods: str = ""
     relative: bool = False
     weight_decay: float = 1e-4
 
     def __post_init__(self) -> None:
-        one_of("likelihood", self.likelihood, tuple(OBSERVATIONS))
+        one_of("likelihood", self.likelihood, (AUTO, *OBSERVATIONS))
         for name, least in (("window", 2), ("hidden", 1), ("components", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
@@ -93,10 +98,20 @@ class StepModel(AutoregressiveModel):
         super().__init__()
         self.axes, self.config = axes, config
         self.periods = periods_of(config.periods)
-        kind, given = OBSERVATIONS[config.likelihood], (config.components,) if config.components else ()
+        likelihood = FALLBACK if config.likelihood == AUTO else config.likelihood
+        kind, given = OBSERVATIONS[likelihood], (config.components,) if config.components else ()
         self.p_v = kind(len(axes.variables), *given)
         for name, first in (("level", 0.0), ("range", 1.0)):
             self.register_buffer(name, torch.full((len(axes.variables),), first), persistent=config.relative)
+
+    @classmethod
+    def suited(cls, config: SeriesConfig, values: Tensor) -> SeriesConfig:
+        """The likelihood that suits the values, where the settings leave it open."""
+        if config.likelihood != AUTO:
+            return config
+        if all(len(column[~column.isnan()].unique()) <= FEW_VALUES for column in values.T):
+            return replace(config, likelihood="buckets")
+        return replace(config, likelihood="mixture", relative=config.relative or _near(values))
 
     @property
     def window(self) -> int:
@@ -204,6 +219,13 @@ class StepModel(AutoregressiveModel):
     def log_prob(self, p: Distribution, x: Windows) -> Tensor:
         """Log p of what was observed, summed over variables: [..., B, T]."""
         return torch.where(x.observed, p.log_prob(x.values), 0.0).sum(-1)
+
+
+def _near(values: Tensor) -> bool:
+    """Whether most variables change little from step to step."""
+    centred = values - values.nanmean(0)
+    both = (centred[1:] * centred[:-1]).nanmean(0) / centred.square().nanmean(0).clamp_min(1e-30)
+    return bool(both.nanmedian() > NEAR)
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

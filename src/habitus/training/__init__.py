@@ -31,7 +31,7 @@ from habitus.training.config import (
 )
 from habitus.training.fitting import Fitting, Progress, run_fit
 from habitus.training.material import Material, ProfileMaterial
-from habitus.training.windows import WindowMaterial
+from habitus.training.windows import WindowMaterial, values_of
 
 __all__ = [
     "OPTIMISERS",
@@ -96,6 +96,7 @@ def _fit(
     if len(data) == 0:
         raise ValueError("expected profiles or series to learn from, got none")
     check_suits(kind, data)
+    config = kind.suited(config or kind.Config(), values_of(data) if isinstance(data, Series) else torch.empty(0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)

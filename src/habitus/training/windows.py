@@ -64,12 +64,7 @@ class WindowMaterial:
 
     def start(self, model: Model) -> None:
         """Some training steps, for what is standardised or counted."""
-        cast(SeriesModel, model).start_from(self._values())
-
-    def _values(self) -> Tensor:
-        """Training steps [R, V], NaN where missing."""
-        values = np.where(self.train.observed, self.train.values, np.nan)[:MOST_TO_START]
-        return torch.from_numpy(values.astype(np.float32))
+        cast(SeriesModel, model).start_from(values_of(self.train))
 
     def fingerprint(self) -> dict[str, float]:
         """Sizes and sums."""
@@ -79,7 +74,7 @@ class WindowMaterial:
     def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
         """What the run says of its data, and whether it collapsed."""
         judged = [unpacked(x) for x in self.held_out(MOST_JUDGED)][:1]
-        found = verdict(cast(SeriesModel, model), self._values(), judged[0] if judged else None, seed)
+        found = verdict(cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed)
         return None, {"series": len(self.data), "steps": len(self.data.values), **found}
 
 
@@ -98,6 +93,12 @@ def windows(series: Series, starts: np.ndarray, length: int, numbered_from: IntA
     clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
     whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
     return torch.from_numpy(whole.astype(np.float32))
+
+
+def values_of(series: Series) -> Tensor:
+    """Some steps of series [R, V], NaN where missing."""
+    values = np.where(series.observed, series.values, np.nan)[:MOST_TO_START]
+    return torch.from_numpy(values.astype(np.float32))
 
 
 def _parts(data: Series, held_out: float, seed: int, length: int) -> tuple[Series, Series | None]:

@@ -30,6 +30,7 @@ class Subject:
 
 
 BUCKETS = {"likelihood": "buckets"}
+GAUSSIAN = {"likelihood": "gaussian"}
 TDLGM_, RNN, DLGM_, VRNN_, GRU_, PLAIN_TDLGM, NOISY_RNN, NOISY_DLGM = (
     "tdlgm", "lstm", "dlgm", "vrnn", "gru", "gaussian-tdlgm", "noisy-lstm", "noisy-dlgm",
 )  # fmt: skip
@@ -39,8 +40,8 @@ SUBJECTS = {
     DLGM_: Subject("DLGM", DLGM, BUCKETS),
     VRNN_: Subject("VRNN", VRNN, BUCKETS),
     GRU_: Subject("GRU", GRU, BUCKETS),
-    PLAIN_TDLGM: Subject("tDLGM as in the paper: Gaussian", TDLGM, {"hidden": 32}),
-    NOISY_RNN: Subject("RNN as in the paper: Gaussian, fitted to noise", LSTM, noisy=True),
-    NOISY_DLGM: Subject("DLGM as in the paper: Gaussian, fitted to noise", DLGM, noisy=True),
+    PLAIN_TDLGM: Subject("tDLGM as in the paper: Gaussian", TDLGM, {**GAUSSIAN, "hidden": 32}),
+    NOISY_RNN: Subject("RNN as in the paper: Gaussian, fitted to noise", LSTM, GAUSSIAN, noisy=True),
+    NOISY_DLGM: Subject("DLGM as in the paper: Gaussian, fitted to noise", DLGM, GAUSSIAN, noisy=True),
 }
 """Name of a run, before its seed -> model."""
