@@ -32,6 +32,7 @@ from population import FIGURES, column, floor, rival
 
 SERIES = {"lstm": (LSTM, RecurrentConfig), "tdlgm": (TDLGM, TDLGMConfig)}
 WEEK = 7
+FEW = 100  # users: small batches are then quick
 
 
 def of_pictures(train: Profiles, users: int, seed: int, epochs: int) -> Profiles:
@@ -46,7 +47,8 @@ def of_series(name: str, epochs: int | None) -> Callable[[Profiles, int, int], P
         kind, config = SERIES[name]
         slots = train.axes.slots
         settings = config(window=WEEK * slots, likelihood="counts", periods=f"{slots},{WEEK * slots}")
-        given = {"epochs": epochs, "batch": 2} if epochs else {}
+        given = {"epochs": epochs} if epochs else {}
+        given |= {"batch": 2} if users < FEW else {}
         run = fit(
             kind, from_profiles(train), settings, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed})
         )
@@ -97,10 +99,11 @@ def main() -> None:
     parser.add_argument("profiles", nargs="*", help="folders of training and of test profiles")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1])
     parser.add_argument("--most", type=int, default=4000)
+    parser.add_argument("--epochs", type=int, help="of the recurrent models")
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
     logging.disable(logging.INFO)
-    epochs, seeds = (1, [0]) if settings.quick else (None, settings.seeds)
+    epochs, seeds = (1, [0]) if settings.quick else (settings.epochs, settings.seeds)
     train, test = data(settings)
     print(describe())
     print(f"{len(train):,} training profiles, {len(test):,} test profiles")
