@@ -13,6 +13,7 @@ the generator: what is generated is independent from step to step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +21,7 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
-from habitus.models.latent_layers import LatentConfig, LatentLayers, mean_weight
+from habitus.models.latent_layers import LatentConfig, LatentLayers
 from habitus.models.steps import perceptron
 from habitus.parts.gaussians import Gaussian
 from habitus.parts.shapes import SeriesAxes
@@ -63,39 +64,21 @@ class DLGM(LatentLayers):
         phases = self.phases(clock).expand(*h.shape[:-1], -1)
         return self.expected(self.T_0(torch.cat([h, phases], -1)), anchor)
 
-    def q_xi_given_v(self, x: Windows) -> Gaussian:
+    def q_xi_given_v(self, x: Windows, anchors: Tensor) -> Gaussian:
         """q(xi | v_(t-m:t)) from each step and the m before it; before the first there is nothing."""
-        told = self.tell(x.values, x.observed, self.anchors(x)[:, :-1])
+        told = self.tell(x.values, x.observed, anchors)
         padded = nn.functional.pad(told, (0, 0, self.config.history, 0))
         return self.posterior(self.q_xi(padded.unfold(1, self.config.history + 1, 1).flatten(2)))
 
+    def conditionals(self, x: Windows) -> tuple[Gaussian, Callable[[Tensor], Distribution]]:
+        """Nothing is known of the past, but for what values are relative to."""
+        anchors = self.anchors(x)[:, :-1]
+        return self.q_xi_given_v(x, anchors), lambda xi: self.p_v_given_xi(xi, x.clock, anchors)
+
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """The bound."""
-        q = self.q_xi_given_v(x)
-        return self.bound_terms(self._seen(x, q.draw(generator)), q, x)
-
-    def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Importance-weighted, step by step."""
-        q = self.q_xi_given_v(x)
-        return mean_weight(torch.stack([self._weights(q, x, generator) for _ in range(samples)])).sum(-1)
-
-    def _weights(self, q: Gaussian, x: Windows, generator: Generator) -> Tensor:
-        xi = q.draw(generator)
-        return self.weighted(self._seen(x, xi), q, xi, x)
-
-    def _seen(self, x: Windows, xi: Tensor) -> Distribution:
-        """p(v_t | xi_t) of every step."""
-        return self.p_v_given_xi(xi, x.clock, self.anchors(x)[:, :-1])
-
-    def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Through the latents."""
-        q = self.q_xi_given_v(x)
-        drawn = [self._seen(x, q.draw(generator)).mean for _ in range(samples)]
-        return torch.stack(drawn).mean(0)
-
-    def predictions(self, x: Windows, generator: Generator) -> Distribution:
-        """Of latents from their prior: nothing is known of the past."""
-        return self._seen(x, self.prior_draw(x.clock.shape, generator))
+        q, p_given = self.conditionals(x)
+        return self.bound_terms(p_given(q.draw(generator)), q, x)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
         """The anchor and the clock alone."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -76,8 +77,7 @@ class LatentLayers(StepModel):
     @property
     def kl_weight(self) -> float:
         """beta, once warmed up."""
-        risen = min(1.0, self.done / self.config.warm_up) if self.config.warm_up else 1.0
-        return self.config.beta * risen
+        return self.config.beta * self.warmed_up
 
     def bound_terms(self, p: Distribution, q: Gaussian, x: Windows) -> dict[str, Tensor]:
         """Negative log-likelihood and weighted KL of the latents (Eqs 22 and 28); nothing seen costs nothing."""
@@ -91,8 +91,23 @@ class LatentLayers(StepModel):
         return self.log_prob(p, x) + torch.where(x.observed.any(-1), ratio, 0.0)
 
     @abstractmethod
+    def conditionals(self, x: Windows) -> tuple[Gaussian, Callable[[Tensor], Distribution]]:
+        """q(xi_t | v) of every step, and from latents [B, T, L, Z] to p(v_t | xi_t, what came before)."""
+
+    def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
+        """Importance-weighted, step by step: latents are independent given what came before."""
+        q, p_given = self.conditionals(x)
+        drawn = (q.draw(generator) for _ in range(samples))
+        return mean_weight(torch.stack([self.weighted(p_given(xi), q, xi, x) for xi in drawn])).sum(-1)
+
     def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """E[v_t | xi ~ q] of every step: what was seen, through the latents, [B, T, V]."""
+        q, p_given = self.conditionals(x)
+        return torch.stack([p_given(q.draw(generator)).mean for _ in range(samples)]).mean(0)
+
+    def predictions(self, x: Windows, generator: Generator) -> Distribution:
+        """Given latents drawn from their prior."""
+        return self.conditionals(x)[1](self.prior_draw(x.clock.shape, generator))
 
 
 def mean_weight(log_weights: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch.distributions import Distribution
 
 from habitus.models.base import AutoregressiveModel, Loss, Windows, unpacked
 from habitus.models.checks import one_of
-from habitus.parts.observations import OBSERVATIONS
+from habitus.parts.observations import OBSERVATIONS, mean_and_scale
 from habitus.parts.shapes import SeriesAxes
 
 AUTO, FALLBACK = "auto", "gaussian"
@@ -130,9 +130,8 @@ class StepModel(AutoregressiveModel):
 
     def start_from(self, values: Tensor) -> None:
         """The level of the values, and the likelihood's mean, scale and buckets."""
-        self.level.copy_(values.nanmean(0))
-        spread = (values - self.level).square().nanmean(0).sqrt()
-        self.range.copy_(torch.where(spread > 0, spread, 1.0))
+        for own, found in zip((self.level, self.range), mean_and_scale(values), strict=True):
+            own.copy_(found)
         self.p_v.start_from(values.diff(dim=0) if self.config.relative else values)
 
     def anchors(self, x: Windows) -> Tensor:
@@ -199,6 +198,11 @@ class StepModel(AutoregressiveModel):
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
         """Values from the likelihood, [..., V]."""
         return self.p_v.draw(p, generator)
+
+    @property
+    def warmed_up(self) -> float:
+        """How far a weight has risen that rises from 0 to 1 over the first share of the fit, ``warm_up``."""
+        return min(1.0, self.done / self.config.warm_up) if self.config.warm_up else 1.0
 
     def weight_penalty(self) -> Tensor:
         """-log p(theta) per training step, up to a constant: half the decay times the squared weights."""

@@ -19,6 +19,7 @@ the past without error. Drawing with them is the default; drawing with generated
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -28,7 +29,7 @@ from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
 from habitus.models.checks import one_of
-from habitus.models.latent_layers import LatentConfig, LatentLayers, mean_weight
+from habitus.models.latent_layers import LatentConfig, LatentLayers
 from habitus.models.steps import perceptron
 from habitus.parts.gaussians import Gaussian
 from habitus.parts.recurrent import CellLSTM, StateCell
@@ -103,17 +104,22 @@ class TDLGM(LatentLayers):
             after.insert(0, next_state)
         return self.expected(self.T_0(h), anchor), torch.cat(after, -1)
 
-    def q_xi_given_v(self, x: Windows, s: Tensor) -> Gaussian:
+    def q_xi_given_v(self, x: Windows, s: Tensor, anchors: Tensor) -> Gaussian:
         """q(xi_t) from v_t, and from the state before it where the settings say so (Eq 14)."""
-        told = self.tell(x.values, x.observed, self.anchors(x)[:, :-1])
+        told = self.tell(x.values, x.observed, anchors)
         return self.posterior(self.q_xi(torch.cat([told, s], -1) if self.config.recognition == "both" else told))
+
+    def conditionals(self, x: Windows) -> tuple[Gaussian, Callable[[Tensor], Distribution]]:
+        """Given the recognised states."""
+        s, anchors = self.states(x)[1][:, :-1], self.anchors(x)[:, :-1]
+        return self.q_xi_given_v(x, s, anchors), lambda xi: self.generate_step(xi, s, anchors)[0]
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """Eq 28 but for the prior on the weights."""
-        _, c = self.states(x)
+        c, anchors = self.states(x)[1], self.anchors(x)[:, :-1]
         s, after = c[:, :-1], c[:, 1:]
-        q = self.q_xi_given_v(x, s)
-        p, generated = self.generate_step(q.draw(generator), s, self.anchors(x)[:, :-1])
+        q = self.q_xi_given_v(x, s, anchors)
+        p, generated = self.generate_step(q.draw(generator), s, anchors)
         return {**self.bound_terms(p, q, x), "state": self.config.alpha * self._state_error(after, generated)}
 
     def _state_error(self, recognised: Tensor, generated: Tensor) -> Tensor:
@@ -123,32 +129,6 @@ class TDLGM(LatentLayers):
             return squared.mean()
         log_scale = self.log_scale.clamp_min(LEAST_LOG_SCALE)
         return (0.5 * squared * (-2 * log_scale).exp() + log_scale).mean()
-
-    def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Importance-weighted, step by step: latents are independent given the recognised states."""
-        s = self.states(x)[1][:, :-1]
-        q = self.q_xi_given_v(x, s)
-        return mean_weight(torch.stack([self._weights(q, s, x, generator) for _ in range(samples)])).sum(-1)
-
-    def _weights(self, q: Gaussian, s: Tensor, x: Windows, generator: Generator) -> Tensor:
-        xi = q.draw(generator)
-        return self.weighted(self._seen(x, xi, s), q, xi, x)
-
-    def _seen(self, x: Windows, xi: Tensor, s: Tensor) -> Distribution:
-        """p(v_t | s_t, xi_t) of every step."""
-        return self.generate_step(xi, s, self.anchors(x)[:, :-1])[0]
-
-    def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Through the latents."""
-        s = self.states(x)[1][:, :-1]
-        q = self.q_xi_given_v(x, s)
-        drawn = [self._seen(x, q.draw(generator), s).mean for _ in range(samples)]
-        return torch.stack(drawn).mean(0)
-
-    def predictions(self, x: Windows, generator: Generator) -> Distribution:
-        """Given latents drawn from their prior."""
-        s = self.states(x)[1][:, :-1]
-        return self._seen(x, self.prior_draw(s.shape[:-1], generator), s)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
         """The states after the first input."""

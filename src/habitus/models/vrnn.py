@@ -72,9 +72,8 @@ class VRNN(StepModel):
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """The bound."""
         steps = self._inferred(x, generator)
-        weight = min(1.0, self.done / self.config.warm_up) if self.config.warm_up else 1.0
         kl, log_p = (torch.stack([getattr(step, name) for step in steps]).mean() for name in ("kl", "log_p"))
-        return {"nll": -log_p, "kl": weight * kl}
+        return {"nll": -log_p, "kl": self.warmed_up * kl}
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Importance-weighted over whole windows, since latents enter the state."""

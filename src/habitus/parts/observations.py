@@ -41,9 +41,8 @@ class Observation(nn.Module, ABC):
 
     def start_from(self, values: Tensor) -> None:
         """Take mean and scale from training steps [R, V], NaN where missing."""
-        self.mean.copy_(values.nanmean(0))
-        spread = (values - self.mean).square().nanmean(0).sqrt()
-        self.scale.copy_(torch.where(spread > 0, spread, 1.0))
+        for own, found in zip((self.mean, self.scale), mean_and_scale(values), strict=True):
+            own.copy_(found)
 
     def standardised(self, values: Tensor) -> Tensor:
         """(v - mean) / scale."""
@@ -328,6 +327,13 @@ class ZeroInflated(Distribution):
         """log(p [v = 0] + (1 - p) NB(v))."""
         counted = functional.logsigmoid(-self.zero) + self.counts.log_prob(value)
         return torch.where(value == 0, torch.logaddexp(functional.logsigmoid(self.zero), counted), counted)
+
+
+def mean_and_scale(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of steps [R, V], NaN where missing; a variable that never changes has 1."""
+    mean = values.nanmean(0)
+    spread = (values - mean).square().nanmean(0).sqrt()
+    return mean, torch.where(spread > 0, spread, 1.0)
 
 
 def drawn_index(log_weights: Tensor, generator: Generator) -> Tensor:
