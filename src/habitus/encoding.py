@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Independent, Normal
 
-from habitus.models.base import LatentModel, Model
+from habitus.models.base import EncodingModel, LatentModel, Model
 from habitus.parts.nets import in_memory_format
 from habitus.parts.objectives import kl_from_standard_normal
 from habitus.profiles.batches import Population
@@ -65,7 +65,7 @@ class Posterior:
         return self.mean + self.stddev * torch.randn(self.mean.shape, generator=generator)
 
 
-def encode(model: LatentModel, data: Population, on_progress: Progress = lambda done: None) -> Posterior:
+def encode(model: EncodingModel, data: Population, on_progress: Progress = lambda done: None) -> Posterior:
     """The posterior of every profile, read piece by piece; ``on_progress`` is told how many are done.
 
     Under :func:`habitus.hardware.quick_inference` it takes half the time, where the processor has bfloat16.
@@ -94,14 +94,28 @@ def _pieces(data: Population, unit: str) -> Iterator[Profiles]:
             yield chunk.slice(start, min(start + CHUNK, len(chunk)))
 
 
-def latent_model(model: Model) -> LatentModel:
-    """The model, which has to be one with latents.
+def encoding_model(model: Model) -> EncodingModel:
+    """The model, which has to be one with latents of whole users.
 
     Raises:
         ValueError: if it is not.
     """
-    if not isinstance(model, LatentModel):
+    if not isinstance(model, EncodingModel):
         raise ValueError(
             f"a {type(model).__name__} has no latents of whole users; give a run of another model, such as beta-vae"
         )
     return model
+
+
+def latent_model(model: Model) -> LatentModel:
+    """The model, which has to be one whose latents say everything of a user.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(found := encoding_model(model), LatentModel):
+        raise ValueError(
+            f"a {type(model).__name__} does not draw whole users from their latents alone; give a run of another "
+            "model, such as beta-vae"
+        )
+    return found

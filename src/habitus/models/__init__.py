@@ -8,6 +8,7 @@ from habitus.models.context_mixture import ContextMixture
 from habitus.models.context_vae import ContextVAE
 from habitus.models.dlgm import DLGM
 from habitus.models.recurrent import GRU, LSTM
+from habitus.models.rhythm import Rhythm
 from habitus.models.tdlgm import TDLGM
 from habitus.models.timegan import TimeGAN
 from habitus.models.vrnn import VRNN
@@ -16,6 +17,7 @@ MODELS: dict[str, type[Model]] = {
     "beta-vae": BetaVAE,
     "context-vae": ContextVAE,
     "context-mixture": ContextMixture,
+    "rhythm": Rhythm,
     "lstm": LSTM,
     "gru": GRU,
     "dlgm": DLGM,

@@ -143,8 +143,8 @@ class CompletingModel(ProfileModel):
         """
 
 
-class LatentModel(GenerativeModel):
-    """A model with latents z [B, Z]."""
+class EncodingModel(GenerativeModel):
+    """A model with latents z [B, Z] of a whole user."""
 
     @property
     @abstractmethod
@@ -154,6 +154,10 @@ class LatentModel(GenerativeModel):
     @abstractmethod
     def encode(self, x: Tensor) -> Independent:
         """q(z|x) for profiles [B, D, S, C]."""
+
+
+class LatentModel(EncodingModel):
+    """A model whose latents z [B, Z] say everything that cells depend on."""
 
     @abstractmethod
     def decode(self, z: Tensor) -> Distribution:

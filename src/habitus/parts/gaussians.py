@@ -115,7 +115,7 @@ class RankOne(Gaussian):
         return -0.5 * (squared + log_determinant + xi.shape[-1] * math.log(2 * math.pi))
 
 
-def diagonal(features: Tensor) -> Gaussian:
+def diagonal(features: Tensor) -> Diagonal:
     """From features [..., 2Z]: the mean, then the log-variance."""
     mean, log_variance = features.chunk(2, -1)
     return Diagonal(mean, log_variance.clamp(LEAST, MOST))
@@ -134,3 +134,10 @@ COVARIANCES = {"diagonal": (2, diagonal), "low-rank": (3, rank_one)}
 def standard_log_prob(xi: Tensor) -> Tensor:
     """Log-density of N(0, I) at xi [..., Z]."""
     return -0.5 * (xi.square() + math.log(2 * math.pi)).sum(-1)
+
+
+def kl_of_diagonals(q: Diagonal, p: Diagonal) -> Tensor:
+    """KL(q || p) in closed form, [...]."""
+    ratio = (q.log_variance - p.log_variance).exp()
+    away = (q.mean - p.mean).square() * (-p.log_variance).exp()
+    return 0.5 * (ratio + away - 1 - q.log_variance + p.log_variance).sum(-1)

@@ -49,6 +49,32 @@ class StandardNormal(Prior):
         return torch.randn(size, self.latents, generator=generator, device=generator.device)
 
 
+class LearntMixture(Prior):
+    """Gaussian mixture with diagonal covariances that is learnt with the model, as part of its bound."""
+
+    def __init__(self, components: int, latents: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(components))
+        self.means = nn.Parameter(torch.randn(components, latents))
+        self.log_scales = nn.Parameter(torch.zeros(components, latents))
+
+    def distribution(self) -> Distribution:
+        """The mixture over [Z]."""
+        scales = self.log_scales.clamp(-6, 6).exp()
+        normals = Independent(Normal(self.means, scales, validate_args=False), 1)
+        return MixtureSameFamily(Categorical(logits=self.logits, validate_args=False), normals, validate_args=False)
+
+    def log_prob(self, u: Tensor) -> Tensor:
+        """Log-density of latents [B, Z]."""
+        return self.distribution().log_prob(u)
+
+    def sample(self, size: int, generator: Generator) -> Tensor:
+        """Latents [size, Z]."""
+        which = torch.multinomial(self.logits.softmax(0), size, replacement=True, generator=generator)
+        noise = torch.randn(size, self.means.shape[1], generator=generator, device=generator.device)
+        return self.means[which] + self.log_scales[which].clamp(-6, 6).exp() * noise
+
+
 class Mixture(Prior):
     """Gaussian mixture with full covariances, fitted to the posterior of the training users.
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from habitus.encoding import encode
 from habitus.evaluation.summary import summarise
-from habitus.models.base import LatentModel, Model, ProfileModel
+from habitus.models.base import EncodingModel, Model, ProfileModel
 from habitus.parts.priors import Mixture
 from habitus.profiles.batches import BUFFER, Batches, Population
 from habitus.profiles.sparse import USER, Profiles, users_drawn
@@ -109,7 +109,7 @@ class ProfileMaterial:
     def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
         """A mixture fitted to the latents, and the share of profiles active on each day."""
         about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}
-        if not isinstance(model, LatentModel):
+        if not isinstance(model, EncodingModel):
             return None, about
         posterior = encode(model, self.batches.sample(MIXTURE_PROFILES))
         about |= {"latents": posterior.to_json()}

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.encoding import IN_USE, Posterior, Progress, encode, latent_model
+from habitus.encoding import IN_USE, Posterior, Progress, encode, encoding_model
 from habitus.evaluation.habits import Habits, habits_of
 from habitus.parts.priors import Mixture
 from habitus.parts.shapes import Axes, IntArray
@@ -115,7 +115,7 @@ def cluster(
     Raises:
         ValueError: for a run without latents or none in use, profiles on other axes, or a k that there cannot be.
     """
-    model = latent_model(run.model)
+    model = encoding_model(run.model)
     check_axes(model.axes, profiles.axes)
     checked_k(k, len(profiles))
     posterior = encode(model, profiles, on_progress)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from habitus.encoding import Posterior, Progress, encode, latent_model
+from habitus.encoding import Posterior, Progress, encode, encoding_model
 from habitus.evaluation.summary import summarise
 from habitus.parts.priors import Mixture
 from habitus.profiles.batches import Population
@@ -65,7 +65,7 @@ def around(run: Run, profiles: Population, seed: int = 0, on_progress: Progress 
     Raises:
         ValueError: for a run without latents, profiles on other axes, or none.
     """
-    model = latent_model(run.model)
+    model = encoding_model(run.model)
     check_axes(model.axes, profiles.axes)
     if not len(profiles):
         raise ValueError("expected profiles to draw users around, got none")

@@ -1,0 +1,248 @@
+"""A day of counts, drawn jointly over slots and channels (Rhythm).
+
+    t_1 < t_2 < ... < t_K          the active slots of a day, then the end
+    s_k = GRU(t_k, x_(t_k), s_(k-1))
+    p(x_d | h) = prod_k p(t_k | s_(k-1), t_(k-1)) p(x_(t_k) | t_k, s_(k-1))  p(end | s_K)
+    p(x_t | ...) = prod_c p(x_(t,c) > 0 | x_(t,<c)) p(x_(t,c) | x_(t,c) > 0, x_(t,<c))
+
+The next active slot is one categorical over the slots to come and the end, so that silence costs nothing. In an
+active slot channels come one after another, through a network masked as in MADE (Germain et al. 2015); at least one
+is active. Where two channels come in equal numbers, the later one may settle their difference exactly.
+
+Letters: N days, S slots, C channels, K active slots, H hidden units, W units of a channel, P pairs, R numbers
+recalled of a slot, F features of a count.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, active_slots, told_counts
+from habitus.parts.amounts import Amount, choose
+from habitus.parts.memory import PER_PAIR, RECALLED, told_balance
+
+NEVER = -1e4  # a logit
+SETTLED = (-1, 0, 1)  # differences that a count may leave exactly
+RARE = -1.5  # logit of a channel's being active, to begin with
+
+
+class DayTerms(NamedTuple):
+    """-log p(x_d) in its parts, each [N]: which slots are active, which channels then, and how much."""
+
+    slots: Tensor
+    channels: Tensor
+    amounts: Tensor
+
+
+class SlotCounts(nn.Module):
+    """p(x_t | t, s): the counts of an active slot.
+
+    Args:
+        slots: S.
+        pairs: Pairs of channels that may be settled, [P, 2], the later one first.
+        channels: C.
+        hidden: H.
+        width: W.
+        amount: p(x | x > 0).
+    """
+
+    masked: Tensor
+
+    def __init__(self, slots: int, channels: int, pairs: int, hidden: int, width: int, amount: Amount) -> None:
+        super().__init__()
+        self.channels, self.width, self.amount = channels, width, amount
+        self.of_state = nn.Linear(hidden, channels * width)
+        self.of_slot = nn.Embedding(slots, channels * width)
+        self.of_past = nn.Linear(RECALLED + channels + PER_PAIR * pairs, channels * width, bias=False)
+        told = channels * TOLD_OF_COUNT
+        self.of_earlier = nn.Parameter(0.1 * torch.randn(channels * width, told))
+        below = torch.ones(channels, channels).tril(-1)
+        masked = below.repeat_interleave(width, 0).repeat_interleave(TOLD_OF_COUNT, 1)
+        self.register_buffer("masked", masked, persistent=False)
+        self.out = nn.Parameter(0.1 * torch.randn(channels, width, 1 + amount.features + len(SETTLED)))
+        bias = torch.cat([torch.tensor([RARE]), amount.start(), torch.full((len(SETTLED),), RARE)])
+        self.bias = nn.Parameter(bias.repeat(channels, 1))
+        nn.init.normal_(self.of_slot.weight, std=0.1)
+
+    def log_prob(self, s: Tensor, at: ActiveSlots, recall: Tensor, balance: Tensor, pairs: Tensor) -> DayTerms:
+        """-log p of the counts of slots, by their channels and their amounts, each [K].
+
+        Args:
+            s: What is known before each slot, [K, H].
+            at: The slots.
+            recall: Of each, [K, R].
+            balance: Differences of the pairs' totals before it, [K, P].
+            pairs: [P, 2].
+        """
+        earlier = functional.linear(told_counts(at.counts), self.of_earlier * self.masked)
+        hidden = functional.silu(self._base(s, at.slot, recall, balance) + earlier)
+        hidden = hidden.unflatten(1, (self.channels, self.width))
+        active = at.counts > 0
+        logits = (hidden * self.out[..., 0]).sum(-1) + self.bias[:, 0]
+        gates = functional.binary_cross_entropy_with_logits(logits, active.to(logits.dtype), reduction="none")
+        only = ~active[:, :-1].any(1)  # the last channel is active where no other is
+        gates = torch.cat([gates[:, :-1], torch.where(only[:, None], 0.0, gates[:, -1:])], 1)
+        amounts = torch.zeros_like(gates[:, 0])
+        for channel in range(self.channels):
+            on = active[:, channel].nonzero()[:, 0]
+            out = self._out(hidden[on, channel], channel)
+            amounts = amounts.index_add(0, on, self._log_amounts(out, at.counts[on], channel, balance[on], pairs))
+        return DayTerms(torch.zeros_like(amounts), gates.sum(1), -amounts)
+
+    def _out(self, hidden: Tensor, channel: int) -> Tensor:
+        """Features of a channel's count, and logits of settling, [n, F + 3]."""
+        return hidden @ self.out[channel, :, 1:] + self.bias[channel, 1:]
+
+    def _base(self, s: Tensor, slot: Tensor, recall: Tensor, balance: Tensor) -> Tensor:
+        past = torch.cat([recall, told_balance(balance)], -1)
+        return self.of_state(s) + self.of_slot(slot) + self.of_past(past)
+
+    def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, balance: Tensor, pairs: Tensor) -> Tensor:
+        """Log p of the count of one channel in n slots, [n]."""
+        count = counts[:, channel]
+        free, settle = out.split([self.amount.features, len(SETTLED)], 1)
+        values, weights = self._settling(settle, counts, channel, balance, pairs)
+        exact = torch.where(values == count[:, None], weights[:, 1:], NEVER)
+        freely = weights[:, 0] + self.amount.log_prob(free, count)
+        return torch.logsumexp(torch.cat([freely[:, None], exact], 1), 1)
+
+    @staticmethod
+    def _settling(
+        settle: Tensor, counts: Tensor, channel: int, balance: Tensor, pairs: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Counts that would settle a channel's pair [n, 3], and log-weights of being free and of each [n, 4]."""
+        of = (pairs[:, 0] == channel) & (pairs[:, 0] != pairs[:, 1])  # [P]
+        pair = of.to(torch.int8).argmax() if len(of) else None
+        exact = counts[:, 0] if pair is None else counts[:, pairs[pair, 1]] - balance[:, pair]
+        values = exact[:, None] + torch.tensor(SETTLED, device=exact.device, dtype=exact.dtype)
+        settle = torch.where(of.any() & (values >= 1), settle, NEVER)
+        return values, torch.cat([torch.zeros_like(settle[:, :1]), settle], 1).log_softmax(1)
+
+    def draw(
+        self, s: Tensor, slot: Tensor, recall: Tensor, balance: Tensor, pairs: Tensor, generator: Generator
+    ) -> Tensor:
+        """Counts [n, C] of n slots, at least one of them not zero; arguments as in :meth:`log_prob`."""
+        base = self._base(s, slot, recall, balance).unflatten(1, (self.channels, self.width))
+        earlier = (self.of_earlier * self.masked).unflatten(0, (self.channels, self.width))
+        counts = torch.zeros(len(s), self.channels, device=s.device)
+        for channel in range(self.channels):
+            told = told_counts(counts[:, :channel]).flatten(1)
+            hidden = base[:, channel] + functional.linear(told, earlier[channel, :, : told.shape[1]])
+            hidden = functional.silu(hidden)
+            gate = hidden @ self.out[channel, :, 0] + self.bias[channel, 0]
+            on = torch.rand(len(s), generator=generator, device=s.device) < gate.sigmoid()
+            if channel == self.channels - 1:
+                on = on | ~(counts > 0).any(1)
+            on = on.nonzero()[:, 0]
+            out = self._out(hidden[on], channel)
+            counts[on, channel] = self._draw_amounts(out, counts[on], channel, balance[on], pairs, generator)
+        return counts
+
+    def _draw_amounts(
+        self, out: Tensor, counts: Tensor, channel: int, balance: Tensor, pairs: Tensor, generator: Generator
+    ) -> Tensor:
+        """Counts of one channel in n slots, [n]."""
+        free, settle = out.split([self.amount.features, len(SETTLED)], 1)
+        drawn = self.amount.draw(free, generator)
+        values, weights = self._settling(settle, counts, channel, balance, pairs)
+        which = choose(weights, generator)
+        settled = values.gather(1, (which - 1).clamp_min(0)[:, None])[:, 0]
+        return torch.where(which == 0, drawn, settled)
+
+
+class DaySlots(nn.Module):
+    """p(x_d | h): see the module.
+
+    Args:
+        slots: S.
+        channels: C.
+        pairs: P.
+        hidden: H.
+        width: W.
+        amount: p(x | x > 0).
+    """
+
+    def __init__(self, slots: int, channels: int, pairs: int, hidden: int, width: int, amount: Amount) -> None:
+        super().__init__()
+        self.slots, self.channels = slots, channels
+        self.start = nn.Linear(hidden, hidden)
+        self.gru = SlotGRU(slots + TOLD_OF_COUNT * channels + PER_PAIR * pairs, hidden)
+        self.of_state = nn.Linear(hidden, hidden)
+        self.of_day = nn.Linear(hidden, hidden, bias=False)
+        self.next_slot = nn.Linear(hidden, slots + 1)
+        self.of_recall = nn.Linear(hidden, RECALLED)
+        self.counts = SlotCounts(slots, channels, pairs, hidden, width, amount)
+
+    def log_prob(self, x: Tensor, h: Tensor, recall: Tensor, balance: Tensor, pairs: Tensor) -> DayTerms:
+        """-log p of days.
+
+        Args:
+            x: Counts, [N, S, C].
+            h: What is known of each day, [N, H].
+            recall: Of its slots, [N, S, R].
+            balance: Differences of the pairs' totals before the day, [N, P].
+            pairs: [P, 2].
+        """
+        at = active_slots(x)
+        step = at.counts[:, pairs[:, 0]] - at.counts[:, pairs[:, 1]]
+        within = (x[..., pairs[:, 0]] - x[..., pairs[:, 1]]).cumsum(1)  # [N, S, P]
+        after = balance[at.day] + within[at.day, at.slot]
+        begin, of_day = torch.tanh(self.start(h)), self.of_day(h)
+        states = self.gru(self._told(at.slot, at.counts, after), begin, at)
+        known = self._known(begin, of_day)
+        before = at.previous(states, begin)
+        parts = self.counts.log_prob(
+            self._known(before, of_day[at.day]), at, recall[at.day, at.slot], after - step, pairs
+        )
+        slots = self._log_slots(known, self._known(states, of_day[at.day]), recall, at)
+        channels, amounts = (
+            torch.zeros_like(slots).index_add(0, at.day, part) for part in (parts.channels, parts.amounts)
+        )
+        return DayTerms(slots, channels, amounts)
+
+    def _log_slots(self, known: Tensor, after: Tensor, recall: Tensor, at: ActiveSlots) -> Tensor:
+        """-log p of which slots are active, [N]."""
+        first, following = at.next_slots(len(known), self.slots)
+        of_first = self._slot_logits(known, recall, torch.full_like(first, -1))
+        of_rest = self._slot_logits(after, recall[at.day], at.slot)
+        found = functional.cross_entropy(of_first, first, reduction="none")
+        return found.index_add(0, at.day, functional.cross_entropy(of_rest, following, reduction="none"))
+
+    def _known(self, state: Tensor, of_day: Tensor) -> Tensor:
+        return functional.silu(self.of_state(state) + of_day)
+
+    def _told(self, slot: Tensor, counts: Tensor, balance: Tensor) -> Tensor:
+        """An active slot, and the balance after it, as the recurrent network is told them."""
+        which = functional.one_hot(slot, self.slots).to(counts.dtype)
+        return torch.cat([which, told_counts(counts), told_balance(balance)], -1)
+
+    def _slot_logits(self, known: Tensor, recall: Tensor, after: Tensor) -> Tensor:
+        """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1]."""
+        logits = self.next_slot(known)
+        often = torch.einsum("nsr,nr->ns", recall[..., :RECALLED], self.of_recall(known))
+        logits = logits + functional.pad(often, (0, 1))
+        passed = torch.arange(self.slots + 1, device=after.device) <= after[:, None]
+        return logits.masked_fill(passed, NEVER)
+
+    def draw(self, h: Tensor, recall: Tensor, balance: Tensor, pairs: Tensor, generator: Generator) -> Tensor:
+        """Days [N, S, C] of counts; arguments as in :meth:`log_prob`. Days that have ended take no more work."""
+        x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
+        day = torch.arange(len(h), device=h.device)
+        slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
+        while True:
+            known = self._known(state, of_day)
+            slot = choose(self._slot_logits(known, recall[day], slot), generator)
+            going = (slot < self.slots).nonzero()[:, 0]
+            if not len(going):
+                return x
+            day, slot, known, state, of_day, balance = (
+                each[going] for each in (day, slot, known, state, of_day, balance)
+            )
+            counts = self.counts.draw(known, slot, recall[day, slot], balance, pairs, generator)
+            x[day, slot] = counts
+            balance = balance + counts[:, pairs[:, 0]] - counts[:, pairs[:, 1]]
+            state = self.gru.step(self._told(slot, counts, balance), state)

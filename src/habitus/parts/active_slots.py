@@ -1,0 +1,100 @@
+"""The active slots of days, and a recurrent network that reads them: an empty slot takes no work.
+
+Letters: N days (of all users), S slots, C channels, K active slots of all days, I inputs, H hidden units.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+TOLD_OF_COUNT = 6
+
+
+class ActiveSlots(NamedTuple):
+    """The active slots of N days, in order.
+
+    Attributes:
+        day: The day of each, [K].
+        slot: [K].
+        counts: [K, C].
+        place: How many active slots of its day come before it, [K].
+        last: Whether it is the last of its day, bool [K].
+    """
+
+    day: Tensor
+    slot: Tensor
+    counts: Tensor
+    place: Tensor
+    last: Tensor
+
+    @property
+    def first(self) -> Tensor:
+        """Whether it is the first of its day, bool [K]."""
+        return self.place == 0
+
+    def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
+        """What belongs to the slot before each one [K, ...], or to its day [N, ...] where it is the first."""
+        return torch.where(self.first[:, None], of_days[self.day], of_slots.roll(1, 0))
+
+    def next_slots(self, days: int, end: int) -> tuple[Tensor, Tensor]:
+        """The slot that is active next, from the beginning of N days and from each slot; ``end`` for none."""
+        first = torch.full((days,), end, device=self.slot.device)
+        first[self.day[self.first]] = self.slot[self.first]
+        return first, torch.where(self.last, end, self.slot.roll(-1))
+
+
+def active_slots(x: Tensor) -> ActiveSlots:
+    """Of days [N, S, C] of counts."""
+    day, slot = x.amax(-1).nonzero(as_tuple=True)
+    first = torch.ones_like(day, dtype=torch.bool)
+    first[1:] = day[1:] != day[:-1]
+    last = torch.ones_like(first)
+    last[:-1] = first[1:]
+    number = torch.arange(len(day), device=day.device)
+    begins = torch.where(first, number, 0).cummax(0).values if len(day) else number
+    return ActiveSlots(day, slot, x[day, slot], number - begins, last)
+
+
+class SlotGRU(nn.Module):
+    """A GRU over the active slots of each day (Cho et al. 2014), all days side by side without padding."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.of_input = nn.Linear(inputs, 3 * hidden)
+        self.of_state = nn.Linear(hidden, 3 * hidden)
+
+    def forward(self, inputs: Tensor, start: Tensor, slots: ActiveSlots) -> Tensor:
+        """States after every slot [K, H], from inputs [K, I] and the state at the beginning of each day [N, H]."""
+        if not len(inputs):
+            return start[:0]
+        lengths, days = slots.place[slots.last] + 1, slots.day[slots.last]
+        by_length = lengths.argsort(descending=True, stable=True)
+        rank = by_length.argsort()
+        number = slots.first.long().cumsum(0) - 1  # of its day among those with any
+        order = (slots.place * len(days) + rank[number]).argsort()  # all first slots, then all second ones, ...
+        h, found = start[days[by_length]], list[Tensor]()
+        for of_input in self.of_input(inputs[order]).split(torch.bincount(slots.place).tolist()):
+            h = self._update(of_input, h[: len(of_input)])
+            found.append(h)
+        return torch.cat(found)[order.argsort()]
+
+    def step(self, inputs: Tensor, h: Tensor) -> Tensor:
+        """The state after one slot, [N, H]."""
+        return self._update(self.of_input(inputs), h)
+
+    def _update(self, of_input: Tensor, h: Tensor) -> Tensor:
+        reset, keep, new = of_input.chunk(3, -1)
+        h_reset, h_keep, h_new = self.of_state(h).chunk(3, -1)
+        keep = torch.sigmoid(keep + h_keep)
+        new = torch.tanh(new + torch.sigmoid(reset + h_reset) * h_new)
+        return new + keep * (h - new)
+
+
+def told_counts(counts: Tensor) -> Tensor:
+    """Counts [..., C] as a network is told them, [..., 6 C]: whether any, how many, and which of the small ones."""
+    ranges = [counts == 1, counts == 2, (counts > 2) & (counts < 5), (counts >= 5) & (counts < 10)]
+    told = [(counts > 0).to(counts.dtype), 0.5 * counts.log1p(), *(each.to(counts.dtype) for each in ranges)]
+    return torch.stack(told, -1).flatten(-2)

@@ -1,0 +1,234 @@
+"""Rhythm's parts against closed forms, brute force and counts by hand."""
+
+import datetime as dt
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torch import Generator
+
+from habitus.models.day_slots import DaySlots
+from habitus.models.rhythm import Rhythm, RhythmConfig
+from habitus.parts.active_slots import SlotGRU, active_slots
+from habitus.parts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
+from habitus.parts.memory import Memory, balanced_pairs, memories
+from habitus.parts.shapes import Axes
+
+AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
+
+
+def noise(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def counts(*shape: int, rate: float = 0.4, seed: int = 1) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).poisson(rate, shape).astype(np.float32))
+
+
+class TestAmounts:
+    def test_poisson_is_scipys_given_that_it_is_not_zero(self):
+        rates, x = np.array([0.01, 0.5, 3.0, 40.0]), np.array([1.0, 2.0, 7.0, 35.0])
+        ours = PoissonAmount().log_prob(torch.tensor(rates).log()[:, None], torch.tensor(x))
+        theirs = scipy.stats.poisson.logpmf(x, rates) - np.log(-np.expm1(-rates))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+    def test_negative_binomial_is_scipys_given_that_it_is_not_zero(self):
+        rates, sizes, x = np.array([0.3, 2.0, 9.0]), np.array([0.4, 1.0, 5.0]), np.array([1.0, 4.0, 30.0])
+        p = sizes / (sizes + rates)
+        ours = NegativeBinomialAmount().log_prob(
+            torch.stack([torch.tensor(rates).log(), torch.tensor(sizes).log()], 1), torch.tensor(x)
+        )
+        theirs = scipy.stats.nbinom.logpmf(x, sizes, p) - np.log1p(-scipy.stats.nbinom.pmf(0, sizes, p))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+    @pytest.mark.parametrize("name", AMOUNTS)
+    def test_draws_have_the_probabilities(self, name):
+        amount, draws = AMOUNTS[name](), 40_000
+        features = amount.start() + 0.3 * torch.arange(float(amount.features)).cos()
+        drawn = amount.draw(features.expand(draws, -1), noise())
+        x = torch.arange(1.0, 6.0)
+        expected = amount.log_prob(features.expand(5, -1), x).exp().double().numpy()
+        seen = np.array([(drawn == value).double().mean() for value in x])
+        np.testing.assert_allclose(seen, expected, atol=4 * np.sqrt(0.25 / draws))
+        assert drawn.min() >= 1
+
+    def test_bins_hold_every_count_once(self):
+        amount = BinnedAmount()
+        x = torch.arange(1.0, 40_000.0)
+        p = amount.log_prob(torch.zeros(len(x), amount.features), x).exp().double()
+        assert float(p.sum()) == pytest.approx(float((amount.last < 40_000).sum()) / amount.features, abs=0.03)
+
+
+class TestMemory:
+    def test_against_loops(self):
+        x = counts(3, 10, 4, 2)
+        memory = Memory(3, 4, 2, torch.tensor([[1, 0]]))
+        for day in range(10):
+            memory.take_in(x[:, day])
+        active = (x > 0).any(-1)
+        for user in range(3):
+            for slot in range(4):
+                assert memory.days_of_slot[user, slot] == sum(bool(active[user, d, slot]) for d in range(10))
+                assert memory.weekly[3, user, slot] == sum(bool(active[user, d, slot]) for d in (3,))
+                assert memory.weekly[1, user, slot] == sum(bool(active[user, d, slot]) for d in (1, 8))
+            assert memory.balance[user, 0] == x[user, ..., 1].sum() - x[user, ..., 0].sum()
+            silent = list(itertools.takewhile(lambda d: not active[user, d].any(), range(9, -1, -1)))
+            assert memory.silence[user] == len(silent)
+
+    def test_nothing_is_known_of_the_day_itself(self):
+        x, pairs = counts(2, 6, 4, 2), torch.tensor([[1, 0]])
+        other = x.clone()
+        other[:, 3:] = counts(2, 3, 4, 2, seed=5)
+        for one, two in zip(memories(x, pairs), memories(other, pairs), strict=True):
+            assert torch.equal(one[:, :4], two[:, :4])
+            assert not torch.equal(one[:, 4:], two[:, 4:])
+
+    def test_repeated_is_the_same_for_every_copy(self):
+        memory = Memory(3, 4, 2, torch.tensor([[1, 0]]))
+        memory.take_in(counts(3, 4, 2))
+        again = memory.repeated(2)
+        assert torch.equal(again.features, torch.cat([memory.features] * 2))
+        assert torch.equal(again.recall, torch.cat([memory.recall] * 2))
+
+    def test_pairs_that_balance_are_found(self):
+        rng = np.random.default_rng(0)
+        joins = rng.poisson(6, 500)
+        totals = np.stack([rng.poisson(6, 500), joins, joins + rng.integers(-1, 2, 500), rng.poisson(9, 500)], 1)
+        assert balanced_pairs(torch.from_numpy(totals).float(), 3).tolist() == [[2, 1], [0, 0], [0, 0]]
+
+
+class TestActiveSlots:
+    def test_the_fused_states_are_those_of_a_loop_over_each_day(self):
+        torch.manual_seed(0)
+        x, gru = counts(7, 6, 3), SlotGRU(3, 5)
+        x[2] = 0
+        start, at = torch.randn(7, 5), active_slots(x)
+        found, number = gru(at.counts, start, at), 0
+        for day in range(7):
+            h = start[day : day + 1]
+            for slot in range(6):
+                if x[day, slot].any():
+                    h = gru.step(x[day, slot][None], h)
+                    torch.testing.assert_close(found[number], h[0])
+                    number += 1
+        assert number == len(found)
+
+    def test_the_gru_is_that_of_torch(self):
+        torch.manual_seed(0)
+        ours, theirs = SlotGRU(3, 5), torch.nn.GRUCell(3, 5)
+        with torch.no_grad():
+            theirs.weight_ih.copy_(ours.of_input.weight)
+            theirs.bias_ih.copy_(ours.of_input.bias)
+            theirs.weight_hh.copy_(ours.of_state.weight)
+            theirs.bias_hh.copy_(ours.of_state.bias)
+        x, h = torch.randn(4, 3), torch.randn(4, 5)
+        torch.testing.assert_close(ours.step(x, h), theirs(x, h))
+
+
+class Ones(torch.nn.Module):
+    """An amount that is 1 or 2, so that all days can be listed."""
+
+    features = 2
+
+    def start(self) -> torch.Tensor:
+        return torch.zeros(2)
+
+    def log_prob(self, features: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        found = features.log_softmax(-1).gather(1, (counts.clamp(1, 2) - 1).long()[:, None])[:, 0]
+        return torch.where(counts <= 2, found, -torch.inf)
+
+    def draw(self, features: torch.Tensor, generator: Generator) -> torch.Tensor:
+        return 1.0 + torch.multinomial(features.softmax(-1), 1, generator=generator)[:, 0]
+
+
+def small_day(settled: bool) -> tuple[DaySlots, tuple[torch.Tensor, ...]]:
+    torch.manual_seed(0)
+    model = DaySlots(2, 2, 1, 8, 6, Ones())
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.3 * torch.randn_like(weight))
+    h, recall, balance = torch.randn(1, 8), torch.randn(1, 2, 5), torch.tensor([[-1.0]])
+    return model, (h, recall, balance, torch.tensor([[1, 0]] if settled else [[0, 0]]))
+
+
+def every_day(most: int) -> torch.Tensor:
+    return torch.tensor(list(itertools.product(range(most + 1), repeat=4)), dtype=torch.float32).reshape(-1, 2, 2)
+
+
+class TestDays:
+    @pytest.mark.parametrize("settled", [False, True])
+    def test_the_probabilities_of_all_days_sum_to_one(self, settled):
+        model, given = small_day(settled)
+        x = every_day(12 if settled else 2)  # a settling count may be larger, but not by much
+        h, recall, balance, pairs = given
+        with torch.no_grad():
+            terms = model.log_prob(
+                x, h.expand(len(x), -1), recall.expand(len(x), -1, -1), balance.expand(len(x), -1), pairs
+            )
+        total = torch.stack(list(terms)).sum(0).neg().exp().double().sum()
+        assert float(total) == pytest.approx(1, abs=1e-3 if settled else 1e-5)
+
+    @pytest.mark.parametrize("settled", [False, True])
+    def test_days_are_drawn_with_their_probabilities(self, settled):
+        (model, (h, recall, balance, pairs)), draws = small_day(settled), 60_000
+        with torch.no_grad():
+            drawn = model.draw(
+                h.expand(draws, -1), recall.expand(draws, -1, -1), balance.expand(draws, -1), pairs, noise()
+            )
+            days, seen = drawn.unique(dim=0, return_counts=True)
+            n = len(days)
+            terms = model.log_prob(days, h.expand(n, -1), recall.expand(n, -1, -1), balance.expand(n, -1), pairs)
+        p = torch.stack(list(terms)).sum(0).neg().exp().double()
+        often = p * draws > 10
+        chi = ((seen - draws * p) ** 2 / (draws * p))[often].sum()
+        assert scipy.stats.chi2.sf(float(chi), int(often.sum())) > 1e-4
+        assert float(p.sum()) > 0.99
+
+
+def test_the_past_alone_is_what_days_are_given():
+    torch.manual_seed(0)
+    model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
+    x = counts(4, *AXES.shape)
+    other = x.clone()
+    other[:, 5:] = counts(4, 4, *AXES.shape[1:], seed=7)
+    u = torch.randn(4, model.latents)
+    given = []
+    for each in (x, other):
+        features, _, _ = memories(each, model.pairs)
+        day = torch.arange(9).expand(4, -1)
+        given.append(model._known(features, model._states(model._read(each)), model._calendar(day, day), u))
+    torch.testing.assert_close(given[0][:, :6], given[1][:, :6])
+    assert not torch.allclose(given[0][:, 6:], given[1][:, 6:])
+
+
+def test_states_of_a_fit_are_those_of_drawing():
+    """What the loss computes side by side, drawing computes day by day: the same numbers."""
+    torch.manual_seed(0)
+    model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
+    with torch.no_grad():
+        x = model.sample(5, noise())
+        side_by_side = model._states(model._read(x))
+        h = torch.zeros(5, 16)
+        for day in range(AXES.days):
+            torch.testing.assert_close(side_by_side[:, day], h, rtol=1e-4, atol=1e-5)
+            h = model.state(model._read(x[:, day])[:, None], h[None])[1][0]
+
+
+def test_completing_reads_no_missing_cell_and_keeps_what_is_known():
+    model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
+    x = counts(4, *AXES.shape)
+    missing = torch.zeros_like(x, dtype=torch.bool)
+    missing[:, -2:] = True
+    with torch.no_grad():
+        one = model.complete(x, missing, 3, noise())
+        two = model.complete(torch.where(missing, torch.nan, x), missing, 3, noise())
+    assert torch.equal(one.draws, two.draws)
+    assert one.draws.shape == (3, int(missing.sum()))
+
+
+def test_more_days_than_it_was_fitted_to():
+    model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
+    with torch.no_grad():
+        assert model.sample(3, noise(), days=20).shape == (3, 20, *AXES.shape[1:])
