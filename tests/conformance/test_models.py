@@ -20,7 +20,8 @@ from habitus.models.base import (
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
 from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.models.rhythm import Rhythm, RhythmConfig
+from habitus.models.rhythm import Rhythm
+from habitus.models.rhythm_config import RhythmConfig
 from habitus.parts.masks import parse_mask
 from habitus.parts.nets import ARCHITECTURES
 from habitus.parts.shapes import Axes
@@ -43,9 +44,9 @@ CASES = [
     (ContextMixture, ContextMixtureConfig(mask="last:3", dropout=0.0)),
     (ContextMixture, ContextMixtureConfig(normalisation="binary")),
     (ContextMixture, ContextMixtureConfig(mask="centre", user_states=1, width=32, heads=2, layers=1)),
-    (Rhythm, RhythmConfig()),
-    (Rhythm, RhythmConfig(likelihood="negative-binomial", hidden=32, latents=3, dropout=0.1)),
-    (Rhythm, RhythmConfig(likelihood="poisson", hidden=16, components=1, day_latents=2)),
+    (Rhythm, RhythmConfig(free_nats=0.0)),
+    (Rhythm, RhythmConfig(likelihood="negative-binomial", hidden=32, latents=3, dropout=0.1, free_nats=0.0)),
+    (Rhythm, RhythmConfig(likelihood="poisson", hidden=16, components=1, day_latents=2, free_nats=0.0)),
 ]
 IDS = [f"{kind.__name__}-{number}" for number, (kind, _) in enumerate(CASES)]
 GENERATIVE = [case for case in CASES if issubclass(case[0], GenerativeModel)]

@@ -10,10 +10,11 @@ import torch
 from torch import Generator
 
 from habitus.models.day_slots import DaySlots
-from habitus.models.rhythm import Rhythm, RhythmConfig
+from habitus.models.rhythm import Rhythm
+from habitus.models.rhythm_config import RhythmConfig
 from habitus.parts.active_slots import SlotGRU, active_slots
 from habitus.parts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
-from habitus.parts.memory import Memory, balanced_pairs, memories
+from habitus.parts.memory import RECALLED, Balance, Memory, balanced_pairs, memories
 from habitus.parts.shapes import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
@@ -61,6 +62,10 @@ class TestAmounts:
         assert float(p.sum()) == pytest.approx(float((amount.last < 40_000).sum()) / amount.features, abs=0.03)
 
 
+def flat(found: tuple) -> list[torch.Tensor]:
+    return [*found[:2], *found[2]]
+
+
 class TestMemory:
     def test_against_loops(self):
         x = counts(3, 10, 4, 2)
@@ -73,15 +78,18 @@ class TestMemory:
                 assert memory.days_of_slot[user, slot] == sum(bool(active[user, d, slot]) for d in range(10))
                 assert memory.weekly[3, user, slot] == sum(bool(active[user, d, slot]) for d in (3,))
                 assert memory.weekly[1, user, slot] == sum(bool(active[user, d, slot]) for d in (1, 8))
-            assert memory.balance[user, 0] == x[user, ..., 1].sum() - x[user, ..., 0].sum()
-            silent = list(itertools.takewhile(lambda d: not active[user, d].any(), range(9, -1, -1)))
-            assert memory.silence[user] == len(silent)
+            assert memory.balance.now[user, 0] == x[user, ..., 1].sum() - x[user, ..., 0].sum()
+            walk = (x[user, ..., 1] - x[user, ..., 0]).flatten().cumsum(0)
+            assert memory.balance.lowest[user, 0] == min(0, walk.min())
+            assert memory.balance.highest[user, 0] == max(0, walk.max())
+            days = active[user].any(-1).nonzero()[:, 0]
+            assert memory.silence[user] == 9 - (int(days.max()) if len(days) else -1)
 
     def test_nothing_is_known_of_the_day_itself(self):
         x, pairs = counts(2, 6, 4, 2), torch.tensor([[1, 0]])
         other = x.clone()
         other[:, 3:] = counts(2, 3, 4, 2, seed=5)
-        for one, two in zip(memories(x, pairs), memories(other, pairs), strict=True):
+        for one, two in zip(flat(memories(x, pairs)), flat(memories(other, pairs)), strict=True):
             assert torch.equal(one[:, :4], two[:, :4])
             assert not torch.equal(one[:, 4:], two[:, 4:])
 
@@ -90,7 +98,7 @@ class TestMemory:
         memory.take_in(counts(3, 4, 2))
         again = memory.repeated(2)
         assert torch.equal(again.features, torch.cat([memory.features] * 2))
-        assert torch.equal(again.recall, torch.cat([memory.recall] * 2))
+        assert torch.equal(again.recall(), torch.cat([memory.recall()] * 2))
 
     def test_pairs_that_balance_are_found(self):
         rng = np.random.default_rng(0)
@@ -149,12 +157,18 @@ def small_day(settled: bool) -> tuple[DaySlots, tuple[torch.Tensor, ...]]:
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn_like(weight))
-    h, recall, balance = torch.randn(1, 8), torch.randn(1, 2, 5), torch.tensor([[-1.0]])
+    h, recall = torch.randn(1, 8), torch.randn(1, 2, RECALLED + 2)
+    balance = Balance(torch.tensor([[-1.0]]), torch.tensor([[-2.0]]), torch.tensor([[1.0]]))
     return model, (h, recall, balance, torch.tensor([[1, 0]] if settled else [[0, 0]]))
 
 
+def repeated(balance: Balance, times: int) -> Balance:
+    return Balance(*(each.expand(times, -1) for each in balance))
+
+
 def every_day(most: int) -> torch.Tensor:
-    return torch.tensor(list(itertools.product(range(most + 1), repeat=4)), dtype=torch.float32).reshape(-1, 2, 2)
+    days = torch.tensor(list(itertools.product(range(most + 1), repeat=4)), dtype=torch.float32).reshape(-1, 2, 2)
+    return days[1:]  # the first is empty
 
 
 class TestDays:
@@ -165,7 +179,7 @@ class TestDays:
         h, recall, balance, pairs = given
         with torch.no_grad():
             terms = model.log_prob(
-                x, h.expand(len(x), -1), recall.expand(len(x), -1, -1), balance.expand(len(x), -1), pairs
+                x, h.expand(len(x), -1), recall.expand(len(x), -1, -1), repeated(balance, len(x)), pairs
             )
         total = torch.stack(list(terms)).sum(0).neg().exp().double().sum()
         assert float(total) == pytest.approx(1, abs=1e-3 if settled else 1e-5)
@@ -175,11 +189,11 @@ class TestDays:
         (model, (h, recall, balance, pairs)), draws = small_day(settled), 60_000
         with torch.no_grad():
             drawn = model.draw(
-                h.expand(draws, -1), recall.expand(draws, -1, -1), balance.expand(draws, -1), pairs, noise()
+                h.expand(draws, -1), recall.expand(draws, -1, -1), repeated(balance, draws), pairs, noise()
             )
             days, seen = drawn.unique(dim=0, return_counts=True)
             n = len(days)
-            terms = model.log_prob(days, h.expand(n, -1), recall.expand(n, -1, -1), balance.expand(n, -1), pairs)
+            terms = model.log_prob(days, h.expand(n, -1), recall.expand(n, -1, -1), repeated(balance, n), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
         often = p * draws > 10
         chi = ((seen - draws * p) ** 2 / (draws * p))[often].sum()
@@ -187,33 +201,59 @@ class TestDays:
         assert float(p.sum()) > 0.99
 
 
-def test_the_past_alone_is_what_days_are_given():
+def small() -> Rhythm:
     torch.manual_seed(0)
-    model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
-    x = counts(4, *AXES.shape)
+    return Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
+
+
+def states(model: Rhythm, x: torch.Tensor) -> torch.Tensor:
+    at = active_slots(x.flatten(2))
+    e = model._read(at.counts.unflatten(1, x.shape[2:]))
+    return model._states(e, at, x.flatten(2).amax(2) > 0)
+
+
+def test_the_past_alone_is_what_days_are_given():
+    model, x = small(), counts(4, *AXES.shape, rate=0.05)
     other = x.clone()
     other[:, 5:] = counts(4, 4, *AXES.shape[1:], seed=7)
-    u = torch.randn(4, model.latents)
-    given = []
+    u, given = torch.randn(4, model.latents), []
     for each in (x, other):
-        features, _, _ = memories(each, model.pairs)
         day = torch.arange(9).expand(4, -1)
-        given.append(model._known(features, model._states(model._read(each)), model._calendar(day, day), u))
+        features = memories(each, model.pairs)[0][:, :-1]
+        given.append(model._known(features, states(model, each), model._calendar(day, day), u))
     torch.testing.assert_close(given[0][:, :6], given[1][:, :6])
     assert not torch.allclose(given[0][:, 6:], given[1][:, 6:])
 
 
 def test_states_of_a_fit_are_those_of_drawing():
     """What the loss computes side by side, drawing computes day by day: the same numbers."""
-    torch.manual_seed(0)
-    model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
+    model, x = small(), counts(5, *AXES.shape, rate=0.05)
+    x[2] = 0
+    x[3, 4:] = 0
     with torch.no_grad():
-        x = model.sample(5, noise())
-        side_by_side = model._states(model._read(x))
-        h = torch.zeros(5, 16)
+        side_by_side = states(model, x)
         for day in range(AXES.days):
-            torch.testing.assert_close(side_by_side[:, day], h, rtol=1e-4, atol=1e-5)
-            h = model.state(model._read(x[:, day])[:, None], h[None])[1][0]
+            torch.testing.assert_close(side_by_side[:, day], model._remembered(x[:, :day])[1])
+
+
+def test_the_probabilities_of_a_day_and_of_its_absence_sum_to_one():
+    """The bound of profiles that differ in their last day only, with the latents of that day left out."""
+    axes = Axes(dt.date(2018, 2, 1), 2, 1440, ("a",))
+    torch.manual_seed(1)
+    model = Rhythm(axes, RhythmConfig(hidden=8, channel_width=4, likelihood="poisson")).eval()
+    x = torch.zeros(60, 2, 1, 1)
+    x[:, 0] = 2
+    x[:, 1, 0, 0] = torch.arange(60.0)
+    with torch.no_grad():
+        for layer in (model.q_u[2], model.q_z[2], model.p_z):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        model.q_u[2].bias[model.latents :] = -30  # the same u for all
+        model.what[0].weight[:, -model.config.day_latents :] = 0  # latents of days are as before, without effect
+        draw = model._draw(x, noise())
+        last = torch.zeros(60, 2).index_put((draw.at.day, draw.at.slot), torch.stack(list(draw.days)).sum(0))
+    p = (-(draw.gates + last)[:, 1]).exp().double()
+    assert float(p.sum()) == pytest.approx(1, abs=1e-4)
 
 
 def test_completing_reads_no_missing_cell_and_keeps_what_is_known():

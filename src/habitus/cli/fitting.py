@@ -44,7 +44,7 @@ def _settings() -> str:
 
 def listed(config: Any) -> str:
     """The settings of a dataclass, in one line."""
-    return ", ".join(f"{name}={value}" for name, value in asdict(config).items())
+    return ", ".join(f"{name}={value}" for name, value in asdict(config).items() if not isinstance(value, dict))
 
 
 ModelName = Annotated[

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -71,6 +73,37 @@ class Model(nn.Module, ABC):
         """The loss of its turn on a batch; ``generator`` supplies all randomness."""
 
 
+Vocabulary = dict[str, list[str]]
+"""Attributes of users that a model is told, and the values that it knows of each; code 0 is for any other."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Profiles of a batch with what is known of their users; it splits and moves as a tensor does.
+
+    Attributes:
+        x: [B, D, S, C].
+        codes: Of their attributes in the order of a vocabulary, 0 where a value is not known, long [B, A].
+    """
+
+    x: Tensor
+    codes: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: slice) -> Examples:
+        return Examples(self.x[rows], self.codes[rows])
+
+    def to(self, device: torch.device) -> Examples:
+        """The same on a device."""
+        return Examples(self.x.to(device), self.codes.to(device))
+
+    def split(self, size: int) -> list[Examples]:
+        """In chunks of a size."""
+        return [Examples(x, codes) for x, codes in zip(self.x.split(size), self.codes.split(size), strict=True)]
+
+
 class ProfileModel(Model):
     """A model of profiles on given axes.
 
@@ -81,6 +114,16 @@ class ProfileModel(Model):
     axes_kind = Axes
     start_profiles: ClassVar[int] = 0
     axes: Axes
+
+    @classmethod
+    def told_of(cls, config: Any, vocabulary: Vocabulary) -> Any:
+        """The settings, for data whose users have attributes; most models are not told of them."""
+        return config
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The attributes that it is told."""
+        return {}
 
     @property
     @abstractmethod
@@ -141,6 +184,41 @@ class CompletingModel(ProfileModel):
             samples: K, how many draws of each cell.
             generator: Supplies all randomness.
         """
+
+
+class Surprise(NamedTuple):
+    """How unlikely profiles are."""
+
+    log_likelihood: Tensor  # [B], nats
+    parts: dict[str, Tensor]  # of -log p, nats: [B, D] where a part belongs to days, [B] where to the user
+
+
+class ScoringModel(ProfileModel):
+    """A model that says how likely profiles are, and which part of one is not."""
+
+    @abstractmethod
+    def surprise(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
+        """-log of an unbiased estimate of p(x) from one draw of the latents, in its parts, each [B, D] or [B]."""
+
+    def score(self, x: Tensor | Examples, samples: int, generator: Generator) -> Surprise:
+        """Log p(x) as :meth:`log_likelihood` has it, and its parts, for which draws count by their weights."""
+        draws = [self.surprise(x, generator) for _ in range(samples)]
+        weights = torch.stack([-_total(draw) for draw in draws])
+        shares = weights.softmax(0)
+        parts = {
+            name: torch.einsum("kb,kb...->b...", shares, torch.stack([draw[name] for draw in draws]))
+            for name in draws[0]
+        }
+        return Surprise(torch.logsumexp(weights, 0) - math.log(samples), parts)
+
+    def log_likelihood(self, x: Tensor | Examples, samples: int, generator: Generator) -> Tensor:
+        """A bound of log p(x) in nats (the importance-weighted one of Burda et al. 2016, Eq 8), [B]."""
+        return self.score(x, samples, generator).log_likelihood
+
+
+def _total(parts: dict[str, Tensor]) -> Tensor:
+    """The sum of parts [B, D] or [B], [B]."""
+    return torch.stack([part.flatten(1).sum(1) if part.dim() > 1 else part for part in parts.values()]).sum(0)
 
 
 class EncodingModel(GenerativeModel):

@@ -1,6 +1,6 @@
 """A day of counts, drawn jointly over slots and channels (Rhythm).
 
-    t_1 < t_2 < ... < t_K          the active slots of a day, then the end
+    t_1 < t_2 < ... < t_K          the active slots of a day, one at least, then the end
     s_k = GRU(t_k, x_(t_k), s_(k-1))
     p(x_d | h) = prod_k p(t_k | s_(k-1), t_(k-1)) p(x_(t_k) | t_k, s_(k-1))  p(end | s_K)
     p(x_t | ...) = prod_c p(x_(t,c) > 0 | x_(t,<c)) p(x_(t,c) | x_(t,c) > 0, x_(t,<c))
@@ -23,10 +23,10 @@ from torch.nn import functional
 
 from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, active_slots, told_counts
 from habitus.parts.amounts import Amount, choose
-from habitus.parts.memory import PER_PAIR, RECALLED, told_balance
+from habitus.parts.memory import PER_PAIR, RECALLED, Balance, pair_steps
 
 NEVER = -1e4  # a logit
-SETTLED = (-1, 0, 1)  # differences that a count may leave exactly
+SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
 RARE = -1.5  # logit of a channel's being active, to begin with
 
 
@@ -57,29 +57,31 @@ class SlotCounts(nn.Module):
         self.channels, self.width, self.amount = channels, width, amount
         self.of_state = nn.Linear(hidden, channels * width)
         self.of_slot = nn.Embedding(slots, channels * width)
+        self.of_gap = nn.Embedding(slots, channels * width)
         self.of_past = nn.Linear(RECALLED + channels + PER_PAIR * pairs, channels * width, bias=False)
         told = channels * TOLD_OF_COUNT
         self.of_earlier = nn.Parameter(0.1 * torch.randn(channels * width, told))
         below = torch.ones(channels, channels).tril(-1)
         masked = below.repeat_interleave(width, 0).repeat_interleave(TOLD_OF_COUNT, 1)
         self.register_buffer("masked", masked, persistent=False)
-        self.out = nn.Parameter(0.1 * torch.randn(channels, width, 1 + amount.features + len(SETTLED)))
-        bias = torch.cat([torch.tensor([RARE]), amount.start(), torch.full((len(SETTLED),), RARE)])
+        self.out = nn.Parameter(0.1 * torch.randn(channels, width, 1 + amount.features + SETTLED))
+        bias = torch.cat([torch.tensor([RARE]), amount.start(), torch.full((SETTLED,), RARE)])
         self.bias = nn.Parameter(bias.repeat(channels, 1))
-        nn.init.normal_(self.of_slot.weight, std=0.1)
+        for embedding in (self.of_slot, self.of_gap):
+            nn.init.normal_(embedding.weight, std=0.1)
 
-    def log_prob(self, s: Tensor, at: ActiveSlots, recall: Tensor, balance: Tensor, pairs: Tensor) -> DayTerms:
+    def log_prob(self, s: Tensor, at: ActiveSlots, recall: Tensor, balance: Balance, pairs: Tensor) -> DayTerms:
         """-log p of the counts of slots, by their channels and their amounts, each [K].
 
         Args:
             s: What is known before each slot, [K, H].
             at: The slots.
             recall: Of each, [K, R].
-            balance: Differences of the pairs' totals before it, [K, P].
+            balance: Of the pairs before it, [K, P].
             pairs: [P, 2].
         """
         earlier = functional.linear(told_counts(at.counts), self.of_earlier * self.masked)
-        hidden = functional.silu(self._base(s, at.slot, recall, balance) + earlier)
+        hidden = functional.silu(self._base(s, at.slot, at.gap, recall, balance) + earlier)
         hidden = hidden.unflatten(1, (self.channels, self.width))
         active = at.counts > 0
         logits = (hidden * self.out[..., 0]).sum(-1) + self.bias[:, 0]
@@ -90,21 +92,22 @@ class SlotCounts(nn.Module):
         for channel in range(self.channels):
             on = active[:, channel].nonzero()[:, 0]
             out = self._out(hidden[on, channel], channel)
-            amounts = amounts.index_add(0, on, self._log_amounts(out, at.counts[on], channel, balance[on], pairs))
+            found = self._log_amounts(out, at.counts[on], channel, balance.of(on), pairs)
+            amounts = amounts.index_add(0, on, found)
         return DayTerms(torch.zeros_like(amounts), gates.sum(1), -amounts)
 
     def _out(self, hidden: Tensor, channel: int) -> Tensor:
         """Features of a channel's count, and logits of settling, [n, F + 3]."""
         return hidden @ self.out[channel, :, 1:] + self.bias[channel, 1:]
 
-    def _base(self, s: Tensor, slot: Tensor, recall: Tensor, balance: Tensor) -> Tensor:
-        past = torch.cat([recall, told_balance(balance)], -1)
-        return self.of_state(s) + self.of_slot(slot) + self.of_past(past)
+    def _base(self, s: Tensor, slot: Tensor, gap: Tensor, recall: Tensor, balance: Balance) -> Tensor:
+        past = torch.cat([recall, balance.told], -1)
+        return self.of_state(s) + self.of_slot(slot) + self.of_gap(gap) + self.of_past(past)
 
-    def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, balance: Tensor, pairs: Tensor) -> Tensor:
+    def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor) -> Tensor:
         """Log p of the count of one channel in n slots, [n]."""
         count = counts[:, channel]
-        free, settle = out.split([self.amount.features, len(SETTLED)], 1)
+        free, settle = out.split([self.amount.features, SETTLED], 1)
         values, weights = self._settling(settle, counts, channel, balance, pairs)
         exact = torch.where(values == count[:, None], weights[:, 1:], NEVER)
         freely = weights[:, 0] + self.amount.log_prob(free, count)
@@ -112,21 +115,34 @@ class SlotCounts(nn.Module):
 
     @staticmethod
     def _settling(
-        settle: Tensor, counts: Tensor, channel: int, balance: Tensor, pairs: Tensor
+        settle: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Counts that would settle a channel's pair [n, 3], and log-weights of being free and of each [n, 4]."""
+        """Counts that would settle a channel's pair [n, 6], and log-weights of being free and of each [n, 7]."""
         of = (pairs[:, 0] == channel) & (pairs[:, 0] != pairs[:, 1])  # [P]
-        pair = of.to(torch.int8).argmax() if len(of) else None
-        exact = counts[:, 0] if pair is None else counts[:, pairs[pair, 1]] - balance[:, pair]
-        values = exact[:, None] + torch.tensor(SETTLED, device=exact.device, dtype=exact.dtype)
+        if not len(of):
+            return settle, torch.cat([torch.zeros_like(settle[:, :1]), torch.full_like(settle, NEVER)], 1)
+        pair = of.to(torch.int8).argmax()
+        now, lowest, highest = (each[:, pair] for each in balance)
+        wanted = torch.stack([0 * now, 1 + 0 * now, lowest, lowest + 1, highest, highest - 1], 1)
+        values = wanted - (now - counts[:, pairs[pair, 1]])[:, None]
         settle = torch.where(of.any() & (values >= 1), settle, NEVER)
         return values, torch.cat([torch.zeros_like(settle[:, :1]), settle], 1).log_softmax(1)
 
     def draw(
-        self, s: Tensor, slot: Tensor, recall: Tensor, balance: Tensor, pairs: Tensor, generator: Generator
+        self,
+        s: Tensor,
+        slot: Tensor,
+        gap: Tensor,
+        recall: Tensor,
+        balance: Balance,
+        pairs: Tensor,
+        generator: Generator,
     ) -> Tensor:
-        """Counts [n, C] of n slots, at least one of them not zero; arguments as in :meth:`log_prob`."""
-        base = self._base(s, slot, recall, balance).unflatten(1, (self.channels, self.width))
+        """Counts [n, C] of n slots, at least one of them not zero; arguments as in :meth:`log_prob`.
+
+        ``gap`` [n] is how many slots each is after the one before it, 0 where there is none.
+        """
+        base = self._base(s, slot, gap, recall, balance).unflatten(1, (self.channels, self.width))
         earlier = (self.of_earlier * self.masked).unflatten(0, (self.channels, self.width))
         counts = torch.zeros(len(s), self.channels, device=s.device)
         for channel in range(self.channels):
@@ -139,14 +155,14 @@ class SlotCounts(nn.Module):
                 on = on | ~(counts > 0).any(1)
             on = on.nonzero()[:, 0]
             out = self._out(hidden[on], channel)
-            counts[on, channel] = self._draw_amounts(out, counts[on], channel, balance[on], pairs, generator)
+            counts[on, channel] = self._draw_amounts(out, counts[on], channel, balance.of(on), pairs, generator)
         return counts
 
     def _draw_amounts(
-        self, out: Tensor, counts: Tensor, channel: int, balance: Tensor, pairs: Tensor, generator: Generator
+        self, out: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor, generator: Generator
     ) -> Tensor:
         """Counts of one channel in n slots, [n]."""
-        free, settle = out.split([self.amount.features, len(SETTLED)], 1)
+        free, settle = out.split([self.amount.features, SETTLED], 1)
         drawn = self.amount.draw(free, generator)
         values, weights = self._settling(settle, counts, channel, balance, pairs)
         which = choose(weights, generator)
@@ -174,31 +190,29 @@ class DaySlots(nn.Module):
         self.of_state = nn.Linear(hidden, hidden)
         self.of_day = nn.Linear(hidden, hidden, bias=False)
         self.next_slot = nn.Linear(hidden, slots + 1)
+        self.gap = nn.Linear(hidden, slots, bias=False)
         self.of_recall = nn.Linear(hidden, RECALLED)
         self.counts = SlotCounts(slots, channels, pairs, hidden, width, amount)
 
-    def log_prob(self, x: Tensor, h: Tensor, recall: Tensor, balance: Tensor, pairs: Tensor) -> DayTerms:
+    def log_prob(self, x: Tensor, h: Tensor, recall: Tensor, balance: Balance, pairs: Tensor) -> DayTerms:
         """-log p of days.
 
         Args:
             x: Counts, [N, S, C].
             h: What is known of each day, [N, H].
             recall: Of its slots, [N, S, R].
-            balance: Differences of the pairs' totals before the day, [N, P].
+            balance: Of the pairs before the day, [N, P].
             pairs: [P, 2].
         """
-        at = active_slots(x)
-        step = at.counts[:, pairs[:, 0]] - at.counts[:, pairs[:, 1]]
-        within = (x[..., pairs[:, 0]] - x[..., pairs[:, 1]]).cumsum(1)  # [N, S, P]
-        after = balance[at.day] + within[at.day, at.slot]
+        at, during = active_slots(x), balance.during(pair_steps(x, pairs))
+        after = during.of((at.day, at.slot))
+        before = Balance(*(at.previous(b, a) for b, a in zip(after, balance, strict=True)))
         begin, of_day = torch.tanh(self.start(h)), self.of_day(h)
         states = self.gru(self._told(at.slot, at.counts, after), begin, at)
-        known = self._known(begin, of_day)
-        before = at.previous(states, begin)
-        parts = self.counts.log_prob(
-            self._known(before, of_day[at.day]), at, recall[at.day, at.slot], after - step, pairs
-        )
-        slots = self._log_slots(known, self._known(states, of_day[at.day]), recall, at)
+        known, known_after = self._known(begin, of_day), self._known(states, of_day[at.day])
+        known_before = at.previous(known_after, known)
+        parts = self.counts.log_prob(known_before, at, recall[at.day, at.slot], before, pairs)
+        slots = self._log_slots(known, known_after, recall, at)
         channels, amounts = (
             torch.zeros_like(slots).index_add(0, at.day, part) for part in (parts.channels, parts.amounts)
         )
@@ -215,34 +229,36 @@ class DaySlots(nn.Module):
     def _known(self, state: Tensor, of_day: Tensor) -> Tensor:
         return functional.silu(self.of_state(state) + of_day)
 
-    def _told(self, slot: Tensor, counts: Tensor, balance: Tensor) -> Tensor:
+    def _told(self, slot: Tensor, counts: Tensor, balance: Balance) -> Tensor:
         """An active slot, and the balance after it, as the recurrent network is told them."""
         which = functional.one_hot(slot, self.slots).to(counts.dtype)
-        return torch.cat([which, told_counts(counts), told_balance(balance)], -1)
+        return torch.cat([which, told_counts(counts), balance.told], -1)
 
     def _slot_logits(self, known: Tensor, recall: Tensor, after: Tensor) -> Tensor:
         """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1]."""
         logits = self.next_slot(known)
         often = torch.einsum("nsr,nr->ns", recall[..., :RECALLED], self.of_recall(known))
-        logits = logits + functional.pad(often, (0, 1))
-        passed = torch.arange(self.slots + 1, device=after.device) <= after[:, None]
-        return logits.masked_fill(passed, NEVER)
+        gap = torch.arange(self.slots, device=after.device) - after[:, None] - 1
+        of_gap = self.gap(known).gather(1, gap.clamp_min(0))
+        logits = logits + functional.pad(often + of_gap, (0, 1))
+        never = torch.cat([gap < 0, after[:, None] < 0], 1)  # what has passed, and the end of a day that is active
+        return logits.masked_fill(never, NEVER)
 
-    def draw(self, h: Tensor, recall: Tensor, balance: Tensor, pairs: Tensor, generator: Generator) -> Tensor:
-        """Days [N, S, C] of counts; arguments as in :meth:`log_prob`. Days that have ended take no more work."""
+    def draw(self, h: Tensor, recall: Tensor, balance: Balance, pairs: Tensor, generator: Generator) -> Tensor:
+        """Days [N, S, C] with some activity; arguments as in :meth:`log_prob`. What has ended takes no work."""
         x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
         day = torch.arange(len(h), device=h.device)
         slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
         while True:
             known = self._known(state, of_day)
-            slot = choose(self._slot_logits(known, recall[day], slot), generator)
+            before, slot = slot, choose(self._slot_logits(known, recall[day], slot), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):
                 return x
-            day, slot, known, state, of_day, balance = (
-                each[going] for each in (day, slot, known, state, of_day, balance)
-            )
-            counts = self.counts.draw(known, slot, recall[day, slot], balance, pairs, generator)
+            gap = torch.where(before < 0, 0, slot - before)
+            day, slot, gap, known, state, of_day = (each[going] for each in (day, slot, gap, known, state, of_day))
+            balance = balance.of(going)
+            counts = self.counts.draw(known, slot, gap, recall[day, slot], balance, pairs, generator)
             x[day, slot] = counts
-            balance = balance + counts[:, pairs[:, 0]] - counts[:, pairs[:, 1]]
+            balance = balance.after(pair_steps(counts, pairs))
             state = self.gru.step(self._told(slot, counts, balance), state)

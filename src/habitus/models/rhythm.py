@@ -1,89 +1,77 @@
 """Rhythm: a latent for the user, a latent Gaussian for each day given a recurrent state, and days drawn jointly.
 
     u    ~ p(u) = sum_k w_k N(m_k, diag v_k)              who a user is
-    h_d  = GRU(h_(d-1), x_(d-1))                          a state: what was observed before day d
-    m_d  = memory(x_<d)                                   the same, counted exactly (habitus.parts.memory)
-    z_d  ~ p(z_d | h_d, m_d, u, c_d)                      what sort of day it is; c_d is the calendar
-    x_d  ~ p(x_d | z_d, h_d, m_d, u, c_d)                 slots and channels, one after another (day_slots)
+    h_d  = GRU(h_(d'), x_(d'))                            a state: the active days d' before day d
+    m_d  = memory(x_<d)                                   the past counted exactly (habitus.parts.memory)
+    k_d  = f(h_d, m_d, u, c_d)                            what is known of a day; c_d is the calendar
+    a_d  ~ Bernoulli(k_d)                                 whether the day is active at all; if it is,
+    z_d  ~ p(z_d | k_d)                                   what sort of day it is, and
+    x_d  ~ p(x_d | z_d, k_d)                              slots and channels, one after another (day_slots)
 
-    q(u | x) reads all known days, q(z_d | x_d, h_d, m_d, u, c_d) the day itself
-    loss = E_q [ -log p(x | z, u) ] + KL(q(u) || p(u)) + sum_d KL(q(z_d) || p(z_d))
+    q(u | x) reads all known days, q(z_d | x_d, k_d) the day itself
+    loss = E_q [ -log p(a, x | z, u) ] + KL(q(u) || p(u)) + sum_d a_d KL(q(z_d) || p(z_d))
 
 It joins the user's latent of "Time pictures" (Eq 3.6) with the state-dependent latents of tDLGM (Eqs 9 to 18, 28),
 whose state too comes from observations, so that all days of a fit are computed side by side. Counts are drawn,
-zeros are exact, and the same model looks ahead: the state reads the past, and days are drawn after it.
+zeros are exact, days without activity take hardly any work, and the same model looks ahead: the state reads the
+past, and days are drawn after it.
 
-Letters: B users, D days, S slots, C channels, H hidden units, Z latents of a user, Y of a day, P pairs of channels.
+Letters: B users, D days, S slots, C channels, H hidden units, Z latents of a user, Y of a day, P pairs of channels,
+N active days of all users, F numbers of a memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Independent
+from torch.nn import functional
 
-from habitus.models.base import CompletingModel, Completion, EncodingModel, Loss
-from habitus.models.checks import one_of
+from habitus.models.base import (
+    CompletingModel,
+    Completion,
+    EncodingModel,
+    Examples,
+    Loss,
+    ScoringModel,
+    Vocabulary,
+)
 from habitus.models.day_slots import DaySlots, DayTerms
+from habitus.models.rhythm_config import RhythmConfig
+from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.parts.amounts import AMOUNTS
-from habitus.parts.gaussians import diagonal, kl_of_diagonals
+from habitus.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
 from habitus.parts.masks import parse_mask
 from habitus.parts.memory import Memory, balanced_pairs, memories, memory_features
 from habitus.parts.objectives import diagonal_normal, reparameterised
 from habitus.parts.priors import LearntMixture, Prior
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
 
-PAIRS = 4  # of channels whose difference is told, at most
+PAIRS = 2  # of channels whose difference is told, at most
 CALENDAR = 8  # features of the weekday, and of the place in the window
-UNPLACED = 0.1  # share of users whose place in the window is not told, so that it may go on for longer
+UNTOLD = 0.1  # share of users whose place in the window, or whose attributes, are not told while it learns
 
 
-@dataclass(frozen=True)
-class RhythmConfig:
-    """Settings.
+class _Draw(NamedTuple):
+    """What one draw of the latents leaves: -log of the parts of p, and the latents' distributions."""
 
-    Attributes:
-        likelihood: Of a count that is not zero: binned, negative-binomial or poisson.
-        latents: Of a user, Z.
-        day_latents: Of a day, Y.
-        components: Of the prior of users.
-        hidden: Units of every layer and state, H.
-        channel_width: Units that a channel of an active slot has.
-        warm_up: Share of the fit over which the weight of the KL terms rises from 0 to 1.
-        hidden_share: Share of users whose last days the encoder is not told while it learns, so that it can place
-            users of whom only a beginning is known.
-        dropout: Share of what is known of a day that is dropped while it learns.
-    """
-
-    likelihood: str = "binned"
-    latents: int = 16
-    day_latents: int = 8
-    components: int = 16
-    hidden: int = 128
-    channel_width: int = 48
-    warm_up: float = 0.2
-    hidden_share: float = 0.3
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        one_of("likelihood", self.likelihood, tuple(AMOUNTS))
-        for name in ("latents", "day_latents", "components", "hidden", "channel_width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("warm_up", "hidden_share", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+    of_user: Tensor  # log q(u) - log p(u), [B]
+    gates: Tensor  # -log p(a_d), [B, D]
+    at: ActiveSlots  # user and day of the N active days
+    days: DayTerms  # -log p(x_d), each [N]
+    z: Tensor  # [N, Y]
+    q_z: Diagonal
+    p_z: Diagonal
 
 
-class Rhythm(EncodingModel, CompletingModel):
+class Rhythm(EncodingModel, CompletingModel, ScoringModel):
     """The model; see the module for its equations and :class:`RhythmConfig` for its settings."""
 
     Config = RhythmConfig
     fit_defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 15, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 256, "clip": 5.0,
+        "epochs": 15, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128, "clip": 5.0,
         "keep": "best", "precision": "float32",
     }  # fmt: skip
     start_profiles: ClassVar[int] = 4096
@@ -99,20 +87,18 @@ class Rhythm(EncodingModel, CompletingModel):
         self.p_u = LearntMixture(c.components, c.latents)
         self.weekday = nn.Embedding(DAYS_PER_WEEK, CALENDAR)
         self.place = nn.Embedding(days + 1, CALENDAR)  # the last one for not being told
+        self.attributes = nn.ModuleList(nn.Embedding(len(v) + 1, CALENDAR) for v in c.vocabulary.values())
+        told, memory = CALENDAR * len(c.vocabulary), memory_features(slots, channels, pairs)
         self.day = nn.Sequential(nn.Linear((2 * channels + 1) * slots, c.hidden), nn.SiLU())
-        self.unknown = nn.Parameter(torch.zeros(c.hidden))
-        self.state = nn.GRU(c.hidden, c.hidden, batch_first=True)
-        self.encoder = nn.GRU(c.hidden + 2 * CALENDAR, c.hidden // 2, batch_first=True, bidirectional=True)
-        self.q_u = nn.Linear(4 * (c.hidden // 2), 2 * c.latents)
-        known = memory_features(slots, channels, pairs) + c.hidden + 2 * CALENDAR + c.latents
+        self.state = SlotGRU(c.hidden, c.hidden)
+        self.pooled = nn.Sequential(nn.Linear(c.hidden + CALENDAR, c.hidden), nn.SiLU())
+        self.q_u = _two_layers(c.hidden + memory + 1 + told, c.hidden, 2 * c.latents)
+        known = memory + c.hidden + 2 * CALENDAR + c.latents + told
         self.known = nn.Sequential(nn.Linear(known, c.hidden), nn.SiLU(), nn.Dropout(c.dropout))
+        self.gate = _two_layers(c.hidden, c.hidden // 2, 1)
         self.p_z = nn.Linear(c.hidden, 2 * c.day_latents)
-        self.q_z = nn.Sequential(
-            nn.Linear(2 * c.hidden, c.hidden), nn.SiLU(), nn.Linear(c.hidden, 2 * c.day_latents)
-        )
-        self.what = nn.Sequential(
-            nn.Linear(c.hidden + c.day_latents, c.hidden), nn.SiLU(), nn.Linear(c.hidden, c.hidden), nn.SiLU()
-        )
+        self.q_z = _two_layers(2 * c.hidden, c.hidden, 2 * c.day_latents)
+        self.what = nn.Sequential(nn.Linear(c.hidden + c.day_latents, c.hidden), nn.SiLU())
         amount = AMOUNTS[c.likelihood]()
         self.p_x = DaySlots(slots, channels, pairs, c.hidden, c.channel_width, amount)
 
@@ -131,6 +117,20 @@ class Rhythm(EncodingModel, CompletingModel):
         """Z."""
         return self.config.latents
 
+    @classmethod
+    def told_of(cls, config: RhythmConfig, vocabulary: Vocabulary) -> RhythmConfig:
+        """With the attributes that it asks for.
+
+        Raises:
+            ValueError: for one that the users have not.
+        """
+        return config.told_of(vocabulary)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """That of its settings."""
+        return self.config.vocabulary
+
     def start_from(self, x: Tensor) -> None:
         """Find the pairs of channels that come in equal numbers."""
         self.pairs.copy_(balanced_pairs(x.sum((1, 2)), len(self.pairs)))
@@ -138,86 +138,159 @@ class Rhythm(EncodingModel, CompletingModel):
     # What is known of days
 
     def _read(self, x: Tensor) -> Tensor:
-        """Days [..., S, C] as features [..., H]."""
+        """Days [N, S, C] as features [N, H]."""
         active = (x > 0).to(x.dtype)
-        return self.day(torch.cat([active.flatten(-2), 0.5 * x.log1p().flatten(-2), active.amax(-1)], -1))
+        return self.day(torch.cat([active.flatten(1), 0.5 * x.log1p().flatten(1), active.amax(-1)], -1))
+
+    def _of_weekday(self, day: Tensor) -> Tensor:
+        """Features of the weekday of days [...], [..., CALENDAR]."""
+        return self.weekday((day + (self.axes.weekday(0) or 0)) % DAYS_PER_WEEK)
 
     def _calendar(self, day: Tensor, place: Tensor) -> Tensor:
         """c_d for days and places in the window [...], [..., 2 CALENDAR]."""
-        weekday = (day + (self.axes.weekday(0) or 0)) % DAYS_PER_WEEK
-        return torch.cat([self.weekday(weekday), self.place(place)], -1)
+        return torch.cat([self._of_weekday(day), self.place(place)], -1)
 
-    def _places(self, x: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """The number of each day and its place in the window [B, D], some of which are not told while it learns."""
+    def _places(self, x: Tensor, generator: Generator) -> Tensor:
+        """The place of each day in the window [B, D]; of some users it is not told while it learns."""
         day = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
         if not self.training:
-            return day, day
-        unplaced = torch.rand(len(x), 1, generator=generator, device=x.device) < UNPLACED
-        return day, torch.where(unplaced, self.axes.days, day)
+            return day
+        unplaced = torch.rand(len(x), 1, generator=generator, device=x.device) < UNTOLD
+        return torch.where(unplaced, self.axes.days, day)
 
-    def _hidden(self, day: Tensor, generator: Generator) -> Tensor:
-        """Which days the encoder is not told, bool [B, D]: the last ones of some users while it learns."""
+    def _told_days(self, x: Tensor, generator: Generator) -> Tensor:
+        """How many days the encoder is told, [B]: of some users fewer than all while it learns."""
+        days = torch.full((len(x),), x.shape[1], device=x.device)
         if not self.training:
-            return torch.zeros_like(day, dtype=torch.bool)
-        some = torch.rand(len(day), 1, generator=generator, device=day.device) < self.config.hidden_share
-        kept = torch.randint(0, day.shape[1], (len(day), 1), generator=generator, device=day.device)
-        return some & (day >= kept)
+            return days
+        some = torch.rand(len(x), generator=generator, device=x.device) < self.config.hidden_share
+        return torch.where(
+            some, torch.randint(0, x.shape[1], (len(x),), generator=generator, device=x.device), days
+        )
 
-    def _q_u(self, e: Tensor, calendar: Tensor, hidden: Tensor) -> Independent:
-        """q(u | x) from days [B, D, H], of which some are hidden."""
-        e = torch.where(hidden[..., None], self.unknown, e)
-        states, last = self.encoder(torch.cat([e, calendar], -1))
-        return diagonal_normal(self.q_u(torch.cat([states.mean(1), last.transpose(0, 1).flatten(1)], 1)))
+    def _about(self, codes: Tensor, generator: Generator | None = None) -> Tensor:
+        """What is told of attributes [B, A], [B, CALENDAR A]; while it learns, of some users nothing."""
+        if self.training and generator is not None:
+            told = torch.rand(codes.shape, generator=generator, device=codes.device) >= UNTOLD
+            codes = codes * told
+        found = [embedding(code) for embedding, code in zip(self.attributes, codes.unbind(1), strict=True)]
+        return torch.cat([codes.new_zeros(len(codes), 0, dtype=torch.float32), *found], 1)
+
+    def _parts(self, x: Tensor | Examples) -> tuple[Tensor, Tensor]:
+        """Profiles, and the codes of their users' attributes, 0 where nothing is known of them."""
+        if isinstance(x, Examples):
+            return x.x, x.codes
+        return x, torch.zeros(len(x), len(self.vocabulary), dtype=torch.long, device=x.device)
+
+    def _q_u(self, e: Tensor, at: ActiveSlots, features: Tensor, about: Tensor, told: Tensor) -> Independent:
+        """q(u | x) from what the memory holds after the days that are told [B], and their mean.
+
+        Args:
+            e: Features of active days, [N, H].
+            at: Their users and days.
+            features: Of the memory before every day and after the last, [B, D + 1, F].
+            about: Of attributes.
+            told: How many days, [B].
+        """
+        days = self.pooled(torch.cat([e, self._of_weekday(at.slot)], 1)) * (at.slot < told[at.day])[:, None]
+        sums = torch.zeros(len(told), days.shape[1], device=e.device).index_add(0, at.day, days)
+        known = features[torch.arange(len(told), device=e.device), told]
+        share = (told / self.axes.days)[:, None]
+        return diagonal_normal(self.q_u(torch.cat([sums / 10, known, share, about], 1)))
+
+    def _states(self, e: Tensor, at: ActiveSlots, active: Tensor) -> Tensor:
+        """h_d before every day, [B, D, H], from features of the active days [N, H]."""
+        nothing = e.new_zeros(len(active), self.config.hidden)
+        after = torch.cat([nothing[:1], self.state(e, nothing, at)])
+        count = active.long()
+        so_far = count.cumsum(1) - count
+        before = count.sum(1).cumsum(0) - count.sum(1)  # active days of the users before
+        return after[torch.where(so_far > 0, before[:, None] + so_far, 0)]
+
+    def _known(self, features: Tensor, h: Tensor, calendar: Tensor, u: Tensor) -> Tensor:
+        """k_d of days, [B, D, H] (or one day, without that axis), u being all that is known of the user."""
+        u = u[:, None].expand(-1, features.shape[1], -1) if features.dim() == 3 else u
+        return self.known(torch.cat([features, h, calendar, u], -1))
 
     # The loss
 
-    def loss(self, x: Tensor, generator: Generator) -> Loss:
-        """The bound in nats per profile; slots, channels and amounts are the parts of -log p(x | z, u)."""
+    def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
+        """The bound in nats per profile; gates, slots, channels and amounts are parts of -log p(a, x | z, u)."""
         terms = self.terms(x, generator)
         weight = min(1.0, self.done / self.config.warm_up) if self.training and self.config.warm_up else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
-        total = torch.stack([weights[name] * term.mean() for name, term in terms.items()]).sum()
+        free = {"kl_user": self.config.free_nats or -torch.inf} if self.training else {}
+        means = {name: term.mean().clamp_min(free.get(name, -torch.inf)) for name, term in terms.items()}
+        total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
         return Loss(total, {name: term.detach().mean() for name, term in terms.items()})
 
-    def terms(self, x: Tensor, generator: Generator) -> dict[str, Tensor]:
+    def terms(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
         """The terms of the bound for profiles [B, D, S, C], each [B]."""
-        day, place = self._places(x, generator)
-        calendar, e = self._calendar(day, place), self._read(x)
-        q_u = self._q_u(e, calendar, self._hidden(day, generator))
-        u = reparameterised(q_u, generator)
+        draw = self._draw(x, generator)
+        of_days = {**draw.days._asdict(), "kl_day": kl_of_diagonals(draw.q_z, draw.p_z)}
+        nothing = torch.zeros_like(draw.of_user)
+        by_user = {name: nothing.index_add(0, draw.at.day, term) for name, term in of_days.items()}
+        return {"gates": draw.gates.sum(1), **by_user, "kl_user": draw.of_user}
+
+    def surprise(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
+        """What is unlikely of profiles: the user as such [B]; sorts of days, hours, channels and amounts [B, D].
+
+        Of latents it has log q - log p at the draw and not its mean, the KL term, as the weight of a draw has to.
+        """
+        draw = self._draw(x, generator)
+        nothing, where = torch.zeros_like(draw.gates), (draw.at.day, draw.at.slot)
+        sort = draw.q_z.log_prob(draw.z) - draw.p_z.log_prob(draw.z)
+        of_days = {
+            "days": sort,
+            "hours": draw.days.slots,
+            "channels": draw.days.channels,
+            "amounts": draw.days.amounts,
+        }
+        parts = {name: nothing.index_put(where, term) for name, term in of_days.items()}
+        return {"user": draw.of_user, **parts, "days": parts["days"] + draw.gates}
+
+    def _draw(self, x: Tensor | Examples, generator: Generator) -> _Draw:
+        """One draw of u and z_d, and -log p of the days."""
+        x, codes = self._parts(x)
+        at, active, about = active_slots(x.flatten(2)), x.flatten(2).amax(2) > 0, self._about(codes, generator)
+        x_d = at.counts.unflatten(1, x.shape[2:])
         features, recall, balance = memories(x, self.pairs)
-        known = self._known(features, self._states(e), calendar, u)
+        e, place = self._read(x_d), self._places(x, generator)
+        q_u = self._q_u(e, at, features, about, self._told_days(x, generator))
+        u = reparameterised(q_u, generator)
+        calendar = self._calendar(torch.arange(x.shape[1], device=x.device).expand_as(place), place)
+        h = self._states(e, at, active)
+        known = self._known(features[:, :-1], h, calendar, torch.cat([u, about], 1))
+        gates = functional.binary_cross_entropy_with_logits(
+            self.gate(known)[..., 0], active.to(e.dtype), reduction="none"
+        )
+        where = (at.day, at.slot)
+        known, recall, balance = known[where], recall[where], balance.of(where)
         p_z, q_z = diagonal(self.p_z(known)), diagonal(self.q_z(torch.cat([known, e], -1)))
-        what = self.what(torch.cat([known, q_z.draw(generator)], -1))
-        x_d, what, recall, balance = (each.flatten(0, 1) for each in (x, what, recall, balance))
-        days = self.p_x.log_prob(x_d, what, recall, balance, self.pairs)
-        by_user = DayTerms(*(each.unflatten(0, (len(x), -1)).sum(1) for each in days))
-        kl = {"kl_user": q_u.log_prob(u) - self.p_u.log_prob(u), "kl_day": kl_of_diagonals(q_z, p_z).sum(1)}
-        return {**by_user._asdict(), **kl}
-
-    def _states(self, e: Tensor) -> Tensor:
-        """h_d before every day, [B, D, H]."""
-        return torch.cat([torch.zeros_like(e[:, :1]), self.state(e)[0][:, :-1]], 1)
-
-    def _known(self, features: Tensor, h: Tensor, calendar: Tensor, u: Tensor) -> Tensor:
-        """What days are given, [B, D, H] (or one day, without that axis)."""
-        u = u[:, None].expand(-1, features.shape[1], -1) if features.dim() == 3 else u
-        return self.known(torch.cat([features, h, calendar, u], -1))
+        z = q_z.draw(generator)
+        days = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), recall, balance, self.pairs)
+        return _Draw(q_u.log_prob(u) - self.p_u.log_prob(u), gates, at, days, z, q_z, p_z)
 
     # What a fitted model does
 
     def encode(self, x: Tensor) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
-        day = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
-        return self._q_u(self._read(x), self._calendar(day, day), torch.zeros_like(day, dtype=torch.bool))
+        return self._encoded(x, x.shape[1])
 
-    def log_likelihood(self, x: Tensor, samples: int, generator: Generator) -> Tensor:
-        """An importance-weighted bound of log p(x) in nats (Burda et al. 2016, with the days' KL terms), [B]."""
-        bounds = [-torch.stack(list(self.terms(x, generator).values())).sum(0) for _ in range(samples)]
-        return torch.logsumexp(torch.stack(bounds), 0) - torch.tensor(float(samples)).log()
+    def _encoded(self, x: Tensor, days: int) -> Independent:
+        """q(u | x) from the first so many days."""
+        x, codes = self._parts(x)
+        at, features = active_slots(x.flatten(2)), memories(x, self.pairs)[0]
+        told = torch.full((len(x),), days, device=x.device)
+        return self._q_u(self._read(at.counts.unflatten(1, x.shape[2:])), at, features, self._about(codes), told)
 
     def sample(
-        self, size: int, generator: Generator, prior: Prior | None = None, days: int | None = None
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None = None,
+        days: int | None = None,
+        codes: Tensor | None = None,
     ) -> Tensor:
         """Profiles [size, days, S, C] of users that never existed; more days than it was fitted to may be drawn.
 
@@ -226,8 +299,12 @@ class Rhythm(EncodingModel, CompletingModel):
             generator: Supplies all randomness.
             prior: Of users; p(u) where none is given.
             days: D by default.
+            codes: Of their attributes, [size, A]; not known by default.
         """
         u = (prior or self.p_u).sample(size, generator)
+        if codes is None:
+            codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=u.device)
+        u = torch.cat([u, self._about(codes)], 1)
         _, slots, channels = self.axes.shape
         memory = Memory(size, slots, channels, self.pairs)
         h = torch.zeros(size, self.config.hidden, device=u.device)
@@ -235,17 +312,25 @@ class Rhythm(EncodingModel, CompletingModel):
 
     def _go_on(self, u: Tensor, memory: Memory, h: Tensor, days: int, generator: Generator) -> Tensor:
         """Days [B, D', S, C] after those in memory, up to a number of days in all."""
-        drawn, beyond = list[Tensor](), days > self.axes.days
-        for number in range(memory.days, days):
+        first, beyond = memory.days, days > self.axes.days
+        x = torch.zeros(len(u), days - first, self.axes.slots, len(self.axes.channels), device=u.device)
+        for number in range(first, days):
             place = torch.tensor(self.axes.days if beyond else number, device=u.device)
             calendar = self._calendar(torch.tensor(number, device=u.device), place).expand(len(u), -1)
             known = self._known(memory.features, h, calendar, u)
-            z = diagonal(self.p_z(known)).draw(generator)
-            what = self.what(torch.cat([known, z], -1))
-            drawn.append(self.p_x.draw(what, memory.recall, memory.balance, self.pairs, generator))
-            memory.take_in(drawn[-1])
-            h = self.state(self._read(drawn[-1])[:, None], h[None])[1][0]
-        return torch.stack(drawn, 1)
+            chance = self.gate(known)[:, 0].sigmoid()
+            active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
+            drawn = self._draw_day(known[active], memory, active, generator)
+            x[active, number - first] = drawn
+            memory.take_in(x[:, number - first])
+            h[active] = self.state.step(self._read(drawn), h[active])
+        return x
+
+    def _draw_day(self, known: Tensor, memory: Memory, rows: Tensor, generator: Generator) -> Tensor:
+        """A day [n, S, C] of the users of some rows, who are active on it."""
+        z = diagonal(self.p_z(known)).draw(generator)
+        what = self.what(torch.cat([known, z], -1))
+        return self.p_x.draw(what, memory.recall(rows), memory.balance.of(rows), self.pairs, generator)
 
     # Filling the last days
 
@@ -277,16 +362,26 @@ class Rhythm(EncodingModel, CompletingModel):
         last = int(missing[0].all(-1).all(-1).sum())
         if not last:
             return Completion(x.new_zeros(0), x.new_zeros(samples, 0))
-        seen = torch.where(missing, 0.0, x)[:, : x.shape[1] - last]
-        day = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
-        e = self._read(torch.where(missing, 0.0, x))
-        q_u = self._q_u(e, self._calendar(day, day), day >= seen.shape[1])
-        memory = Memory(len(x), x.shape[2], x.shape[3], self.pairs)
-        for number in range(seen.shape[1]):
-            memory.take_in(seen[:, number])
-        h = self.state(e[:, : seen.shape[1]])[1][0]
-        again = memory.repeated(samples)
-        u = torch.cat([reparameterised(q_u, generator) for _ in range(samples)])
-        drawn = self._go_on(u, again, h.repeat(samples, 1), x.shape[1], generator)
+        seen = torch.where(missing, 0.0, x)
+        first = x.shape[1] - last
+        q_u = self._encoded(seen, first)
+        memory, h = self._remembered(seen[:, :first])
+        about = self._about(self._parts(x)[1])
+        u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
+        drawn = self._go_on(u, memory.repeated(samples), h.repeat(samples, 1), x.shape[1], generator)
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)
+
+    def _remembered(self, x: Tensor) -> tuple[Memory, Tensor]:
+        """Memory and state [B, H] after days [B, D', S, C]."""
+        memory = Memory(len(x), x.shape[2], x.shape[3], self.pairs)
+        h = torch.zeros(len(x), self.config.hidden, device=x.device)
+        for day in x.unbind(1):
+            memory.take_in(day)
+            active = day.flatten(1).any(1).nonzero()[:, 0]
+            h[active] = self.state.step(self._read(day[active]), h[active])
+        return memory, h
+
+
+def _two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))

@@ -35,6 +35,11 @@ class ActiveSlots(NamedTuple):
         """Whether it is the first of its day, bool [K]."""
         return self.place == 0
 
+    @property
+    def gap(self) -> Tensor:
+        """Slots since the one before it on its day, 0 where it is the first, [K]."""
+        return torch.where(self.first, 0, self.slot - self.slot.roll(1))
+
     def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
         """What belongs to the slot before each one [K, ...], or to its day [N, ...] where it is the first."""
         return torch.where(self.first[:, None], of_days[self.day], of_slots.roll(1, 0))

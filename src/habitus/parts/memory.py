@@ -7,6 +7,7 @@ F features, R numbers that are recalled of a slot.
 from __future__ import annotations
 
 from copy import copy
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,8 +18,9 @@ from habitus.parts.shapes import DAYS_PER_WEEK
 GRANTED = 0.1  # of a day: so much activity is taken for granted, that logarithms stay finite
 FADING = 0.7  # what a day weighs in recent activity, against the day after it
 TOLD_EXACTLY = 3  # a difference of totals up to which it is told exactly
-PER_PAIR = 2 * TOLD_EXACTLY + 2
-RECALLED = 3  # of a slot, before its channels: how often, how often on this weekday, whether yesterday
+PER_PAIR = 3 * (2 * TOLD_EXACTLY + 2)
+RECALLED = 6  # of a slot, before its channels: see Memory.recall
+LASTING = 0.9  # what a day weighs in a slot's recent activity, against the day after it
 
 
 def log_share(days: Tensor, out_of: int) -> Tensor:
@@ -26,11 +28,57 @@ def log_share(days: Tensor, out_of: int) -> Tensor:
     return 0.5 * (torch.log((days + GRANTED) / (out_of + 1)) + 3)
 
 
-def told_balance(balance: Tensor) -> Tensor:
-    """Differences of totals [..., P] as indicators of the small ones and a bounded number of any, [..., 8 P]."""
-    near = balance.clamp(-TOLD_EXACTLY, TOLD_EXACTLY).long() + TOLD_EXACTLY
-    which = functional.one_hot(near, PER_PAIR - 1).to(balance.dtype)
-    return torch.cat([which, torch.tanh(balance / 10)[..., None]], -1).flatten(-2)
+class Balance(NamedTuple):
+    """By how much the total of one channel of a pair exceeds that of the other, each [..., P].
+
+    Where things are opened and closed, what is open now is how far it is from the most extreme that it was: what
+    was open before the first day is not known.
+
+    Attributes:
+        now: The difference.
+        lowest: The lowest that it was at the end of any slot, and at first 0.
+        highest: The highest.
+    """
+
+    now: Tensor
+    lowest: Tensor
+    highest: Tensor
+
+    def of(self, rows: Tensor | tuple[Tensor, Tensor]) -> Balance:
+        """That of some rows."""
+        return Balance(*(each[rows] for each in self))
+
+    def after(self, step: Tensor) -> Balance:
+        """Once the difference has changed by a step [..., P]."""
+        now = self.now + step
+        return Balance(now, torch.minimum(self.lowest, now), torch.maximum(self.highest, now))
+
+    def during(self, steps: Tensor) -> Balance:
+        """After each of steps [..., S, P] one after another, [..., S, P]."""
+        now = self.now[..., None, :] + steps.cumsum(-2)
+        lowest, highest = now.cummin(-2).values, now.cummax(-2).values
+        return Balance(
+            now,
+            torch.minimum(self.lowest[..., None, :], lowest),
+            torch.maximum(self.highest[..., None, :], highest),
+        )
+
+    @property
+    def told(self) -> Tensor:
+        """As a network is told it, [..., PER_PAIR P]."""
+        return _told(torch.cat([self.now, self.now - self.lowest, self.highest - self.now], -1))
+
+
+def _told(differences: Tensor) -> Tensor:
+    """Whole numbers [..., n] as indicators of the small ones and a bounded number of any, [..., 8 n]."""
+    near = differences.clamp(-TOLD_EXACTLY, TOLD_EXACTLY).long() + TOLD_EXACTLY
+    which = functional.one_hot(near, 2 * TOLD_EXACTLY + 1).to(differences.dtype)
+    return torch.cat([which, torch.tanh(differences / 10)[..., None]], -1).flatten(-2)
+
+
+def pair_steps(counts: Tensor, pairs: Tensor) -> Tensor:
+    """How counts [..., C] change the differences of pairs [P, 2], [..., P]."""
+    return counts[..., pairs[:, 0]] - counts[..., pairs[:, 1]]
 
 
 def memory_features(slots: int, channels: int, pairs: int) -> int:
@@ -49,7 +97,7 @@ class Memory:
 
     Attributes:
         days: Days taken in.
-        balance: Differences of the totals of the pairs, [B, P].
+        balance: Of the pairs.
     """
 
     def __init__(self, users: int, slots: int, channels: int, pairs: Tensor) -> None:
@@ -60,7 +108,10 @@ class Memory:
         self.days_of_slot = nothing(users, slots)  # days on which a slot was active
         self.weekly = nothing(DAYS_PER_WEEK, users, slots)  # the same by weekday
         self.days_of_cell = nothing(users, slots, channels)
+        self.last_week = nothing(DAYS_PER_WEEK, users, slots)  # the last day of each weekday
         self.yesterday = nothing(users, slots)
+        self.lately = nothing(users, slots)
+        self.balance = Balance(*(nothing(users, len(pairs)) for _ in range(3)))
         self.total = nothing(users, channels)
         self.largest = nothing(users, channels)
         self.logs = nothing(users, channels)  # sum of the logs of counts
@@ -76,7 +127,10 @@ class Memory:
         self.days_of_slot = self.days_of_slot + slots
         self.weekly[self.days % DAYS_PER_WEEK] += slots
         self.days_of_cell = self.days_of_cell + cells
+        self.last_week[self.days % DAYS_PER_WEEK] = slots
         self.yesterday = slots
+        self.lately = LASTING * self.lately + (1 - LASTING) * slots
+        self.balance = Balance(*(each[:, -1] for each in self.balance.during(pair_steps(x, self.pairs))))
         self.total = self.total + x.sum(1)
         self.largest = torch.maximum(self.largest, x.amax(1))
         self.logs = self.logs + x.clamp_min(1).log().sum(1)
@@ -90,14 +144,10 @@ class Memory:
         again = copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor) and name != "pairs":
-                axis = 1 if name == "weekly" else 0
+                axis = 1 if name in ("weekly", "last_week") else 0
                 setattr(again, name, torch.cat([value] * times, axis))
+        again.balance = Balance(*(torch.cat([each] * times) for each in self.balance))
         return again
-
-    @property
-    def balance(self) -> Tensor:
-        """Differences of the totals of the pairs, [B, P]."""
-        return self.total[:, self.pairs[:, 0]] - self.total[:, self.pairs[:, 1]]
 
     @property
     def _of_weekday(self) -> Tensor:
@@ -118,31 +168,45 @@ class Memory:
         ]
         of_slots = [log_share(self.days_of_slot, self.days), log_share(self._of_weekday, weeks), self.yesterday]
         of_channels = [0.3 * self.total.log1p(), 0.3 * self.largest.log1p(), self.logs / cells.clamp_min(1)]
-        told = [*of_slots, *of_channels, log_share(cells, self.days), told_balance(self.balance)]
+        told = [*of_slots, *of_channels, log_share(cells, self.days), self.balance.told]
         return torch.cat([*told, torch.stack(numbers, 1)], 1)
 
-    @property
-    def recall(self) -> Tensor:
-        """Of each slot how often it was active, and how often each channel then, [B, S, R] with R = 3 + C."""
-        often = log_share(self.days_of_slot, self.days)
-        weekly = log_share(self._of_weekday, self.days // DAYS_PER_WEEK)
-        shares = (self.days_of_cell + GRANTED) / (self.days_of_slot[..., None] + 0.5)
-        return torch.cat([torch.stack([often, weekly, self.yesterday], -1), 0.5 * shares.log()], -1)
+    def recall(self, rows: Tensor | slice = slice(None)) -> Tensor:
+        """Of each slot of some users: what it was before, [n, S, R] with R = 6 + C.
+
+        How often it was active; with its neighbours; lately; on this weekday; whether it was a week ago, and
+        yesterday; how often each channel was when it was.
+        """
+        slots, cells, weekday = self.days_of_slot[rows], self.days_of_cell[rows], self.days % DAYS_PER_WEEK
+        near = functional.avg_pool1d(slots[:, None], 3, 1, 1)[:, 0]
+        often = [
+            log_share(slots, self.days),
+            log_share(near, self.days),
+            0.5 * (torch.log(self.lately[rows] + 0.02) + 3),
+            log_share(self.weekly[weekday, rows], self.days // DAYS_PER_WEEK),
+            self.last_week[weekday, rows],
+            self.yesterday[rows],
+        ]
+        shares = (cells + GRANTED) / (slots[..., None] + 0.5)
+        return torch.cat([torch.stack(often, -1), 0.5 * shares.log()], -1)
 
 
-def memories(x: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def memories(x: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Balance]:
     """What is known before every day of profiles [B, D, S, C].
 
     Returns:
-        Features [B, D, F], recall [B, D, S, R] and balance [B, D, P].
+        Features [B, D + 1, F], those after the last day too; recall [B, D, S, R] and balance [B, D, P].
     """
-    users, days, slots, channels = x.shape
-    memory, found = Memory(users, slots, channels, pairs), list[tuple[Tensor, Tensor, Tensor]]()
-    for day in range(days):
-        found.append((memory.features, memory.recall, memory.balance))
-        memory.take_in(x[:, day])
-    features, recall, balance = (torch.stack(each, 1) for each in zip(*found, strict=True))
-    return features, recall, balance
+    users, _, slots, channels = x.shape
+    memory, features = Memory(users, slots, channels, pairs), list[Tensor]()
+    recall, balance = list[Tensor](), list[Balance]()
+    for day in x.unbind(1):
+        features.append(memory.features)
+        recall.append(memory.recall())
+        balance.append(memory.balance)
+        memory.take_in(day)
+    together = Balance(*(torch.stack(each, 1) for each in zip(*balance, strict=True)))
+    return torch.stack([*features, memory.features], 1), torch.stack(recall, 1), together
 
 
 def balanced_pairs(totals: Tensor, most: int) -> Tensor:

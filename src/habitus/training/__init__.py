@@ -16,6 +16,7 @@ import torch
 from lightning.fabric import Fabric
 
 from habitus.models.base import Model, ProfileModel, SeriesModel
+from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
@@ -96,7 +97,7 @@ def _fit(
     if len(data) == 0:
         raise ValueError("expected profiles or series to learn from, got none")
     check_suits(kind, data)
-    config = kind.suited(config or kind.Config(), values_of(data) if isinstance(data, Series) else torch.empty(0))
+    config = _suited(kind, data, config or kind.Config())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)
@@ -116,6 +117,13 @@ def _fit(
     else:
         fabric.launch(task)
     return load(out)
+
+
+def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:
+    """The settings with what they leave to the data decided."""
+    if isinstance(data, Series):
+        return kind.suited(config, values_of(data))
+    return cast(type[ProfileModel], kind).told_of(config, vocabulary_of(data.users))
 
 
 def check_suits(kind: type[Model], data: Population | Series) -> None:
@@ -144,7 +152,8 @@ def material_of(data: Population | Series, model: Model, settings: FitConfig) ->
     check_suits(type(model), data)
     if isinstance(data, Series):
         return WindowMaterial(data, cast(SeriesModel, model), settings)
-    return ProfileMaterial(data, cast(ProfileModel, model).unit, settings)
+    model = cast(ProfileModel, model)
+    return ProfileMaterial(data, model.unit, settings, model.vocabulary)
 
 
 def check_out(out: Path, resume: bool) -> None:

@@ -15,7 +15,7 @@ from habitus.models.base import AutoregressiveModel, SeriesModel, Windows
 
 LEAST_GAIN = 0.001  # nats a step, that a model has to gain over a constant one
 LEAST_SPREAD = 0.1  # of the real standard deviation, that what is drawn has to have
-STEPS, RATE, MOST = 300, 0.05, 20_000
+STEPS, RATE, MOST = 300, 0.05, 20_000  # of the constant one: steps of its fit, and values
 SAMPLES, SERIES = 20, 64
 
 
@@ -39,7 +39,7 @@ def verdict(model: SeriesModel, values: Tensor, judged: Windows | None, seed: in
     seen = judged.observed.any(-1).sum().clamp_min(1)
     with torch.no_grad():
         own = float(model.log_likelihood(judged, SAMPLES, generator).sum() / seen)
-    constant = float(_constant_log_likelihood(model, values[:MOST], judged) / seen)
+    constant = float(_constant_log_likelihood(model, values[: MOST // values.shape[1]], judged) / seen)
     return {"collapsed": own < constant + LEAST_GAIN, "log_likelihood": own, "constant": constant}
 
 
@@ -52,8 +52,8 @@ def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged:
     for _ in range(STEPS):
         optimiser.zero_grad()
         p = model.expected(features.expand(1, len(values), -1), anchors)
-        torch.where(steps.observed, -p.log_prob(steps.values), 0.0).sum(-1).mean().backward()
+        (-model.p_v.log_prob(p, steps.values, steps.observed)).sum(-1).mean().backward()
         optimiser.step()
     with torch.no_grad():
         p = model.expected(features.expand(*judged.clock.shape, -1), model.anchors(judged)[:, :-1])
-        return torch.where(judged.observed, p.log_prob(judged.values), 0.0).sum()
+        return model.p_v.log_prob(p, judged.values, judged.observed).sum()

@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 
 from habitus.hardware import keep_freed_memory
 from habitus.history import History
-from habitus.models.base import Loss, Model
+from habitus.models.base import Examples, Loss, Model
 from habitus.output import replacing
 from habitus.parts.nets import in_memory_format
 from habitus.provenance import versions
@@ -111,7 +111,7 @@ class Fitting:
                 if interrupted():
                     raise KeyboardInterrupt
 
-    def step(self, batch: Tensor) -> None:
+    def step(self, batch: Tensor | Examples) -> None:
         """Use a batch; each process takes its own share of it, with noise of its own."""
         generator = self.generator(self.steps_done)
         torch.manual_seed(generator.initial_seed())  # for dropout, which takes no generator
@@ -126,7 +126,7 @@ class Fitting:
         self.model.done = 1.0
         self.recorded.append(terms)
 
-    def turn(self, parts: list[tuple[Tensor, float]], generator: Generator) -> dict[str, Tensor]:
+    def turn(self, parts: list[tuple[Tensor | Examples, float]], generator: Generator) -> dict[str, Tensor]:
         """One step of the optimiser, of the weights that the model's turn is for; the loss and its terms."""
         terms: dict[str, Tensor] = {}
         for number, (part, share) in enumerate(parts, 1):
@@ -145,7 +145,7 @@ class Fitting:
         self.optimiser.zero_grad()
         return terms
 
-    def shares(self, x: Tensor) -> list[tuple[Tensor, float]]:
+    def shares(self, x: Tensor | Examples) -> list[tuple[Tensor | Examples, float]]:
         """This process's chunks of a batch, each with its weight: over all processes the weights average to 1."""
         rank, processes = self.fabric.global_rank, self.fabric.world_size
         if rank >= len(x):  # a last batch with fewer profiles than processes: take part, without weight
@@ -153,7 +153,7 @@ class Fitting:
         chunks = x[rank::processes].to(self.fabric.device).split(self.settings.chunk)
         return [(chunk, len(chunk) * processes / len(x)) for chunk in chunks]
 
-    def loss(self, x: Tensor, generator: Generator) -> Loss:
+    def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
         """The model's loss in the chosen precision; with one device Fabric leaves that to us."""
         with self.fabric.autocast():
             return self.module.loss(x, generator)

@@ -12,8 +12,9 @@ from torch import Generator, Tensor
 
 from habitus.encoding import encode
 from habitus.evaluation.summary import summarise
-from habitus.models.base import EncodingModel, Model, ProfileModel
+from habitus.models.base import EncodingModel, Examples, Model, ProfileModel, Vocabulary
 from habitus.parts.priors import Mixture
+from habitus.profiles.attributes import codes_of, combinations
 from habitus.profiles.batches import BUFFER, Batches, Population
 from habitus.profiles.sparse import USER, Profiles, users_drawn
 from habitus.training.config import FitConfig, for_profiles
@@ -38,11 +39,11 @@ class Material(Protocol):
     def count(self) -> int: ...
     @property
     def size(self) -> int: ...
-    def epoch(self, epoch: int) -> Iterator[Tensor]:
+    def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
         """The batches of an epoch."""
         ...
 
-    def held_out(self, chunk: int) -> Iterator[Tensor]:
+    def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
         """The examples that a fit is judged on, so many at a time; none where there are too few."""
         ...
 
@@ -69,7 +70,10 @@ class ProfileMaterial:
 
     noun = "profiles"
 
-    def __init__(self, data: Population, unit: str, settings: FitConfig) -> None:
+    def __init__(
+        self, data: Population, unit: str, settings: FitConfig, vocabulary: Vocabulary | None = None
+    ) -> None:
+        self.vocabulary = vocabulary or {}
         few = round(settings.held_out * pc.call_function("count_distinct", [data.users[USER]]).as_py()) == 0
         held = np.zeros(len(data), bool) if few else users_drawn(data.users, settings.held_out, settings.seed)
         size = for_profiles(settings, len(data)).batch or 1
@@ -86,15 +90,21 @@ class ProfileMaterial:
         """Profiles in a batch."""
         return self.batches.size
 
-    def epoch(self, epoch: int) -> Iterator[Tensor]:
+    def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
         """Pictures [B, D, S, C]."""
-        return (_dense(batch) for batch in self.batches.epoch(epoch))
+        return (self._examples(batch) for batch in self.batches.epoch(epoch))
 
-    def held_out(self, chunk: int) -> Iterator[Tensor]:
+    def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
         """Pictures [B, D, S, C]."""
         if len(self.judged):
             for rows in np.array_split(np.arange(len(self.judged)), -(-len(self.judged) // chunk)):
-                yield torch.from_numpy(self.judged.dense(rows))
+                yield self._examples(self.judged.take(rows))
+
+    def _examples(self, profiles: Profiles) -> Tensor | Examples:
+        """Pictures, with their users' attributes where the model is told of any."""
+        if not self.vocabulary:
+            return _dense(profiles)
+        return Examples(_dense(profiles), torch.from_numpy(codes_of(profiles.users, self.vocabulary)))
 
     def start(self, model: Model) -> None:
         """Some training profiles, for the models that ask for them."""
@@ -109,6 +119,10 @@ class ProfileMaterial:
     def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
         """A mixture fitted to the latents, and the share of profiles active on each day."""
         about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}
+        source = getattr(self.batches.source, "about", {})
+        about |= {"log": source["log"]} if "log" in source else {}
+        if self.vocabulary:
+            about["attributes"] = combinations(self.batches.source.users, self.vocabulary)
         if not isinstance(model, EncodingModel):
             return None, about
         posterior = encode(model, self.batches.sample(MIXTURE_PROFILES))
