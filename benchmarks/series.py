@@ -1,8 +1,8 @@
 """Models of series on real ones: discriminative and predictive scores, and CRPS by horizon, beside the rivals.
 
-    python benchmarks/series.py stocks stock_data.csv
-    python benchmarks/series.py energy energy_appliances.parquet --time date
-    python benchmarks/series.py etth1 ETTh1.parquet --time date
+    python benchmarks/series.py stocks stock_data.csv --epochs 40 --learning-rate 0.005 --held-out 0
+    python benchmarks/series.py energy energy_appliances.parquet --time date --epochs 30 ...
+    python benchmarks/series.py etth1 ETTh1.parquet --time date --epochs 30 ...
     python benchmarks/series.py NAME FILE --models tdlgm --set likelihood=mixture --seeds 0
     python benchmarks/series.py --quick
 
@@ -79,13 +79,14 @@ def crps(draws: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> Row:
     return {f"CRPS {step}": found[step]["crps"] for step in HORIZONS}
 
 
-def two_sample(made: NDArray[Any], real: NDArray[Any], quick: bool) -> Row:
-    """Discriminative scores by discriminator, and the predictive score."""
-    kinds = {"original": Discriminator(iterations=20)} if quick else DISCRIMINATORS
-    row = {f"disc. {name}": discriminate(made, real, each).score for name, each in kinds.items()}
-    if not kinds:
+def two_sample(made: NDArray[Any], real: NDArray[Any], settings: argparse.Namespace) -> Row:
+    """Discriminative scores by discriminator, and the predictive score; empty where none is asked for."""
+    if not settings.discriminators:
         return {}
-    steps = Predictor(iterations=20) if quick else Predictor()
+    kinds, steps = {name: DISCRIMINATORS[name] for name in settings.discriminators}, Predictor()
+    if settings.quick:
+        kinds, steps = {"original": Discriminator(iterations=20)}, Predictor(iterations=20)
+    row = {f"disc. {name}": discriminate(made, real, each).score for name, each in kinds.items()}
     return {**row, "predictive": predictive_score(made, real, steps)}
 
 
@@ -98,13 +99,22 @@ def told(rows: list[Row]) -> str:
     return "; ".join(cells)
 
 
+def fitted(name: str, train: Series, seed: int, settings: argparse.Namespace) -> Run:
+    """A run with the settings of a fit that suit the model, but for those that are given."""
+    names = ("epochs", "batch", "held_out", "learning_rate")
+    asked = {each: getattr(settings, each) for each in names}
+    given = {key: value for key, value in asked.items() if value is not None}
+    how = FitConfig(**{**MODELS[name].fit_defaults, **given, "seed": seed})
+    return fit(MODELS[name], train, config_of(name, settings.pairs), fit=how)
+
+
 def judge(series: Series, settings: argparse.Namespace) -> None:
     """A line per model and rival."""
     train, _ = series.split(0.8)
     values = train.arrays()
     scale = np.nanstd(np.concatenate(values), axis=0)
     origins = rolling_rows(series, 0.8, 1, LENGTH)
-    origins = origins[np.linspace(0, len(origins) - 1, min(ORIGINS, len(origins))).astype(int)]
+    origins = origins[np.linspace(0, len(origins) - 1, min(settings.origins, len(origins))).astype(int)]
     truth = series.values[origins[:, None] + np.arange(LENGTH)]
     windows = complete_windows(values, LENGTH, 2 * settings.windows, 0)
     order = np.random.default_rng(0).permutation(len(windows))
@@ -113,26 +123,22 @@ def judge(series: Series, settings: argparse.Namespace) -> None:
         f"{len(series.values):,} rows of {len(series.axes.variables)} variables; {len(real):,} windows", flush=True
     )
     if not settings.no_floor:
-        print(f"| another real sample | {told([two_sample(other, real, settings.quick)])}", flush=True)
+        print(f"| another real sample | {told([two_sample(other, real, settings)])}", flush=True)
     for name in settings.models:
         rows = []
         for seed in settings.seeds:
             start = time.perf_counter()
-            kind = MODELS[name]
-            asked = {"epochs": settings.epochs, "batch": settings.batch}
-            given = {name: value for name, value in asked.items() if value}
-            how = FitConfig(**{**kind.fit_defaults, **given, "seed": seed})
-            run = fit(kind, train, config_of(name, settings.pairs), fit=how)
-            made = np.stack(generate_series(run, len(real), LENGTH, seed).arrays())
-            row = two_sample(made, real, settings.quick) | forecasts(run, series, origins, truth, scale)
+            run = fitted(name, train, seed, settings)
             held = [x for x in run.history.get("held_out_loss", []) if x is not None and math.isfinite(x)]
-            rows.append(
-                {**row, "held-out loss": min(held, default=math.nan), "seconds": time.perf_counter() - start}
-            )
+            row = {"held-out loss": min(held)} if held else {}
+            row |= {"fit, s": time.perf_counter() - start}
+            made = np.stack(generate_series(run, len(real), LENGTH, seed).arrays())
+            rows.append(two_sample(made, real, settings) | forecasts(run, series, origins, truth, scale) | row)
+            print(f"    {name}, seed {seed}: {told(rows[-1:])}", flush=True)
         print(f"| {name} | {told(rows)}", flush=True)
     for name in settings.rivals:
         rival = RIVALS[name](values, 0)
-        row = two_sample(rival.generate(len(real), LENGTH), real, settings.quick)
+        row = two_sample(rival.generate(len(real), LENGTH), real, settings)
         pasts = [series.values[:origin] for origin in origins]
         print(f"| {name} | {told([row | crps(rival.forecast(pasts, LENGTH, DRAWS), truth, scale)])}", flush=True)
 
@@ -150,7 +156,7 @@ def main() -> None:
     parser.add_argument("name", nargs="?", default="walk")
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--time")
-    parser.add_argument("--models", nargs="*", default=["tdlgm", "lstm", "vrnn", "dlgm", "timegan"])
+    parser.add_argument("--models", nargs="*", default=["tdlgm", "lstm", "gru", "vrnn", "dlgm", "timegan"])
     parser.add_argument(
         "--rivals", nargs="*", default=["independent", "block_bootstrap", "seasonal_naive", "arima"]
     )
@@ -160,12 +166,18 @@ def main() -> None:
     parser.add_argument("--batch", type=int)
     parser.add_argument("--windows", type=int, default=MOST_WINDOWS)
     parser.add_argument("--no-floor", action="store_true")
-    parser.add_argument("--forecasts-only", action="store_true", help="leave out what needs networks to judge")
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--held-out", type=float, help="share of the training rows; 0 fits to all of them")
+    parser.add_argument("--origins", type=int, default=ORIGINS, help="that forecasts start from")
+    parser.add_argument(
+        "--discriminators",
+        nargs="*",
+        default=["original", "wide"],
+        help="none leaves out what needs networks to judge",
+    )
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
     logging.disable(logging.INFO)
-    if settings.forecasts_only:
-        DISCRIMINATORS.clear()
     if settings.quick:
         settings.models, settings.rivals, settings.seeds = ["lstm", "timegan"], ["independent"], [0]
         settings.epochs, settings.batch, settings.windows = 1, 2, 100

@@ -462,6 +462,8 @@ def test_a_channel_called_script_works(run, fitted):
         ("fit", "profiles", "--epochs", "1", "--out", "fresh"),
         ("generate", "run", "--users", "2000", "--threshold", "off", "--out", "fresh"),
         ("complete", "any", "profiles", "--mask", "any", "--out", "fresh"),
+        ("export", "profiles", "--out", "fresh.parquet"),
+        ("export", "profiles", "--out", "fresh.csv"),
         ("evaluate", "profiles", "--against", "profiles", "--html", "fresh.html"),
     ],
 )

@@ -22,7 +22,9 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("series.py", "| independent | disc. original"),
         ("series_throughput.py", "64 series of 20 steps: "),
         ("profiles_as_series.py", "| daily_mean.kld |"),
+        ("events_throughput.py", "events per second to Parquet"),
         ("restarts.py", "collapsed: 0 of 1"),
+        ("peers/compare.py", "| two-sample AUC |"),
     ],
 )
 def test_quick(script, expected):

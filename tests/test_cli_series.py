@@ -284,7 +284,7 @@ REFUSED = {
     "generated.parquet --against real.csv --most 5": "--most is for profiles",
     "generated.parquet --against real.csv --run run": "--run is for profiles",
     "run --against real.csv --steps 3": "--steps is for series, but profiles were given",
-    "run --against real.csv --two-sample": "--two-sample is for series",
+    "generated.parquet --against real.csv --privacy": "--privacy is for profiles, but series were given",
     "run --against real.csv --column load": "--column is for series",
     "run --against real.csv --train-share 0.5": "--train-share is for series",
     "nothing.parquet --against real.csv": "nothing.parquet",

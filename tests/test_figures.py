@@ -290,6 +290,59 @@ def test_region_errors_of_one_method_without_places_are_one_panel():
     figure.canvas.draw()
 
 
+def test_retention_and_autocorrelation_begin_at_one_day():
+    curves = three(9)
+    for curve in curves.values():
+        curve[0] = 1
+    (panel,) = figures.retention_curves(curves).axes
+    assert_allclose(panel.lines[0].get_xdata(), np.arange(1, 9))
+    assert_allclose(panel.lines[1].get_ydata(), curves["generated"][1:])
+    (panel,) = figures.autocorrelation_curves(curves).axes
+    assert_allclose(panel.lines[0].get_xdata(), np.arange(1, 10))
+    assert_allclose(panel.lines[2].get_ydata(), curves["floor"])
+    assert labels(panel) == ["real", "generated", "another real sample"]
+
+
+def test_silences_are_shares_at_least_so_long():
+    histograms = {"reference": np.array([0, 6, 0, 2]), "generated": np.array([0, 0, 0, 0])}
+    (panel,) = figures.silence_curves(histograms, "hours", 30).axes
+    assert_allclose(panel.lines[0].get_xdata(), [0.5, 1, 1.5])
+    assert_allclose(panel.lines[0].get_ydata(), [1, 0.25, 0.25])
+    assert len(panel.lines[1].get_xdata()) == 0
+    panel.get_figure().canvas.draw()
+
+
+def test_a_week_is_shares_on_one_scale():
+    weeks = {"reference": RNG.random((7, 24)), "generated": np.full((7, 24), np.nan)}
+    weeks["generated"][2] = 1
+    first, second, _ = figures.week_pictures(PAPER, weeks).axes
+    assert_allclose(first.images[0].get_array().sum(), 1)
+    assert_allclose(second.images[0].get_array()[2], 1 / 24)
+    assert first.images[0].get_clim() == second.images[0].get_clim()
+    assert [tick.get_text() for tick in first.get_yticklabels()][::6] == ["Mon", "Sun"]
+
+
+def test_areas_have_their_intervals():
+    rows = [
+        ("by features", figures.Interval(0.8, 0.7, 0.9), figures.Interval(0.5, 0.45, 0.55)),
+        ("by pictures", figures.Interval(1.0, 1.0, 1.0), figures.Interval(0.4, 0.3, 0.5)),
+    ]
+    figure = figures.area_intervals(rows)
+    (panel,) = figure.axes
+    ends = [bar.get_segments()[0][:, 0].tolist() for container in panel.containers for bar in container[2]]
+    assert_allclose(ends, [[0.7, 0.9], [0.45, 0.55], [1, 1], [0.3, 0.5]])
+    assert panel.get_xlim()[0] < 0.3
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
+        "chance", "generated", "another real sample",
+    }  # fmt: skip
+
+
+def test_distances_as_cumulative_shares():
+    (panel,) = figures.distance_curves({"reference": np.array([0.5, 0.1])}, "distance").axes
+    assert_allclose(panel.lines[0].get_xdata(), [0.1, 0.5])
+    assert_allclose(panel.lines[0].get_ydata(), [0.5, 1])
+
+
 def test_figures_leave_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
     figures.day_curves(PAPER, three(32), "")

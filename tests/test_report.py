@@ -137,7 +137,7 @@ def test_every_figure_is_in_the_table(page, sets):
 
 def test_figures_have_words_for_those_who_cannot_see_them(parsed):
     drawings = [attrs for tag, attrs in parsed.tags if tag == "svg"]
-    assert len(drawings) == 1 + 4 + 6 + 3 + 1
+    assert len(drawings) == 1 + 4 + 6 + 6 + 3 + 1
     assert all(attrs["role"] == "img" and len(attrs["aria-label"]) > 20 for attrs in drawings)
 
 

@@ -327,3 +327,51 @@ class TestDenoise:
         given = noisy(truth, 0.8)
         found = clean(run_of(filtering_tdlgm(SMOOTH)), given, CleanConfig(Noise(0.8)))
         assert error(found.series, truth) < 0.8 * error(given, truth)
+
+
+COVARIANCE = np.array([[1.0, 0.95], [0.95, 1.0]])
+
+
+@pytest.fixture(scope="module")
+def rows() -> Series:
+    """Two variables at 0.95, a row independent of the rows before it."""
+    rng = np.random.default_rng(0)
+    return Series.from_arrays([rng.multivariate_normal([5.0, -2.0], COVARIANCE, 4000)], ["a", "b"])
+
+
+@pytest.fixture(scope="module")
+def together(rows) -> Run:
+    """A likelihood of both, by least squares and EM alone."""
+    found = made(LSTM, RecurrentConfig(hidden=4, likelihood="autoregressive"), ("a", "b"))
+    found.model.start_from(torch.from_numpy(rows.values).float())
+    with torch.no_grad():
+        found.model.features[-1].weight.zero_()
+        found.model.p_v.net.outer.zero_()
+    return found
+
+
+class TestVariablesTogether:
+    def test_noise_in_one_is_told_by_the_other(self, together, rows):
+        """E[v | y] = mu + C (C + sigma^2 I)^-1 (y - mu); alone, each would have half as much error again."""
+        truth, mean = Series.from_arrays([rows.values[:300]], ["a", "b"]), np.array([5.0, -2.0])
+        given = noisy(truth, 0.8)
+        found = clean(together, given, CleanConfig(Noise(0.8))).series
+        exact = mean + (given.values - mean) @ np.linalg.solve(COVARIANCE + 0.64 * np.eye(2), COVARIANCE)
+        alone = mean + (given.values - mean) / 1.64
+        assert error(found, truth) < 1.2 * np.mean((exact - truth.values) ** 2)
+        assert error(found, truth) < 0.9 * np.mean((alone - truth.values) ** 2)
+
+    def test_noise_is_found(self, together, rows):
+        given = noisy(Series.from_arrays([rows.values[:300]], ["a", "b"]), 0.8)
+        assert clean(together, given, CleanConfig()).noise[0].sigma == pytest.approx(0.8, rel=0.35)
+
+    def test_a_gap_in_one_is_filled_from_the_other(self, together, rows):
+        """The earlier variable from the later one by weights, the later one directly: 0.95 of what is seen."""
+        values = rows.values[:200].copy()
+        values[50, 0], values[120, 1] = np.nan, np.nan
+        values[50, 1], values[120, 0] = -2 + 1.5, 5 - 1.5
+        found = clean(
+            together, Series.from_arrays([values], ["a", "b"]), CleanConfig(Noise(0.0), particles=2000)
+        ).series
+        assert found.values[50, 0] == pytest.approx(5 + 0.95 * 1.5, abs=0.1)
+        assert found.values[120, 1] == pytest.approx(-2 - 0.95 * 1.5, abs=0.1)

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from habitus.models.base import Windows
 from habitus.models.recurrent import LSTM, RecurrentConfig
+from habitus.parts.shapes import SeriesAxes
 from habitus.run import load
 from habitus.series import Series
 from habitus.training import FitConfig, fit
@@ -16,12 +18,30 @@ FEW = RNG.choice([0.0, 0.5, 2.0], (500, 2))
 
 @pytest.mark.parametrize(
     ("values", "likelihood", "relative"),
-    [(FEW, "buckets", False), (NOISE, "mixture", False), (WALK, "mixture", True),
-     (np.column_stack([FEW[:, 0], NOISE[:, 0]]), "mixture", False)],
+    [(FEW, "buckets", False), (NOISE[:, :1], "mixture", False), (WALK[:, :1], "mixture", True),
+     (NOISE, "autoregressive", False), (WALK, "autoregressive", True),
+     (np.column_stack([FEW[:, 0], NOISE[:, 0]]), "autoregressive", False)],
 )  # fmt: skip
 def test_it_is_seen_from_the_values(values, likelihood, relative):
     found = LSTM.suited(RecurrentConfig(hidden=5), torch.from_numpy(values))
     assert (found.likelihood, found.relative, found.hidden) == (likelihood, relative, 5)
+
+
+def test_of_several_variables_those_that_wander_are_relative():
+    """Noise beside a walk is expected at its own level, from the first step on; one variable as it is said."""
+    values = torch.from_numpy(np.column_stack([WALK[:, 0], NOISE[:, 0]])).float()
+    for columns, wanders in ((values, [True, False]), (values[:, 1:], [True])):
+        axes = SeriesAxes(tuple("ab"[: columns.shape[1]]))
+        model = LSTM(axes, RecurrentConfig(likelihood="mixture", relative=True, hidden=5))
+        model.start_from(columns)
+        assert model.wanders.tolist() == wanders
+        x = Windows(columns[None, :6], torch.ones(1, 6, len(wanders), dtype=torch.bool), torch.arange(6.0)[None])
+        anchors = model.anchors(x)[0]
+        for v, moves in enumerate(wanders):
+            expected = torch.cat([torch.tensor([torch.nan]), columns[:6, v]]) if moves else torch.zeros(7)
+            torch.testing.assert_close(anchors[:, v], expected, equal_nan=True)
+        if len(wanders) > 1:
+            assert model.p_v.scale[1].item() == pytest.approx(columns[1:, 1].std(correction=0).item(), rel=1e-4)
 
 
 def test_gaps_change_nothing():

@@ -40,11 +40,11 @@ CASES = [
 CASES += [
     (kind, dataclasses.replace(config, likelihood=likelihood, relative=True))
     for (kind, config), likelihood in zip(
-        MODELS_AND_SETTINGS, itertools.cycle(("gaussian", "mixture", "buckets")), strict=False
+        MODELS_AND_SETTINGS, itertools.cycle(("gaussian", "mixture", "autoregressive", "buckets")), strict=False
     )
 ]
 AUTOREGRESSIVE = [
-    f"{kind.__name__}-{number // 4}-{c.likelihood}{'-relative' * c.relative}"
+    f"{kind.__name__}-{number // len(OBSERVATIONS)}-{c.likelihood}{'-relative' * c.relative}"
     for number, (kind, c) in enumerate(CASES)
 ]
 CASES.append((TimeGAN, TimeGANConfig(layers=2, **SIZE)))
@@ -68,7 +68,9 @@ def made(kind: type[SeriesModel], config: object, axes: SeriesAxes) -> SeriesMod
         for name, weight in model.named_parameters():
             if name.endswith("weight") and weight.ndim == 2:
                 weight.mul_(1.5)
-    model.start_from(batch(model)[..., :-1].nan_to_num(1.0).flatten(0, 1))
+    relative = getattr(config, "relative", False)
+    model.start_from(batch(model, holes=not relative)[..., :-1].nan_to_num(1.0).flatten(0, 1))
+    assert not relative or model.wanders.all()
     return model.eval()
 
 
@@ -78,6 +80,8 @@ def batch(model: SeriesModel, holes: bool = True) -> torch.Tensor:
     shape = (B, T, len(model.axes.variables))
     counts = getattr(model.config, "likelihood", None) == "counts"
     values = rng.poisson(2.0, shape) if counts else np.round(10 + 3 * rng.normal(size=shape), 1)
+    if getattr(model.config, "relative", False):  # what wanders
+        values = np.round(0.7 * np.arange(B * T).reshape(B, T, 1) + rng.normal(0, 0.5, shape), 1)
     values = values.astype(np.float32)
     if holes and not isinstance(model, TimeGAN):
         values[rng.random(shape) < 0.2] = np.nan

@@ -224,4 +224,4 @@ def test_progress_and_what_became_of_the_rows(tmp_path):
     stored = profile_to(tmp_path / "p", log, ProfileConfig(days=1), seen.append)
     assert seen[-1] == 2
     rows = {"events": 2, "unusable": {"the user is missing": 1}, "profiles": 2, "too_small": 0}
-    assert stored.about == {"rows": rows}
+    assert stored.about["rows"] == rows

@@ -272,3 +272,22 @@ def test_more_days_than_it_was_fitted_to():
     model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
     with torch.no_grad():
         assert model.sample(3, noise(), days=20).shape == (3, 20, *AXES.shape[1:])
+
+
+def test_the_bound_is_nearly_the_same_in_bfloat16():
+    model, x = small(), counts(6, *AXES.shape)
+    with torch.no_grad():
+        exact = model.loss(x, noise()).total
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = model.loss(x, noise()).total
+    assert float(rough) == pytest.approx(float(exact), rel=0.02)
+
+
+def test_whole_numbers_are_drawn_in_bfloat16_too():
+    model, x = small(), counts(6, *AXES.shape)
+    missing = torch.zeros_like(x, dtype=torch.bool)
+    missing[:, -2:] = True
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for drawn in (model.sample(5, noise()), model.complete(x, missing, 4, noise()).draws):
+            assert drawn.dtype == torch.float32
+            assert torch.equal(drawn, drawn.round())

@@ -28,6 +28,7 @@ COMMANDS = {
     "traverse": (LOOK, "Walk along each latent dimension of a run, and draw what changes."),
     "explain": (LOOK, "Say in words and figures what each latent dimension of a run does."),
     "cluster": (LOOK, "Find cohorts: groups of users with like habits, in a run's latent space."),
+    "score": (LOOK, "Tell how likely each user is under a run, and who behaves oddly."),
     "describe": (LOOK, "Say what is in a set of profiles, and what looks odd or missing."),
     "reproduce": (LOOK, "Make any table or figure of a paper, on your own data."),
     "export": (LOOK, "Turn profiles back into an event log."),

@@ -105,8 +105,17 @@ TwoSample = Annotated[
     bool,
     typer.Option(
         "--two-sample",
-        help="Train networks to tell generated from real too, as TimeGAN's paper does; takes a minute or two.",
-        rich_help_panel=SERIES,
+        help="Train classifiers to tell generated from real too (of series as TimeGAN's paper does), and say what "
+        "gave it away; takes a minute or two.",
+        rich_help_panel=JUDGED,
+    ),
+]
+Privacy = Annotated[
+    bool,
+    typer.Option(
+        "--privacy",
+        help="Look for copies of the training users (--train) among generated profiles; takes a minute or less.",
+        rich_help_panel=JUDGED,
     ),
 ]
 Column = Annotated[
@@ -136,6 +145,7 @@ def _evaluate(
     buckets: Buckets = None,
     steps: Steps = None,
     two_sample: TwoSample = False,
+    privacy: Privacy = False,
     column: Column = None,
     scale: Scale = None,
     time: Time = None,
@@ -149,14 +159,15 @@ def _evaluate(
     or forecast, and is judged accordingly.
     """
     columns = {"column": column, "scale": scale, "time": time, "series_id": series_id}
+    asked = {"two_sample": two_sample, "privacy": privacy}
     of_series = {"noisy": noisy, "train_share": train_share, "buckets": buckets, "steps": steps}
     common = {"against": against, "train": train, "json": json, "html": html, "seed": seed}
     if generated.is_file():
-        _refuse("profiles", "series were", region=region, most=most, run=run)
+        _refuse("profiles", "series were", region=region, most=most, run=run, privacy=privacy or None)
         _judge_series(generated, columns, two_sample=two_sample, **common, **of_series)
     else:
-        _refuse("series", "profiles were", **of_series, two_sample=two_sample or None, **columns)
-        _judge_profiles(generated, run=run, region=region, most=most, **common)
+        _refuse("series", "profiles were", **of_series, **columns)
+        _judge_profiles(generated, run=run, region=region, most=most, asked=asked, **common)
 
 
 def _refuse(of: str, given: str, **options: Any) -> None:
@@ -187,33 +198,52 @@ def _judge_profiles(
     run: Path | None,
     region: str | None,
     most: int | None,
+    asked: dict[str, bool],
     seed: int,
 ) -> None:
     """Judge a folder."""
+    if asked["privacy"] and train is None:
+        raise ValueError("--privacy looks for users that the model was trained on; give them with --train")
     most = MOST if most is None else most
     ours, theirs = open_profiles(generated), StoredProfiles.open(against)
     real = StoredProfiles.open(train) if train else None
     history = _history(run, ours.about) if html else None
     filled = judge(ours, theirs, real, region, seed, most)
+    told = _told_apart(ours, theirs, real, asked, seed)
     with spinner("Evaluating"):
         found = evaluate(ours, theirs, real, seed=seed)
         if json:
-            write_json(json, with_filled(found.to_json(), filled, ours, region))
+            write_json(json, with_filled(found.to_json(), filled, ours, region) | (told.to_json() if told else {}))
         if html:
             given = {"most": most} if filled else {}
             command = _command(
                 against=against, train=train, json=json, html=html, run=run, region=region, **given, seed=seed
             )
-            told = {"Command": f"habitus evaluate {shlex.quote(str(generated))}{command}", **_versions()}
-            told |= origin(filled, ours, region)
-            write_report(html, found, ours, theirs, completion=filled, history=history, provenance=told)
+            command += "".join(f" --{name.replace('_', '-')}" for name, wanted in asked.items() if wanted)
+            origins = {"Command": f"habitus evaluate {shlex.quote(str(generated))}{command}", **_versions()}
+            origins |= origin(filled, ours, region)
+            parts = {"two_sample": told.two_sample, "privacy": told.privacy} if told else {}
+            write_report(html, found, ours, theirs, completion=filled, history=history, provenance=origins, **parts)
     if filled:
         out_table(filled_table(filled))
     out_table(_table(found))
     for line in _activity(found):
         out(line)
+    if told:
+        told.tell()
     for path in filter(None, (json, html)):
         out(f"{path}: written")
+
+
+def _told_apart(
+    ours: StoredProfiles, reference: StoredProfiles, train: StoredProfiles | None, asked: dict[str, bool], seed: int
+) -> Any:
+    """What classifiers and attackers find, where that is asked for; what does so takes seconds to load (torch)."""
+    if not any(asked.values()):
+        return None
+    told_apart = import_module("habitus.cli.told_apart")
+    wanted = {"tell_apart": asked["two_sample"], "leaks": asked["privacy"]}
+    return told_apart.judge(ours, reference, train, **wanted, seed=seed)
 
 
 def _history(run: Path | None, about: dict[str, Any]) -> dict[str, list[float]] | None:

@@ -3,54 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
-from habitus.cli.console import Advance, bar, out
-from habitus.cli.options import Seed, Stored, command_app
-from habitus.output import replacing
-from habitus.profiles.convert import to_events
+from habitus.cli.console import Advance, bar
+from habitus.cli.logs import Format, Shard, Start, log_format_of, say, sink_of
+from habitus.cli.options import Seed, Stored, command_app, date_of, shard_of
+from habitus.events.writing import write_log
+from habitus.output import check_apart
+from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
+from habitus.profiles.sparse import CHUNK, Profiles
 from habitus.profiles.store import StoredProfiles
+from habitus.profiles.windows import moved
 
 app = command_app()
 
-Out = Annotated[Path, typer.Option("--out", help="The log, a .parquet file.", show_default=False)]
+Out = Annotated[
+    Path,
+    typer.Option("--out", help="The log, a .parquet or .csv file, or - for standard output.", show_default=False),
+]
 
 
 @app.command(epilog="Example: habitus export demo/profiles --out demo/again.parquet")
-def export(profiles: Stored, out_: Out, seed: Seed = 0) -> None:
-    """Turn profiles back into an event log.
+def export(
+    profiles: Stored, out_: Out, seed: Seed = 0, format: Format = None, start: Start = None, shard: Shard = None
+) -> None:
+    """Turn profiles of counts, real or generated, into an event log.
 
-    A count becomes as many events at random times within its slot; the columns are user, timestamp (UTC) and
-    channel. Users come a few thousand at a time, within these in order of time.
+    A count becomes as many events at random times within its slot, as fine as the times of the log that was
+    profiled, and as often in each minute. Columns have that log's names and types. Users come one after the other,
+    each one's events in order of time. Profiling the new log gives the same counts.
     """
     source = StoredProfiles.open(profiles)
-    if out_.suffix != ".parquet":
-        raise ValueError(f"a log is written as Parquet, got {out_}; give a name that ends in .parquet")
-    with bar("Exporting", len(source), "profiles") as advance, replacing(out_) as part:
-        events = _write(part, _tables(source, seed), advance)
-    out(f"{out_}: {events:,} events of {len(source):,} profiles")
+    kind = log_format_of(out_, format)
+    check_apart(out_, profiles)
+    schema_of_users = source.users.schema
+    check_events(source.axes, schema_of_users)
+    form = format_of(source.about, schema_of_users)
+    schema = log_schema(form, source.axes, schema_of_users)
+    part = shard_of(shard or "1/1")
+    with bar("Exporting", -(-len(source) // part[1]), "profiles") as advance:
+        pieces = _pieces(source, part, date_of(start), advance)
+        events = write_log(sink_of(out_), kind, form, schema, event_tables(pieces, seed, form, schema))
+    say(out_, f"{out_}: {events:,} events of {len(source):,} profiles")
 
 
-def _write(path: Path, tables: Iterator[tuple[int, pa.Table]], advance: Advance) -> int:
-    first = next(tables)
-    events = 0
-    with pq.ParquetWriter(path, first[1].schema, compression="zstd") as writer:
-        for done, table in chain([first], tables):
-            writer.write_table(table)
-            events += table.num_rows
-            advance(done)
-    return events
-
-
-def _tables(source: StoredProfiles, seed: int) -> Iterator[tuple[int, pa.Table]]:
-    """Profiles so far, and the events of the next group of them; each group has a seed of its own."""
+def _pieces(
+    source: StoredProfiles, part: tuple[int, int], start: date | None, advance: Advance
+) -> Iterator[tuple[int, Profiles]]:
+    """The groups of profiles of a shard, and the place of each one's first profile."""
     done = 0
-    for group, chunk in enumerate(source.chunks()):
-        done += len(chunk)
-        yield done, to_events(chunk, seed + group)
+    for group in range(part[0] - 1, source.groups, part[1]):
+        profiles = source.read_group(group)
+        yield group * CHUNK, profiles if start is None else moved(profiles, start)
+        done += len(profiles)
+        advance(done)

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from habitus.cli import series as series_command
-from habitus.cli.console import bar, out
-from habitus.cli.options import RunFolder, Seed, command_app, threshold_of
+from habitus.cli.console import bar
+from habitus.cli.logs import Format, Shard, Start, is_stdout, log_format_of, say, sink_of
+from habitus.cli.options import RunFolder, Seed, command_app, date_of, shard_of, threshold_of
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run
 from habitus.output import check_apart
 from habitus.profiles.completed import open_profiles
 from habitus.run import Run, load
-from habitus.synthesis import GenerateConfig, generate_to
+from habitus.synthesis import GenerateConfig, generate_log_to, generate_to
 from habitus.synthesis.cohorts import around, load_cohorts, mix, remembered
-from habitus.synthesis.generation import Source
+from habitus.synthesis.population import WHOLE, Source
 
 app = command_app()
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for the population.", show_default=False)]
+PROFILES, EVENTS = "profiles", "events"
+
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        help="Folder for the population; of events a .parquet or .csv file, or - for standard output.",
+        show_default=False,
+    ),
+]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        help="What to write: profiles, or events, a log with the columns and types of the one that the model "
+        "learned from; profiling it gives the same counts. Events need a model of counts.",
+        metavar="profiles|events",
+    ),
+]
 Count = Annotated[
     int | None,
     typer.Option(
@@ -69,7 +88,8 @@ Threshold = Annotated[
 Inactive = Annotated[
     str,
     typer.Option(
-        help="Users without any activity: redraw (a population holds users active at some point) or keep.",
+        help="Users without any activity or, of counts, with fewer events or days than the training users had at "
+        "least (--min-events, --min-days of habitus profile): redraw or keep.",
     ),
 ]
 
@@ -86,14 +106,20 @@ def generate(
     like: Like = None,
     threshold: Threshold = "auto",
     inactive: Inactive = "redraw",
+    as_: As = PROFILES,
+    format: Format = None,
+    start: Start = None,
+    shard: Shard = None,
     series: Count = None,
     steps: Steps = None,
 ) -> None:
     """Draw users, or series, that never existed from a fitted model.
 
-    Users are like all that it was fitted to, or like some of them (--cohorts, --like).
+    Users are like all that it was fitted to, or like some of them (--cohorts, --like). They come as profiles or as
+    a log of events (--as events), and for the same seed are the same however many shards they are made in.
     """
     _check_one_source(prior, cohorts, like)
+    kind = _kind(as_, out_, format)
     if cohorts_from is not None and cohorts is None:
         raise ValueError("--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0")
     check_apart(out_, run, cohorts_from, like)
@@ -103,13 +129,18 @@ def generate(
         return
     check_no_series_options(series=series, steps=steps)
     wanted = int(fitted.about["profiles"]) if users is None else users
-    config = GenerateConfig(wanted, seed, prior or "mixture", threshold_of(threshold), inactive)
+    part = WHOLE if shard is None else shard_of(shard)
+    limit = threshold_of(threshold)
+    config = GenerateConfig(wanted, seed, prior or "mixture", limit, inactive, date_of(start), part)
     source = _source(fitted, cohorts, cohorts_from, like, seed)
-    with bar("Generating", wanted, "users") as advance:
-        made = generate_to(out_, fitted, config, advance, source)
-    applied = made.about["zero_threshold"]
-    zeros = f"values up to {applied:.3g} are zero" if applied else "no zero threshold"
-    out(f"{out_}: {len(made):,} users, {_told(source, config)}, {zeros}")
+    with bar("Generating", -(-wanted // part[1]), "users") as advance:
+        if kind is None:
+            made = generate_to(out_, fitted, config, advance, source)
+            what, about = f"{len(made):,} users", made.about
+        else:
+            about = generate_log_to(sink_of(out_), kind, fitted, config, advance, source)
+            what = f"{about['events']:,} events of {about['users']:,} users"
+    say(out_, f"{out_}: {what}, {_told(source, config)}, {_left_out(about)}")
 
 
 def weights_of(text: str) -> dict[int, float]:
@@ -150,6 +181,24 @@ def _source(fitted: Run, cohorts: str | None, folder: Path | None, like: Path | 
     with bar("Encoding", len(profiles), "profiles") as advance:
         source = around(fitted, profiles, seed, advance)
     return Source(source.parts, {**source.told, "like": str(like)})
+
+
+def _kind(as_: str, path: Path, wanted: str | None) -> str | None:
+    """The format of a log, or None where profiles are wanted."""
+    if as_ not in (PROFILES, EVENTS):
+        raise ValueError(f"--as must be {PROFILES} or {EVENTS}, got {as_!r}")
+    if as_ == EVENTS:
+        return log_format_of(path, wanted)
+    if wanted is not None or is_stdout(path):
+        raise ValueError("--format and --out - are for a log; add --as events")
+    return None
+
+
+def _left_out(about: dict[str, Any]) -> str:
+    """What was set to zero, and who was drawn again."""
+    applied = about["zero_threshold"]
+    zeros = f"values up to {applied:.3g} are zero" if applied else "no zero threshold"
+    return f"{zeros}, {about['redrawn']:,} drawn again" if about.get("redrawn") else zeros
 
 
 def _told(source: Source | None, config: GenerateConfig) -> str:

@@ -13,6 +13,7 @@ from habitus.parts.shapes import MINUTES_PER_DAY, WEEKDAYS
 
 DAY = ["%Y-%m-%d"]
 SLOT = re.compile(r"(\d+)\s*(m|min|h)?")
+SHARD = re.compile(r"(\d+)\s*/\s*(\d+)")
 
 Stored = Annotated[Path, typer.Argument(help="Folder of profiles.", show_default=False)]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a fitted run.", show_default=False)]
@@ -79,6 +80,22 @@ def names_of(text: str | None) -> tuple[str, ...] | None:
     if not all(names) or len(set(names)) < len(names):
         raise ValueError(f"--channels must be distinct names separated by commas, got {text!r}")
     return names
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """A part of a whole and of how many parts, given as ``3/16``.
+
+    Raises:
+        ValueError: for what is not so written, or a part that there is not.
+
+    >>> shard_of("3/16")
+    (3, 16)
+    """
+    match = SHARD.fullmatch(text.strip())
+    number, of = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= number <= of:
+        raise ValueError(f"--shard must be like 3/16, from 1/16 to 16/16; got {text!r}")
+    return number, of
 
 
 def threshold_of(text: str) -> float | None:

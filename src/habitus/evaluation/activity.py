@@ -1,4 +1,4 @@
-"""Daily, weekly and monthly active users ("Time pictures" 5.3.2).
+"""Daily, weekly and monthly active users ("Time pictures" 5.3.2), stickiness and retention.
 
 The paper gives two sentences on the first days: the first WAU and MAU equal the DAU, and the seven and 30
 days are full from day seven and day 30 on. Both hold for one reading, which is used here: a trailing
@@ -85,3 +85,42 @@ def relative_error(generated: FloatArray, reference: FloatArray, first_day: int 
     if not level:
         return float("inf") if gap else 0.0
     return gap / level
+
+
+def stickiness(active: BoolArray, window: int) -> float | None:
+    """Daily active users over those of a longer window, averaged over the days whose window is full.
+
+    Args:
+        active: Whether the user has a non-empty cell on the day, [U, D].
+        window: Days: 30 for DAU / MAU, 7 for DAU / WAU.
+
+    Returns:
+        A share; None where no window is full, or nobody is active in one.
+
+    >>> stickiness(np.array([[True, False], [True, True]]), window=2)
+    0.5
+    """
+    daily, longer = (active_users(active, days)[window - 1 :] for days in (1, window))
+    return float((daily / longer).mean()) if len(longer) and longer.all() else None
+
+
+def retention(active: BoolArray) -> NDArray[np.float64]:
+    """Share of users who are active again k days after their first active day.
+
+    Args:
+        active: Whether the user has a non-empty cell on the day, [U, D].
+
+    Returns:
+        Shares for k from 0, of the users who are still watched on that day, [D]; NaN where there is none.
+
+    >>> retention(np.array([[True, False, True], [False, True, False]]))
+    array([1., 0., 1.])
+    """
+    users, days = np.flatnonzero(active.any(axis=1)), active.shape[1]
+    first = active[users].argmax(axis=1)
+    shares = np.full(days, np.nan)
+    for after in range(days):
+        watched = first + after < days
+        if watched.any():
+            shares[after] = active[users[watched], first[watched] + after].mean()
+    return shares

@@ -92,6 +92,12 @@ class Block:
         peaks = np.maximum.reduceat(self.values, np.cumsum(lengths) - lengths)
         return self.values / np.repeat(peaks.astype(np.float64), lengths)
 
+    def in_unit(self, axes: Axes, unit: str) -> NDArray[np.float64]:
+        """Values of a set on these axes as counts, as shares of the profile's largest, or as ones, [n]."""
+        if unit == "binary":
+            return np.ones(len(self.values))
+        return self.peak_values(axes) if unit == "peak" else self.values.astype(np.float64)
+
 
 def is_count(axes: Axes) -> bool:
     """Whether values are raw counts of events."""
@@ -141,3 +147,12 @@ def _block(chunk: SparseProfiles, span: slice, keep: BoolArray) -> Block:
         return Block(lengths, cells, values)
     kept = np.repeat(keep, lengths)
     return Block(lengths[keep], cells[kept], values[kept])
+
+
+def collected(source: ProfileSource, rows: BoolArray | None = None) -> Block:
+    """The profiles of a set that fits in memory, or those marked in [U], as one block."""
+    parts = list(blocks(source, rows))
+    if not parts:
+        return Block(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+    columns = ((part.lengths, part.cells, part.values) for part in parts)
+    return Block(*(np.concatenate(column) for column in zip(*columns, strict=True)))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from habitus.evaluation.blocks import Binarised, is_binary
+from habitus.evaluation.comparable import check_sets
 from habitus.evaluation.floor import Floor, floor_from_halves, floor_from_train
 from habitus.evaluation.metrics import Figures, compare
 from habitus.evaluation.rivals import independent_cells
@@ -87,15 +88,9 @@ def evaluate(
     Raises:
         ValueError: if a set is empty, or the sets cannot be compared.
     """
-    _check(generated, reference, "the generated set")
-    if train is not None:
-        _check(train, reference, "the training set")
+    check_sets(generated, reference, train)
     if is_binary(generated.axes):
         reference, train = Binarised(reference), None if train is None else Binarised(train)
-    elif is_binary(reference.axes):
-        raise ValueError(
-            "the reference holds binary values and the generated set does not; profile the reference again"
-        )
     ours, theirs = summarise(generated), summarise(reference)
     floor = _floor(reference, theirs, train, ours.users, seed)
     rivals = {} if train is None else {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
@@ -122,18 +117,6 @@ def _floor(reference: ProfileSource, summary: Summary, train: ProfileSource | No
     if train is None:
         return floor_from_halves(reference, users, rng)
     return floor_from_train(train, summary, users, rng)
-
-
-def _check(source: ProfileSource, reference: ProfileSource, name: str) -> None:
-    """Refuse what has no meaningful comparison, before anything is read."""
-    for role, profiles in ((name, source), ("the reference", reference)):
-        if not len(profiles):
-            raise ValueError(f"expected at least one profile in {role}, got none; generate or profile it again")
-    if mismatch := source.axes.mismatch(reference.axes):
-        raise ValueError(
-            f"{name} and the reference must have the same days, slots and channels, but {mismatch}; "
-            "profile both in the same way"
-        )
 
 
 def _flat(figures: Figures, prefix: str = "") -> Iterator[tuple[str, float | None]]:

@@ -52,7 +52,7 @@ class Margins:
     def of_block(cls, block: Block, axes: Axes, unit: str) -> Self:
         """Of some profiles of a set on these axes, in ``unit``."""
         days, slots, channels = axes.shape
-        users, values = block.users(), _in_unit(block, axes, unit)
+        users, values = block.users(), block.in_unit(axes, unit)
         hour, channel = np.divmod(block.cells, channels)
         day, slot = np.divmod(hour, slots)
 
@@ -62,13 +62,6 @@ class Margins:
 
         by_day = summed(day, days)
         return cls(axes, by_day, summed(slot, slots), summed(channel, channels), by_day > 0)
-
-
-def _in_unit(block: Block, axes: Axes, unit: str) -> FloatArray:
-    """Values as counts, as shares of the profile's largest, or as ones."""
-    if unit == "binary":
-        return np.ones(len(block.values))
-    return block.peak_values(axes) if unit == "peak" else block.values.astype(np.float64)
 
 
 def habits(margins: Margins) -> Habits:

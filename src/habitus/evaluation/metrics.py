@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.activity import ACTIVITIES, Activity, active_users, relative_error
+from habitus.evaluation.activity import (
+    ACTIVITIES,
+    Activity,
+    active_users,
+    relative_error,
+    retention,
+    stickiness,
+)
 from habitus.evaluation.population import (
     daily_mean,
     daily_std,
@@ -17,7 +24,9 @@ from habitus.evaluation.population import (
     kolmogorov_distance,
     mean_squared_error,
 )
+from habitus.evaluation.rhythm import autocorrelation, silences, step_distance
 from habitus.evaluation.summary import Summary
+from habitus.evaluation.tails import LEVELS, channel_correlation, log_error, tail_index, user_quantiles
 from habitus.parts.shapes import FloatArray, IntArray
 
 Figures = dict[str, Any]
@@ -35,7 +44,10 @@ def compare(generated: Summary, reference: Summary) -> Figures:
         ``users`` and ``reference_users``; ``daily_mean`` and ``daily_std`` {kld, mse}; ``total_cdf`` {ks};
         ``dau``, ``wau``, ``mau`` {relative_error, kld}, None where the window is too short for one;
         ``raw_daily_mean`` and ``raw_daily_std`` where both sets hold counts; ``empty_cells`` {generated,
-        reference}; ``hour_of_day`` and ``weekday`` {jsd: {channel: value}}; ``channel_overlap``.
+        reference}; ``hour_of_day`` and ``weekday`` {jsd: {channel: value}}; ``hour_of_week`` {jsd};
+        ``channel_overlap`` and ``channel_correlation`` {mean_absolute_difference}; ``user_totals`` {ks,
+        log_quantile_error, tail_index_error}, in events where both sets hold counts; ``silences`` {days_ks,
+        slots_ks}; ``retention`` {relative_error}; ``stickiness`` {dau_mau, dau_wau}; ``autocorrelation``.
         Divergences are in nats and may be ``inf``.
     """
     return {
@@ -49,7 +61,14 @@ def compare(generated: Summary, reference: Summary) -> Figures:
         "empty_cells": {"generated": generated.empty_share, "reference": reference.empty_share},
         "hour_of_day": {"jsd": _per_channel(generated, generated.slot_channel, reference.slot_channel)},
         "weekday": {"jsd": _weekday_jsd(generated, reference)},
+        "hour_of_week": {"jsd": _hour_of_week_jsd(generated, reference)},
         "channel_overlap": _overlap_figures(generated, reference),
+        "channel_correlation": _correlation_figures(generated, reference),
+        "user_totals": _user_total_figures(generated, reference),
+        "silences": _silence_figures(generated, reference),
+        "retention": {"relative_error": _retention_error(generated, reference)},
+        "stickiness": _stickiness_figures(generated, reference),
+        "autocorrelation": {"mean_absolute_difference": _autocorrelation_error(generated, reference)},
     }
 
 
@@ -100,11 +119,8 @@ def _per_channel(summary: Summary, generated: FloatArray, reference: FloatArray)
 
 def _weekday_jsd(generated: Summary, reference: Summary) -> dict[str, float] | None:
     """Divergence of the week's shape per channel, over the weekdays that both windows have."""
-    ours, theirs = generated.weekday_slot_channel, reference.weekday_slot_channel
-    if ours is None or theirs is None:
-        return None
-    shared = generated.days_of_weekday.any(axis=1) & reference.days_of_weekday.any(axis=1)
-    return _per_channel(generated, ours[shared].sum(axis=1), theirs[shared].sum(axis=1))
+    week = shared_week(generated, reference)
+    return None if week is None else _per_channel(generated, *(each.sum(axis=1) for each in week))
 
 
 def _overlap_figures(generated: Summary, reference: Summary) -> Figures:
@@ -113,3 +129,84 @@ def _overlap_figures(generated: Summary, reference: Summary) -> Figures:
     pairs = ~np.eye(len(ours), dtype=bool) & (np.diagonal(reference.channel_overlap) > 0)[:, None]
     difference = float(np.abs(ours - theirs)[pairs].mean()) if pairs.any() else None
     return {"mean_absolute_difference": difference, "generated": ours.tolist(), "reference": theirs.tolist()}
+
+
+def shared_week(generated: Summary, reference: Summary) -> tuple[FloatArray, FloatArray] | None:
+    """The mean week of both sets by slot and channel, over the weekdays that both windows have, [W, S, C] each."""
+    ours, theirs = generated.weekday_slot_channel, reference.weekday_slot_channel
+    if ours is None or theirs is None:
+        return None
+    shared = generated.days_of_weekday.any(axis=1) & reference.days_of_weekday.any(axis=1)
+    return ours[shared], theirs[shared]
+
+
+def _hour_of_week_jsd(generated: Summary, reference: Summary) -> float | None:
+    """Divergence of all channels' activity over the slots of the week, [W, S]."""
+    week = shared_week(generated, reference)
+    return None if week is None else jensen_shannon(*(each.sum(axis=2) for each in week))
+
+
+def user_totals(first: Summary, second: Summary) -> tuple[FloatArray, FloatArray]:
+    """Total of each user by channel, [U, C]: in events where both sets hold counts, else in peaks."""
+    if first.raw_channel_totals is None or second.raw_channel_totals is None:
+        return first.channel_totals, second.channel_totals
+    return first.raw_channel_totals, second.raw_channel_totals
+
+
+def _user_total_figures(generated: Summary, reference: Summary) -> Figures:
+    ours, theirs = (each.sum(axis=1, dtype=np.float64) for each in user_totals(generated, reference))
+    quantiles = [user_quantiles(each) for each in (ours, theirs)]
+    return {
+        "ks": kolmogorov_distance(ours, theirs),
+        "log_quantile_error": float(np.mean(log_error(*quantiles))),
+        "tail_index_error": _tail_index_error(ours, theirs),
+        "levels": list(LEVELS),
+        "generated": quantiles[0].tolist(),
+        "reference": quantiles[1].tolist(),
+    }
+
+
+def _tail_index_error(generated: FloatArray, reference: FloatArray) -> float | None:
+    ours, theirs = tail_index(generated), tail_index(reference)
+    return None if ours is None or theirs is None else float(abs(np.log(ours / theirs)))
+
+
+def _correlation_figures(generated: Summary, reference: Summary) -> Figures:
+    """Mean absolute difference over pairs of channels that vary in the reference."""
+    ours, theirs = (channel_correlation(each) for each in user_totals(generated, reference))
+    pairs = np.triu(np.isfinite(theirs), 1)
+    difference = float(np.abs(np.nan_to_num(ours) - theirs)[pairs].mean()) if pairs.any() else None
+    return {"mean_absolute_difference": difference, "generated": ours.tolist(), "reference": theirs.tolist()}
+
+
+def _silence_figures(generated: Summary, reference: Summary) -> Figures:
+    return {
+        "days_ks": step_distance(*(silent_days(each) for each in (generated, reference))),
+        "slots_ks": step_distance(generated.silent_slots, reference.silent_slots),
+    }
+
+
+def silent_days(summary: Summary) -> NDArray[np.int64]:
+    """Silences by their length in days, between active days of the same user, [D]."""
+    return silences(np.flatnonzero(summary.active), summary.active.shape[1])
+
+
+def _retention_error(generated: Summary, reference: Summary) -> float | None:
+    """Over the days after the first on which users of both sets are still watched."""
+    curves = [retention(each.active) for each in (generated, reference)]
+    known = np.isfinite(curves[0]) & np.isfinite(curves[1])
+    return relative_error(curves[0][known], curves[1][known], first_day=1)
+
+
+def _stickiness_figures(generated: Summary, reference: Summary) -> Figures:
+    figures: Figures = {}
+    for name, window in (("dau_mau", 30), ("dau_wau", 7)):
+        ours, theirs = (stickiness(each.active, window) for each in (generated, reference))
+        figures[name] = None if ours is None or not theirs else abs(ours - theirs) / theirs
+    return figures
+
+
+def _autocorrelation_error(generated: Summary, reference: Summary) -> float | None:
+    ours, theirs = (autocorrelation(each.daily_totals) for each in (generated, reference))
+    known = np.isfinite(ours) & np.isfinite(theirs)
+    return float(np.abs(ours - theirs)[known].mean()) if known.any() else None

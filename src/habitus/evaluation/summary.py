@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import Block, blocks, is_count
-from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, IntArray, ProfileSource
+from habitus.evaluation.rhythm import silences
+from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, FloatArray, IntArray, ProfileSource, Values
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Summary:
         nonempty: Non-empty cells in the whole set (N).
         channel_overlap: User-hours (slots) in which both channels are non-empty, int64 [C, C];
             on the diagonal, those in which the channel is.
+        channel_totals: Normalised values of each user summed by channel, float32 [U, C].
+        raw_channel_totals: The same in events; None unless the set holds counts.
+        silent_slots: Silences by their length in slots, between active slots of the same user, int64 [D S].
     """
 
     axes: Axes
@@ -39,6 +43,9 @@ class Summary:
     mean_picture: NDArray[np.float64]
     nonempty: int
     channel_overlap: NDArray[np.int64]
+    channel_totals: NDArray[np.float32]
+    raw_channel_totals: NDArray[np.float32] | None
+    silent_slots: NDArray[np.int64]
 
     @property
     def users(self) -> int:
@@ -87,6 +94,9 @@ class _Tally:
         self.picture = np.zeros(axes.cells)
         self.nonempty = 0
         self.overlap = np.zeros((len(axes.channels), len(axes.channels)), np.int64)
+        self.channel_totals = np.zeros((users, len(axes.channels)), np.float32)
+        self.raw_channel_totals = np.zeros((users, len(axes.channels)), np.float32) if is_count(axes) else None
+        self.silent_slots = np.zeros(axes.days * axes.slots, np.int64)
 
     def add(self, block: Block) -> None:
         """Add the profiles of a block as the next rows."""
@@ -94,12 +104,17 @@ class _Tally:
         rows = slice(self.filled, self.filled + len(block))
         values, users = block.peak_values(self.axes), block.users()
         user_days = users * days + block.cells // (slots * channels)
-        self.daily_totals[rows].reshape(-1)[:] = np.bincount(user_days, values, len(block) * days)
-        if self.raw_daily_totals is not None:
-            self.raw_daily_totals[rows].reshape(-1)[:] = np.bincount(user_days, block.values, len(block) * days)
+        user_channels = users * channels + block.cells % channels
+        _sum(self.daily_totals, rows, user_days, values)
+        _sum(self.channel_totals, rows, user_channels, values)
+        if self.raw_daily_totals is not None and self.raw_channel_totals is not None:
+            _sum(self.raw_daily_totals, rows, user_days, block.values)
+            _sum(self.raw_channel_totals, rows, user_channels, block.values)
         self.active[rows].reshape(-1)[user_days] = True
         self.picture += np.bincount(block.cells, values, self.axes.cells)
-        self.overlap += _overlap(users * days * slots + block.cells // channels, block.cells, channels)
+        hours = users * days * slots + block.cells // channels
+        self.overlap += _overlap(hours, block.cells, channels)
+        self.silent_slots += silences(hours, days * slots)
         self.filled, self.nonempty = rows.stop, self.nonempty + len(values)
 
     def summary(self) -> Summary:
@@ -113,6 +128,9 @@ class _Tally:
             mean_picture=(self.picture / max(self.filled, 1)).reshape(self.axes.shape),
             nonempty=self.nonempty,
             channel_overlap=self.overlap,
+            channel_totals=self.channel_totals,
+            raw_channel_totals=self.raw_channel_totals,
+            silent_slots=self.silent_slots,
         )
 
 
@@ -133,6 +151,12 @@ def summarise(source: ProfileSource, rows: BoolArray | None = None) -> Summary:
     for block in blocks(source, rows):
         tally.add(block)
     return tally.summary()
+
+
+def _sum(totals: NDArray[np.float32], rows: slice, index: IntArray, values: FloatArray | Values) -> None:
+    """Put sums by index into the rows of a table."""
+    part = totals[rows]
+    part.reshape(-1)[:] = np.bincount(index, values, part.size)
 
 
 def _overlap(hours: IntArray, cells: IntArray, channels: int) -> NDArray[np.int64]:

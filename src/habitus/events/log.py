@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from habitus.events.clock import EPOCH, SECONDS_PER_DAY, Column, offset_at, since_epoch, zone
-from habitus.events.sources import MEMORY_LIMIT, engine_errors, first_line, local_table, read_source
+from habitus.events.clock import EPOCH, SECONDS_PER_DAY, Column, clock_changes, offset_at, since_epoch, zone
+from habitus.events.sources import MEMORY_LIMIT, engine_errors, first_line, local_table, read_source, source_schema
 
 READABLE = (since_epoch(dt.date(1, 1, 2)), since_epoch(dt.date(9999, 12, 30)))  # a date on any wall clock
 FAR = 2**60  # more microseconds than any readable time is from 1970, and far from overflow
@@ -31,6 +31,7 @@ class EventLog:
         attributes: Columns that describe a user, such as a country.
         timezone: Zone whose wall clock days and hours are counted on.
         offset: Column of minutes east of UTC, each event's own clock; then ``timezone`` is not used.
+        schema: Arrow types of the source's columns where they are known more exactly than the engine says them.
 
     Raises:
         ValueError: for a column that is not there or cannot play its role, or an unknown zone.
@@ -43,6 +44,7 @@ class EventLog:
     attributes: tuple[str, ...] = ()
     timezone: str = "UTC"
     offset: str | None = None
+    schema: pa.Schema | None = None
 
     def __post_init__(self) -> None:
         for column in (self.user, self.time, self.channel, self.offset, *self.attributes):
@@ -89,11 +91,13 @@ class EventLog:
         if isinstance(source, str | os.PathLike):
             with engine_errors(f"cannot read {source}"):
                 table = read_source(os.fspath(source), memory_limit)
+                schema = source_schema(os.fspath(source))
         else:
             table = source if isinstance(source, ir.Table) else local_table(source, memory_limit)
+            schema = source.schema if isinstance(source, pa.Table) else None
         if filter is not None:
             table = _filtered(table, filter)
-        return cls(table, user, time, channel, tuple(attributes), timezone, offset)
+        return cls(table, user, time, channel, tuple(attributes), timezone, offset, schema)
 
     @property
     def is_local(self) -> bool:
@@ -118,13 +122,31 @@ class EventLog:
         slot: Column = divide(ticks + (before * length - first * per_second), length)
         return slot - before
 
+    def minutes(self, start: dt.date, days: int, slot_minutes: int) -> Column:
+        """Minutes since midnight of ``start`` on the wall clock, for their place in a slot.
+
+        Where clocks change by whole slots only, changes are not followed, which takes half the time: the minute of
+        the slot is right, the hour may be off.
+        """
+        first, last = (
+            min(max(since_epoch(start) + day * SECONDS_PER_DAY, ZONED[0]), ZONED[1]) for day in (0, days)
+        )
+        offsets = [offset for _, offset in clock_changes(zone(self.timezone), first, last)]
+        if (
+            self.offset is not None
+            or offsets[0] % 60
+            or len({offset % (60 * slot_minutes) for offset in offsets}) > 1
+        ):
+            return self.slots(start, days, 1)
+        return replace(self, timezone="UTC").slots(start, days, 1) + offsets[0] // 60
+
     def days(self) -> tuple[dt.date, dt.date]:
         """First and last day with an event.
 
         Raises:
             ValueError: if the log is empty or has no readable time.
         """
-        first, last = self._span(*self._epoch())
+        first, last = self._span(*self.ticks())
         first, last = self._span(*self._on_the_wall(first - 1, last + 1))
         return _date(first), _date(last)
 
@@ -152,18 +174,7 @@ class EventLog:
             return ibis.cases((column.isnan(), ibis.null(kind)), else_=column)
         return column if kind.is_integer() or kind.is_string() else column.cast("string")
 
-    def _on_the_wall(self, first: int, last: int) -> tuple[Column, int]:
-        """What clocks showed, in ticks since 1970, and ticks per second; zones' changes between two instants."""
-        ticks, per_second = self._epoch()
-        if self.offset is not None:
-            minutes: Column = self.table[self.offset]
-            return ticks + (minutes.cast("float64") * (60 * per_second)).floor().cast("int64"), per_second
-        if self.timezone == "UTC":
-            return ticks, per_second
-        first, last = (min(max(instant, ZONED[0]), ZONED[1]) for instant in (first, last))
-        return ticks + offset_at(ticks, per_second, zone(self.timezone), first, last), per_second
-
-    def _epoch(self) -> tuple[Column, int]:
+    def ticks(self) -> tuple[Column, int]:
         """Ticks since 1970 and ticks per second; null where the time is no date between the years 1 and 9999."""
         column: Column = self.table[self.time]
         kind = column.type()
@@ -176,6 +187,17 @@ class EventLog:
         if self.is_local:  # in whole microseconds: five times as fast as DuckDB's epoch, and exact
             return _within(epoch_us(column), *(bound * 1_000_000 for bound in READABLE)), 1_000_000
         return _within(column.truncate("s").epoch_seconds(), *READABLE), 1
+
+    def _on_the_wall(self, first: int, last: int) -> tuple[Column, int]:
+        """What clocks showed, in ticks since 1970, and ticks per second; zones' changes between two instants."""
+        ticks, per_second = self.ticks()
+        if self.offset is not None:
+            minutes: Column = self.table[self.offset]
+            return ticks + (minutes.cast("float64") * (60 * per_second)).floor().cast("int64"), per_second
+        if self.timezone == "UTC":
+            return ticks, per_second
+        first, last = (min(max(instant, ZONED[0]), ZONED[1]) for instant in (first, last))
+        return ticks + offset_at(ticks, per_second, zone(self.timezone), first, last), per_second
 
     def _span(self, ticks: Column, per_second: int) -> tuple[int, int]:
         """First and last of some instants, in seconds."""

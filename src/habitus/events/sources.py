@@ -13,6 +13,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
@@ -34,6 +35,18 @@ def read_source(source: str, memory_limit: str) -> ir.Table:
         return con.read_parquet(pattern)
     # All of it decides on the types: else the first odd value after a sample would end the reading.
     return con.read_csv(pattern, sample_size=-1)
+
+
+def source_schema(source: str) -> pa.Schema | None:
+    """Arrow types of a Parquet source's columns, which engines keep less exactly; None of any other source."""
+    if "://" in source:
+        return None
+    pattern, kind = _files(source)
+    paths = sorted(glob.glob(pattern, recursive=True)) if kind == "parquet" else []
+    try:
+        return pq.read_schema(paths[0]) if paths else None
+    except (pa.ArrowException, OSError):  # what only the engine can read
+        return None
 
 
 def local_table(rows: Any, memory_limit: str) -> ir.Table:

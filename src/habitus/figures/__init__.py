@@ -16,9 +16,11 @@ from habitus.figures.curves import (
     weekday_shapes,
 )
 from habitus.figures.explanation import association_matrix, dimension_walk
+from habitus.figures.judgement import Interval, area_intervals, distance_curves
 from habitus.figures.pictures import mean_pictures, overlap_matrices, sample_pictures, shown_channels
 from habitus.figures.regions import completion_pictures, daily_intervals
 from habitus.figures.reproduction import Losses, losses_by_setting, reconstructions, setting_styles
+from habitus.figures.rhythms import autocorrelation_curves, retention_curves, silence_curves, week_pictures
 from habitus.figures.scores import PlaceError, SizeError, calibration, region_errors
 from habitus.figures.series import Slice, series_slices
 from habitus.figures.series_scores import (
@@ -43,12 +45,15 @@ __all__ = [
     "MOST_SMALL_PANELS",
     "MOST_VARIABLES",
     "Fan",
+    "Interval",
     "Losses",
     "PlaceError",
     "SizeError",
     "Slice",
     "Stretch",
+    "area_intervals",
     "association_matrix",
+    "autocorrelation_curves",
     "autocorrelations",
     "calibration",
     "cleaned_stretches",
@@ -58,6 +63,7 @@ __all__ = [
     "daily_intervals",
     "day_curves",
     "dimension_walk",
+    "distance_curves",
     "error_bars",
     "fan_charts",
     "forecast_scores",
@@ -68,6 +74,7 @@ __all__ = [
     "ratio_dots",
     "reconstructions",
     "region_errors",
+    "retention_curves",
     "rival_label",
     "sample_pictures",
     "score_curves",
@@ -75,10 +82,12 @@ __all__ = [
     "setting_styles",
     "share_curves",
     "shown_channels",
+    "silence_curves",
     "slot_shapes",
     "stretches",
     "total_cdf",
     "traversal_grid",
     "value_distributions",
+    "week_pictures",
     "weekday_shapes",
 ]

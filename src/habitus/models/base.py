@@ -12,8 +12,6 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from habitus.parts.likelihoods import Likelihood
-from habitus.parts.objectives import reparameterised
 from habitus.parts.observations import Observation
 from habitus.parts.priors import Prior, StandardNormal
 from habitus.parts.shapes import Axes, BoolArray, SeriesAxes
@@ -151,6 +149,29 @@ class GenerativeModel(ProfileModel):
         """Profiles [size, D, S, C] of users that never existed, in ``unit``."""
 
 
+class ConditionedModel(GenerativeModel):
+    """A model that draws users of known attributes, over any number of days."""
+
+    @abstractmethod
+    def sample(
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None = None,
+        days: int | None = None,
+        codes: Tensor | None = None,
+    ) -> Tensor:
+        """Profiles [size, days, S, C] of users that never existed; more days than it was fitted to may be drawn.
+
+        Args:
+            size: B.
+            generator: Supplies all randomness.
+            prior: Of users; the model's own where none is given.
+            days: D by default.
+            codes: Of their attributes in the order of its vocabulary, [size, A]; not known by default.
+        """
+
+
 class Completion(NamedTuple):
     """What a model puts into M missing cells, in the order of ``x[missing]``."""
 
@@ -248,27 +269,6 @@ class LatentModel(EncodingModel):
     def sample(self, size: int, generator: Generator, prior: Prior | None = None) -> Tensor:
         """Draw z from the prior (N(0, I) where none is given), then x from p(x|z)."""
         return self.draw((prior or StandardNormal(self.latents)).sample(size, generator), generator)
-
-
-def completed_from_posterior(
-    q: Independent, decode: Decode, likelihood: Likelihood, missing: Tensor, samples: int, generator: Generator
-) -> Completion:
-    """Draw z from q, and the missing cells from what each z decodes to.
-
-    Args:
-        q: q(z|known cells), [B, Z].
-        decode: From z to the distribution of a picture [B, ...].
-        likelihood: Says what a draw is.
-        missing: Bool, of that picture's shape.
-        samples: Draws, K.
-        generator: Supplies all randomness.
-    """
-    mean, draws = torch.zeros(int(missing.sum()), device=missing.device), list[Tensor]()
-    for _ in range(samples):
-        p = decode(reparameterised(q, generator))
-        mean += p.mean[missing] / samples
-        draws.append(likelihood.draw(p, generator)[missing])
-    return Completion(mean, torch.stack(draws))
 
 
 class Windows(NamedTuple):

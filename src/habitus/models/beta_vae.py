@@ -15,8 +15,9 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent
 
-from habitus.models.base import CompletingModel, Completion, LatentModel, Loss, completed_from_posterior
+from habitus.models.base import CompletingModel, Completion, LatentModel, Loss
 from habitus.models.checks import one_of
+from habitus.models.holes import completed_from_posterior
 from habitus.parts.likelihoods import LIKELIHOODS
 from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
 from habitus.parts.objectives import (

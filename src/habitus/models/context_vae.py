@@ -21,9 +21,9 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent
 from torch.nn import functional
 
-from habitus.models.base import CompletingModel, Completion, Loss, completed_from_posterior
+from habitus.models.base import CompletingModel, Completion, Loss
 from habitus.models.beta_vae import BetaVAEConfig
-from habitus.models.holes import check_same_mask, drawn_mask, last_days
+from habitus.models.holes import check_same_mask, completed_from_posterior, drawn_mask, last_days
 from habitus.parts.likelihoods import LIKELIHOODS
 from habitus.parts.masks import parse_mask
 from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder

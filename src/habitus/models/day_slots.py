@@ -106,27 +106,14 @@ class SlotCounts(nn.Module):
 
     def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor) -> Tensor:
         """Log p of the count of one channel in n slots, [n]."""
-        count = counts[:, channel]
+        count, partner = counts[:, channel], partner_of(channel, pairs)
         free, settle = out.split([self.amount.features, SETTLED], 1)
-        values, weights = self._settling(settle, counts, channel, balance, pairs)
+        freely = self.amount.log_prob(free, count)
+        if partner is None:
+            return freely
+        values, weights = _settling(settle, counts, balance, partner)
         exact = torch.where(values == count[:, None], weights[:, 1:], NEVER)
-        freely = weights[:, 0] + self.amount.log_prob(free, count)
-        return torch.logsumexp(torch.cat([freely[:, None], exact], 1), 1)
-
-    @staticmethod
-    def _settling(
-        settle: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Counts that would settle a channel's pair [n, 6], and log-weights of being free and of each [n, 7]."""
-        of = (pairs[:, 0] == channel) & (pairs[:, 0] != pairs[:, 1])  # [P]
-        if not len(of):
-            return settle, torch.cat([torch.zeros_like(settle[:, :1]), torch.full_like(settle, NEVER)], 1)
-        pair = of.to(torch.int8).argmax()
-        now, lowest, highest = (each[:, pair] for each in balance)
-        wanted = torch.stack([0 * now, 1 + 0 * now, lowest, lowest + 1, highest, highest - 1], 1)
-        values = wanted - (now - counts[:, pairs[pair, 1]])[:, None]
-        settle = torch.where(of.any() & (values >= 1), settle, NEVER)
-        return values, torch.cat([torch.zeros_like(settle[:, :1]), settle], 1).log_softmax(1)
+        return torch.logsumexp(torch.cat([(weights[:, 0] + freely)[:, None], exact], 1), 1)
 
     def draw(
         self,
@@ -143,19 +130,22 @@ class SlotCounts(nn.Module):
         ``gap`` [n] is how many slots each is after the one before it, 0 where there is none.
         """
         base = self._base(s, slot, gap, recall, balance).unflatten(1, (self.channels, self.width))
-        earlier = (self.of_earlier * self.masked).unflatten(0, (self.channels, self.width))
-        counts = torch.zeros(len(s), self.channels, device=s.device)
+        earlier = self.of_earlier.unflatten(0, (self.channels, self.width))
+        counts, empty = torch.zeros(len(s), self.channels, device=s.device), torch.ones_like(slot, dtype=torch.bool)
         for channel in range(self.channels):
-            told = told_counts(counts[:, :channel]).flatten(1)
-            hidden = base[:, channel] + functional.linear(told, earlier[channel, :, : told.shape[1]])
-            hidden = functional.silu(hidden)
+            hidden = functional.silu(base[:, channel])
             gate = hidden @ self.out[channel, :, 0] + self.bias[channel, 0]
-            on = torch.rand(len(s), generator=generator, device=s.device) < gate.sigmoid()
+            active = torch.rand(len(s), generator=generator, device=s.device) < gate.sigmoid()
             if channel == self.channels - 1:
-                on = on | ~(counts > 0).any(1)
-            on = on.nonzero()[:, 0]
+                active |= empty
+            empty &= ~active
+            on = active.nonzero()[:, 0]
             out = self._out(hidden[on], channel)
-            counts[on, channel] = self._draw_amounts(out, counts[on], channel, balance.of(on), pairs, generator)
+            drawn = self._draw_amounts(out, counts[on], channel, balance.of(on), pairs, generator)
+            counts[on, channel] = drawn
+            told = slice(channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT)  # a count of 0 tells nothing
+            later = torch.einsum("nt,cwt->ncw", told_counts(drawn[:, None]), earlier[channel + 1 :, :, told])
+            base[:, channel + 1 :].index_add_(0, on, later.to(base.dtype))
         return counts
 
     def _draw_amounts(
@@ -163,11 +153,33 @@ class SlotCounts(nn.Module):
     ) -> Tensor:
         """Counts of one channel in n slots, [n]."""
         free, settle = out.split([self.amount.features, SETTLED], 1)
-        drawn = self.amount.draw(free, generator)
-        values, weights = self._settling(settle, counts, channel, balance, pairs)
+        drawn, partner = self.amount.draw(free, generator), partner_of(channel, pairs)
+        if partner is None:
+            return drawn
+        values, weights = _settling(settle, counts, balance, partner)
         which = choose(weights, generator)
         settled = values.gather(1, (which - 1).clamp_min(0)[:, None])[:, 0]
         return torch.where(which == 0, drawn, settled)
+
+
+def partner_of(channel: int, pairs: Tensor) -> tuple[int, int] | None:
+    """The number of the pair that a channel is the later one of, and its earlier channel; None where there is none.
+
+    >>> partner_of(2, torch.tensor([[2, 1], [0, 0]])), partner_of(0, torch.tensor([[2, 1], [0, 0]]))
+    ((0, 1), None)
+    """
+    found = [(at, b) for at, (a, b) in enumerate(pairs.tolist()) if a == channel and a != b]
+    return found[0] if found else None
+
+
+def _settling(settle: Tensor, counts: Tensor, balance: Balance, partner: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Counts that would settle a channel's pair [n, 6], and log-weights of being free and of each [n, 7]."""
+    pair, earlier = partner
+    now, lowest, highest = (each[:, pair] for each in balance)
+    wanted = torch.stack([0 * now, 0 * now + 1, lowest, lowest + 1, highest, highest - 1], 1)
+    values = wanted - (now - counts[:, earlier])[:, None]
+    settle = torch.where(values >= 1, settle, NEVER)
+    return values, torch.cat([torch.zeros_like(settle[:, :1]), settle], 1).log_softmax(1)
 
 
 class DaySlots(nn.Module):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.distributions import Independent
 
+from habitus.models.base import Completion, Decode
+from habitus.parts.likelihoods import Likelihood
 from habitus.parts.masks import Mask
+from habitus.parts.objectives import reparameterised
 from habitus.parts.shapes import BoolArray
 
 
@@ -40,3 +44,24 @@ def check_same_mask(fitted: Mask, missing: BoolArray | None, text: str) -> None:
             f"this run was fitted to fill the mask {fitted.text}, got {text}; fit one with --set mask=any, "
             "which fills whatever is missing"
         )
+
+
+def completed_from_posterior(
+    q: Independent, decode: Decode, likelihood: Likelihood, missing: Tensor, samples: int, generator: Generator
+) -> Completion:
+    """Draw z from q, and the missing cells from what each z decodes to.
+
+    Args:
+        q: q(z|known cells), [B, Z].
+        decode: From z to the distribution of a picture [B, ...].
+        likelihood: Says what a draw is.
+        missing: Bool, of that picture's shape.
+        samples: Draws, K.
+        generator: Supplies all randomness.
+    """
+    mean, draws = torch.zeros(int(missing.sum()), device=missing.device), list[Tensor]()
+    for _ in range(samples):
+        p = decode(reparameterised(q, generator))
+        mean += p.mean[missing] / samples
+        draws.append(likelihood.draw(p, generator)[missing])
+    return Completion(mean, torch.stack(draws))

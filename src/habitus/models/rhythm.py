@@ -32,6 +32,7 @@ from torch.nn import functional
 from habitus.models.base import (
     CompletingModel,
     Completion,
+    ConditionedModel,
     EncodingModel,
     Examples,
     Loss,
@@ -66,7 +67,7 @@ class _Draw(NamedTuple):
     p_z: Diagonal
 
 
-class Rhythm(EncodingModel, CompletingModel, ScoringModel):
+class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     """The model; see the module for its equations and :class:`RhythmConfig` for its settings."""
 
     Config = RhythmConfig
@@ -193,7 +194,7 @@ class Rhythm(EncodingModel, CompletingModel, ScoringModel):
             told: How many days, [B].
         """
         days = self.pooled(torch.cat([e, self._of_weekday(at.slot)], 1)) * (at.slot < told[at.day])[:, None]
-        sums = torch.zeros(len(told), days.shape[1], device=e.device).index_add(0, at.day, days)
+        sums = days.new_zeros(len(told), days.shape[1]).index_add(0, at.day, days)
         known = features[torch.arange(len(told), device=e.device), told]
         share = (told / self.axes.days)[:, None]
         return diagonal_normal(self.q_u(torch.cat([sums / 10, known, share, about], 1)))
@@ -266,7 +267,7 @@ class Rhythm(EncodingModel, CompletingModel, ScoringModel):
         )
         where = (at.day, at.slot)
         known, recall, balance = known[where], recall[where], balance.of(where)
-        p_z, q_z = diagonal(self.p_z(known)), diagonal(self.q_z(torch.cat([known, e], -1)))
+        p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, e], -1)).float())
         z = q_z.draw(generator)
         days = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), recall, balance, self.pairs)
         return _Draw(q_u.log_prob(u) - self.p_u.log_prob(u), gates, at, days, z, q_z, p_z)
@@ -292,15 +293,7 @@ class Rhythm(EncodingModel, CompletingModel, ScoringModel):
         days: int | None = None,
         codes: Tensor | None = None,
     ) -> Tensor:
-        """Profiles [size, days, S, C] of users that never existed; more days than it was fitted to may be drawn.
-
-        Args:
-            size: B.
-            generator: Supplies all randomness.
-            prior: Of users; p(u) where none is given.
-            days: D by default.
-            codes: Of their attributes, [size, A]; not known by default.
-        """
+        """Draw u, then day after day."""
         u = (prior or self.p_u).sample(size, generator)
         if codes is None:
             codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=u.device)

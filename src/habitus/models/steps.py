@@ -36,13 +36,16 @@ class SeriesConfig:
     Attributes:
         window: Steps in the windows that it is fitted to.
         hidden: Units of its networks.
-        likelihood: gaussian, mixture, buckets (the distinct values where they are few, or quantiles), counts; auto
-            takes buckets for at most 64 distinct values, or else a mixture, relative where values that follow each
-            other are near each other. It is decided when a model is fitted; without data it is gaussian.
-        components: Of a mixture, or buckets; 0 for 8 and 64.
+        likelihood: gaussian, mixture, buckets (the distinct values where they are few, or quantiles) or counts, of
+            every variable alone; autoregressive: mixtures, each given the variables before it. Auto takes buckets
+            for at most 64 distinct values, or else a mixture for one variable, autoregressive for several, relative
+            where values that follow each other are near each other. It is decided when a model is fitted; without
+            data it is gaussian.
+        components: Of a mixture, an autoregressive factor, or buckets; 0 for 8, 12 and 64.
         periods: Steps of known seasons, such as 24 or 24,168; empty for none.
         relative: Whether a step is expected relative to the value before it: for series that wander, or whose steps
-            are small beside their range.
+            are small beside their range. Of several variables, those whose next value correlates with them by 0.9
+            and less are not.
         weight_decay: Precision of the Gaussian prior on the weights, per training step (tDLGM Eq 28).
     """
 
@@ -93,6 +96,7 @@ class StepModel(AutoregressiveModel):
     config: Any
     level: Tensor
     range: Tensor
+    wanders: Tensor
 
     def __init__(self, axes: SeriesAxes, config: SeriesConfig) -> None:
         super().__init__()
@@ -103,6 +107,8 @@ class StepModel(AutoregressiveModel):
         self.p_v = kind(len(axes.variables), *given)
         for name, first in (("level", 0.0), ("range", 1.0)):
             self.register_buffer(name, torch.full((len(axes.variables),), first), persistent=config.relative)
+        wanders = torch.full((len(axes.variables),), config.relative)
+        self.register_buffer("wanders", wanders, persistent=config.relative)
 
     @classmethod
     def suited(cls, config: SeriesConfig, values: Tensor) -> SeriesConfig:
@@ -111,7 +117,8 @@ class StepModel(AutoregressiveModel):
             return config
         if all(len(column[~column.isnan()].unique()) <= FEW_VALUES for column in values.T):
             return replace(config, likelihood="buckets")
-        return replace(config, likelihood="mixture", relative=config.relative or _near(values))
+        likelihood = "autoregressive" if values.shape[1] > 1 else "mixture"
+        return replace(config, likelihood=likelihood, relative=config.relative or _near(values))
 
     @property
     def window(self) -> int:
@@ -129,10 +136,16 @@ class StepModel(AutoregressiveModel):
         return self.p_v.inputs + len(self.axes.variables) * (2 if self.config.relative else 1)
 
     def start_from(self, values: Tensor) -> None:
-        """The level of the values, and the likelihood's mean, scale and buckets."""
+        """The level of the values, which of them wander, and what the likelihood begins with."""
         for own, found in zip((self.level, self.range), mean_and_scale(values), strict=True):
             own.copy_(found)
-        self.p_v.start_from(values.diff(dim=0) if self.config.relative else values)
+        if not self.config.relative:
+            self.p_v.start_from(values)
+            return
+        if len(self.wanders) > 1:
+            self.wanders.copy_(_persistence(values) > NEAR)
+        self.p_v.start_from(torch.where(self.wanders, values.diff(dim=0), values[1:]))
+        self.p_v.start_first_from(values)
 
     def anchors(self, x: Windows) -> Tensor:
         """What each step, and the one after the last, is relative to: the last value seen before it, [B, T + 1, V].
@@ -143,26 +156,22 @@ class StepModel(AutoregressiveModel):
         if not self.config.relative:
             return x.values.new_zeros(shape[0], shape[1] + 1, shape[2])
         steps = torch.arange(1, shape[1] + 1, device=x.values.device)[:, None]
-        last = torch.where(x.observed, steps, 0).cummax(1).values  # 0 for none
+        last = torch.where(x.observed & self.wanders, steps, 0).cummax(1).values  # 0 for none
         padded = torch.cat([self.first_anchor(shape[0])[:, None], x.values], 1)
         return padded.gather(1, torch.cat([torch.zeros_like(last[:, :1]), last], 1))
 
     def next_anchor(self, anchor: Tensor, values: Tensor, observed: Tensor) -> Tensor:
         """The same after one step, [B, V]."""
-        return torch.where(observed, values, anchor) if self.config.relative else anchor
+        return torch.where(observed & self.wanders, values, anchor)
 
     def first_anchor(self, series: int) -> Tensor:
         """The same before a first step, [B, V]."""
-        return torch.full_like(self.level, math.nan if self.config.relative else 0.0).expand(series, -1)
+        return torch.where(self.wanders, math.nan, 0.0).expand(series, -1)
 
     def expected(self, features: Tensor, anchor: Tensor) -> Distribution:
         """p(v) from features and what it is relative to [..., V]; before the first value seen that is the level."""
         p = self.p_v(features)
-        if not self.config.relative:
-            return p
-        first = anchor.isnan()
-        stretch = torch.where(first, self.range / self.p_v.scale, 1.0)
-        return self.p_v.moved(p, torch.where(first, self.level, anchor), stretch)
+        return self.p_v.relative_to(p, anchor, self.level, self.range) if self.config.relative else p
 
     def tell(self, values: Tensor, observed: Tensor, anchor: Tensor) -> Tensor:
         """A step [..., V] as numbers [..., told]."""
@@ -222,14 +231,18 @@ class StepModel(AutoregressiveModel):
 
     def log_prob(self, p: Distribution, x: Windows) -> Tensor:
         """Log p of what was observed, summed over variables: [..., B, T]."""
-        return torch.where(x.observed, p.log_prob(x.values), 0.0).sum(-1)
+        return self.p_v.log_prob(p, x.values, x.observed).sum(-1)
 
 
 def _near(values: Tensor) -> bool:
     """Whether most variables change little from step to step."""
+    return bool(_persistence(values).nanmedian() > NEAR)
+
+
+def _persistence(values: Tensor) -> Tensor:
+    """Correlation of each variable's value with the next, [V]; 0 where it never changes."""
     centred = values - values.nanmean(0)
-    both = (centred[1:] * centred[:-1]).nanmean(0) / centred.square().nanmean(0).clamp_min(1e-30)
-    return bool(both.nanmedian() > NEAR)
+    return (centred[1:] * centred[:-1]).nanmean(0) / centred.square().nanmean(0).clamp_min(1e-30)
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

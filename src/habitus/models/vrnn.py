@@ -12,6 +12,7 @@ Its latents enter its state, so its steps are one after another, unlike those of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,7 +21,7 @@ from torch.distributions import Distribution
 from habitus.models.base import State, Windows
 from habitus.models.latent_layers import LATENT_DRAWS, mean_weight
 from habitus.models.steps import SeriesConfig, StepModel, check_positive, check_shares, perceptron
-from habitus.parts.gaussians import Diagonal, diagonal
+from habitus.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
 from habitus.parts.shapes import SeriesAxes
 
 
@@ -42,14 +43,13 @@ class VRNNConfig(SeriesConfig):
         check_shares(self, "warm_up")
 
 
-@dataclass(frozen=True)
-class _Step:
-    """What one step of the inference leaves: log p(v, z), log q(z), KL and the mean of p(v | z)."""
+class _Inferred(NamedTuple):
+    """What going through windows leaves: latents z ~ q, q, their prior, and p(v | z), of every step."""
 
-    log_p: Tensor
-    log_weight: Tensor
-    kl: Tensor
-    mean: Tensor
+    z: Tensor
+    q: Diagonal
+    prior: Diagonal
+    p: Distribution
 
 
 class VRNN(StepModel):
@@ -71,27 +71,24 @@ class VRNN(StepModel):
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """The bound."""
-        steps = self._inferred(x, generator)
-        kl, log_p = (torch.stack([getattr(step, name) for step in steps]).mean() for name in ("kl", "log_p"))
-        return {"nll": -log_p, "kl": self.warmed_up * kl}
+        found = self._inferred(x, generator)
+        kl = kl_of_diagonals(found.q, found.prior).mean()
+        return {"nll": -self.log_prob(found.p, x).mean(), "kl": self.warmed_up * kl}
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Importance-weighted over whole windows, since latents enter the state."""
         drawn = [self._inferred(x, generator) for _ in range(samples)]
-        return mean_weight(torch.stack([torch.stack([s.log_weight for s in steps]).sum(0) for steps in drawn]))
+        weights = [self.log_prob(d.p, x) + d.prior.log_prob(d.z) - d.q.log_prob(d.z) for d in drawn]
+        return mean_weight(torch.stack(weights).sum(-1))
 
     def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """E[v_t | z_t ~ q]: what was seen, through the latents, [B, T, V]."""
-        drawn = [torch.stack([step.mean for step in self._inferred(x, generator)], 1) for _ in range(samples)]
-        return torch.stack(drawn).mean(0)
+        return torch.stack([self._inferred(x, generator).p.mean for _ in range(samples)]).mean(0)
 
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
         """Given latents from their prior, after states from inferred ones."""
-        h, known, anchors = self._first(x), list[Tensor](), self.anchors(x)[:, :-1]
-        for t in range(x.values.shape[1]):
-            known.append(self._known(h, x.clock[:, t]))
-            h = self._inferred_step(h, x, t, anchors[:, t], generator)[1]
-        return self._drawn(torch.stack(known, 1), anchors, generator)
+        known = self._through(x, generator)[0]
+        return self._drawn(known, self.anchors(x)[:, :-1], generator)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
         """A zero state, and nothing to be relative to."""
@@ -106,53 +103,51 @@ class VRNN(StepModel):
     def observe(self, state: State, values: Tensor, observed: Tensor, generator: Generator) -> State:
         """The state after a step whose latents are inferred."""
         h, anchor, clock = state
-        x = Windows(values[:, None], observed[:, None], clock[:, None])
-        h = self._inferred_step(h, x, 0, anchor, generator)[1]
-        return h, self.next_anchor(anchor, values, observed), clock + 1
+        told, seen = self.phi_v(self.tell(values, observed, anchor)), observed.any(-1)
+        z = self._posteriors(self._known(h, clock), told, seen)[0].draw(generator)
+        return self._next(h, told, z), self.next_anchor(anchor, values, observed), clock + 1
 
     def _known(self, h: Tensor, clock: Tensor) -> Tensor:
         return torch.cat([h, self.phases(clock)], -1)
 
-    def _drawn(self, known: Tensor, anchor: Tensor, generator: Generator) -> Distribution:
-        """p(v | z) with z from the prior."""
-        z = diagonal(self.p_z(known)).draw(generator)
+    def _next(self, h: Tensor, told: Tensor, z: Tensor) -> Tensor:
+        """The state after a step."""
+        return self.gru(torch.cat([told, self.phi_z(z)], -1), h)
+
+    def _given(self, z: Tensor, known: Tensor, anchor: Tensor) -> Distribution:
+        """p(v | z, h)."""
         return self.expected(self.features(torch.cat([self.phi_z(z), known], -1)), anchor)
 
-    def _inferred(self, x: Windows, generator: Generator) -> list[_Step]:
+    def _drawn(self, known: Tensor, anchor: Tensor, generator: Generator) -> Distribution:
+        """p(v | z) with z from the prior."""
+        return self._given(diagonal(self.p_z(known)).draw(generator), known, anchor)
+
+    def _inferred(self, x: Windows, generator: Generator) -> _Inferred:
         """Every step with latents from q."""
-        h, steps, anchors = self._first(x), list[_Step](), self.anchors(x)
+        known, z, q, prior = self._through(x, generator)
+        return _Inferred(z, q, prior, self._given(z, known, self.anchors(x)[:, :-1]))
+
+    def _through(self, x: Windows, generator: Generator) -> tuple[Tensor, Tensor, Diagonal, Diagonal]:
+        """What is known before every step, and its latents, with their q and prior; what each decodes to is not."""
+        told = self.phi_v(self.tell(x.values, x.observed, self.anchors(x)[:, :-1]))
+        seen, clock, steps = x.observed.any(-1), x.clock, list[tuple[Tensor, ...]]()
+        h = self.begin(len(x.values), clock[:, 0])[0]
         for t in range(x.values.shape[1]):
-            step, h = self._inferred_step(h, x, t, anchors[:, t], generator)
-            steps.append(step)
-        return steps
+            known = self._known(h, clock[:, t])
+            q, prior = self._posteriors(known, told[:, t], seen[:, t])
+            z = q.draw(generator)
+            steps.append((known, z, q.mean, q.log_variance, prior.mean, prior.log_variance))
+            h = self._next(h, told[:, t], z)
+        known, z, *moments = (torch.stack(each, 1) for each in zip(*steps, strict=True))
+        return known, z, Diagonal(*moments[:2]), Diagonal(*moments[2:])
 
-    def _first(self, x: Windows) -> Tensor:
-        """The state before windows, [B, N]."""
-        return self.begin(len(x.values), x.clock[:, 0])[0]
-
-    def _inferred_step(
-        self, h: Tensor, x: Windows, t: int, anchor: Tensor, generator: Generator
-    ) -> tuple[_Step, Tensor]:
-        """One step, and the state after it; where nothing was observed latents come from the prior."""
-        known = self._known(h, x.clock[:, t])
-        told = self.phi_v(self.tell(x.values[:, t], x.observed[:, t], anchor))
-        prior, seen = diagonal(self.p_z(known)), x.observed[:, t].any(-1)
-        found = diagonal(self.q_z(torch.cat([told, known], -1)))
+    def _posteriors(self, known: Tensor, told: Tensor, seen: Tensor) -> tuple[Diagonal, Diagonal]:
+        """Q and the prior of a step's latents, the same where nothing was seen."""
+        prior, found = diagonal(self.p_z(known)), diagonal(self.q_z(torch.cat([told, known], -1)))
         assert isinstance(prior, Diagonal)
         assert isinstance(found, Diagonal)
-        q = Diagonal(
-            torch.where(seen[:, None], found.mean, prior.mean),
-            torch.where(seen[:, None], found.log_variance, prior.log_variance),
+        moments = (
+            torch.where(seen[:, None], a, b)
+            for a, b in ((found.mean, prior.mean), (found.log_variance, prior.log_variance))
         )
-        z = q.draw(generator)
-        p = self.expected(self.features(torch.cat([self.phi_z(z), known], -1)), anchor)
-        log_p = torch.where(x.observed[:, t], p.log_prob(x.values[:, t]), 0.0).sum(-1)
-        step = _Step(log_p, log_p + prior.log_prob(z) - q.log_prob(z), kl_of_diagonals(q, prior), p.mean)
-        return step, self.gru(torch.cat([told, self.phi_z(z)], -1), h)
-
-
-def kl_of_diagonals(q: Diagonal, p: Diagonal) -> Tensor:
-    """KL(q || p) in closed form, [...]."""
-    ratio = (q.log_variance - p.log_variance).exp()
-    away = (q.mean - p.mean).square() * (-p.log_variance).exp()
-    return 0.5 * (ratio + away - 1 - q.log_variance + p.log_variance).sum(-1)
+        return Diagonal(*moments), prior

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from habitus.parts.shapes import Axes
     from habitus.profiles.batches import Batches
     from habitus.profiles.build import ProfileConfig, profile, profile_to
-    from habitus.profiles.convert import from_pandas, to_events, to_pandas
+    from habitus.profiles.convert import from_pandas, to_pandas
+    from habitus.profiles.logs import to_events
     from habitus.profiles.sparse import Profiles, concat
     from habitus.profiles.store import StoredProfiles, save
 
@@ -25,7 +26,7 @@ _HOME = {
     "profile": "habitus.profiles.build",
     "profile_to": "habitus.profiles.build",
     "save": "habitus.profiles.store",
-    "to_events": "habitus.profiles.convert",
+    "to_events": "habitus.profiles.logs",
     "to_pandas": "habitus.profiles.convert",
 }
 

@@ -27,8 +27,7 @@ def vocabulary_of(users: pa.Table) -> Vocabulary:
     """
     found = Vocabulary()
     for name in users.column_names:
-        values = Counter(_texts(users, name))
-        values.pop(None, None)
+        values = Counter(text for text in _texts(users, name) if text is not None)
         if name not in OTHER and 2 <= len(values) <= MOST_VALUES:
             found[name] = sorted(values, key=lambda value: (-values[value], value))
     return found

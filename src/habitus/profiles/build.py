@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from habitus.events import EPOCH, Column, EventLog, engine_errors
+from habitus.events import EPOCH, Column, EventLog
 from habitus.events.clock import OWN_CLOCK
+from habitus.events.format import LogFormat
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, IntArray
+from habitus.profiles.conditions import Conditions
 from habitus.profiles.counting import MOST_HERE, Counts, count_keys
 from habitus.profiles.people import CODE, KEY, People
 from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
@@ -105,7 +107,8 @@ def profile(log: EventLog, config: ProfileConfig | None = None) -> Profiles:
         ValueError: if the log is empty, no event lies in a window, or (strict) a row cannot be used.
     """
     build = Build(log, config or ProfileConfig())
-    return concat(list(build.chunks(lambda _: None)) or [empty(build.axes)])
+    whole = concat(list(build.chunks(lambda _: None)) or [empty(build.axes)])
+    return replace(whole, about=build.about)
 
 
 def profile_to(
@@ -152,7 +155,7 @@ class Build:
             if len(chunk):
                 yield chunk
         self._check_used()
-        self.about.update(self.tally.to_json())
+        self.about.update(self.tally.to_json() | {"log": self._remembered()})
 
     @cached_property
     def windows(self) -> int:
@@ -168,6 +171,20 @@ class Build:
         """The users and their codes."""
         return People.of(self.log, most=2**62 // (self.windows * self.axes.cells))
 
+    @cached_property
+    def form(self) -> LogFormat:
+        """The log's format, as its times in the windows tell it."""
+        return LogFormat.of(self.log, self.axes.start, self._span, self.axes.slot_minutes)
+
+    def _remembered(self) -> dict[str, Any]:
+        """What is to be known of the log when events are made again: its format, and who was left out."""
+        return self.form.to_json() | {"min_events": self.config.min_events, "min_days": self.config.min_days}
+
+    @property
+    def _span(self) -> int:
+        """Days from the first window's start to the last one's end."""
+        return self.axes.days + (self.windows - 1) * (self.config.every or 0)
+
     def keys(self) -> ir.Table:
         """A table of one column, ``key``, with a row per event (and window, where windows overlap)."""
         table = self.people.coded(self._rows())
@@ -176,8 +193,7 @@ class Build:
 
     def _rows(self) -> ir.Table:
         """User, slot since the first window's start, and channel index of each event."""
-        span = self.axes.days + (self.windows - 1) * (self.config.every or 0)
-        slot = self.log.slots(self.axes.start, span, self.axes.slot_minutes)
+        slot = self.log.slots(self.axes.start, self._span, self.axes.slot_minutes)
         rows = self.log.table.select(**{KEY: self.log.user_key(), SLOT: slot, CHANNEL: self.log.channel_text()})
         if self.log.channel is None:
             return rows.mutate(**{CHANNEL: ibis.literal(0)})
@@ -247,11 +263,7 @@ class Build:
 
     def _sort_here(self) -> bool:
         """Whether the keys are sorted in this process: they come from it, and fit."""
-        if not self.log.is_local:
-            return False
-        with engine_errors("cannot read the log"):
-            rows = self.log.table.count().to_pyarrow().as_py()
-        return rows * self._overlap() <= MOST_HERE
+        return self.log.is_local and self.form.rows * self._overlap() <= MOST_HERE
 
     def _set_aside(self, counts: Counts) -> None:
         for key, count in zip(counts.keys.tolist(), counts.counts.tolist(), strict=True):
@@ -265,19 +277,9 @@ class Build:
         chunk = Profiles(self.axes, indptr, cell.astype(np.int32), counts.astype(np.uint32), self._who(row[starts]))
         if max(self.config.min_events, self.config.min_days) <= 1:
             return chunk
-        large = self._large_enough(chunk, starts)
+        large = Conditions(self.config.min_events, self.config.min_days).met(chunk)
         self.tally.too_small += int((~large).sum())
         return chunk if large.all() else chunk.take(large)
-
-    def _large_enough(self, chunk: Profiles, starts: IntArray) -> np.ndarray:
-        if not len(chunk):
-            return np.zeros(0, bool)
-        day = chunk.cells // (self.axes.slots * len(self.axes.channels))
-        fresh = np.diff(day, prepend=-1) != 0
-        fresh[starts] = True
-        events = np.add.reduceat(chunk.values.astype(np.int64), starts)
-        days = np.add.reduceat(fresh.astype(np.int64), starts)
-        return (events >= self.config.min_events) & (days >= self.config.min_days)
 
     def _who(self, rows: IntArray) -> pa.Table:
         code, window = np.divmod(rows, self.windows)

@@ -275,9 +275,14 @@ def window_starts(users: pa.Table, axes: Axes) -> NDArray[np.datetime64]:
     return users[WINDOW].cast(pa.date32()).to_numpy().astype("datetime64[D]")
 
 
-def numbered(count: int, first: int = 0) -> pa.Table:
-    """A users table for people who have no name: ``user`` from ``first`` up."""
-    return pa.table({USER: np.arange(first, first + count)})
+def numbered(count: int, first: int = 0, text: bool = False) -> pa.Table:
+    """A users table for people who have no name: ``user`` from ``first`` up, or a text of it that sorts alike.
+
+    >>> numbered(2, 9, text=True)["user"].to_pylist()
+    ['generated-000000009', 'generated-000000010']
+    """
+    numbers = np.arange(first, first + count)
+    return pa.table({USER: pa.array([f"generated-{n:09d}" for n in numbers], pa.string()) if text else numbers})
 
 
 def _int32(indptr: NDArray[np.int64]) -> pa.Array:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -105,7 +105,7 @@ class StoredProfiles:
 
     def load(self) -> Profiles:
         """The whole population in memory."""
-        return concat(list(self.chunks())) if len(self) else empty(self.axes)
+        return replace(concat(list(self.chunks())) if len(self) else empty(self.axes), about=self.about)
 
 
 def save(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import Axes
+from habitus.parts.shapes import DAYS_PER_WEEK, WEEKDAYS, Axes
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import WINDOW, Profiles, offsets
 
@@ -68,6 +68,37 @@ def cut(profiles: Profiles, days: int) -> Profiles:
     _, slots, channels = profiles.axes.shape
     kept = _cells(profiles, profiles.cells.astype(np.int64), profiles.cells < days * slots * channels)
     return replace(kept, axes=replace(profiles.axes, days=days))
+
+
+def starting(axes: Axes, start: dt.date) -> Axes:
+    """The same axes from another day on, of the same weekday where they have one.
+
+    Raises:
+        ValueError: for another weekday, or a window beyond the last date that there is.
+
+    >>> str(starting(Axes(dt.date(2018, 2, 1), 7, 60, ("web",)), dt.date(2027, 1, 7)).start)
+    '2027-01-07'
+    """
+    weekday, wanted = axes.weekday(0), start.weekday()
+    if weekday is not None and weekday != wanted:
+        near = start - dt.timedelta((wanted - weekday) % DAYS_PER_WEEK)
+        raise ValueError(
+            f"these windows begin on a {WEEKDAYS[weekday]}, and {start} is a {WEEKDAYS[wanted]}; "
+            f"start on {near} or {near + dt.timedelta(DAYS_PER_WEEK)}"
+        )
+    if (dt.date.max - start).days < axes.days + DAYS_PER_WEEK:
+        raise ValueError(f"a window of {axes.days} days cannot start on {start}; choose an earlier day")
+    return replace(axes, start=start)
+
+
+def moved(profiles: Profiles, start: dt.date) -> Profiles:
+    """The same cells in windows of which the first starts on another day.
+
+    Raises:
+        ValueError: as :func:`starting`.
+    """
+    axes = starting(profiles.axes, start)
+    return replace(profiles, axes=axes, users=later_users(profiles.users, (start - profiles.axes.start).days))
 
 
 def later_axes(axes: Axes, days: int) -> Axes:

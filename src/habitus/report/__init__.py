@@ -11,12 +11,15 @@ from habitus.evaluation import Evaluation
 from habitus.parts.shapes import Axes, ProfileSource
 from habitus.report.filled import FilledPart, beaten, filled_part, multiple, percent
 from habitus.report.gallery import overview, sections
+from habitus.report.judgement import judged_sections, judgements
 from habitus.report.meaning import REGION
 from habitus.report.page import Easel, write_page
 from habitus.report.wording import number, rival_name, rows_of, summary, times
 
 if TYPE_CHECKING:
-    from habitus.evaluation.completion import CompletionEvaluation  # its rivals take a second to load
+    from habitus.evaluation.completion import CompletionEvaluation  # these take seconds to load
+    from habitus.evaluation.privacy import Privacy
+    from habitus.evaluation.two_sample import TwoSample
 
 __all__ = ["write_report"]
 
@@ -33,6 +36,8 @@ def write_report(
     reference: ProfileSource,
     *,
     completion: CompletionEvaluation | None = None,
+    two_sample: TwoSample | None = None,
+    privacy: Privacy | None = None,
     history: History | None = None,
     title: str | None = None,
     provenance: Mapping[str, str] | None = None,
@@ -46,6 +51,8 @@ def write_report(
         reference: The set that it was judged against, for sample pictures.
         completion: For a completed set, what :func:`~habitus.evaluation.completion.evaluate_completion` found; the
             report then begins with what was filled in.
+        two_sample: What :func:`~habitus.evaluation.two_sample.two_sample` found, if it was asked.
+        privacy: What :func:`~habitus.evaluation.privacy.privacy` found, if it was asked.
         history: Training curves: ``step, loss, reconstruction, kl`` of equal length, and ``held_out_step,
             held_out_loss, held_out_reconstruction, held_out_kl`` of equal length; any may be absent.
         title: Heading of the report; None for one that says what is judged.
@@ -53,7 +60,8 @@ def write_report(
     """
     title = title or (TITLE if completion is None else FILLED_TITLE)
     easel, rows = Easel(), rows_of(evaluation.to_json())
-    findings, part = summary(rows), _filled(easel, completion, generated.axes)
+    findings, part = [*summary(rows), *judgements(two_sample, privacy)], _filled(easel, completion, generated.axes)
+    told = list(judged_sections(easel, two_sample, privacy))
     write_page(
         path,
         "report.html.j2",
@@ -67,7 +75,7 @@ def write_report(
         overview=overview(easel, rows),
         rows=rows,
         rivals=list(evaluation.rivals),
-        sections=list(sections(easel, evaluation, generated, reference, history)),
+        sections=[*told, *sections(easel, evaluation, generated, reference, history)],
         provenance={**(provenance or {}), **_origin(evaluation)},
         pills=PILLS,
         times=times,

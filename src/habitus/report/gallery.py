@@ -19,6 +19,7 @@ from habitus.evaluation import (
 )
 from habitus.parts.shapes import Axes, FloatArray, ProfileSource
 from habitus.report.page import Easel, Plate, Section
+from habitus.report.rhythms import rhythm_section
 from habitus.report.samples import SEED, random_pictures
 from habitus.report.wording import Row, rival_name
 
@@ -52,6 +53,7 @@ def sections(
     yield _samples(easel, generated, reference, shown)
     yield _means(easel, evaluation, shown)
     yield _over_days(easel, evaluation)
+    yield rhythm_section(easel, evaluation, _populations(evaluation))
     yield _shapes(easel, evaluation)
     if history and any(len(values) for values in history.values()):
         yield _training(easel, history)

@@ -80,6 +80,49 @@ MEANING = {
     "weekday.jsd": Meaning(
         "Weekdays", NATS, "Jensen-Shannon divergence of each channel's shape of the week, averaged over channels."
     ),
+    "hour_of_week.jsd": Meaning(
+        "Hours of the week", NATS, "Jensen-Shannon divergence of all activity over weekdays and hours together."
+    ),
+    "channel_correlation.mean_absolute_difference": Meaning(
+        "Correlation of channels",
+        "",
+        "Do users of one channel use another? Mean difference of the correlations of their totals.",
+    ),
+    "user_totals.ks": Meaning(
+        "Totals of users",
+        POINTS,
+        "Are light and heavy users as frequent? Largest gap between the cumulative distributions over users.",
+    ),
+    "user_totals.log_quantile_error": Meaning(
+        "Totals of users, quantiles",
+        "",
+        "How heavy are heavy users? Mean |log ratio| of the median, 90, 99 and 99.9 % quantile: 0.1 is 10 % off.",
+    ),
+    "user_totals.tail_index_error": Meaning(
+        "Totals of users, tail",
+        "",
+        "How fast the heaviest users get rarer: |log ratio| of Hill's index of the top 5 %.",
+    ),
+    "silences.days_ks": Meaning(
+        "Silences in days",
+        POINTS,
+        "How long users stay away: largest gap between the cumulative distributions of runs of silent days.",
+    ),
+    "silences.slots_ks": Meaning("Silences in hours", POINTS, "The same for runs of silent hours (slots)."),
+    "retention.relative_error": Meaning(
+        "Retention",
+        SHARE,
+        "Who is active again k days after the first day? Mean distance of the curves, relative to the real mean.",
+    ),
+    "stickiness.dau_mau": Meaning(
+        "Stickiness, DAU / MAU", SHARE, "How many of a month's users come on a day: relative error of the mean."
+    ),
+    "stickiness.dau_wau": Meaning("Stickiness, DAU / WAU", SHARE, "The same of a week's users."),
+    "autocorrelation.mean_absolute_difference": Meaning(
+        "Autocorrelation",
+        "",
+        "Do days resemble those before? Mean difference of the autocorrelations of daily totals, up to 14 days.",
+    ),
 }
 
 REGION = {

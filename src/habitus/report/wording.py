@@ -9,7 +9,16 @@ from typing import Any
 
 from habitus.report.meaning import MEANING, POINTS, RIVALS, SHARE, Meaning
 
-NOT_FIGURES = ("users", "reference_users", "zero_threshold", "empty_cells", "floor", "rivals")
+NOT_FIGURES = (
+    "users",
+    "reference_users",
+    "zero_threshold",
+    "empty_cells",
+    "floor",
+    "rivals",
+    "two_sample",
+    "privacy",
+)
 BY_CHANNEL = ("hour_of_day", "weekday")
 VERDICTS = ((1.5, "like real"), (3.0, "close"), (10.0, "apart"), (math.inf, "far"))
 

@@ -3,7 +3,7 @@
 from habitus.synthesis.cohorts import Cohorts, cluster, load_cohorts
 from habitus.synthesis.completion import CompleteConfig, complete, complete_to
 from habitus.synthesis.forecasting import forecast, forecast_to
-from habitus.synthesis.generation import GenerateConfig, generate, generate_to
+from habitus.synthesis.generation import GenerateConfig, generate, generate_log_to, generate_to
 
 __all__ = [
     "Cohorts",
@@ -15,6 +15,7 @@ __all__ = [
     "forecast",
     "forecast_to",
     "generate",
+    "generate_log_to",
     "generate_to",
     "load_cohorts",
 ]

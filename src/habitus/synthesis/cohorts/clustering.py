@@ -23,7 +23,7 @@ from habitus.run import Run, fingerprint
 from habitus.synthesis.cohorts.kmeans import AUTO, Candidate, Clustering, checked_k, cluster_latents
 from habitus.synthesis.cohorts.names import Medians, medians, medians_of_groups, names_of, spreads_of
 from habitus.synthesis.completion import check_axes
-from habitus.synthesis.generation import COHORT
+from habitus.synthesis.population import COHORT
 
 COMPONENTS = (1, 4)  # of a cohort's mixture
 MIXTURE_USERS = 2000  # draws that it is fitted to, at most

@@ -14,7 +14,7 @@ from habitus.profiles.batches import Population
 from habitus.run import Run, fingerprint
 from habitus.synthesis.cohorts.clustering import Cohorts
 from habitus.synthesis.completion import check_axes
-from habitus.synthesis.generation import Part, Source
+from habitus.synthesis.population import Part, Source
 
 MOST_LIKE = 20_000  # users that a population is drawn around
 

@@ -188,7 +188,7 @@ def _expected(model: AutoregressiveModel, x: Windows, generator: Generator) -> I
 
 def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Generator) -> Expected:
     """The mixture of what is expected under several draws of the latents, from a step of one window on."""
-    drawn = [model.predictions(x, generator) for _ in range(model.latent_draws)]
+    drawn = [model.p_v.apart(model.predictions(x, generator), x.values) for _ in range(model.latent_draws)]
     return Expected(*(each[0, skip:] for each in model.p_v.pooled(drawn)))
 
 
@@ -203,7 +203,7 @@ def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Gen
         log_weights, drawn = torch.zeros(particles), list[Tensor]()
         for t in range(begin, min(end + LOOK, len(known))):
             p, observed = model.predict(state, generator), x.observed[:, t].expand(particles, -1)
-            v = torch.where(observed, x.values[:, t], model.draw(p, generator))
+            v = model.p_v.filled(p, x.values[:, t].expand(particles, -1), observed, generator)
             log_weights += _log_density(model, state, p, v, observed, generator)
             state = model.observe(state, v, torch.ones_like(observed), generator)
             if t < end:

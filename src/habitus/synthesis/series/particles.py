@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from habitus.models.base import AutoregressiveModel, State
-from habitus.synthesis.series.noise import Expected, Levels, Noise
+from habitus.synthesis.series.noise import Expected, Levels, Noise, Posterior
 
 LAG = 16  # later steps that decide between pasts
 LATENTS = 4  # draws of the latents that a particle's expectation is made of
@@ -63,8 +63,7 @@ class _Cloud:
     def step(self, y: Tensor, observed: Tensor, levels: Levels, generator: Generator) -> None:
         """Take a step [N, V] in."""
         y, observed = (each.repeat_interleave(self.shape[1], 0) for each in (y, observed))
-        expected = _expected(self.model, self.state, generator)
-        found = expected.posterior(y, observed, self.model.p_v.scale, levels, generator)
+        found = _posterior(self.model, self.state, y, observed, levels, generator)
         self.log_weights = self.log_weights + found.log_evidence.view(self.shape)
         weights = self.log_weights.softmax(-1)
         self.moments = self.moments + (weights[..., None] * found.moments.view(*self.shape, -1)).sum(1)
@@ -96,10 +95,20 @@ def _mean(weights: Tensor, values: Tensor) -> Tensor:
     return (weights[..., None] * values).sum(1)
 
 
-def _expected(model: AutoregressiveModel, state: State, generator: Generator) -> Expected:
-    """What each particle expects, [N K, V, C], pooled over some draws of its latents."""
-    draws = min(LATENTS, model.latent_draws)
-    return Expected(*model.p_v.pooled([model.predict(state, generator) for _ in range(draws)]))
+def _posterior(
+    model: AutoregressiveModel, state: State, y: Tensor, observed: Tensor, levels: Levels, generator: Generator
+) -> Posterior:
+    """What each particle [N K, ...] makes of a step y [N K, V], its latents pooled over some draws."""
+    draws, found = min(LATENTS, model.latent_draws), list[Posterior]()
+
+    def choose(at: slice, components: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        spread = model.p_v.scale[at]
+        found.append(Expected(*components).posterior(y[:, at], observed[:, at], spread, levels, generator))
+        return found[-1].values
+
+    values = model.p_v.chosen([model.predict(state, generator) for _ in range(draws)], choose)
+    evidence = torch.stack([each.log_evidence for each in found]).sum(0)
+    return Posterior(values, evidence, torch.stack([each.moments for each in found]).sum(0))
 
 
 def _systematic(weights: Tensor, generator: Generator) -> Tensor:

@@ -1,0 +1,33 @@
+"""habitus itself: ``habitus fit --model rhythm`` and ``habitus generate`` with their defaults, no limit of time."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from profiles_io import Population, sample_rows
+from protocol import Settings, Trained, main
+
+from habitus.models.rhythm import Rhythm
+from habitus.profiles.store import StoredProfiles
+from habitus.synthesis import generate
+from habitus.training import FitConfig, fit
+
+
+def train(real: Population, settings: Settings) -> Trained:
+    """Fit Rhythm to the same profiles, with whose they are."""
+    stored = StoredProfiles.open(settings.train).load()
+    profiles = stored.take(sample_rows(len(stored), settings.profiles))
+    how = FitConfig(**Rhythm.fit_defaults)
+    run = fit(Rhythm, profiles, fit=replace(how, seed=settings.seed))
+    seeds = itertools.count(settings.seed)
+
+    def draw(users: int) -> Population:
+        made = generate(run, users, next(seeds))
+        return Population(real.axes, made.indptr, made.cells, made.values)
+
+    return Trained(draw, {"epochs": how.epochs})
+
+
+if __name__ == "__main__":
+    main("habitus", train, __doc__)

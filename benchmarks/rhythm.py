@@ -1,0 +1,178 @@
+r"""How near a generated population is to the real one: Rhythm beside the paper's models, floor and rivals, over seeds.
+
+    habitus profile irc_w3c.parquet --user user_id --time timestamp --channel event --start 2006-12-04 --days 32 \
+        --window-every 35 --min-events 10 --min-days 3 --out irc
+    python benchmarks/rhythm.py irc --rows irc.jsonl                          # Rhythm, three seeds
+    python benchmarks/rhythm.py irc --models beta-vae lstm tdlgm --rows irc.jsonl
+    python benchmarks/rhythm.py --table irc.jsonl mail.jsonl                  # what is in RESULTS.md
+    python benchmarks/rhythm.py --quick
+
+Split by user, 26 % for testing. The generated set is as large as the test set; the floor is a sample of training users
+of that size. AUC: boosted trees on features of users, against the test users; its floor is training users against
+test users. Forecasts: CRPS of the last seven days on test users, over the best rival's that learns nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from fit_throughput import simulated
+from habitus.evaluation import evaluate
+from habitus.evaluation.completion import evaluate_completion
+from habitus.evaluation.two_sample import two_sample
+from habitus.models import MODELS
+from habitus.profiles.sparse import Profiles
+from habitus.profiles.store import StoredProfiles
+from habitus.run import Run
+from habitus.settings import settings_of
+from habitus.synthesis import complete, generate
+from habitus.training import FitConfig, fit
+from machine import describe
+from profiles_as_series import of_series
+
+FIGURES = (
+    "daily_mean.kld", "daily_std.kld", "daily_mean.mse", "daily_std.mse", "total_cdf.ks", "dau.relative_error",
+    "wau.relative_error", "mau.relative_error",
+)  # fmt: skip
+AHEAD, SAMPLES = "last:7", 20
+Settings = argparse.Namespace
+Row = dict[str, Any]
+
+
+def fitted(name: str, train: Profiles, seed: int, settings: Settings) -> Run:
+    """A fit with what suits the model."""
+    kind = MODELS[name]
+    given = {"epochs": settings.epochs} if settings.epochs else {}
+    config = kind.Config(**settings_of(kind.Config, settings.pairs))
+    return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}))
+
+
+def populations(
+    name: str, train: Profiles, users: int, seed: int, settings: Settings
+) -> Iterator[tuple[Row, Profiles]]:
+    """The population of a model, or those of its priors, each with how long it took."""
+    start = time.perf_counter()
+    if name in ("lstm", "tdlgm"):
+        made = of_series(name, settings.epochs)(train, users, seed)
+        yield {"method": name, "fit and draw": time.perf_counter() - start}, made
+        return
+    run = fitted(name, train, seed, settings)
+    took = time.perf_counter() - start
+    for prior in ("normal", "mixture"):
+        start = time.perf_counter()
+        made = generate(run, users, seed + 100, prior=prior)
+        told = {"fit": took, "users/s": users / (time.perf_counter() - start), **held_out(run)}
+        yield {"method": f"{name}, {prior}", **told}, made
+    settings.run = run
+
+
+def held_out(run: Run) -> Row:
+    """The best held-out loss."""
+    losses = [loss for loss in run.history.get("held_out_loss", []) if loss is not None]
+    return {"held-out loss": min(losses)} if losses else {}
+
+
+def judged(made: Profiles, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Row:
+    """Every figure, its floor, and the two-sample test."""
+    found = evaluate(made, test, train, seed=seed)
+    rows = {name: (figure, floor) for name, figure, floor in found.rows()}
+    row = {name: rows[name][0] for name in FIGURES} | {f"floor {name}": rows[name][1] for name in FIGURES}
+    told = two_sample(made, test, train, most=settings.most, convolutional=settings.convolutional, seed=seed)
+    row |= {"auc": told.auc.value, "auc error": told.auc.error, "floor auc": told.floor.value}
+    if told.convolutional is not None:
+        row |= {
+            "auc of pictures": told.convolutional.auc.value,
+            "floor auc of pictures": told.convolutional.floor.value,
+        }
+    return row | {"told by": [each.name for each in told.features[:8]]}
+
+
+def ahead(run: Run, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Row:
+    """CRPS of the last days, and over that of the best rival."""
+    some = test.sample(min(settings.forecasts, len(test)), seed)
+    filled = complete(run, some, AHEAD, samples=SAMPLES, seed=seed)
+    found = evaluate_completion(filled, some, train, seed=seed, most=settings.forecasts)
+    rivals = {name: figures["crps"] for name, figures in found.rivals.items()}
+    best = min(rivals, key=lambda name: rivals[name])
+    ours = found.figures["crps"]
+    return {"crps": ours, "best rival": best, "over best rival": ours / rivals[best], "rivals": rivals}
+
+
+def measure(settings: Settings) -> None:
+    """Measure, print and keep every row as it comes."""
+    population = simulated(400) if settings.quick else StoredProfiles.open(settings.profiles).load()
+    train, test = population.split(0.26, 0)
+    name = "simulated" if settings.quick else settings.profiles.name
+    print(describe())
+    print(f"{name}: {len(train):,} training profiles, {len(test):,} test profiles", flush=True)
+    for seed in settings.seeds:
+        for model in settings.models:
+            for told, made in populations(model, train, len(test), seed, settings):
+                row = {"data": name, "seed": seed, **told, **judged(made, train, test, seed, settings)}
+                keep(row, settings)
+            if model == "rhythm" and settings.forecasts:
+                told = {"data": name, "seed": seed, "method": "rhythm, ahead"}
+                keep(told | ahead(settings.run, train, test, seed, settings), settings)
+
+
+def keep(row: Row, settings: Settings) -> None:
+    """Print a row, and append it to the file."""
+    row["peak GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    if settings.rows:
+        with settings.rows.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def table(found: list[Row]) -> None:
+    """A table for each data set: mean and spread over seeds, and how many times the floor."""
+    for data in dict.fromkeys(row["data"] for row in found):
+        mine = [row for row in found if row["data"] == data and "auc" in row]
+        methods = list(dict.fromkeys(row["method"] for row in mine))
+        print(f"\n**{data}**\n\n| figure | {' | '.join(methods)} | floor |\n|---|{'---|' * (len(methods) + 1)}")
+        for name in (*FIGURES, "auc", "auc of pictures", "held-out loss", "fit", "users/s", "peak GiB"):
+            cells = [over_seeds([row[name] for row in mine if row["method"] == m and name in row]) for m in methods]
+            floor = over_seeds([row[f"floor {name}"] for row in mine[:3] if f"floor {name}" in row])
+            print(f"| {name} | {' | '.join(cells)} | {floor} |")
+
+
+def over_seeds(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    if not values:
+        return ""
+    return f"{mean(values):.3g} +- {stdev(values):.1g}" if len(values) > 1 else f"{values[0]:.3g}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("profiles", nargs="?", type=Path, help="folder of profiles")
+    parser.add_argument("--models", nargs="*", default=["rhythm"])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, help="what suits the model where not given")
+    parser.add_argument("--set", dest="pairs", nargs="*", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--most", type=int, default=10_000, help="profiles of a side of the two-sample test")
+    parser.add_argument("--convolutional", action="store_true", help="a network on pictures too")
+    parser.add_argument("--forecasts", type=int, default=1000, help="test profiles that are looked ahead for")
+    parser.add_argument("--rows", type=Path, help="append a line of JSON per row here")
+    parser.add_argument("--table", type=Path, nargs="*", help="print the tables of such files, and measure nothing")
+    parser.add_argument("--quick", action="store_true")
+    settings = parser.parse_args()
+    logging.disable(logging.INFO)
+    if settings.table:
+        table([json.loads(line) for path in settings.table for line in path.read_text().splitlines()])
+        return
+    if settings.quick:
+        settings.seeds, settings.epochs, settings.forecasts, settings.pairs = [0], 1, 20, ["hidden=16"]
+    measure(settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""habitus score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from habitus.cli.console import bar, out, out_table, plain
+from habitus.cli.options import RunFolder, Seed, Stored, command_app
+from habitus.output import check_apart
+from habitus.profiles.sparse import USER, WINDOW
+from habitus.profiles.store import StoredProfiles
+from habitus.run import load
+from habitus.synthesis.scoring import Scores, check_name, score, write_scores
+
+app = command_app()
+
+Out = Annotated[Path, typer.Option("--out", help="The scores, a .parquet or .csv file.", show_default=False)]
+Against = Annotated[
+    Path | None,
+    typer.Option(help="Folder of profiles whose users they are compared with.", show_default="each other"),
+]
+Samples = Annotated[int, typer.Option(min=1, help="Draws of the latents; more make the bound tighter.")]
+Top = Annotated[int, typer.Option(min=0, help="How many of the oddest users to show.")]
+
+
+@app.command(epilog="Example: habitus score demo/runs/rhythm demo/test --out demo/scores.parquet")
+def _score(
+    run: RunFolder,
+    profiles: Stored,
+    out_: Out,
+    against: Against = None,
+    samples: Samples = 10,
+    seed: Seed = 0,
+    top: Top = 10,
+) -> None:
+    """Tell how likely each user is under a run, and who behaves oddly.
+
+    The file has a row per profile: its log-likelihood in nats (a bound), and its oddness: by how many robust
+    standard deviations it is less likely, per active slot, than users about as active. The same is there for hours,
+    channels and amounts, and for the least likely day. What is very negative is unusually regular.
+    """
+    check_name(out_)
+    check_apart(out_, run, profiles, against)
+    fitted, source = load(run), StoredProfiles.open(profiles)
+    others = None if against is None else StoredProfiles.open(against)
+    with bar("Scoring", len(source) + (len(others) if others else 0), "profiles") as advance:
+        found = score(fitted, source, against=others, samples=samples, seed=seed, on_progress=advance)
+    write_scores(out_, found)
+    if top:
+        out_table(_table(found, top))
+    nats = -found.likelihoods.log_likelihood.mean()
+    out(f"{out_}: {len(source):,} profiles, {nats:,.1f} nats each on average")
+
+
+def _table(found: Scores, top: int) -> Table:
+    """The oddest users."""
+    windows = [WINDOW] if WINDOW in found.users.column_names else []
+    names = ("oddness", "log-likelihood", "active slots", "events", "most of all in", "least likely day")
+    table = Table("rank", USER, *(name.replace("_", " ") for name in windows), *names, box=None)
+    parts, of = found.oddest_part, found.likelihoods
+    for row in np.argsort(found.rank)[:top].tolist():
+        who = (plain(str(found.users[name][row].as_py())) for name in (USER, *windows))
+        numbers = (f"{found.oddness[row]:.1f}", f"{of.log_likelihood[row]:,.1f}", f"{of.active_slots[row]:,}")
+        part = f"{parts[row].replace('_', ' ')}, {found.oddness_of[parts[row]][row]:.1f}"
+        table.add_row(str(found.rank[row]), *who, *numbers, f"{of.events[row]:,.0f}", part, str(found.date[row]))
+    return table

@@ -1,0 +1,113 @@
+"""Who is compared: as many profiles on either side, drawn at random, and whose they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.evaluation.blocks import blocks
+from habitus.evaluation.floor import draw
+from habitus.parts.shapes import BoolArray, IntArray, ProfileSource, starts_of_runs
+
+USER = "user"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Some profiles of a set.
+
+    Attributes:
+        source: The set, U profiles.
+        rows: Which of them, [U].
+        users: Whose each chosen one is, from 0, [n].
+    """
+
+    source: ProfileSource
+    rows: BoolArray
+    users: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def folds(self, unit: str, count: int, seed: int) -> NDArray[np.int64]:
+        """A fold for each profile (see :func:`folds`), [n]."""
+        return folds(self.users, contents(self, unit, seed), count)
+
+    def cut(self, most: int, rng: np.random.Generator) -> Side:
+        """At most so many of its profiles, drawn at random."""
+        kept = draw(len(self), most, rng)
+        rows = self.rows.copy()
+        rows[self.rows] = kept
+        return Side(self.source, rows, self.users[kept])
+
+
+def whole(source: ProfileSource) -> Side:
+    """All profiles of a set."""
+    return Side(source, np.ones(len(source), bool), users_of(source))
+
+
+def halves(source: ProfileSource, rng: np.random.Generator) -> tuple[Side, Side]:
+    """Two parts of a set, by user: nobody is in both."""
+    everyone = whole(source)
+    count = int(everyone.users.max(initial=-1)) + 1
+    first = draw(count, count // 2, rng)[everyone.users]
+    return Side(source, first, everyone.users[first]), Side(source, ~first, everyone.users[~first])
+
+
+def users_of(source: ProfileSource) -> NDArray[np.int64]:
+    """Whose each profile is, from 0, [U]; everyone different where the set does not say."""
+    tables: list[Any] = [getattr(chunk, "users", None) for chunk in source.chunks()]
+    if any(table is None or USER not in table.column_names for table in tables):
+        return np.arange(len(source))
+    names = np.concatenate([table[USER].to_numpy(zero_copy_only=False) for table in tables])
+    return np.unique(names.astype(str) if names.dtype == object else names, return_inverse=True)[1]
+
+
+def contents(side: Side, unit: str, seed: int) -> NDArray[np.uint64]:
+    """A random number for each profile, which is the same for profiles that are equal in a unit, [n]."""
+    salt, found = seed.to_bytes(8, "little"), []
+    for block in blocks(side.source, side.rows):
+        values = block.in_unit(side.source.axes, unit).astype(np.float32)
+        ends = np.append(0, np.cumsum(block.lengths))
+        for part in (slice(*pair) for pair in pairwise(ends)):
+            content = block.cells[part].tobytes() + values[part].tobytes()
+            found.append(int.from_bytes(blake2b(content, digest_size=8, salt=salt).digest(), "little"))
+    return np.array(found, np.uint64)
+
+
+def folds(users: IntArray, keys: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
+    """A fold for each profile, the same for those of a user, as the key of the user's first profile says.
+
+    Equal users are in the same fold of either set, one for one: a classifier that had learnt from one of two equal
+    profiles would take the other for the opposite.
+
+    Args:
+        users: Whose each profile is, from 0, [n]; at least ``count`` different ones.
+        keys: Random numbers of their contents, [n].
+        count: How many folds, none of which is empty.
+
+    Returns:
+        Folds from 0, [n].
+    """
+    _, first, code = np.unique(users, return_index=True, return_inverse=True)
+    fold = (keys[first] % np.uint64(count)).astype(np.int64)
+    fold = (fold + _occurrence(keys[first])) % count
+    if len(np.unique(fold)) < count:
+        fold = np.argsort(np.argsort(keys[first], kind="stable")) % count
+    return fold[code]
+
+
+def _occurrence(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """How many equal keys come before each, [n]."""
+    _, code = np.unique(keys, return_inverse=True)
+    order = np.argsort(code, kind="stable")
+    starts = starts_of_runs(code[order])
+    before = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys))))
+    out = np.zeros(len(keys), np.int64)
+    out[order] = before
+    return out

@@ -1,0 +1,160 @@
+"""A small convolutional network that learns to tell generated profiles from real ones, by their pictures.
+
+A cell is shown twice, as log(1 + value) and as whether it is active. What no feature names, it may still see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from habitus.evaluation.auc import Auc, auc
+from habitus.evaluation.blocks import Block, collected
+from habitus.evaluation.sample import Side
+from habitus.parts.shapes import Axes, BoolArray, FloatArray, IntArray
+
+_FOLDS = 5  # one to test on, one to stop by, three to learn from
+_WIDTH = 32
+_BATCH = 128
+_CHUNK = 1024  # pictures at a time when nothing is learnt
+_LEARNING_RATE, _DECAY = 2e-3, 1e-3
+_EPOCHS, _PATIENCE = 10, 2
+OnEpoch = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Profiles that are drawn when they are asked for: dense ones of all would be large.
+
+    Attributes:
+        axes: What the cells are.
+        starts: First cell of each profile, [n + 1].
+        cells: Cell numbers, [N].
+        values: log(1 + value), [N].
+    """
+
+    axes: Axes
+    starts: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, sides: tuple[Side, Side], unit: str) -> Pictures:
+        """The profiles of both sides, one after the other."""
+        parts = [collected(side.source, side.rows) for side in sides]
+        values = [_logs(part, side.source.axes, unit) for part, side in zip(parts, sides, strict=True)]
+        lengths = np.concatenate([part.lengths for part in parts])
+        cells = np.concatenate([part.cells for part in parts]).astype(np.int64)
+        return cls(sides[0].source.axes, np.append(0, np.cumsum(lengths)), cells, np.concatenate(values))
+
+    def draw(self, which: IntArray) -> Tensor:
+        """Some of them, [B, 2 C, D, S]."""
+        days, slots, channels = self.axes.shape
+        lengths = self.starts[which + 1] - self.starts[which]
+        ends = np.cumsum(lengths)
+        at = np.arange(lengths.sum()) + np.repeat(self.starts[which] - ends + lengths, lengths)
+        out = np.zeros((2, len(which) * self.axes.cells), np.float32)
+        place = np.repeat(np.arange(len(which)), lengths) * self.axes.cells + self.cells[at]
+        out[0, place], out[1, place] = self.values[at], 1
+        x = torch.from_numpy(out).view(2, len(which), days, slots, channels)
+        return x.permute(1, 0, 4, 2, 3).flatten(1, 2)
+
+
+def _logs(part: Block, axes: Axes, unit: str) -> NDArray[np.float32]:
+    return np.log1p(part.in_unit(axes, unit)).astype(np.float32)
+
+
+class Network(nn.Module):
+    """Three convolutions over days and slots, each on half the size, and a linear layer on their mean and peak."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(2 * channels, _WIDTH // 2, (3, 5), stride=(1, 2), padding=(1, 2)),
+            nn.ReLU(),
+            nn.Conv2d(_WIDTH // 2, _WIDTH, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(_WIDTH, _WIDTH, 3, stride=2, padding=1),
+            nn.ReLU(),
+        )
+        self.out = nn.Linear(2 * _WIDTH, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """How much a picture [B, 2 C, D, S] looks generated, [B]."""
+        h = self.layers(x)
+        return self.out(torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1))[:, 0]
+
+
+def tell_pictures_apart(
+    sides: tuple[Side, Side], unit: str, seed: int = 0, *, on_epoch: OnEpoch = lambda done, total: None
+) -> Auc:
+    """Train on three fifths of the users, stop by one, test on the last.
+
+    Args:
+        sides: Generated and real profiles, as many of either.
+        unit: What to see them in: count, peak or binary.
+        seed: Of the split, the weights and the batches.
+        on_epoch: Called with passes over the profiles that are done, and the most there can be.
+    """
+    rng = np.random.default_rng(seed)
+    pictures = Pictures.of(sides, unit)
+    made = np.arange(len(pictures.starts) - 1) < len(sides[0])
+    fold = np.concatenate([side.folds(unit, _FOLDS, seed) for side in sides])
+    with _seeded(seed):
+        network = Network(len(pictures.axes.channels))
+        _learn(network, pictures, made, fold, rng, on_epoch)
+    tested = np.flatnonzero(fold == 0)
+    scores, users = _scores(network, pictures, tested), np.concatenate([side.users for side in sides])[tested]
+    true = made[tested]
+    return auc(scores[true], scores[~true], users[true], users[~true])
+
+
+def _learn(
+    network: Network,
+    pictures: Pictures,
+    made: BoolArray,
+    fold: IntArray,
+    rng: np.random.Generator,
+    on_epoch: OnEpoch,
+) -> None:
+    """Train until the loss on the second fold has not fallen for a while, and keep the best weights."""
+    optimiser = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
+    learnt, checked = np.flatnonzero(fold > 1), np.flatnonzero(fold == 1)
+    best, weights, since = np.inf, network.state_dict(), 0
+    for epoch in range(1, _EPOCHS + 1):
+        for batch in np.array_split(rng.permutation(learnt), -(-len(learnt) // _BATCH)):
+            optimiser.zero_grad()
+            _loss(network(pictures.draw(batch)), made[batch]).backward()
+            optimiser.step()
+        loss = float(_loss(torch.from_numpy(_scores(network, pictures, checked)), made[checked]))
+        since = 0 if loss < best else since + 1
+        if not since:
+            best, weights = loss, {name: each.clone() for name, each in network.state_dict().items()}
+        on_epoch(_EPOCHS if since == _PATIENCE else epoch, _EPOCHS)
+        if since == _PATIENCE:
+            break
+    network.load_state_dict(weights)
+
+
+def _loss(logits: Tensor, made: BoolArray) -> Tensor:
+    return nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(made.astype(np.float32)))
+
+
+def _scores(network: Network, pictures: Pictures, which: IntArray) -> FloatArray:
+    parts = np.array_split(which, max(1, -(-len(which) // _CHUNK)))
+    with torch.no_grad():
+        return np.concatenate([network(pictures.draw(part)).numpy() for part in parts])
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generators at a seed for the time being, and then as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

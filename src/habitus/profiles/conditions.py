@@ -1,0 +1,45 @@
+"""Which profiles a population takes in: those with enough events on enough days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from habitus.parts.shapes import BoolArray, starts_of_runs
+from habitus.profiles.sparse import Profiles
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a profile has to have; by default any activity at all ("Time pictures" 5.1.2).
+
+    Attributes:
+        min_events: Fewest events, where values are counts.
+        min_days: Fewest days with an event.
+    """
+
+    min_events: int = 1
+    min_days: int = 1
+
+    @classmethod
+    def of(cls, about: dict[str, Any]) -> Self:
+        """Those that a log's profiles were made by, from what profiles or a run say of where they came from."""
+        log = about.get("log", {})
+        return cls(int(log.get("min_events", 1)), int(log.get("min_days", 1)))
+
+    def met(self, profiles: Profiles) -> BoolArray:
+        """Which profiles meet them, [U]."""
+        row = profiles.row_of_cell()
+        days, slots, channels = profiles.axes.shape
+        first = starts_of_runs(row * days + profiles.cells // (slots * channels))
+        enough = np.bincount(row[first], minlength=len(profiles)) >= max(self.min_days, 1)
+        if profiles.axes.unit != "count":
+            return enough
+        return enough & (np.bincount(row, profiles.values, len(profiles)) >= self.min_events)
+
+    def __str__(self) -> str:
+        if self == Conditions():
+            return "any activity"
+        return f"{self.min_events} or more events on {self.min_days} or more days"

@@ -1,0 +1,146 @@
+"""From what clocks on the wall showed to instants: hours that they skip, hours that they show twice.
+
+All times are microseconds since 1970, on the wall or of UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.events import SECONDS_PER_DAY, zone
+from habitus.events.clock import OWN_CLOCK, clock_changes
+from habitus.events.format import DAY, MICROSECONDS
+from habitus.parts.shapes import BoolArray, starts_of_runs
+from habitus.profiles.sparse import Profiles, offsets, window_starts
+
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A zone's clock over some span.
+
+    Attributes:
+        until: When each of its offsets from UTC ended but the last, [K].
+        offset: These offsets, [K + 1].
+    """
+
+    until: Times
+    offset: Times
+
+    @classmethod
+    def of(cls, timezone: str, first: int, last: int) -> Self:
+        """The clock of a zone from ``first`` to ``last`` on the wall; that of UTC where each event had its own."""
+        if timezone in ("UTC", OWN_CLOCK):
+            return cls(np.zeros(0, np.int64), np.zeros(1, np.int64))
+        margin = 2 * SECONDS_PER_DAY
+        begin, end = first // MICROSECONDS - margin, last // MICROSECONDS + margin
+        changes = np.array(clock_changes(zone(timezone), begin, end), np.int64) * MICROSECONDS
+        return cls(changes[:-1, 0], changes[:, 1])
+
+    @property
+    def before(self) -> Times:
+        """What it showed when each offset ended, [K]."""
+        return self.until + self.offset[:-1]
+
+    @property
+    def after(self) -> Times:
+        """What it showed when the next offset began, [K]."""
+        return self.until + self.offset[1:]
+
+    def skipped(self) -> Iterator[tuple[int, int]]:
+        """The spans, each from and to, that it does not show."""
+        return (
+            (low, high) for low, high in zip(self.before.tolist(), self.after.tolist(), strict=True) if low < high
+        )
+
+    def shown(self, instants: Times) -> Times:
+        """What it shows at each instant."""
+        return instants + self.offset[np.searchsorted(self.until, instants, side="right")]
+
+    def instants(self, wall: Times, second: BoolArray) -> Times:
+        """When it shows what it does show; ``second`` asks for the second time where it does so twice."""
+        if not len(self.until):
+            return wall - self.offset[0]
+        # It shows `before` when an offset ends: the first such end after a time tells the time's offset.
+        at = np.searchsorted(self.before, wall, side="right")
+        again = np.append(self.after, np.iinfo(np.int64).max)[at] <= wall
+        return wall - self.offset[at + (again & second)]
+
+
+def onto_slots_that_exist(profiles: Profiles) -> Profiles:
+    """Counts in slots that clocks skipped, in the slot after, or before where the window ends.
+
+    A user who would have done something at half past two does so an hour later. Profiles of a log have nothing
+    there; a model may draw it.
+
+    Raises:
+        ValueError: for a window of which clocks skipped everything.
+    """
+    days, slots, channels = profiles.axes.shape
+    clock = clock_of(profiles)
+    length = DAY // slots
+    spans = [(-(-low // length), high // length) for low, high in clock.skipped()]
+    spans = [(low, high) for low, high in spans if low < high]
+    if not spans or not len(profiles.cells):
+        return profiles
+    row = profiles.row_of_cell()
+    begin = first_slots(profiles)[row]
+    at, channel = np.divmod(profiles.cells.astype(np.int64), channels)
+    slot = moved = begin + at
+    for low, high in spans:
+        to = np.where(high < begin + days * slots, high, low - 1)
+        moved = np.where((slot >= low) & (slot < high), to, moved)
+    if (moved < begin).any():
+        raise ValueError(f"clocks in {profiles.axes.timezone} skipped the whole window; choose another start")
+    if (moved == slot).all():
+        return profiles
+    return _added_up(profiles, row, (moved - begin) * channels + channel)
+
+
+def existing(clock: Clock, wall: Times, length: int) -> Times:
+    """Times moved within their slots of the given length from what the clock skips to what it shows."""
+    for low, high in clock.skipped():
+        inside = (wall >= low) & (wall < high)
+        if inside.any():
+            wall = wall.copy()
+            wall[inside] = _spread(wall[inside], low, high, length)
+    return wall
+
+
+def _spread(wall: Times, low: int, high: int, length: int) -> Times:
+    """Times between low and high, in proportion over what is left of their slots."""
+    begin = wall // length * length
+    first, last = np.maximum(begin, low), np.minimum(begin + length, high)
+    before, after = first - begin, begin + length - last
+    share = (wall - first) / (last - first)
+    at = np.minimum((share * (before + after)).astype(np.int64), before + after - 1)
+    return np.where(at < before, begin + at, last + at - before)
+
+
+def clock_of(profiles: Profiles) -> Clock:
+    """The clock of a population over its windows."""
+    starts = window_starts(profiles.users, profiles.axes).astype(np.int64)
+    if not len(starts):
+        return Clock.of("UTC", 0, 0)
+    return Clock.of(profiles.axes.timezone, int(starts.min()) * DAY, (int(starts.max()) + profiles.axes.days) * DAY)
+
+
+def first_slots(profiles: Profiles) -> Times:
+    """The slot that each profile's window begins with, counted from 1970, [U]."""
+    return window_starts(profiles.users, profiles.axes).astype(np.int64) * profiles.axes.slots
+
+
+def _added_up(profiles: Profiles, row: Times, cells: Times) -> Profiles:
+    """Profiles with other cells, in any order and with repeats, which are added up."""
+    keys = row * profiles.axes.cells + cells
+    order = np.argsort(keys, kind="stable")
+    first = starts_of_runs(keys[order])
+    values = np.add.reduceat(profiles.values[order], first)
+    rows, kept = np.divmod(keys[order][first], profiles.axes.cells)
+    return replace(profiles, indptr=offsets(rows, len(profiles)), cells=kept.astype(np.int32), values=values)

@@ -1,0 +1,339 @@
+"""Users drawn from a model, chunk by chunk; a chunk is the same whatever else is drawn.
+
+Chunk k holds users k n to (k + 1) n - 1, for a number n that depends on the size of a profile. It is filled by
+draws of its own, whose randomness comes from the seed, k, and how often was drawn for it. So a population is the
+same whether it is drawn at once or in shards, and its first users do not depend on how many come after.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Generator
+
+from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
+from habitus.events.columns import is_number
+from habitus.models.base import GenerativeModel
+from habitus.parts.nets import in_memory_format
+from habitus.parts.priors import Prior
+from habitus.parts.shapes import Axes, FloatArray, IntArray
+from habitus.profiles.conditions import Conditions
+from habitus.profiles.instants import onto_slots_that_exist
+from habitus.profiles.logs import log_format
+from habitus.profiles.sparse import Profiles, concat, numbered
+from habitus.profiles.windows import starting
+from habitus.run import Run
+from habitus.synthesis.thresholds import check_threshold
+
+CHUNK = 2048  # profiles decoded together at the paper's size, 30 MB a tensor, and at most
+CELLS = CHUNK * 32 * 24 * 5
+THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
+
+PATIENCE = 10 * CHUNK  # draws after which at least one in as many has to be taken
+INACTIVE = {"redraw": fit_zero_threshold_of_active, "keep": fit_zero_threshold}  # and how their threshold is fitted
+FIRST, THRESHOLD, PARTS, AGAIN = range(4)  # streams of randomness
+
+COHORT = "cohort"  # column of the users that are of one
+WHOLE = (1, 1)
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """How a population is drawn.
+
+    Attributes:
+        users: How many.
+        seed: Decides who.
+        prior: mixture (fitted to the training users' latents) or normal, N(0, I).
+        threshold: Values up to it become zero; None fits it to the training users' daily activity as "Time
+            pictures" 5.3.2 does, where the model cannot draw true zeros; 0 turns it off.
+        inactive: What becomes of a user with no activity at all or, of counts, with fewer events or days than the
+            training users had at least: redraw draws another one, since a population holds users that were active
+            (5.1.2), and fits the threshold to what remains; keep leaves them in, as the paper does.
+        start: First day of the window; None for the training users'.
+        shard: Which part of the population to draw, from 1, and of how many parts.
+    """
+
+    users: int
+    seed: int = 0
+    prior: str = "mixture"
+    threshold: float | None = None
+    inactive: str = "redraw"
+    start: dt.date | None = None
+    shard: tuple[int, int] = WHOLE
+
+    def __post_init__(self) -> None:
+        if self.inactive not in INACTIVE:
+            raise ValueError(f"inactive must be {' or '.join(INACTIVE)}, got {self.inactive!r}")
+        if self.users < 1:
+            raise ValueError(f"users must be at least 1, got {self.users}")
+        number, of = self.shard
+        if not 1 <= number <= of:
+            raise ValueError(f"a shard is 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}, got {number}/{of}")
+        check_threshold(self.threshold)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Users of a population whose latents are drawn from one distribution.
+
+    Attributes:
+        prior: The distribution; None for N(0, I).
+        active_share: Share of users active on each day, [D], which their zero threshold is fitted to; None for the
+            training users'.
+        weight: How many of the population's users are of this part, against the weights of the others.
+        cohort: The number of their cohort, which the population's users say; None where they are of none.
+    """
+
+    prior: Prior | None
+    active_share: FloatArray | None = None
+    weight: float = 1.0
+    cohort: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the users of a population come from.
+
+    Attributes:
+        parts: One or more; the weights hold for users after those without activity were drawn again.
+        told: What the population's ``about`` says of it.
+    """
+
+    parts: tuple[Part, ...]
+    told: dict[str, Any]
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """The weights, with sum 1."""
+        weights = np.array([part.weight for part in self.parts])
+        return weights / weights.sum()
+
+
+class Drawing:
+    """A population that is drawn as it is asked for.
+
+    Attributes:
+        axes: Of its profiles.
+        about: How it came to be; complete once everybody is drawn.
+        users: How many are drawn so far.
+    """
+
+    def __init__(self, run: Run, config: GenerateConfig, source: Source) -> None:
+        self.config, self.source = config, source
+        model = in_memory_format(check_generative(run), torch.channels_last).eval()
+        axes = model.axes.with_unit(model.unit)
+        self.axes: Axes = axes if config.start is None else starting(axes, config.start)
+        self.chunk = min(CHUNK, max(1, CELLS // axes.cells))
+        keep = config.inactive == "keep"
+        conditions = None if keep else Conditions.of(run.about) if axes.unit == "count" else Conditions()
+        draws = _Draws(model, self.axes, config, conditions, np.asarray(run.about["active_share"]), self.chunk)
+        self.parts = [_Users(draws, part, number) for number, part in enumerate(source.parts)]
+        self.users = 0
+        self.text = _named_in_text(run.about)
+        self.about = self._about(run, conditions)
+
+    @property
+    def zero_threshold(self) -> float:
+        """The threshold that was applied; of several parts with one each their mean over users."""
+        return float(self.source.shares @ [part.threshold for part in self.parts])
+
+    def _about(self, run: Run, conditions: Conditions | None) -> dict[str, Any]:
+        told = {**self.source.told, "inactive": self.config.inactive, "seed": self.config.seed}
+        if len(self.parts) > 1:
+            told["zero_thresholds"] = [part.threshold for part in self.parts]
+        if self.config.shard != WHOLE:
+            number, of = self.config.shard
+            told["shard"] = {"number": number, "of": of, "users": self.config.users}
+        if conditions is not None:
+            told |= {"redrawn": 0, "conditions": vars(conditions)}
+        if "log" in run.about:
+            told["log"] = run.about["log"]
+        return {"zero_threshold": self.zero_threshold, **told, "run": str(run.path)}
+
+    def pieces(self, on_progress: Progress) -> Iterator[tuple[int, Profiles]]:
+        """The users, chunk by chunk, and the number of each chunk's first one."""
+        number, of = self.config.shard
+        self.users = 0
+        for chunk in range(number - 1, -(-self.config.users // self.chunk), of):
+            first = chunk * self.chunk
+            piece = self._chunk(chunk, min(self.chunk, self.config.users - first))
+            yield first, piece
+            self.users += len(piece)
+            on_progress(self.users)
+        if "redrawn" in self.about:
+            self.about["redrawn"] = sum(part.redrawn for part in self.parts)
+
+    def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
+        """The users, chunk by chunk; nobody where the shard is empty."""
+        empty = True
+        for _, piece in self.pieces(on_progress):
+            empty = False
+            yield piece
+        if empty:
+            yield self.nobody()
+
+    def nobody(self) -> Profiles:
+        """No profiles, of users with the columns of all others."""
+        none = Profiles.from_dense(self.axes, np.zeros((0, *self.axes.shape)))
+        return replace(none, users=self._users(0, np.zeros(0, np.int64)))
+
+    def _chunk(self, chunk: int, users: int) -> Profiles:
+        """The first users of a chunk, its parts mixed."""
+        rng = np.random.default_rng([self.config.seed, PARTS, chunk])
+        of_part = rng.choice(len(self.parts), self.chunk, p=self.source.shares)
+        sizes = np.bincount(of_part, minlength=len(self.parts)).tolist()
+        of_part = of_part[:users]
+        needed = np.bincount(of_part, minlength=len(self.parts)).tolist()
+        parts = zip(self.parts, sizes, needed, strict=True)
+        drawn = concat([part.take(chunk, size, first) for part, size, first in parts if first])
+        place = np.argsort(np.argsort(of_part, kind="stable"))
+        return replace(drawn.take(place), users=self._users(chunk * self.chunk, of_part))
+
+    def _users(self, first: int, of_part: NDArray[np.int64]) -> pa.Table:
+        """Who they are: a number, or a text of it as in the log, and their cohort where they are of one."""
+        users = numbered(len(of_part), first, self.text)
+        cohorts = [part.cohort for part in self.source.parts]
+        if None in cohorts:
+            return users
+        return users.append_column(COHORT, pa.array(np.array(cohorts, np.int32)[of_part]))
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """What all parts are drawn with.
+
+    Attributes:
+        model: The model.
+        axes: Of the profiles.
+        config: How they are drawn.
+        conditions: Who is taken in; None for anybody.
+        active_share: Of the training users on each day, [D].
+        most: Profiles drawn together.
+    """
+
+    model: GenerativeModel
+    axes: Axes
+    config: GenerateConfig
+    conditions: Conditions | None
+    active_share: FloatArray
+    most: int
+
+    def draw(self, size: int, prior: Prior | None, *numbers: int) -> NDArray[np.float32]:
+        """Dense profiles before any threshold, the same for the same numbers."""
+        seed = np.random.SeedSequence([self.config.seed, *numbers]).generate_state(1)[0]
+        with torch.no_grad():
+            return self.model.sample(size, Generator().manual_seed(int(seed)), prior).numpy()
+
+
+class _Users:
+    """Users of one part.
+
+    Attributes:
+        threshold: Values up to it become zero.
+        redrawn: How many did not meet the conditions so far.
+    """
+
+    def __init__(self, draws: _Draws, part: Part, number: int) -> None:
+        self.draws, self.part, self.number = draws, part, number
+        self.own = [number] if number else []
+        self.redrawn = 0
+        share = draws.active_share if part.active_share is None else np.asarray(part.active_share)
+        self.threshold = self._threshold(share)
+
+    def take(self, chunk: int, size: int, needed: int) -> Profiles:
+        """Users of this part in a chunk: those drawn first, others for those who do not meet the conditions.
+
+        Args:
+            chunk: Its number.
+            size: How many users of the part it holds.
+            needed: How many of them are wanted; these do not depend on it.
+
+        Raises:
+            ValueError: if hardly anybody does.
+        """
+        pieces, taken, drawn = list[Profiles](), 0, 0
+        while taken < needed:
+            self._check_enough(taken, drawn)
+            wanted = self._wanted(size - taken, taken, drawn)
+            some = self._draw(chunk, len(pieces), wanted)
+            met = self._met(some)[: needed - taken]
+            pieces.append(some.take(met))
+            taken, drawn = taken + len(met), drawn + wanted
+            self.redrawn += (int(met[-1]) + 1 if taken == needed else wanted) - len(met)
+        return concat(pieces)
+
+    def _wanted(self, missing: int, taken: int, drawn: int) -> int:
+        """How many to draw so that, as a rule, those who are missing come out."""
+        if not drawn:
+            return missing
+        if not taken:
+            return self.draws.most
+        expected = missing * drawn / taken
+        return min(self.draws.most, math.ceil(expected + 2 * math.sqrt(expected)))
+
+    def _draw(self, chunk: int, attempt: int, size: int) -> Profiles:
+        """Profiles drawn for a chunk."""
+        numbers = (AGAIN, chunk, self.number, attempt) if attempt else (FIRST, chunk, *self.own)
+        x = self.draws.draw(size, self.part.prior, *numbers)
+        if self.threshold:
+            x = np.where(x > self.threshold, 1 if self.draws.axes.unit == "binary" else x, 0)
+        profiles = Profiles.from_dense(self.draws.axes, x)
+        return onto_slots_that_exist(profiles) if self.draws.axes.unit == "count" else profiles
+
+    def _met(self, profiles: Profiles) -> IntArray:
+        """Who meets the conditions."""
+        if self.draws.conditions is None:
+            return np.arange(len(profiles))
+        return np.flatnonzero(self.draws.conditions.met(profiles))
+
+    def _check_enough(self, taken: int, drawn: int) -> None:
+        if drawn >= PATIENCE and taken < drawn / PATIENCE:
+            above = f" above the threshold {self.threshold:g}; give a lower one, or" if self.threshold else ";"
+            raise ValueError(
+                f"only {taken} of {drawn:,} users drawn have {self.draws.conditions}{above} keep the inactive"
+            )
+
+    def _threshold(self, active_share: FloatArray) -> float:
+        """The threshold to apply: as asked, none where zeros are true, or fitted on users of their own."""
+        config, most = self.draws.config, self.draws.most
+        if config.threshold is not None:
+            return config.threshold
+        if self.draws.model.exact_zeros:
+            return 0.0
+        size = min(THRESHOLD_PROFILES, max(config.users, most))
+        streams = ((THRESHOLD, chunk, *self.own) for chunk in range(-(-size // most)))
+        maxima = [self.draws.draw(most, self.part.prior, *stream).max((2, 3)) for stream in streams]
+        return INACTIVE[config.inactive](active_share, np.concatenate(maxima))
+
+
+def check_generative(run: Run) -> GenerativeModel:
+    """The model of a run that draws whole users.
+
+    Raises:
+        ValueError: for a run of another model.
+    """
+    if not isinstance(run.model, GenerativeModel):
+        raise ValueError(
+            f"a {type(run.model).__name__} fills what is missing and draws no whole users; use habitus complete, "
+            "or generate from a run of another model, such as beta-vae"
+        )
+    return run.model
+
+
+def _named_in_text(about: dict[str, Any]) -> bool:
+    """Whether users of the log had names, not numbers."""
+    if not about.get("log"):
+        return False
+    form = log_format(about)
+    return not is_number(form.schema.field(form.user).type)

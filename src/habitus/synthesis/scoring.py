@@ -1,0 +1,301 @@
+"""How likely users are under a fitted model, and who behaves oddly for one so active.
+
+    n_u = -log p(x_u) / max(k_u, 1)                      nats per active slot, of which there are k_u
+    oddness_u = (n_u - median n_v) / (1.4826 MAD n_v)    v: peers, a tenth of the users, about as active as u
+
+Whoever does more is less likely as such, so nobody is compared with all. Median and median absolute deviation
+(MAD) are not moved by a few odd ones among the peers; for Gaussian n_v the oddness has variance 1. The same is
+computed of each part of -log p, and of the day on which it is largest: they tell what is odd.
+
+Letters: U users (profiles), D days, S slots, C channels, P parts, V users that others are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from habitus.models.base import Examples, ScoringModel
+from habitus.output import replacing
+from habitus.parts.shapes import IntArray, starts_of_runs
+from habitus.profiles.attributes import codes_of
+from habitus.profiles.batches import Population
+from habitus.profiles.sparse import Profiles, window_starts
+from habitus.run import Run
+from habitus.synthesis.completion import check_axes
+
+MOST_PROFILES, CELLS = 256, 1 << 20  # scored together, at most
+PEER_SHARE, LEAST_PEERS, MOST_PEERS = 0.1, 50, 2000
+CONSISTENT = 1.4826  # by which a Gaussian's median absolute deviation is less than its standard deviation
+LEAST_SPREAD = 1e-6  # nats: users who are all the same
+ALL, ONE_DAY = "all", "one_day"
+
+Progress = Callable[[int], None]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Likelihoods:
+    """What a model makes of U users.
+
+    Attributes:
+        log_likelihood: Log p(x) in nats, a bound that more samples make tighter, [U].
+        parts: -log p by what it is for, in nats; they add up to about that, each [U].
+        active_slots: Slots of days with any activity, [U].
+        events: Sums of values, [U].
+        day: The day with the largest -log p, [U].
+        day_nats: -log p of it, the user's own part left out, [U].
+    """
+
+    log_likelihood: Floats
+    parts: dict[str, Floats]
+    active_slots: NDArray[np.int64]
+    events: Floats
+    day: NDArray[np.int64]
+    day_nats: Floats
+
+    def per_active_slot(self, nats: Floats) -> Floats:
+        """Nats [U] over active slots, of which one is granted to whoever has none."""
+        return nats / np.maximum(self.active_slots, 1)
+
+    @property
+    def compared(self) -> dict[str, Floats]:
+        """What users are compared by, each [U]: all nats per active slot, those of each part, and the one day's."""
+        of_parts = {name: self.per_active_slot(nats) for name, nats in self.parts.items()}
+        return {ALL: self.per_active_slot(-self.log_likelihood), **of_parts, ONE_DAY: self.day_nats}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Users with how likely and how odd they are.
+
+    Attributes:
+        users: Who they are, in the order of the profiles.
+        likelihoods: Theirs.
+        oddness: Robust standard deviations by which they are less likely than users about as active, [U].
+        oddness_of: The same for each part of -log p, and for the day on which it is largest, [U].
+        date: The day with the largest -log p, datetime64[D] [U].
+    """
+
+    users: pa.Table
+    likelihoods: Likelihoods
+    oddness: Floats
+    oddness_of: dict[str, Floats]
+    date: NDArray[np.datetime64]
+
+    @property
+    def rank(self) -> NDArray[np.int64]:
+        """From 1 for the oddest, [U]."""
+        rank = np.empty(len(self.oddness), np.int64)
+        rank[np.argsort(-self.oddness, kind="stable")] = np.arange(1, len(rank) + 1)
+        return rank
+
+    @property
+    def oddest_part(self) -> list[str]:
+        """That of ``oddness_of`` which is largest, [U]."""
+        names = list(self.oddness_of)
+        return [names[at] for at in np.argmax(np.stack(list(self.oddness_of.values())), 0)]
+
+    def table(self) -> pa.Table:
+        """A row per profile: who it is, then what was found; docs/rhythm.md has the columns.
+
+        Raises:
+            ValueError: if an attribute has the name of such a column.
+        """
+        found, table = self.likelihoods, self.users
+        columns = {
+            "rank": self.rank,
+            "oddness": self.oddness,
+            "log_likelihood": found.log_likelihood,
+            "nats_per_active_slot": found.per_active_slot(-found.log_likelihood),
+            "active_slots": found.active_slots,
+            "events": found.events,
+            "oddest_part": self.oddest_part,
+            "least_likely_day": self.date,
+            **{f"oddness_of_{name}": values for name, values in self.oddness_of.items()},
+        }
+        for name, values in columns.items():
+            if name in self.users.column_names:
+                raise ValueError(f"the users have an attribute {name!r}, as a score is called; profile without it")
+            table = table.append_column(name, pa.array(values))
+        return table
+
+
+def score(
+    run: Run,
+    profiles: Population,
+    *,
+    against: Population | None = None,
+    samples: int = 10,
+    seed: int = 0,
+    on_progress: Progress = lambda _: None,
+) -> Scores:
+    """Score users under a run's model; profiles are read piece by piece.
+
+    Args:
+        run: A run whose model says how likely profiles are, such as one of rhythm.
+        profiles: The users.
+        against: Users that they are compared with; each other where none are given.
+        samples: Draws of the latents; more of them bring the bound nearer to log p.
+        seed: Decides the draws.
+        on_progress: Told how many profiles are done, those compared with included.
+
+    Raises:
+        ValueError: for a run without a likelihood, profiles on other axes or in another unit, or too few to compare
+            with.
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    model, others = scoring_model(run), profiles if against is None else against
+    for each in (profiles, others):
+        check_axes(model.axes, each.axes)
+    if not len(profiles):
+        raise ValueError("expected profiles to score, got none")
+    if len(others) < LEAST_PEERS:
+        raise ValueError(
+            f"oddness needs at least {LEAST_PEERS} users to compare with, got {len(others)}; give more with "
+            "--against, such as those that the model was fitted to, or users that it generates"
+        )
+    found = likelihoods(model, profiles, samples, seed, on_progress)
+    theirs = found
+    if against is not None:
+        theirs = likelihoods(model, against, samples, seed, lambda done: on_progress(len(profiles) + done))
+    values, of_others = (np.stack(list(each.compared.values()), 1) for each in (found, theirs))
+    odd = oddness(found.active_slots, values, theirs.active_slots, of_others)
+    by_name = dict(zip(found.compared, odd.T, strict=True))
+    date = window_starts(profiles.users, profiles.axes) + found.day.astype("timedelta64[D]")
+    return Scores(profiles.users, found, by_name.pop(ALL), by_name, date)
+
+
+def scoring_model(run: Run) -> ScoringModel:
+    """The run's model, which has to be one that says how likely profiles are.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(run.model, ScoringModel):
+        raise ValueError(
+            f"a {type(run.model).__name__} does not say how likely users are; give a run of another model, such as "
+            "rhythm"
+        )
+    return run.model
+
+
+def likelihoods(
+    model: ScoringModel, profiles: Population, samples: int, seed: int, on_progress: Progress = lambda _: None
+) -> Likelihoods:
+    """What a model makes of users, in their order; a piece's draws depend on the seed and its number only.
+
+    Raises:
+        ValueError: for profiles that cannot be brought into the model's unit.
+    """
+    pieces, done = list[Likelihoods](), 0
+    model = model.eval()
+    for number, piece in enumerate(_pieces(profiles, model.unit)):
+        seeds = np.random.SeedSequence([seed, number]).generate_state(1)
+        with torch.no_grad():
+            pieces.append(_of_piece(model, piece, samples, Generator().manual_seed(int(seeds[0]))))
+        done += len(piece)
+        on_progress(done)
+    return _joined(pieces)
+
+
+def _pieces(profiles: Population, unit: str) -> Iterator[Profiles]:
+    size = max(1, min(MOST_PROFILES, CELLS // profiles.axes.cells))
+    for chunk in profiles.chunks():
+        chunk = chunk.in_unit(unit)
+        for start in range(0, len(chunk), size):
+            yield chunk.slice(start, min(start + size, len(chunk)))
+
+
+def _of_piece(model: ScoringModel, piece: Profiles, samples: int, generator: Generator) -> Likelihoods:
+    x: Tensor | Examples = torch.from_numpy(piece.dense())
+    if model.vocabulary:
+        x = Examples(x, torch.from_numpy(codes_of(piece.users, model.vocabulary)))
+    found = model.score(x, samples, generator)
+    parts = {name: part.double().numpy() for name, part in found.parts.items()}
+    of_days = np.sum([part for part in parts.values() if part.ndim == 2], 0)  # [B, D]
+    return Likelihoods(
+        found.log_likelihood.double().numpy(),
+        {name: part.reshape(len(piece), -1).sum(1) for name, part in parts.items()},
+        _active_slots(piece),
+        np.asarray(np.bincount(piece.row_of_cell(), piece.values, len(piece)), np.float64),
+        of_days.argmax(1),
+        of_days.max(1),
+    )
+
+
+def _active_slots(profiles: Profiles) -> NDArray[np.int64]:
+    """Slots of days with any activity, [U]."""
+    days, slots, channels = profiles.axes.shape
+    slot = profiles.row_of_cell() * days * slots + profiles.cells // channels
+    return np.bincount(slot[starts_of_runs(slot)] // (days * slots), minlength=len(profiles))
+
+
+def _joined(pieces: list[Likelihoods]) -> Likelihoods:
+    def joined(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(piece, name) for piece in pieces])
+
+    names = [field.name for field in fields(Likelihoods) if field.name != "parts"]
+    parts = {name: np.concatenate([piece.parts[name] for piece in pieces]) for name in pieces[0].parts}
+    return Likelihoods(parts=parts, **{name: joined(name) for name in names})
+
+
+def oddness(active_slots: IntArray, nats: Floats, their_slots: IntArray, theirs: Floats) -> Floats:
+    """How far values are above the median of peers, in their robust standard deviations, [U, P].
+
+    Peers are a tenth of the users compared with, but 50 to 2,000, whose active slots are nearest by ratio, and all
+    others who are as near.
+
+    Args:
+        active_slots: Of the users, [U].
+        nats: Their values, [U, P].
+        their_slots: Of those compared with, [V].
+        theirs: Their values, [V, P].
+    """
+    order = np.argsort(their_slots, kind="stable")
+    their_slots, theirs = np.log1p(their_slots[order]), theirs[order]
+    count = min(len(order), max(LEAST_PEERS, min(MOST_PEERS, round(PEER_SHARE * len(order)))))
+    out = np.empty(nats.shape)
+    for slots in np.unique(active_slots):
+        away = np.abs(their_slots - np.log1p(slots))
+        peers = theirs[away <= np.partition(away, count - 1)[count - 1]]
+        middle = np.median(peers, 0)
+        spread = CONSISTENT * np.median(np.abs(peers - middle), 0)
+        own = active_slots == slots
+        out[own] = (nats[own] - middle) / np.maximum(spread, LEAST_SPREAD)
+    return out
+
+
+def write_scores(path: Path | str, scores: Scores) -> None:
+    """Write the table as Parquet or, where the name ends in .csv, as CSV.
+
+    Raises:
+        ValueError: for a name that ends in neither.
+    """
+    check_name(path)
+    with replacing(path) as part:
+        if Path(path).suffix.lower() == ".csv":
+            pyarrow.csv.write_csv(scores.table(), part)
+        else:
+            pq.write_table(scores.table(), part)
+
+
+def check_name(path: Path | str) -> None:
+    """Refuse a file's name that does not say how scores are to be written.
+
+    Raises:
+        ValueError: if it ends in neither .parquet nor .csv.
+    """
+    if Path(path).suffix.lower() not in (".parquet", ".csv"):
+        raise ValueError(f"scores are a .parquet or a .csv file, got {path}")

@@ -1,0 +1,99 @@
+"""``habitus evaluate --two-sample --privacy``: metrics.json, the report, what is said, and what is loaded."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from habitus.cli import main
+from habitus.evaluation.two_sample import pictures
+from habitus.parts.shapes import Axes
+from habitus.profiles.sparse import Profiles
+from habitus.profiles.store import save
+
+
+@pytest.fixture(scope="module")
+def folder(axes: Axes, tmp_path_factory):
+    """Training, test and generated users of one kind; and generated users who are copies."""
+    folder, rng = tmp_path_factory.mktemp("told"), np.random.default_rng(0)
+    sets = {}
+    for name, users in (("train", 160), ("test", 110), ("generated", 120)):
+        rate = rng.gamma(0.5, 0.3, (users, 1, axes.slots, 3))
+        counts = rng.poisson(rate, (users, *axes.shape))
+        counts[:, 0, 0, 0] += 1
+        sets[name] = Profiles.from_dense(axes, counts)
+    sets["copies"] = sets["train"].take(np.arange(110))
+    for name, each in sets.items():
+        save(folder / name, [each], axes)
+    return folder
+
+
+def call(capsys, line):
+    with pytest.raises(SystemExit) as stop:
+        main(["evaluate", *line.split()])
+    captured = capsys.readouterr()
+    return stop.value.code or 0, captured.out, captured.err
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(pictures, "_EPOCHS", 2)
+    return folder
+
+
+def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
+    line = "generated --against test --train train --two-sample --privacy --json m.json --html r.html"
+    code, out, err = call(capsys, line)
+    assert (code, err) == (0, "")
+    metrics, page = json.loads((here / "m.json").read_text()), (here / "r.html").read_text()
+    assert {"auc", "auc_low", "auc_high", "floor_auc", "convolutional", "features"} <= set(metrics["two_sample"])
+    assert {"near_copies", "membership_auc", "warning"} <= set(metrics["privacy"])
+    assert metrics["privacy"]["warning"] is None
+    assert {"daily_mean", "retention", "floor", "rivals"} <= set(metrics)
+    for words in (
+        "told from real users by features: AUC 0.",
+        "by pictures: AUC",
+        "what gave them away",
+        "near copies",
+    ):
+        assert words in out
+    for words in ("Can generated users be told from real ones?", "Does it give training users away?", "--privacy"):
+        assert words in page
+    assert metrics["two_sample"]["features"][0]["name"] in page
+
+
+def test_memorised_users_are_warned_about(here, capsys):
+    code, _, err = call(capsys, "copies --against test --train train --privacy --json m.json --html r.html")
+    assert code == 0
+    assert err.startswith("habitus: warning: training users are memorised: 100.0% of generated profiles")
+    assert err.count("\n") == 1
+    assert "Warning: training users are memorised" in (here / "r.html").read_text()
+    metrics = json.loads((here / "m.json").read_text())
+    assert metrics["privacy"]["warning"].startswith("training users are memorised")
+    assert "two_sample" not in metrics
+
+
+def test_the_two_sample_test_does_without_training_users(here, capsys):
+    code, _, err = call(capsys, "generated --against test --two-sample --json m.json")
+    assert (code, err) == (0, "")
+    assert "two parts of the reference" in json.loads((here / "m.json").read_text())["two_sample"]["note"]
+
+
+def test_privacy_needs_training_users(here, capsys):
+    code, _, err = call(capsys, "generated --against test --privacy")
+    assert code == 2
+    assert err == "habitus: --privacy looks for users that the model was trained on; give them with --train\n"
+
+
+def test_nothing_heavy_is_loaded_where_neither_is_asked_for(here):
+    program = (
+        "import sys; from habitus.cli import main\n"
+        "try: main(['evaluate', 'generated', '--against', 'test', '--train', 'train', '--html', 'r.html'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'sklearn', 'lightning'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
