@@ -58,6 +58,7 @@ UNTOLD = 0.1  # share of users whose place in the window, or whose attributes, a
 class _Draw(NamedTuple):
     """What one draw of the latents leaves: -log of the parts of p, and the latents' distributions."""
 
+    u: Tensor  # [B, Z]
     of_user: Tensor  # log q(u) - log p(u), [B]
     gates: Tensor  # -log p(a_d), [B, D]
     at: ActiveSlots  # user and day of the N active days
@@ -217,17 +218,22 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
         """The bound in nats per profile; gates, slots, channels and amounts are parts of -log p(a, x | z, u)."""
-        terms = self.terms(x, generator)
+        draw = self._draw(x, generator)
+        terms, at_u = self._terms(draw), self.p_u.log_prob(draw.u.detach())
+        fitting = at_u.detach() - at_u  # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
         weight = min(1.0, self.done / self.config.warm_up) if self.training and self.config.warm_up else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
         free = {"kl_user": self.config.free_nats or -torch.inf} if self.training else {}
         means = {name: term.mean().clamp_min(free.get(name, -torch.inf)) for name, term in terms.items()}
-        total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
+        total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum() + fitting.mean()
         return Loss(total, {name: term.detach().mean() for name, term in terms.items()})
 
     def terms(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
         """The terms of the bound for profiles [B, D, S, C], each [B]."""
-        draw = self._draw(x, generator)
+        return self._terms(self._draw(x, generator))
+
+    @staticmethod
+    def _terms(draw: _Draw) -> dict[str, Tensor]:
         of_days = {**draw.days._asdict(), "kl_day": kl_of_diagonals(draw.q_z, draw.p_z)}
         nothing = torch.zeros_like(draw.of_user)
         by_user = {name: nothing.index_add(0, draw.at.day, term) for name, term in of_days.items()}
@@ -270,7 +276,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, e], -1)).float())
         z = q_z.draw(generator)
         days = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), recall, balance, self.pairs)
-        return _Draw(q_u.log_prob(u) - self.p_u.log_prob(u), gates, at, days, z, q_z, p_z)
+        return _Draw(u, q_u.log_prob(u) - self.p_u.log_prob(u), gates, at, days, z, q_z, p_z)
 
     # What a fitted model does
 
