@@ -58,8 +58,8 @@ class SlotCounts(nn.Module):
         self.of_state = nn.Linear(hidden, channels * width)
         self.of_slot = nn.Embedding(slots, channels * width)
         self.of_gap = nn.Embedding(slots, channels * width)
-        self.of_past = nn.Linear(RECALLED + channels + PER_PAIR * pairs, channels * width, bias=False)
         told = channels * TOLD_OF_COUNT
+        self.of_past = nn.Linear(RECALLED + channels + PER_PAIR * pairs + told, channels * width, bias=False)
         self.of_earlier = nn.Parameter(0.1 * torch.randn(channels * width, told))
         below = torch.ones(channels, channels).tril(-1)
         masked = below.repeat_interleave(width, 0).repeat_interleave(TOLD_OF_COUNT, 1)
@@ -80,8 +80,10 @@ class SlotCounts(nn.Module):
             balance: Of the pairs before it, [K, P].
             pairs: [P, 2].
         """
-        earlier = functional.linear(told_counts(at.counts), self.of_earlier * self.masked)
-        hidden = functional.silu(self._base(s, at.slot, at.gap, recall, balance) + earlier)
+        told = told_counts(at.counts)
+        earlier = functional.linear(told, self.of_earlier * self.masked)
+        base = self._base(s, at.slot, at.gap, at.previous(told, torch.zeros_like(told[:1])), recall, balance)
+        hidden = functional.silu(base + earlier)
         hidden = hidden.unflatten(1, (self.channels, self.width))
         active = at.counts > 0
         logits = (hidden * self.out[..., 0]).sum(-1) + self.bias[:, 0]
@@ -100,8 +102,11 @@ class SlotCounts(nn.Module):
         """Features of a channel's count, and logits of settling, [n, F + 3]."""
         return hidden @ self.out[channel, :, 1:] + self.bias[channel, 1:]
 
-    def _base(self, s: Tensor, slot: Tensor, gap: Tensor, recall: Tensor, balance: Balance) -> Tensor:
-        past = torch.cat([recall, balance.told], -1)
+    def _base(
+        self, s: Tensor, slot: Tensor, gap: Tensor, previous: Tensor, recall: Tensor, balance: Balance
+    ) -> Tensor:
+        """What is known before any channel, [K, C W]; of the slot before only where nothing lies between."""
+        past = torch.cat([recall, balance.told, previous * (gap == 1)[:, None]], -1)
         return self.of_state(s) + self.of_slot(slot) + self.of_gap(gap) + self.of_past(past)
 
     def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor) -> Tensor:
@@ -120,6 +125,7 @@ class SlotCounts(nn.Module):
         s: Tensor,
         slot: Tensor,
         gap: Tensor,
+        previous: Tensor,
         recall: Tensor,
         balance: Balance,
         pairs: Tensor,
@@ -127,9 +133,12 @@ class SlotCounts(nn.Module):
     ) -> Tensor:
         """Counts [n, C] of n slots, at least one of them not zero; arguments as in :meth:`log_prob`.
 
-        ``gap`` [n] is how many slots each is after the one before it, 0 where there is none.
+        ``gap`` [n] is how many slots each is after the one before it, 0 where there is none, whose counts are
+        ``previous`` [n, C].
         """
-        base = self._base(s, slot, gap, recall, balance).unflatten(1, (self.channels, self.width))
+        base = self._base(s, slot, gap, told_counts(previous), recall, balance).unflatten(
+            1, (self.channels, self.width)
+        )
         earlier = self.of_earlier.unflatten(0, (self.channels, self.width))
         counts, empty = torch.zeros(len(s), self.channels, device=s.device), torch.ones_like(slot, dtype=torch.bool)
         for channel in range(self.channels):
@@ -261,6 +270,7 @@ class DaySlots(nn.Module):
         x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
         day = torch.arange(len(h), device=h.device)
         slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
+        counts = x[:, 0]
         while True:
             known = self._known(state, of_day)
             before, slot = slot, choose(self._slot_logits(known, recall[day], slot), generator)
@@ -268,9 +278,11 @@ class DaySlots(nn.Module):
             if not len(going):
                 return x
             gap = torch.where(before < 0, 0, slot - before)
-            day, slot, gap, known, state, of_day = (each[going] for each in (day, slot, gap, known, state, of_day))
+            day, slot, gap, counts, known, state, of_day = (
+                each[going] for each in (day, slot, gap, counts, known, state, of_day)
+            )
             balance = balance.of(going)
-            counts = self.counts.draw(known, slot, gap, recall[day, slot], balance, pairs, generator)
+            counts = self.counts.draw(known, slot, gap, counts, recall[day, slot], balance, pairs, generator)
             x[day, slot] = counts
             balance = balance.after(pair_steps(counts, pairs))
             state = self.gru.step(self._told(slot, counts, balance), state)

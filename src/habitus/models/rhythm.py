@@ -73,7 +73,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     Config = RhythmConfig
     fit_defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 15, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128, "clip": 5.0,
+        "epochs": 12, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128, "clip": 5.0,
         "keep": "best", "precision": "float32",
     }  # fmt: skip
     start_profiles: ClassVar[int] = 4096
