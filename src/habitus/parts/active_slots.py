@@ -41,7 +41,7 @@ class ActiveSlots(NamedTuple):
         return torch.where(self.first, 0, self.slot - self.slot.roll(1))
 
     def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
-        """Of the slot before each, [K, ...]; where it is the first, of its day [N, ...] or of all [1, ...]."""
+        """Of the slot before each one, [K, ...]; of its day [N, ...], or of all [1, ...], where it is the first."""
         of_days = of_days[self.day] if len(of_days) > 1 else of_days
         return torch.where(self.first[:, None], of_days, of_slots.roll(1, 0))
 
