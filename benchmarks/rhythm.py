@@ -29,6 +29,7 @@ from habitus.evaluation import evaluate
 from habitus.evaluation.completion import evaluate_completion
 from habitus.evaluation.two_sample import two_sample
 from habitus.models import MODELS
+from habitus.models.base import ConditionedModel
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
@@ -42,6 +43,7 @@ FIGURES = (
     "daily_mean.kld", "daily_std.kld", "daily_mean.mse", "daily_std.mse", "total_cdf.ks", "dau.relative_error",
     "wau.relative_error", "mau.relative_error",
 )  # fmt: skip
+PRIORS = {False: ("normal", "mixture"), True: ("",)}  # those that do not have one of their own
 AHEAD, SAMPLES = "last:7", 20
 Settings = argparse.Namespace
 Row = dict[str, Any]
@@ -66,11 +68,11 @@ def populations(
         return
     run = fitted(name, train, seed, settings)
     took = time.perf_counter() - start
-    for prior in ("normal", "mixture"):
+    for prior in PRIORS[isinstance(run.model, ConditionedModel)]:
         start = time.perf_counter()
-        made = generate(run, users, seed + 100, prior=prior)
+        made = generate(run, users, seed + 100, prior=prior or "mixture")
         told = {"fit": took, "users/s": users / (time.perf_counter() - start), **held_out(run)}
-        yield {"method": f"{name}, {prior}", **told}, made
+        yield {"method": f"{name}, {prior}" if prior else name, **told}, made
     settings.run = run
 
 

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from habitus.history import History, read_history, write_history
 from habitus.models import MODELS
-from habitus.models.base import Model
+from habitus.models.base import ConditionedModel, Model
 from habitus.output import replacing
 from habitus.parts.priors import Mixture, Prior
 from habitus.profiles.store import header_errors, read_header, write_header
@@ -69,6 +69,8 @@ class Run:
             return None
         if name != "mixture":
             raise ValueError(f"prior must be normal or mixture, got {name!r}")
+        if self.mixture is None and isinstance(self.model, ConditionedModel):
+            return None  # its own prior is a mixture, learnt with it
         if self.mixture is None:
             raise ValueError("this run has no mixture prior; use --prior normal")
         return self.mixture

@@ -94,6 +94,21 @@ Inactive = Annotated[
 ]
 
 
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Users with this value of an attribute only; repeatable. For runs of a rhythm, fitted to profiles "
+        "that have it.",
+        metavar="ATTRIBUTE=VALUE",
+        show_default=False,
+    ),
+]
+Days = Annotated[
+    int | None,
+    typer.Option(help="Length of the window; a rhythm draws any.", show_default="as many as it was fitted to"),
+]
+
+
 @app.command(epilog="Example: habitus generate demo/runs/vae --users 5000 --seed 1 --out demo/generated")
 def generate(
     run: RunFolder,
@@ -110,6 +125,8 @@ def generate(
     format: Format = None,
     start: Start = None,
     shard: Shard = None,
+    where: Where = None,
+    days: Days = None,
     series: Count = None,
     steps: Steps = None,
 ) -> None:
@@ -131,7 +148,8 @@ def generate(
     wanted = int(fitted.about["profiles"]) if users is None else users
     part = WHOLE if shard is None else shard_of(shard)
     limit = threshold_of(threshold)
-    config = GenerateConfig(wanted, seed, prior or "mixture", limit, inactive, date_of(start), part)
+    of = values_of(where or [])
+    config = GenerateConfig(wanted, seed, prior or "mixture", limit, inactive, date_of(start), part, of, days)
     source = _source(fitted, cohorts, cohorts_from, like, seed)
     with bar("Generating", -(-wanted // part[1]), "users") as advance:
         if kind is None:
@@ -163,6 +181,26 @@ def weights_of(text: str) -> dict[int, float]:
             raise ValueError(f"--cohorts names cohort {at} twice; give it one weight")
         weights[at] = value
     return weights
+
+
+def values_of(pairs: list[str]) -> dict[str, str]:
+    """Attributes and their values.
+
+    Raises:
+        ValueError: for what is not so written, or an attribute that comes twice.
+
+    >>> values_of(["country=France", "plan=a=b"])
+    {'country': 'France', 'plan': 'a=b'}
+    """
+    found = dict[str, str]()
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--where must be like country=France, got {pair!r}")
+        if name in found:
+            raise ValueError(f"--where names {name} twice; a user has one value of it")
+        found[name] = value
+    return found
 
 
 def _check_one_source(prior: str | None, cohorts: str | None, like: Path | None) -> None:

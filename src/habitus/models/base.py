@@ -150,7 +150,13 @@ class GenerativeModel(ProfileModel):
 
 
 class ConditionedModel(GenerativeModel):
-    """A model that draws users of known attributes, over any number of days."""
+    """A model that draws users of known attributes, over any number of days, from a prior of its own.
+
+    Attributes:
+        shift: Added to the logit of a day's being active where whole users are drawn, []; found after a fit.
+    """
+
+    shift: Tensor
 
     @abstractmethod
     def sample(

@@ -1,6 +1,6 @@
 """Rhythm: a latent for the user, a latent Gaussian for each day given a recurrent state, and days drawn jointly.
 
-    u    ~ p(u) = sum_k w_k N(m_k, diag v_k)              who a user is
+    u    ~ p(u | a) = sum_k w_k(a) N(m_k, diag v_k)       who a user is, given attributes a
     h_d  = GRU(h_(d'), x_(d'))                            a state: the active days d' before day d
     m_d  = memory(x_<d)                                   the past counted exactly (habitus.parts.memory)
     k_d  = f(h_d, m_d, u, c_d)                            what is known of a day; c_d is the calendar
@@ -59,6 +59,7 @@ class _Draw(NamedTuple):
     """What one draw of the latents leaves: -log of the parts of p, and the latents' distributions."""
 
     u: Tensor  # [B, Z]
+    about: Tensor  # what is told of attributes
     of_user: Tensor  # log q(u) - log p(u), [B]
     gates: Tensor  # -log p(a_d), [B, D]
     at: ActiveSlots  # user and day of the N active days
@@ -85,12 +86,13 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         self.config: RhythmConfig = config or RhythmConfig()
         c, (days, slots, channels) = self.config, axes.shape
         pairs = min(PAIRS, channels * (channels - 1) // 2)
+        self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("pairs", torch.zeros(pairs, 2, dtype=torch.long))
-        self.p_u = LearntMixture(c.components, c.latents)
         self.weekday = nn.Embedding(DAYS_PER_WEEK, CALENDAR)
         self.place = nn.Embedding(days + 1, CALENDAR)  # the last one for not being told
         self.attributes = nn.ModuleList(nn.Embedding(len(v) + 1, CALENDAR) for v in c.vocabulary.values())
         told, memory = CALENDAR * len(c.vocabulary), memory_features(slots, channels, pairs)
+        self.p_u = LearntMixture(c.components, c.latents, told)
         self.day = nn.Sequential(nn.Linear((2 * channels + 1) * slots, c.hidden), nn.SiLU())
         self.state = SlotGRU(c.hidden, c.hidden)
         self.pooled = nn.Sequential(nn.Linear(c.hidden + CALENDAR, c.hidden), nn.SiLU())
@@ -219,7 +221,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
         """The bound in nats per profile; gates, slots, channels and amounts are parts of -log p(a, x | z, u)."""
         draw = self._draw(x, generator)
-        terms, at_u = self._terms(draw), self.p_u.log_prob(draw.u.detach())
+        terms, at_u = self._terms(draw), self.p_u.log_prob(draw.u.detach(), draw.about)
         fitting = at_u.detach() - at_u  # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
         weight = min(1.0, self.done / self.config.warm_up) if self.training and self.config.warm_up else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
@@ -276,7 +278,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, e], -1)).float())
         z = q_z.draw(generator)
         days = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), recall, balance, self.pairs)
-        return _Draw(u, q_u.log_prob(u) - self.p_u.log_prob(u), gates, at, days, z, q_z, p_z)
+        return _Draw(u, about, q_u.log_prob(u) - self.p_u.log_prob(u, about), gates, at, days, z, q_z, p_z)
 
     # What a fitted model does
 
@@ -300,16 +302,19 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         codes: Tensor | None = None,
     ) -> Tensor:
         """Draw u, then day after day."""
-        u = (prior or self.p_u).sample(size, generator)
         if codes is None:
-            codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=u.device)
-        u = torch.cat([u, self._about(codes)], 1)
+            codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=self.pairs.device)
+        about = self._about(codes)
+        u = self.p_u.sample_given(about, generator) if prior is None else prior.sample(size, generator)
+        u = torch.cat([u, about], 1)
         _, slots, channels = self.axes.shape
         memory = Memory(size, slots, channels, self.pairs)
         h = torch.zeros(size, self.config.hidden, device=u.device)
-        return self._go_on(u, memory, h, days or self.axes.days, generator)
+        return self._go_on(u, memory, h, days or self.axes.days, self.shift, generator)
 
-    def _go_on(self, u: Tensor, memory: Memory, h: Tensor, days: int, generator: Generator) -> Tensor:
+    def _go_on(
+        self, u: Tensor, memory: Memory, h: Tensor, days: int, shift: Tensor, generator: Generator
+    ) -> Tensor:
         """Days [B, D', S, C] after those in memory, up to a number of days in all."""
         first, beyond = memory.days, days > self.axes.days
         x = torch.zeros(len(u), days - first, self.axes.slots, len(self.axes.channels), device=u.device)
@@ -317,7 +322,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
             place = torch.tensor(self.axes.days if beyond else number, device=u.device)
             calendar = self._calendar(torch.tensor(number, device=u.device), place).expand(len(u), -1)
             known = self._known(memory.features, h, calendar, u)
-            chance = self.gate(known)[:, 0].sigmoid()
+            chance = (self.gate(known)[:, 0] + shift).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
             drawn = self._draw_day(known[active], memory, active, generator)
             x[active, number - first] = drawn
@@ -367,7 +372,8 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         memory, h = self._remembered(seen[:, :first])
         about = self._about(self._parts(x)[1])
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
-        drawn = self._go_on(u, memory.repeated(samples), h.repeat(samples, 1), x.shape[1], generator)
+        again, nothing = memory.repeated(samples), torch.zeros_like(self.shift)
+        drawn = self._go_on(u, again, h.repeat(samples, 1), x.shape[1], nothing, generator)
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)
 

@@ -50,29 +50,54 @@ class StandardNormal(Prior):
 
 
 class LearntMixture(Prior):
-    """Gaussian mixture with diagonal covariances that is learnt with the model, as part of its bound."""
+    """Gaussian mixture with diagonal covariances that is learnt with the model, as part of its bound.
 
-    def __init__(self, components: int, latents: int) -> None:
+    Which component a user is of may depend on what is known of the user.
+
+    Args:
+        components: K.
+        latents: Z.
+        told: Numbers that are known of a user, A.
+    """
+
+    def __init__(self, components: int, latents: int, told: int = 0) -> None:
         super().__init__()
         self.logits = nn.Parameter(torch.zeros(components))
         self.means = nn.Parameter(torch.randn(components, latents))
         self.log_scales = nn.Parameter(torch.zeros(components, latents))
+        self.of_told = nn.Linear(told, components, bias=False) if told else None
+
+    @property
+    def scales(self) -> Tensor:
+        """Standard deviations, [K, Z]."""
+        return self.log_scales.clamp(-6, 6).exp()
+
+    def logits_given(self, told: Tensor) -> Tensor:
+        """Of the components for users of whom something is known [B, A], [B, K]."""
+        extra = self.logits.new_zeros(len(told), 1) if self.of_told is None else self.of_told(told)
+        return self.logits + extra
 
     def distribution(self) -> Distribution:
-        """The mixture over [Z]."""
-        scales = self.log_scales.clamp(-6, 6).exp()
-        normals = Independent(Normal(self.means, scales, validate_args=False), 1)
+        """The mixture over [Z], nothing being known."""
+        normals = Independent(Normal(self.means, self.scales, validate_args=False), 1)
         return MixtureSameFamily(Categorical(logits=self.logits, validate_args=False), normals, validate_args=False)
 
-    def log_prob(self, u: Tensor) -> Tensor:
-        """Log-density of latents [B, Z]."""
-        return self.distribution().log_prob(u)
+    def log_prob(self, u: Tensor, told: Tensor) -> Tensor:
+        """Log-density of latents [B, Z] of users of whom something is known [B, A]."""
+        each = Normal(self.means, self.scales, validate_args=False).log_prob(u[:, None]).sum(-1)
+        return torch.logsumexp(each + self.logits_given(told).log_softmax(1), 1)
 
     def sample(self, size: int, generator: Generator) -> Tensor:
-        """Latents [size, Z]."""
-        which = torch.multinomial(self.logits.softmax(0), size, replacement=True, generator=generator)
-        noise = torch.randn(size, self.means.shape[1], generator=generator, device=generator.device)
-        return self.means[which] + self.log_scales[which].clamp(-6, 6).exp() * noise
+        """Latents [size, Z] of users of whom nothing is known."""
+        return self.sample_given(
+            self.logits.new_zeros(size, 0 if self.of_told is None else self.of_told.in_features), generator
+        )
+
+    def sample_given(self, told: Tensor, generator: Generator) -> Tensor:
+        """Latents [B, Z] of users of whom something is known [B, A]."""
+        which = torch.multinomial(self.logits_given(told).softmax(1), 1, generator=generator)[:, 0]
+        noise = torch.randn(len(told), self.means.shape[1], generator=generator, device=generator.device)
+        return self.means[which] + self.scales[which] * noise
 
 
 class Mixture(Prior):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,17 @@ from torch import Generator
 
 from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
 from habitus.events.columns import is_number
-from habitus.models.base import GenerativeModel
+from habitus.models.base import ConditionedModel, GenerativeModel
 from habitus.parts.nets import in_memory_format
 from habitus.parts.priors import Prior
 from habitus.parts.shapes import Axes, FloatArray, IntArray
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import log_format
-from habitus.profiles.sparse import Profiles, concat, numbered
+from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.profiles.windows import starting
 from habitus.run import Run
+from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.thresholds import check_threshold
 
 CHUNK = 2048  # profiles decoded together at the paper's size, 30 MB a tensor, and at most
@@ -39,7 +40,7 @@ THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
 
 PATIENCE = 10 * CHUNK  # draws after which at least one in as many has to be taken
 INACTIVE = {"redraw": fit_zero_threshold_of_active, "keep": fit_zero_threshold}  # and how their threshold is fitted
-FIRST, THRESHOLD, PARTS, AGAIN = range(4)  # streams of randomness
+FIRST, THRESHOLD, PARTS, AGAIN, ATTRIBUTES = range(5)  # streams of randomness
 
 COHORT = "cohort"  # column of the users that are of one
 WHOLE = (1, 1)
@@ -62,6 +63,8 @@ class GenerateConfig:
             (5.1.2), and fits the threshold to what remains; keep leaves them in, as the paper does.
         start: First day of the window; None for the training users'.
         shard: Which part of the population to draw, from 1, and of how many parts.
+        where: Values of attributes that all users have.
+        days: Of the window; None for as many as the model was fitted to.
     """
 
     users: int
@@ -71,6 +74,8 @@ class GenerateConfig:
     inactive: str = "redraw"
     start: dt.date | None = None
     shard: tuple[int, int] = WHOLE
+    where: Mapping[str, str] = field(default_factory=dict)
+    days: int | None = None
 
     def __post_init__(self) -> None:
         if self.inactive not in INACTIVE:
@@ -80,6 +85,8 @@ class GenerateConfig:
         number, of = self.shard
         if not 1 <= number <= of:
             raise ValueError(f"a shard is 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}, got {number}/{of}")
+        if self.days is not None and self.days < 1:
+            raise ValueError(f"days must be at least 1, got {self.days}")
         check_threshold(self.threshold)
 
 
@@ -132,12 +139,14 @@ class Drawing:
     def __init__(self, run: Run, config: GenerateConfig, source: Source) -> None:
         self.config, self.source = config, source
         model = in_memory_format(check_generative(run), torch.channels_last).eval()
-        axes = model.axes.with_unit(model.unit)
+        axes = _of_days(model, config.days)
         self.axes: Axes = axes if config.start is None else starting(axes, config.start)
+        self.attributes = Combinations.of(model, run.about, config.where)
         self.chunk = min(CHUNK, max(1, CELLS // axes.cells))
         keep = config.inactive == "keep"
         conditions = None if keep else Conditions.of(run.about) if axes.unit == "count" else Conditions()
-        draws = _Draws(model, self.axes, config, conditions, np.asarray(run.about["active_share"]), self.chunk)
+        share = np.asarray(run.about["active_share"])
+        self.draws = draws = _Draws(model, self.axes, config, conditions, share, self.chunk, self.attributes)
         self.parts = [_Users(draws, part, number) for number, part in enumerate(source.parts)]
         self.users = 0
         self.text = _named_in_text(run.about)
@@ -157,6 +166,8 @@ class Drawing:
             told["shard"] = {"number": number, "of": of, "users": self.config.users}
         if conditions is not None:
             told |= {"redrawn": 0, "conditions": vars(conditions)}
+        if self.config.where:
+            told["where"] = dict(self.config.where)
         if "log" in run.about:
             told["log"] = run.about["log"]
         return {"zero_threshold": self.zero_threshold, **told, "run": str(run.path)}
@@ -185,8 +196,8 @@ class Drawing:
 
     def nobody(self) -> Profiles:
         """No profiles, of users with the columns of all others."""
-        none = Profiles.from_dense(self.axes, np.zeros((0, *self.axes.shape)))
-        return replace(none, users=self._users(0, np.zeros(0, np.int64)))
+        none = Profiles.from_dense(self.axes, np.zeros((0, *self.axes.shape)), self.draws.users(0, 0))
+        return replace(none, users=self._users(0, np.zeros(0, np.int64), none.users))
 
     def _chunk(self, chunk: int, users: int) -> Profiles:
         """The first users of a chunk, its parts mixed."""
@@ -198,11 +209,14 @@ class Drawing:
         parts = zip(self.parts, sizes, needed, strict=True)
         drawn = concat([part.take(chunk, size, first) for part, size, first in parts if first])
         place = np.argsort(np.argsort(of_part, kind="stable"))
-        return replace(drawn.take(place), users=self._users(chunk * self.chunk, of_part))
+        drawn = drawn.take(place)
+        return replace(drawn, users=self._users(chunk * self.chunk, of_part, drawn.users))
 
-    def _users(self, first: int, of_part: NDArray[np.int64]) -> pa.Table:
-        """Who they are: a number, or a text of it as in the log, and their cohort where they are of one."""
+    def _users(self, first: int, of_part: NDArray[np.int64], drawn: pa.Table) -> pa.Table:
+        """Who they are: a number, or a text of it as in the log; their attributes, and cohort if there is one."""
         users = numbered(len(of_part), first, self.text)
+        for name in drawn.column_names[1:]:
+            users = users.append_column(name, drawn[name])
         cohorts = [part.cohort for part in self.source.parts]
         if None in cohorts:
             return users
@@ -220,6 +234,7 @@ class _Draws:
         conditions: Who is taken in; None for anybody.
         active_share: Of the training users on each day, [D].
         most: Profiles drawn together.
+        attributes: Which attributes users have; None for none.
     """
 
     model: GenerativeModel
@@ -228,12 +243,29 @@ class _Draws:
     conditions: Conditions | None
     active_share: FloatArray
     most: int
+    attributes: Combinations | None
 
     def draw(self, size: int, prior: Prior | None, *numbers: int) -> NDArray[np.float32]:
         """Dense profiles before any threshold, the same for the same numbers."""
         seed = np.random.SeedSequence([self.config.seed, *numbers]).generate_state(1)[0]
+        generator, codes = Generator().manual_seed(int(seed)), self.codes(size, *numbers)
         with torch.no_grad():
-            return self.model.sample(size, Generator().manual_seed(int(seed)), prior).numpy()
+            if not isinstance(self.model, ConditionedModel):
+                return self.model.sample(size, generator, prior).numpy()
+            told = None if codes is None else torch.from_numpy(codes)
+            return self.model.sample(size, generator, prior, self.axes.days, told).numpy()
+
+    def codes(self, size: int, *numbers: int) -> NDArray[np.int64] | None:
+        """The attributes of the users of these profiles, [size, A]."""
+        if self.attributes is None:
+            return None
+        return self.attributes.draw(size, np.random.default_rng([self.config.seed, ATTRIBUTES, *numbers]))
+
+    def users(self, size: int, *numbers: int) -> pa.Table:
+        """These users with their attributes."""
+        codes = self.codes(size, *numbers)
+        columns = {} if self.attributes is None or codes is None else self.attributes.columns(codes)
+        return pa.table({USER: np.arange(size), **columns})
 
 
 class _Users:
@@ -288,7 +320,7 @@ class _Users:
         x = self.draws.draw(size, self.part.prior, *numbers)
         if self.threshold:
             x = np.where(x > self.threshold, 1 if self.draws.axes.unit == "binary" else x, 0)
-        profiles = Profiles.from_dense(self.draws.axes, x)
+        profiles = Profiles.from_dense(self.draws.axes, x, self.draws.users(size, *numbers))
         return onto_slots_that_exist(profiles) if self.draws.axes.unit == "count" else profiles
 
     def _met(self, profiles: Profiles) -> IntArray:
@@ -329,6 +361,23 @@ def check_generative(run: Run) -> GenerativeModel:
             "or generate from a run of another model, such as beta-vae"
         )
     return run.model
+
+
+def _of_days(model: GenerativeModel, days: int | None) -> Axes:
+    """The axes of what a model draws, over a number of days.
+
+    Raises:
+        ValueError: for another number than it was fitted to, and a model that can draw no other.
+    """
+    axes = model.axes.with_unit(model.unit)
+    if days is None or days == axes.days:
+        return axes
+    if not isinstance(model, ConditionedModel):
+        raise ValueError(
+            f"a {type(model).__name__} draws windows of {axes.days} days, got days {days}; leave --days out, or "
+            "take a run of a rhythm"
+        )
+    return replace(axes, days=days)
 
 
 def _named_in_text(about: dict[str, Any]) -> bool:

@@ -12,11 +12,13 @@ from torch import Generator, Tensor
 
 from habitus.encoding import encode
 from habitus.evaluation.summary import summarise
-from habitus.models.base import EncodingModel, Examples, Model, ProfileModel, Vocabulary
+from habitus.models.base import ConditionedModel, EncodingModel, Examples, Model, ProfileModel, Vocabulary
 from habitus.parts.priors import Mixture
 from habitus.profiles.attributes import codes_of, combinations
 from habitus.profiles.batches import BUFFER, Batches, Population
+from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import USER, Profiles, users_drawn
+from habitus.training.calibration import USERS, calibrate
 from habitus.training.config import FitConfig, for_profiles
 
 HELD_OUT_PROFILES = 4096
@@ -125,8 +127,14 @@ class ProfileMaterial:
             about["attributes"] = combinations(self.batches.source.users, self.vocabulary)
         if not isinstance(model, EncodingModel):
             return None, about
-        posterior = encode(model, self.batches.sample(MIXTURE_PROFILES))
+        some = self.batches.sample(MIXTURE_PROFILES)
+        posterior = encode(model, some)
         about |= {"latents": posterior.to_json()}
+        if isinstance(model, ConditionedModel):
+            codes = codes_of(some.users, self.vocabulary)[np.arange(USERS) % len(some)]
+            wanted = float(np.mean(about["active_share"]))
+            about["shift"] = calibrate(model, wanted, Conditions.of(about), torch.from_numpy(codes), seed)
+            return None, about
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
         return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about

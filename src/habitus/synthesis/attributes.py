@@ -1,0 +1,69 @@
+"""Which attributes users that never existed have: as often together as those that a model was fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from habitus.models.base import Model, ProfileModel, Vocabulary
+from habitus.profiles.attributes import columns_of
+
+SHOWN = 8  # values in a message
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """Values of attributes that come together; K of them.
+
+    Attributes:
+        vocabulary: The attributes and their values.
+        codes: [K, A]; see :func:`habitus.profiles.attributes.codes_of`.
+        chances: How likely each is, [K].
+    """
+
+    vocabulary: Vocabulary
+    codes: NDArray[np.int64]
+    chances: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, model: Model, about: dict[str, Any], where: Mapping[str, str]) -> Self | None:
+        """Those of the training users of a run that have certain values; None for a model that is told of none.
+
+        Raises:
+            ValueError: for an attribute or a value that the model was not told of.
+        """
+        vocabulary = model.vocabulary if isinstance(model, ProfileModel) else {}
+        for name, value in where.items():
+            _check(vocabulary, name, value)
+        if not vocabulary:
+            return None
+        codes, users = np.array(about["attributes"]["values"]), np.array(about["attributes"]["users"], float)
+        names = list(vocabulary)
+        wanted = {names.index(name): vocabulary[name].index(value) + 1 for name, value in where.items()}
+        kept = np.all([codes[:, at] == code for at, code in wanted.items()] or [np.ones(len(codes), bool)], axis=0)
+        if not kept.any():
+            told = ", ".join(f"{name}={value}" for name, value in where.items())
+            raise ValueError(f"no user that the run was fitted to has {told} together; leave one of them out")
+        return cls(vocabulary, codes[kept], users[kept] / users[kept].sum())
+
+    def draw(self, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Codes of users, [size, A]."""
+        return self.codes[rng.choice(len(self.codes), size, p=self.chances)]
+
+    def columns(self, codes: NDArray[np.int64]) -> dict[str, pa.Array]:
+        """What they stand for."""
+        return columns_of(codes, self.vocabulary)
+
+
+def _check(vocabulary: Vocabulary, name: str, value: str) -> None:
+    if name not in vocabulary:
+        known = f"it was told of {', '.join(vocabulary)}" if vocabulary else "it was told of none"
+        raise ValueError(f"this run knows no attribute {name!r}; {known} (fit a rhythm to profiles that have it)")
+    if value not in vocabulary[name]:
+        some = ", ".join(vocabulary[name][:SHOWN]) + (", ..." if len(vocabulary[name]) > SHOWN else "")
+        raise ValueError(f"no user that the run was fitted to has {name} {value!r}; there are {some}")

@@ -1,0 +1,59 @@
+"""How often a model that draws days one after another draws active ones, brought to how often training users are.
+
+Each day is drawn from what was drawn before, and small errors of a day's chance add up; users who do not meet the
+conditions of a population are drawn again, which leaves the more active ones. "Time pictures" 5.3.2 fits its zero
+threshold to the training users' daily activity for like reasons.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from habitus.models.base import ConditionedModel
+from habitus.profiles.conditions import Conditions
+from habitus.profiles.sparse import Profiles
+
+USERS, STEPS, MOST = 4096, 3, 0.5  # MOST: a shift beyond hides a fault and mends none
+
+
+def calibrate(model: ConditionedModel, wanted: float, conditions: Conditions, codes: Tensor, seed: int) -> float:
+    """Set the shift of the logit of a day's being active, by the secant method on populations of one seed.
+
+    Args:
+        model: The model; its shift is changed.
+        wanted: Share of days on which training users are active.
+        conditions: Who is taken in.
+        codes: Attributes of some training users, [USERS, A].
+        seed: Decides the populations.
+
+    Returns:
+        The shift.
+    """
+
+    def excess(shift: float) -> float:
+        model.shift.fill_(shift)
+        return math.log(max(_share(model, conditions, codes, seed), 1e-6) / wanted)
+
+    tried = [(0.0, excess(0.0))]
+    following = -tried[0][1]
+    for _ in range(STEPS - 1):
+        tried.append((min(MOST, max(-MOST, following)), excess(min(MOST, max(-MOST, following)))))
+        (a, at_a), (b, at_b) = tried[-2:]
+        slope = (at_b - at_a) / (b - a) if b != a else 0.0
+        following = b - at_b / slope if slope > 0.2 else b
+    shift = min(MOST, max(-MOST, following))
+    model.shift.fill_(shift)
+    return shift
+
+
+def _share(model: ConditionedModel, conditions: Conditions, codes: Tensor, seed: int) -> float:
+    """Share of active days of users who meet the conditions; of all days where nobody does."""
+    with torch.no_grad():
+        x = model.sample(len(codes), Generator().manual_seed(seed), codes=codes).numpy()
+    met = conditions.met(Profiles.from_dense(model.axes.with_unit(model.unit), x))
+    active = x.any((2, 3)).mean(1)
+    return float(active[met].mean() if met.any() else np.mean(active))
