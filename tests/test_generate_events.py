@@ -16,6 +16,7 @@ import pytest
 from conftest import random_profiles
 from habitus import EventLog, FitConfig, fit, generate
 from habitus.cli import main
+from habitus.models.base import GenerativeModel
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.parts.shapes import Axes
 from habitus.profiles import ProfileConfig, StoredProfiles, profile, save, to_events
@@ -23,7 +24,6 @@ from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import concat
 from habitus.run import load
 from habitus.synthesis import GenerateConfig, generate_to
-from habitus.synthesis import population as population_module
 from habitus.synthesis.population import Drawing, Part, Source
 
 AXES = Axes(dt.date(2018, 3, 23), 5, 120, ("web", "phone"), "Europe/Stockholm")
@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def in_small_chunks(monkeypatch):
-    monkeypatch.setattr(population_module, "CHUNK", 64)
+    monkeypatch.setattr(GenerativeModel, "together", 64)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from conftest import random_profiles
+from habitus.models.base import GenerativeModel
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
 from habitus.models.context_vae import ContextVAE, ContextVAEConfig
@@ -17,7 +18,6 @@ from habitus.output import read_json
 from habitus.profiles.store import save
 from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
-from habitus.synthesis.population import CHUNK
 from habitus.training import FitConfig, chosen_precision, fit
 from habitus.training import fitting as fitting_module
 from habitus.training import material as material_module
@@ -330,8 +330,8 @@ def test_nobody_without_activity_is_drawn_unless_kept(axes):
     active = generate(run, 3000, 0, threshold=0.2)
     assert (np.diff(active.indptr) > 0).all()
     assert active.about["redrawn"] > 0
-    for first in (0, CHUNK):  # a chunk begins with those who are active of its first draws
-        kept = everybody.take(first + np.flatnonzero(~idle[first : first + CHUNK]))
+    for first in (0, GenerativeModel.together):  # a chunk begins with those who are active of its first draws
+        kept = everybody.take(first + np.flatnonzero(~idle[first : first + GenerativeModel.together]))
         np.testing.assert_array_equal(active.slice(first, first + len(kept)).dense(), kept.dense())
     assert active.users["user"].to_pylist() == list(range(len(active)))
 

@@ -142,7 +142,13 @@ class ProfileModel(Model):
 
 
 class GenerativeModel(ProfileModel):
-    """A model that draws whole profiles."""
+    """A model that draws whole profiles.
+
+    Attributes:
+        together: Profiles of "Time pictures"' size that are drawn at once; it decides which draw a user is.
+    """
+
+    together: ClassVar[int] = 2048  # 30 MB a tensor
 
     @abstractmethod
     def sample(self, size: int, generator: Generator, prior: Prior | None = None) -> Tensor:

@@ -149,26 +149,17 @@ class SlotCounts(nn.Module):
                 active |= empty
             empty &= ~active
             on = active.nonzero()[:, 0]
-            out = self._out(hidden[on], channel)
-            drawn = self._draw_amounts(out, counts[on], channel, balance.of(on), pairs, generator)
+            free, settle = self._out(hidden[on], channel).split([self.amount.features, SETTLED], 1)
+            drawn, partner = self.amount.draw(free, generator), partner_of(channel, pairs)
+            if partner is not None:
+                drawn = _settled(drawn, settle, counts[on], balance.of(on), partner, generator)
             counts[on, channel] = drawn
-            told = slice(channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT)  # a count of 0 tells nothing
-            later = torch.einsum("nt,cwt->ncw", told_counts(drawn[:, None]), earlier[channel + 1 :, :, told])
-            base[:, channel + 1 :].index_add_(0, on, later.to(base.dtype))
+            if channel + 1 < self.channels:  # a count of 0 tells nothing
+                told = slice(channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT)
+                weights = earlier[channel + 1 :, :, told].flatten(0, 1)
+                later = functional.linear(told_counts(drawn[:, None]), weights).to(base.dtype)
+                base[:, channel + 1 :].index_add_(0, on, later.unflatten(1, (-1, self.width)))
         return counts
-
-    def _draw_amounts(
-        self, out: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor, generator: Generator
-    ) -> Tensor:
-        """Counts of one channel in n slots, [n]."""
-        free, settle = out.split([self.amount.features, SETTLED], 1)
-        drawn, partner = self.amount.draw(free, generator), partner_of(channel, pairs)
-        if partner is None:
-            return drawn
-        values, weights = _settling(settle, counts, balance, partner)
-        which = choose(weights, generator)
-        settled = values.gather(1, (which - 1).clamp_min(0)[:, None])[:, 0]
-        return torch.where(which == 0, drawn, settled)
 
 
 def partner_of(channel: int, pairs: Tensor) -> tuple[int, int] | None:
@@ -179,6 +170,21 @@ def partner_of(channel: int, pairs: Tensor) -> tuple[int, int] | None:
     """
     found = [(at, b) for at, (a, b) in enumerate(pairs.tolist()) if a == channel and a != b]
     return found[0] if found else None
+
+
+def _settled(
+    drawn: Tensor,
+    settle: Tensor,
+    counts: Tensor,
+    balance: Balance,
+    partner: tuple[int, int],
+    generator: Generator,
+) -> Tensor:
+    """Counts [n], some of which settle the difference of their channel's pair."""
+    values, weights = _settling(settle, counts, balance, partner)
+    which = choose(weights, generator)
+    settled = values.gather(1, (which - 1).clamp_min(0)[:, None])[:, 0]
+    return torch.where(which == 0, drawn, settled)
 
 
 def _settling(settle: Tensor, counts: Tensor, balance: Balance, partner: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -242,8 +248,9 @@ class DaySlots(nn.Module):
     def _log_slots(self, known: Tensor, after: Tensor, recall: Tensor, at: ActiveSlots) -> Tensor:
         """-log p of which slots are active, [N]."""
         first, following = at.next_slots(len(known), self.slots)
-        of_first = self._slot_logits(known, recall, torch.full_like(first, -1))
-        of_rest = self._slot_logits(after, recall[at.day], at.slot)
+        of_slots = recall[..., :RECALLED]
+        of_first = self._slot_logits(known, of_slots, torch.full_like(first, -1))
+        of_rest = self._slot_logits(after, of_slots[at.day], at.slot)
         found = functional.cross_entropy(of_first, first, reduction="none")
         return found.index_add(0, at.day, functional.cross_entropy(of_rest, following, reduction="none"))
 
@@ -258,7 +265,7 @@ class DaySlots(nn.Module):
     def _slot_logits(self, known: Tensor, recall: Tensor, after: Tensor) -> Tensor:
         """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1]."""
         logits = self.next_slot(known)
-        often = torch.einsum("nsr,nr->ns", recall[..., :RECALLED], self.of_recall(known))
+        often = torch.einsum("nsr,nr->ns", recall, self.of_recall(known))
         gap = torch.arange(self.slots, device=after.device) - after[:, None] - 1
         of_gap = self.gap(known).gather(1, gap.clamp_min(0))
         logits = logits + functional.pad(often + of_gap, (0, 1))
@@ -270,10 +277,10 @@ class DaySlots(nn.Module):
         x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
         day = torch.arange(len(h), device=h.device)
         slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
-        counts = x[:, 0]
+        counts, of_slots = x[:, 0], recall[..., :RECALLED].contiguous()
         while True:
             known = self._known(state, of_day)
-            before, slot = slot, choose(self._slot_logits(known, recall[day], slot), generator)
+            before, slot = slot, choose(self._slot_logits(known, of_slots[day], slot), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):
                 return x

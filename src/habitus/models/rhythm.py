@@ -78,6 +78,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         "keep": "best", "precision": "float32",
     }  # fmt: skip
     start_profiles: ClassVar[int] = 4096
+    together: ClassVar[int] = 8192  # many small steps: most users at a time, least overhead
     pairs: Tensor
 
     def __init__(self, axes: Axes, config: RhythmConfig | None = None) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from habitus.profiles.gaps import MissingCells
 from habitus.profiles.sparse import Profiles, concat, offsets
 from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
+from habitus.synthesis.threads import in_order
 from habitus.synthesis.thresholds import check_threshold
 
 PIECE_VALUES = 1 << 23  # draws made together: 32 MiB
@@ -173,23 +172,8 @@ class Completing:
         return np.where(draws > self.threshold, one if self.axes.unit == "binary" else draws, np.float32(0))
 
     def _filled(self) -> Iterator[tuple[Profiles, Filled]]:
-        """The profiles and what is filled in, in order; a thread for each processor works on a piece of its own.
-
-        Pieces are small, so that whole ones side by side are quicker than several threads on each operation.
-        """
-        threads = torch.get_num_threads()
-        ahead: deque[tuple[Profiles, Future[Filled]]] = deque()
-        pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        try:
-            for number, (profiles, missing) in enumerate(self._holes()):
-                ahead.append((profiles, pool.submit(self._fill, number, profiles, missing)))
-                if len(ahead) > 2 * threads:
-                    yield _first(ahead)
-            while ahead:
-                yield _first(ahead)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)  # whoever takes no more waits for begun pieces only
-            torch.set_num_threads(threads)  # what a worker sets holds for threads that begin later, too
+        """The profiles and what is filled in, in order."""
+        return in_order(partial(self._fill, number, *hole) for number, hole in enumerate(self._holes()))
 
     def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
         """Profiles in the model's unit, and their missing cells [B, D, S, C]."""
@@ -207,15 +191,15 @@ class Completing:
         assert self.mask is not None
         return self.mask.draw(count, np.random.default_rng([self.config.seed, 1, first]))
 
-    def _fill(self, number: int, profiles: Profiles, missing: BoolArray) -> Filled:
-        """Draw the missing cells of one piece."""
+    def _fill(self, number: int, profiles: Profiles, missing: BoolArray) -> tuple[Profiles, Filled]:
+        """One piece, and draws of its missing cells."""
         seed = np.random.SeedSequence([self.config.seed, 2, number]).generate_state(1)[0]
         missing = np.array(missing)
         hole, x = torch.from_numpy(missing), torch.from_numpy(profiles.dense())
         with torch.no_grad(), quick_inference():
             found = self.model.complete(x, hole, self.config.samples, Generator().manual_seed(int(seed)))
         row, cell = np.nonzero(missing.reshape(len(profiles), -1))
-        return Filled(len(profiles), row, cell, found.mean.float().numpy(), found.draws.float().numpy())
+        return profiles, Filled(len(profiles), row, cell, found.mean.float().numpy(), found.draws.float().numpy())
 
     @property
     def _missing_each(self) -> int:
@@ -229,12 +213,6 @@ def _in_unit(profiles: Profiles, unit: str) -> Profiles:
         return made
     others = made.users.drop_columns([PEAK]) if PEAK in made.users.column_names else made.users
     return replace(made, users=others.append_column(PEAK, pa.array(profiles.peaks())))
-
-
-def _first(ahead: deque[tuple[Profiles, Future[Filled]]]) -> tuple[Profiles, Filled]:
-    """Take the first piece out, once it is done."""
-    profiles, future = ahead.popleft()
-    return profiles, future.result()
 
 
 def _with_something_known(missing: BoolArray, first: int) -> BoolArray:

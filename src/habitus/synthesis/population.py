@@ -11,6 +11,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,15 @@ from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.profiles.windows import starting
 from habitus.run import Run
 from habitus.synthesis.attributes import Combinations
+from habitus.synthesis.threads import in_order
 from habitus.synthesis.thresholds import check_threshold
 
-CHUNK = 2048  # profiles decoded together at the paper's size, 30 MB a tensor, and at most
-CELLS = CHUNK * 32 * 24 * 5
+TYPICAL = (
+    32 * 24 * 5
+)  # cells of a profile, of which as many are drawn together as suits the model; of larger, fewer
 THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
 
-PATIENCE = 10 * CHUNK  # draws after which at least one in as many has to be taken
+PATIENCE = 10 * 2048  # draws after which at least one in as many has to be taken
 INACTIVE = {"redraw": fit_zero_threshold_of_active, "keep": fit_zero_threshold}  # and how their threshold is fitted
 FIRST, THRESHOLD, PARTS, AGAIN, ATTRIBUTES = range(5)  # streams of randomness
 
@@ -142,7 +145,7 @@ class Drawing:
         axes = _of_days(model, config.days)
         self.axes: Axes = axes if config.start is None else starting(axes, config.start)
         self.attributes = Combinations.of(model, run.about, config.where)
-        self.chunk = min(CHUNK, max(1, CELLS // axes.cells))
+        self.chunk = min(model.together, max(1, model.together * TYPICAL // axes.cells))
         keep = config.inactive == "keep"
         conditions = None if keep else Conditions.of(run.about) if axes.unit == "count" else Conditions()
         share = np.asarray(run.about["active_share"])
@@ -175,15 +178,15 @@ class Drawing:
     def pieces(self, on_progress: Progress) -> Iterator[tuple[int, Profiles]]:
         """The users, chunk by chunk, and the number of each chunk's first one."""
         number, of = self.config.shard
-        self.users = 0
-        for chunk in range(number - 1, -(-self.config.users // self.chunk), of):
-            first = chunk * self.chunk
-            piece = self._chunk(chunk, min(self.chunk, self.config.users - first))
-            yield first, piece
-            self.users += len(piece)
+        self.users, redrawn = 0, 0
+        chunks = range(number - 1, -(-self.config.users // self.chunk), of)
+        made = in_order(partial(self._chunk, chunk) for chunk in chunks)
+        for chunk, (piece, again) in zip(chunks, made, strict=True):
+            yield chunk * self.chunk, piece
+            self.users, redrawn = self.users + len(piece), redrawn + again
             on_progress(self.users)
         if "redrawn" in self.about:
-            self.about["redrawn"] = sum(part.redrawn for part in self.parts)
+            self.about["redrawn"] = redrawn
 
     def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
         """The users, chunk by chunk; nobody where the shard is empty."""
@@ -199,18 +202,21 @@ class Drawing:
         none = Profiles.from_dense(self.axes, np.zeros((0, *self.axes.shape)), self.draws.users(0, 0))
         return replace(none, users=self._users(0, np.zeros(0, np.int64), none.users))
 
-    def _chunk(self, chunk: int, users: int) -> Profiles:
-        """The first users of a chunk, its parts mixed."""
+    def _chunk(self, chunk: int) -> tuple[Profiles, int]:
+        """The users of a chunk that are wanted, its parts mixed, and how many were drawn again."""
+        users = min(self.chunk, self.config.users - chunk * self.chunk)
         rng = np.random.default_rng([self.config.seed, PARTS, chunk])
         of_part = rng.choice(len(self.parts), self.chunk, p=self.source.shares)
         sizes = np.bincount(of_part, minlength=len(self.parts)).tolist()
         of_part = of_part[:users]
         needed = np.bincount(of_part, minlength=len(self.parts)).tolist()
         parts = zip(self.parts, sizes, needed, strict=True)
-        drawn = concat([part.take(chunk, size, first) for part, size, first in parts if first])
+        taken = [part.take(chunk, size, first) for part, size, first in parts if first]
+        drawn = concat([profiles for profiles, _ in taken])
         place = np.argsort(np.argsort(of_part, kind="stable"))
         drawn = drawn.take(place)
-        return replace(drawn, users=self._users(chunk * self.chunk, of_part, drawn.users))
+        drawn = replace(drawn, users=self._users(chunk * self.chunk, of_part, drawn.users))
+        return drawn, sum(redrawn for _, redrawn in taken)
 
     def _users(self, first: int, of_part: NDArray[np.int64], drawn: pa.Table) -> pa.Table:
         """Who they are: a number, or a text of it as in the log; their attributes, and cohort if there is one."""
@@ -273,18 +279,16 @@ class _Users:
 
     Attributes:
         threshold: Values up to it become zero.
-        redrawn: How many did not meet the conditions so far.
     """
 
     def __init__(self, draws: _Draws, part: Part, number: int) -> None:
         self.draws, self.part, self.number = draws, part, number
         self.own = [number] if number else []
-        self.redrawn = 0
         share = draws.active_share if part.active_share is None else np.asarray(part.active_share)
         self.threshold = self._threshold(share)
 
-    def take(self, chunk: int, size: int, needed: int) -> Profiles:
-        """Users of this part in a chunk: those drawn first, others for those who do not meet the conditions.
+    def take(self, chunk: int, size: int, needed: int) -> tuple[Profiles, int]:
+        """Users of this part in a chunk, and how many others were drawn who do not meet the conditions.
 
         Args:
             chunk: Its number.
@@ -294,7 +298,7 @@ class _Users:
         Raises:
             ValueError: if hardly anybody does.
         """
-        pieces, taken, drawn = list[Profiles](), 0, 0
+        pieces, taken, drawn, redrawn = list[Profiles](), 0, 0, 0
         while taken < needed:
             self._check_enough(taken, drawn)
             wanted = self._wanted(size - taken, taken, drawn)
@@ -302,8 +306,8 @@ class _Users:
             met = self._met(some)[: needed - taken]
             pieces.append(some.take(met))
             taken, drawn = taken + len(met), drawn + wanted
-            self.redrawn += (int(met[-1]) + 1 if taken == needed else wanted) - len(met)
-        return concat(pieces)
+            redrawn += (int(met[-1]) + 1 if taken == needed else wanted) - len(met)
+        return concat(pieces), redrawn
 
     def _wanted(self, missing: int, taken: int, drawn: int) -> int:
         """How many to draw so that, as a rule, those who are missing come out."""
