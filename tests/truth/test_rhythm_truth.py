@@ -291,3 +291,12 @@ def test_whole_numbers_are_drawn_in_bfloat16_too():
         for drawn in (model.sample(5, noise()), model.complete(x, missing, 4, noise()).draws):
             assert drawn.dtype == torch.float32
             assert torch.equal(drawn, drawn.round())
+
+
+def test_bins_begin_where_the_counts_are():
+    amount, x = BinnedAmount(), torch.tensor([1.0] * 70 + [2.0] * 20 + [30.0] * 10)
+    features = amount.seen(x)
+    p = amount.log_prob(features.expand(3, -1), torch.tensor([1.0, 2.0, 30.0])).exp()
+    assert p[0] == pytest.approx(0.7, abs=0.05)
+    assert p[1] == pytest.approx(0.2, abs=0.02)
+    assert amount.draw(features.expand(20_000, -1), noise()).gt(44).double().mean() < 2e-3

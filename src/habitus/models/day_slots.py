@@ -70,6 +70,14 @@ class SlotCounts(nn.Module):
         for embedding in (self.of_slot, self.of_gap):
             nn.init.normal_(embedding.weight, std=0.1)
 
+    def start_from(self, counts: Tensor) -> None:
+        """Begin with how often each channel is active in some active slots [K, C], and how much then."""
+        with torch.no_grad():
+            for channel, count in enumerate(counts.unbind(1)):
+                share = ((count > 0).float().mean()).clamp(0.001, 0.999)
+                self.bias[channel, 0] = torch.logit(share)
+                self.bias[channel, 1 : 1 + self.amount.features] = self.amount.seen(count[count > 0])
+
     def log_prob(self, s: Tensor, at: ActiveSlots, recall: Tensor, balance: Balance, pairs: Tensor) -> DayTerms:
         """-log p of the counts of slots, by their channels and their amounts, each [K].
 

@@ -137,8 +137,9 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         return self.config.vocabulary
 
     def start_from(self, x: Tensor) -> None:
-        """Find the pairs of channels that come in equal numbers."""
+        """Find the pairs of channels that come in equal numbers, and how much happens in an active slot."""
         self.pairs.copy_(balanced_pairs(x.sum((1, 2)), len(self.pairs)))
+        self.p_x.counts.start_from(active_slots(x.flatten(0, 1)).counts)
 
     # What is known of days
 

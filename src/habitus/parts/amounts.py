@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 MOST = 250_000  # a larger count is taken as one in the last bin
+WITHIN, BEYOND = 0.3, 1e-3  # users who are granted to each bin, up to the largest count seen and beyond
 LEAST_RATE, MOST_RATE = 1e-4, 1e6
 
 
@@ -36,6 +37,10 @@ class Amount(nn.Module, ABC):
     @abstractmethod
     def start(self) -> Tensor:
         """Features to begin with, [F]: small counts are common, large ones rare."""
+
+    def seen(self, counts: Tensor) -> Tensor:
+        """Features [F] that suit some training counts [N]; those of :meth:`start` where nothing better is known."""
+        return self.start()
 
     @abstractmethod
     def log_prob(self, features: Tensor, counts: Tensor) -> Tensor:
@@ -71,9 +76,19 @@ class BinnedAmount(Amount):
         """A power law."""
         return -1.5 * self.first.log()
 
+    def seen(self, counts: Tensor) -> Tensor:
+        """How often each bin was: those beyond the largest count must stay rare, or every user's largest is one."""
+        at = self._bin(counts)
+        often = torch.bincount(at, minlength=self.features).to(counts.dtype)
+        beyond = torch.arange(self.features, device=at.device) > (at.max() if len(at) else 0)
+        return torch.log(often + torch.where(beyond, BEYOND, WITHIN)) - math.log(len(at) + 1)
+
+    def _bin(self, counts: Tensor) -> Tensor:
+        return torch.bucketize(counts.contiguous(), self.last[:-1])
+
     def log_prob(self, features: Tensor, counts: Tensor) -> Tensor:
         """Of the bin, and of a count within it."""
-        at = torch.bucketize(counts.contiguous(), self.last[:-1])
+        at = self._bin(counts)
         return -functional.cross_entropy(features, at, reduction="none") - (self.last - self.first + 1).log()[at]
 
     def draw(self, features: Tensor, generator: Generator) -> Tensor:
