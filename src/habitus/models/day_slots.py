@@ -27,6 +27,7 @@ from habitus.parts.memory import PER_PAIR, RECALLED, Balance, pair_steps
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
+GRANTED = 0.1  # of an active slot: where none ever was, one must stay rare and not impossible
 RARE = -1.5  # logit of a channel's being active, to begin with
 
 
@@ -228,6 +229,14 @@ class DaySlots(nn.Module):
         self.gap = nn.Linear(hidden, slots, bias=False)
         self.of_recall = nn.Linear(hidden, RECALLED)
         self.counts = SlotCounts(slots, channels, pairs, hidden, width, amount)
+
+    def start_from(self, at: ActiveSlots) -> None:
+        """Begin with how often each slot is active, how often a day ends after a slot, and with the counts."""
+        often = torch.bincount(at.slot, minlength=self.slots).float() + GRANTED
+        with torch.no_grad():
+            self.next_slot.bias[:-1] = (often / often.sum()).log()
+            self.next_slot.bias[-1] = at.last.float().mean().clamp(0.01, 0.99).log()
+        self.counts.start_from(at.counts)
 
     def log_prob(self, x: Tensor, h: Tensor, recall: Tensor, balance: Balance, pairs: Tensor) -> DayTerms:
         """-log p of days.

@@ -9,9 +9,9 @@ from torch.distributions import Independent
 
 from habitus.models.base import Completion, Decode
 from habitus.parts.likelihoods import Likelihood
-from habitus.parts.masks import Mask
+from habitus.parts.masks import Mask, parse_mask
 from habitus.parts.objectives import reparameterised
-from habitus.parts.shapes import BoolArray
+from habitus.parts.shapes import Axes, BoolArray
 
 
 def drawn_mask(mask: Mask, x: Tensor, generator: Generator) -> Tensor:
@@ -43,6 +43,21 @@ def check_same_mask(fitted: Mask, missing: BoolArray | None, text: str) -> None:
         raise ValueError(
             f"this run was fitted to fill the mask {fitted.text}, got {text}; fit one with --set mask=any, "
             "which fills whatever is missing"
+        )
+
+
+def check_last_days(axes: Axes, missing: BoolArray | None, text: str) -> None:
+    """Refuse a mask that is not the last days, and all of them.
+
+    Raises:
+        ValueError: saying what does for it.
+    """
+    last = 0 if missing is None else int(missing.all((1, 2)).sum())
+    fixed = parse_mask(f"last:{last}", axes).fixed if 0 < last < axes.days else None
+    if missing is None or fixed is None or (missing != fixed).any():
+        raise ValueError(
+            f"this model fills the last days only, got the mask {text}; give --mask last:7, or the run of a "
+            "context-mixture"
         )
 
 

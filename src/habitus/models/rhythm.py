@@ -40,11 +40,11 @@ from habitus.models.base import (
     Vocabulary,
 )
 from habitus.models.day_slots import DaySlots, DayTerms
+from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.parts.amounts import AMOUNTS
 from habitus.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
-from habitus.parts.masks import parse_mask
 from habitus.parts.memory import Memory, balanced_pairs, memories, memory_features
 from habitus.parts.objectives import diagonal_normal, reparameterised
 from habitus.parts.priors import LearntMixture, Prior
@@ -52,6 +52,7 @@ from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
 
 PAIRS = 2  # of channels whose difference is told, at most
 CALENDAR = 8  # features of the weekday, and of the place in the window
+LEAST_SHARE = 1e-4  # of users who are active on a weekday, before any learning
 UNTOLD = 0.1  # share of users whose place in the window, or whose attributes, are not told while it learns
 
 
@@ -101,6 +102,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         known = memory + c.hidden + 2 * CALENDAR + c.latents + told
         self.known = nn.Sequential(nn.Linear(known, c.hidden), nn.SiLU(), nn.Dropout(c.dropout))
         self.gate = _two_layers(c.hidden, c.hidden // 2, 1)
+        self.often = nn.Parameter(torch.zeros(DAYS_PER_WEEK))  # logits of the weekdays' being active
         self.p_z = nn.Linear(c.hidden, 2 * c.day_latents)
         self.q_z = _two_layers(2 * c.hidden, c.hidden, 2 * c.day_latents)
         self.what = nn.Sequential(nn.Linear(c.hidden + c.day_latents, c.hidden), nn.SiLU())
@@ -139,7 +141,12 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     def start_from(self, x: Tensor) -> None:
         """Find the pairs of channels that come in equal numbers, and how much happens in an active slot."""
         self.pairs.copy_(balanced_pairs(x.sum((1, 2)), len(self.pairs)))
-        self.p_x.counts.start_from(active_slots(x.flatten(0, 1)).counts)
+        active = x.flatten(2).amax(2) > 0  # [B, D]
+        weekdays = torch.arange(x.shape[1]) % DAYS_PER_WEEK
+        shares = [active[:, weekdays == day].float().mean() for day in range(min(DAYS_PER_WEEK, x.shape[1]))]
+        with torch.no_grad():
+            self.often[: len(shares)] = torch.stack(shares).clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit()
+        self.p_x.start_from(active_slots(x.flatten(0, 1)[active.flatten()]))
 
     # What is known of days
 
@@ -218,6 +225,10 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         u = u[:, None].expand(-1, features.shape[1], -1) if features.dim() == 3 else u
         return self.known(torch.cat([features, h, calendar, u], -1))
 
+    def _gate(self, known: Tensor, day: Tensor) -> Tensor:
+        """Logits of days' being active, [...], from what is known of them [..., H] and their numbers."""
+        return self.gate(known)[..., 0] + self.often[day % DAYS_PER_WEEK]
+
     # The loss
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
@@ -269,11 +280,12 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         e, place = self._read(x_d), self._places(x, generator)
         q_u = self._q_u(e, at, features, about, self._told_days(x, generator))
         u = reparameterised(q_u, generator)
-        calendar = self._calendar(torch.arange(x.shape[1], device=x.device).expand_as(place), place)
+        number = torch.arange(x.shape[1], device=x.device)
+        calendar = self._calendar(number.expand_as(place), place)
         h = self._states(e, at, active)
         known = self._known(features[:, :-1], h, calendar, torch.cat([u, about], 1))
         gates = functional.binary_cross_entropy_with_logits(
-            self.gate(known)[..., 0], active.to(e.dtype), reduction="none"
+            self._gate(known, number), active.to(known.dtype), reduction="none"
         )
         where = (at.day, at.slot)
         known, recall, balance = known[where], recall[where], balance.of(where)
@@ -324,7 +336,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
             place = torch.tensor(self.axes.days if beyond else number, device=u.device)
             calendar = self._calendar(torch.tensor(number, device=u.device), place).expand(len(u), -1)
             known = self._known(memory.features, h, calendar, u)
-            chance = (self.gate(known)[:, 0] + shift).sigmoid()
+            chance = (self._gate(known, torch.tensor(number, device=u.device)) + shift).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
             drawn = self._draw_day(known[active], memory, active, generator)
             x[active, number - first] = drawn
@@ -351,16 +363,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         Raises:
             ValueError: for any other mask.
         """
-        last = 0 if missing is None else int(missing.all((1, 2)).sum())
-        if (
-            missing is None
-            or not 0 < last < self.axes.days
-            or (missing != parse_mask(f"last:{last}", self.axes).fixed).any()
-        ):
-            raise ValueError(
-                f"a rhythm fills the last days only, got the mask {text}; give --mask last:7, or the run of a "
-                "context-mixture"
-            )
+        check_last_days(self.axes, missing, text)
 
     @torch.no_grad()
     def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
