@@ -1,4 +1,4 @@
-r"""How near a generated population is to the real one: Rhythm beside the paper's models, floor and rivals, over seeds.
+r"""How near a generated population is to the real one: Rhythm beside the paper's models and the floor, over seeds.
 
     habitus profile irc_w3c.parquet --user user_id --time timestamp --channel event --start 2006-12-04 --days 32 \
         --window-every 35 --min-events 10 --min-days 3 --out irc
@@ -7,9 +7,9 @@ r"""How near a generated population is to the real one: Rhythm beside the paper'
     python benchmarks/rhythm.py --table irc.jsonl mail.jsonl                  # what is in RESULTS.md
     python benchmarks/rhythm.py --quick
 
-Split by user, 26 % for testing. The generated set is as large as the test set; the floor is a sample of training users
-of that size. AUC: boosted trees on features of users, against the test users; its floor is training users against
-test users. Forecasts: CRPS of the last seven days on test users, over the best rival's that learns nothing.
+Split by user, 26 % for testing. The generated set is as large as the test set; the floor is a sample of training
+users of that size. AUC: boosted trees on features of users, against the test users; its floor is training users
+against test users. Forecasts: CRPS of the last seven days on test users, over the best rival's that learns nothing.
 """
 
 from __future__ import annotations

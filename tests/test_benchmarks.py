@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("profiles_as_series.py", "| daily_mean.kld |"),
         ("events_throughput.py", "events per second to Parquet"),
         ("restarts.py", "collapsed: 0 of 1"),
+        ("rhythm.py", "method rhythm, ahead"),
         ("peers/compare.py", "| two-sample AUC |"),
     ],
 )
