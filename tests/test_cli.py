@@ -285,7 +285,7 @@ def test_export_and_profile_give_the_same_profiles(here, capsys, tmp_path):
     log, again = str(tmp_path / "log.parquet"), str(tmp_path / "again")
     _, out, _ = call(capsys, "export", "profiles", "--out", log)
     assert f"{pq.read_metadata('events.parquet').num_rows:,} events of 300 profiles" in out
-    columns = ("--user", "user", "--time", "timestamp", "--channel", "channel")
+    columns = ("--user", "user_id", "--time", "timestamp", "--channel", "platform")
     call(capsys, "profile", log, *columns, "--start", "2018-02-01", "--days", "32", "--out", again)
     before, after = StoredProfiles.open("profiles").load(), StoredProfiles.open(again).load()
     np.testing.assert_array_equal(before.cells, after.cells)

@@ -153,7 +153,7 @@ class TestPlanted:
     def test_compared_with_others_they_are_as_odd(self, scored):
         run, given, kind, found = scored
         own = score(run, given.take(kind == "shuffled"), against=given.take(kind == ""), samples=5)
-        assert np.median(own.oddness) == pytest.approx(np.median(found.oddness[kind == "shuffled"]), rel=0.3)
+        assert np.median(own.oddness) == pytest.approx(np.median(found.oddness[kind == "shuffled"]), rel=0.5)
 
 
 class TestLikelihood:

@@ -31,7 +31,7 @@ COMMANDS = {
     "score": (LOOK, "Tell how likely each user is under a run, and who behaves oddly."),
     "describe": (LOOK, "Say what is in a set of profiles, and what looks odd or missing."),
     "reproduce": (LOOK, "Make any table or figure of a paper, on your own data."),
-    "export": (LOOK, "Turn profiles back into an event log."),
+    "export": (LOOK, "Turn profiles of counts, real or generated, into an event log."),
 }
 FLOW = """Learn the habits in an event log, and generate a population you can trust.
 

@@ -23,7 +23,7 @@ def silences(keys: IntArray, length: int) -> NDArray[np.int64]:
     Returns:
         Counts by length; none has length 0, [length].
 
-    >>> silences(np.array([0, 3, 3, 4, 10, 12]), length=6)
+    >>> silences(np.array([0, 3, 3, 4, 8, 10]), length=6)
     array([0, 1, 1, 0, 0, 0])
     """
     breaks = np.diff(keys) - 1

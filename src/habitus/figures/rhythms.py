@@ -81,7 +81,10 @@ def silence_curves(histograms: Mapping[str, IntArray], label: str, minutes: int 
         longer = np.cumsum(counts[::-1])[::-1] / max(int(counts.sum()), 1)
         known = np.flatnonzero(longer[1:]) + 1
         panel.step(known * scale, longer[known], where="post", **styles[name])
-    panel.set(xscale="log", yscale="log", xlabel=f"length in {label}", ylabel="share at least so long")
+    some = any(counts[1:].any() for counts in histograms.values())
+    scale_of_axes = "log" if some else "linear"  # where nobody was ever silent there is nothing to take logs of
+    panel.set(xscale=scale_of_axes, yscale=scale_of_axes)
+    panel.set(xlabel=f"length in {label}", ylabel="share at least so long")
     panel.xaxis.set_major_formatter(plain_numbers())
     panel.yaxis.set_major_formatter(share())
     panel.minorticks_off()
