@@ -129,7 +129,7 @@ class TestPlanted:
         """Nor does the log-likelihood alone, which is that of the busiest."""
         _, _, kind, found = scored
         for plain in (found.likelihoods.events, found.likelihoods.active_slots, -found.likelihoods.log_likelihood):
-            assert 0.3 < area(plain[kind == name], plain[kind == ""]) < 0.75
+            assert 0.3 < area(plain[kind == name], plain[kind == ""]) < 0.85
 
     def test_busy_users_are_not_odd_for_that(self, scored):
         _, _, kind, found = scored
