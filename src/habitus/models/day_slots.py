@@ -91,7 +91,7 @@ class SlotCounts(nn.Module):
         """
         told = told_counts(at.counts)
         earlier = functional.linear(told, self.of_earlier * self.masked)
-        base = self._base(s, at.slot, at.gap, at.previous(told, torch.zeros_like(told[:1])), recall, balance)
+        base = self._base(s, at.slot, at.gap, told.roll(1, 0), recall, balance)
         hidden = functional.silu(base + earlier)
         hidden = hidden.unflatten(1, (self.channels, self.width))
         active = at.counts > 0
@@ -108,7 +108,7 @@ class SlotCounts(nn.Module):
         return DayTerms(torch.zeros_like(amounts), gates.sum(1), -amounts)
 
     def _out(self, hidden: Tensor, channel: int) -> Tensor:
-        """Features of a channel's count, and logits of settling, [n, F + 3]."""
+        """Features of a channel's count, and logits of settling, [n, F + 6]."""
         return hidden @ self.out[channel, :, 1:] + self.bias[channel, 1:]
 
     def _base(

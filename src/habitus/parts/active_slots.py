@@ -41,9 +41,8 @@ class ActiveSlots(NamedTuple):
         return torch.where(self.first, 0, self.slot - self.slot.roll(1))
 
     def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
-        """Of the slot before each one, [K, ...]; of its day [N, ...], or of all [1, ...], where it is the first."""
-        of_days = of_days[self.day] if len(of_days) > 1 else of_days
-        return torch.where(self.first[:, None], of_days, of_slots.roll(1, 0))
+        """What belongs to the slot before each one [K, ...], or to its day [N, ...] where it is the first."""
+        return torch.where(self.first[:, None], of_days[self.day], of_slots.roll(1, 0))
 
     def next_slots(self, days: int, end: int) -> tuple[Tensor, Tensor]:
         """The slot that is active next, from the beginning of N days and from each slot; ``end`` for none."""

@@ -36,9 +36,7 @@ from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.threads import in_order
 from habitus.synthesis.thresholds import check_threshold
 
-TYPICAL = (
-    32 * 24 * 5
-)  # cells of a profile, of which as many are drawn together as suits the model; of larger, fewer
+TYPICAL = 32 * 24 * 5  # cells of a profile; of larger ones fewer are drawn together
 THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
 
 PATIENCE = 10 * 2048  # draws after which at least one in as many has to be taken

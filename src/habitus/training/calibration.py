@@ -38,16 +38,19 @@ def calibrate(model: ConditionedModel, wanted: float, conditions: Conditions, co
         model.shift.fill_(shift)
         return math.log(max(_share(model, conditions, codes, seed), 1e-6) / wanted)
 
-    tried = [(0.0, excess(0.0))]
-    following = -tried[0][1]
+    a, at_a = 0.0, excess(0.0)
+    shift = _bounded(-at_a)
     for _ in range(STEPS - 1):
-        tried.append((min(MOST, max(-MOST, following)), excess(min(MOST, max(-MOST, following)))))
-        (a, at_a), (b, at_b) = tried[-2:]
+        b, at_b = shift, excess(shift)
         slope = (at_b - at_a) / (b - a) if b != a else 0.0
-        following = b - at_b / slope if slope > 0.2 else b
-    shift = min(MOST, max(-MOST, following))
+        shift = _bounded(b - at_b / slope) if slope > 0.2 else b
+        a, at_a = b, at_b
     model.shift.fill_(shift)
     return shift
+
+
+def _bounded(shift: float) -> float:
+    return min(MOST, max(-MOST, shift))
 
 
 def _share(model: ConditionedModel, conditions: Conditions, codes: Tensor, seed: int) -> float:
