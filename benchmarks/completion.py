@@ -19,14 +19,13 @@ cells.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
+import kept_rows
 from fit_throughput import simulated
 from habitus.evaluation.completion import evaluate_completion
 from habitus.models.base import Model
@@ -38,6 +37,7 @@ from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
 from habitus.synthesis import complete
 from habitus.training import FitConfig, fit
+from kept_rows import Row, over_seeds
 from machine import describe
 
 HOLES = ("centre", "bottom", "last:7")
@@ -49,6 +49,7 @@ COLUMNS = {
 }
 TIMES = {"squared_error": "squared error", "crps": "CRPS"}  # over the first method's on the same profiles
 ADVERSARIAL = 1.0
+PLACES = ".4f", ".4f"  # of means and spreads
 Settings = argparse.Namespace
 
 
@@ -77,7 +78,7 @@ def models(train: Profiles, seed: int, settings: Settings) -> Iterator[tuple[str
                 yield name, fitted(ContextVAE, config, train, seed, settings.epochs), (hole,)
 
 
-def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Iterator[dict[str, Any]]:
+def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Iterator[Row]:
     """A row per method and hole; the rivals run beside the first model."""
     first = True
     for method, run, holes in models(train, seed, settings):
@@ -93,7 +94,7 @@ def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settin
         first = False
 
 
-def brief(figures: dict[str, Any]) -> dict[str, Any]:
+def brief(figures: dict[str, Any]) -> Row:
     """The figures of a row, without what is nested in them."""
     levels = figures["levels"]
     return {
@@ -105,7 +106,7 @@ def brief(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def table(found: list[dict[str, Any]]) -> None:
+def table(found: list[Row]) -> None:
     """Mean +- standard deviation over seeds, a table for each data set and hole."""
     for data, hole in dict.fromkeys((row["data"], row["hole"]) for row in found):
         mine = [row for row in found if (row["data"], row["hole"]) == (data, hole)]
@@ -113,19 +114,14 @@ def table(found: list[dict[str, Any]]) -> None:
         print(f"\n**{data}, {hole}**\n\n| method | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
         for method in dict.fromkeys(row["method"] for row in mine):
             same = [row for row in mine if row["method"] == method]
-            cells = [over_seeds([row[column] for row in same]) for column in COLUMNS]
-            cells += [over_seeds([row[c] / judged(row, mine)[c] for row in same]) for c in TIMES]
+            cells = [over_seeds([row[column] for row in same], *PLACES) for column in COLUMNS]
+            cells += [over_seeds([row[c] / judged(row, mine)[c] for row in same], *PLACES) for c in TIMES]
             print(f"| {method} | {' | '.join(cells)} | {same[0]['profiles']:,} |")
 
 
-def judged(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, float]:
+def judged(row: Row, rows: list[Row]) -> dict[str, float]:
     """The first method's figures on the profiles that a row's method ran on."""
     return row["completed"] or next(each for each in rows if each["seed"] == row["seed"])
-
-
-def over_seeds(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{mean(values):.4f} +- {stdev(values):.4f}" if len(values) > 1 else f"{values[0]:.4f}"
 
 
 def main() -> None:
@@ -140,13 +136,12 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--most", type=int, default=5000, help="test profiles")
     parser.add_argument("--rivals", type=int, default=4000, help="test profiles that the rivals run on")
-    parser.add_argument("--rows", type=Path, help="append a line of JSON per row here")
-    parser.add_argument("--table", type=Path, nargs="*", help="print the tables of such files, and measure nothing")
+    kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
     logging.disable(logging.INFO)
     if settings.table:
-        table([json.loads(line) for path in settings.table for line in path.read_text().splitlines()])
+        table(kept_rows.read(settings.table))
         return
     if settings.quick:
         settings.seeds, settings.epochs, settings.mixture_epochs, settings.samples = [0], 1, 1, 3
@@ -168,13 +163,7 @@ def measure(settings: Settings) -> None:
         judged = test.sample(min(settings.most, len(test)), seed)
         for row in rows(name, train, judged, seed, settings):
             found.append(row)
-            print(
-                ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()),
-                flush=True,
-            )
-            if settings.rows:
-                with settings.rows.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
+            kept_rows.keep(row, settings.rows)
     table(found)
 
 

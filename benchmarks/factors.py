@@ -20,7 +20,7 @@ import argparse
 import logging
 import tempfile
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from habitus.reproduce.time_pictures.paper import BETAS
 from habitus.settings import settings_of
 from habitus.simulate import factors_path, write_log
 from habitus.training import FitConfig, fit
+from kept_rows import over_seeds
 from machine import describe
 
 LOGARITHMIC = ("rate",)  # heavy-tailed: told as logarithms
@@ -75,12 +76,8 @@ def one(train: Profiles, test: Profiles, config: BetaVAEConfig, epochs: int, see
     return posterior.mean.numpy(), int((posterior.kl >= IN_USE).sum())
 
 
-def shown(values: list[float]) -> str:
-    return f"{mean(values):.3f} +- {stdev(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
-
-
 def row(name: str, found: list[Disentanglement], in_use: str) -> str:
-    scores = [shown([getattr(each, score) for each in found]) for score in SCORES]
+    scores = [over_seeds([getattr(each, score) for each in found], ".3f", ".3f") for score in SCORES]
     factors = [f"{mean([each.prediction[factor] for each in found]):.2f}" for factor in found[0].prediction]
     return f"| {name} | {in_use} | {' | '.join(scores)} | {' | '.join(factors)} |"
 

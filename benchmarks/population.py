@@ -17,7 +17,7 @@ import logging
 import tempfile
 import time
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 from fit_throughput import simulated
 from habitus.evaluation import Evaluation, evaluate
@@ -27,6 +27,7 @@ from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
 from habitus.synthesis import generate
 from habitus.training import FitConfig, fit
+from kept_rows import over_seeds
 from machine import describe
 
 # "Time pictures" Table 6.1, beta 0.1, on its private data of 3.85 million users.
@@ -60,7 +61,7 @@ def drawn(run: Run, users: int, seed: int, prior: str, settings: Settings) -> Pr
 def column(evaluations: list[Evaluation], name: str) -> str:
     """Mean and standard deviation over seeds."""
     values = [next(value for key, value, _ in e.rows() if key == name) or 0.0 for e in evaluations]
-    return f"{mean(values):.3g} +- {stdev(values):.1g}" if len(values) > 1 else f"{values[0]:.3g}"
+    return over_seeds(values, ".3g", ".1g")
 
 
 def floor(evaluations: list[Evaluation], name: str) -> str:

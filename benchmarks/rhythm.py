@@ -15,15 +15,13 @@ against test users. Forecasts: CRPS of the last seven days on test users, over t
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any
 
+import kept_rows
 from fit_throughput import simulated
 from habitus.evaluation import evaluate
 from habitus.evaluation.completion import evaluate_completion
@@ -36,8 +34,9 @@ from habitus.run import Run
 from habitus.settings import settings_of
 from habitus.synthesis import complete, generate
 from habitus.training import FitConfig, fit
+from kept_rows import Row, over_seeds
 from machine import describe
-from profiles_as_series import of_series
+from profiles_as_series import SERIES, of_series
 
 FIGURES = (
     "daily_mean.kld", "daily_std.kld", "daily_mean.mse", "daily_std.mse", "total_cdf.ks", "dau.relative_error",
@@ -45,35 +44,36 @@ FIGURES = (
 )  # fmt: skip
 PRIORS = {False: ("normal", "mixture"), True: ("",)}  # those that do not have one of their own
 AHEAD, SAMPLES = "last:7", 20
+DIGITS = ".3g", ".1g"  # of means and spreads
 Settings = argparse.Namespace
-Row = dict[str, Any]
 
 
 def fitted(name: str, train: Profiles, seed: int, settings: Settings) -> Run:
     """A fit with what suits the model."""
     kind = MODELS[name]
-    given = {"epochs": settings.epochs} if settings.epochs else {}
+    given = {"epochs": settings.epochs, "least_seen": 0} if settings.epochs else {}
     config = kind.Config(**settings_of(kind.Config, settings.pairs))
     return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}))
 
 
-def populations(
-    name: str, train: Profiles, users: int, seed: int, settings: Settings
-) -> Iterator[tuple[Row, Profiles]]:
-    """The population of a model, or those of its priors, each with how long it took."""
+def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Iterator[Row]:
+    """A row for each population of a model, and one of how well Rhythm looks ahead."""
     start = time.perf_counter()
-    if name in ("lstm", "tdlgm"):
-        made = of_series(name, settings.epochs)(train, users, seed)
-        yield {"method": name, "fit and draw": time.perf_counter() - start}, made
+    if name in SERIES:
+        made = of_series(name, settings.epochs)(train, len(test), seed)
+        told = {"method": name, "fit and draw": time.perf_counter() - start}
+        yield told | judged(made, train, test, seed, settings)
         return
     run = fitted(name, train, seed, settings)
     took = time.perf_counter() - start
     for prior in PRIORS[isinstance(run.model, ConditionedModel)]:
         start = time.perf_counter()
-        made = generate(run, users, seed + 100, prior=prior or "mixture")
-        told = {"fit": took, "users/s": users / (time.perf_counter() - start), **held_out(run)}
-        yield {"method": f"{name}, {prior}" if prior else name, **told}, made
-    settings.run = run
+        made = generate(run, len(test), seed + 100, prior=prior or "mixture")
+        told = {"fit": took, "users/s": len(test) / (time.perf_counter() - start), **held_out(run)}
+        method = {"method": f"{name}, {prior}" if prior else name}
+        yield method | told | judged(made, train, test, seed, settings)
+    if name == "rhythm" and settings.forecasts:
+        yield {"method": "rhythm, ahead"} | ahead(run, train, test, seed, settings)
 
 
 def held_out(run: Run) -> Row:
@@ -117,21 +117,9 @@ def measure(settings: Settings) -> None:
     print(f"{name}: {len(train):,} training profiles, {len(test):,} test profiles", flush=True)
     for seed in settings.seeds:
         for model in settings.models:
-            for told, made in populations(model, train, len(test), seed, settings):
-                row = {"data": name, "seed": seed, **told, **judged(made, train, test, seed, settings)}
-                keep(row, settings)
-            if model == "rhythm" and settings.forecasts:
-                told = {"data": name, "seed": seed, "method": "rhythm, ahead"}
-                keep(told | ahead(settings.run, train, test, seed, settings), settings)
-
-
-def keep(row: Row, settings: Settings) -> None:
-    """Print a row, and append it to the file."""
-    row["peak GiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
-    if settings.rows:
-        with settings.rows.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            for row in rows(model, train, test, seed, settings):
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+                kept_rows.keep({"data": name, "seed": seed, **row, "peak GiB": peak}, settings.rows)
 
 
 def table(found: list[Row]) -> None:
@@ -141,16 +129,10 @@ def table(found: list[Row]) -> None:
         methods = list(dict.fromkeys(row["method"] for row in mine))
         print(f"\n**{data}**\n\n| figure | {' | '.join(methods)} | floor |\n|---|{'---|' * (len(methods) + 1)}")
         for name in (*FIGURES, "auc", "auc of pictures", "held-out loss", "fit", "users/s", "peak GiB"):
-            cells = [over_seeds([row[name] for row in mine if row["method"] == m and name in row]) for m in methods]
-            floor = over_seeds([row[f"floor {name}"] for row in mine[:3] if f"floor {name}" in row])
+            by_method = [[row[name] for row in mine if row["method"] == m and name in row] for m in methods]
+            cells = [over_seeds(values, *DIGITS) for values in by_method]
+            floor = over_seeds([row[f"floor {name}"] for row in mine[:3] if f"floor {name}" in row], *DIGITS)
             print(f"| {name} | {' | '.join(cells)} | {floor} |")
-
-
-def over_seeds(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    if not values:
-        return ""
-    return f"{mean(values):.3g} +- {stdev(values):.1g}" if len(values) > 1 else f"{values[0]:.3g}"
 
 
 def main() -> None:
@@ -163,13 +145,12 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=10_000, help="profiles of a side of the two-sample test")
     parser.add_argument("--convolutional", action="store_true", help="a network on pictures too")
     parser.add_argument("--forecasts", type=int, default=1000, help="test profiles that are looked ahead for")
-    parser.add_argument("--rows", type=Path, help="append a line of JSON per row here")
-    parser.add_argument("--table", type=Path, nargs="*", help="print the tables of such files, and measure nothing")
+    kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
     logging.disable(logging.INFO)
     if settings.table:
-        table([json.loads(line) for path in settings.table for line in path.read_text().splitlines()])
+        table(kept_rows.read(settings.table))
         return
     if settings.quick:
         settings.seeds, settings.epochs, settings.forecasts, settings.pairs = [0], 1, 20, ["hidden=16"]

@@ -34,7 +34,7 @@ def two_sorts() -> Profiles:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    settings = {**Rhythm.fit_defaults, "epochs": 30, "batch": 32, "precision": "float32"}
+    settings = {**Rhythm.fit_defaults, "epochs": 30, "least_seen": 0, "batch": 32, "precision": "float32"}
     out = tmp_path_factory.mktemp("runs") / "run"
     return fit(Rhythm, two_sorts(), RhythmConfig(hidden=24, channel_width=8), fit=FitConfig(**settings), out=out)
 

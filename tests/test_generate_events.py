@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from conftest import random_profiles
 from habitus import EventLog, FitConfig, fit, generate
@@ -179,6 +180,7 @@ def test_hardly_more_is_drawn_than_is_needed(here, monkeypatch):
         return sample(self, size, *args)
 
     monkeypatch.setattr(type(run.model), "sample", counted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # other processes would count for themselves
     made = generate(run, 640, 2)
     needed = 640 + made.about["redrawn"]
     assert needed <= sum(drawn) < 1.15 * needed + 64

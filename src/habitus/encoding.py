@@ -1,21 +1,23 @@
-"""Profiles as latents: the posterior q(z|x) of every user, and what it says of each latent dimension.
+"""Profiles as a model reads them, and as latents: the posterior q(z|x) of every user.
 
 Letters: U users (profiles), Z latent dimensions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Independent, Normal
 
-from habitus.models.base import EncodingModel, LatentModel, Model
+from habitus.models.base import EncodingModel, Examples, LatentModel, Model
 from habitus.parts.nets import in_memory_format
 from habitus.parts.objectives import kl_from_standard_normal
-from habitus.profiles.batches import Population
+from habitus.parts.shapes import Vocabulary
+from habitus.profiles.attributes import codes_of
+from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import Profiles
 
 CHUNK = 500  # profiles encoded together
@@ -78,7 +80,7 @@ def encode(model: EncodingModel, data: Population, on_progress: Progress = lambd
     model = in_memory_format(model, torch.channels_last).eval()
     means, scales, done = list[Tensor](), list[Tensor](), 0
     with torch.no_grad():
-        for piece in _pieces(data, model.unit):
+        for piece in pieces(data, model.unit, CHUNK):
             q = model.encode(torch.from_numpy(piece.dense()))
             means.append(q.mean)
             scales.append(q.stddev)
@@ -87,11 +89,10 @@ def encode(model: EncodingModel, data: Population, on_progress: Progress = lambd
     return Posterior(torch.cat(means).contiguous(), torch.cat(scales).contiguous())
 
 
-def _pieces(data: Population, unit: str) -> Iterator[Profiles]:
-    for chunk in data.chunks():
-        chunk = chunk.in_unit(unit)
-        for start in range(0, len(chunk), CHUNK):
-            yield chunk.slice(start, min(start + CHUNK, len(chunk)))
+def examples_of(profiles: Profiles, vocabulary: Vocabulary) -> Tensor | Examples:
+    """Pictures [B, D, S, C], with what is known of their users where a model is told of any attributes."""
+    x = torch.from_numpy(profiles.dense())
+    return Examples(x, torch.from_numpy(codes_of(profiles.users, vocabulary))) if vocabulary else x
 
 
 def encoding_model(model: Model) -> EncodingModel:

@@ -91,6 +91,17 @@ def test_weekday_lacking_in_the_window_is_zero():
     assert np.flatnonzero(summary.weekday_slot_channel.any(axis=(1, 2))).tolist() == [3, 4]
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_week_has_numbers_on_the_weekdays_of_the_window_only(axis):
+    pictures = counts(20, days=2)
+    mean = normalised(pictures).mean(axis=0).sum(axis=axis)
+    lacking = np.full(mean.shape[1], np.nan)
+    expected = [lacking, lacking, lacking, *mean, lacking, lacking]  # the window is a Thursday and a Friday
+    np.testing.assert_allclose(summarise(DenseSource(pictures)).week(axis), expected)
+
+
 def test_no_weekday_when_windows_drift():
-    assert summarise(DenseSource(counts(5), every=10)).weekday_slot_channel is None
+    adrift = summarise(DenseSource(counts(5), every=10))
+    assert adrift.weekday_slot_channel is None
+    assert adrift.week(1) is None
     assert summarise(DenseSource(counts(5), every=14)).weekday_slot_channel is not None

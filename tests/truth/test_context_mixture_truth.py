@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from habitus.models.context_mixture import Conditional, ContextMixture, ContextMixtureConfig
-from habitus.parts.counts import BINS, BinnedCounts, bin_edges
+from habitus.parts.counts.bins import BINS, BinnedCounts, bin_edges
 from habitus.parts.days import context_of
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles

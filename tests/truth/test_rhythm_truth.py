@@ -13,11 +13,14 @@ from habitus.models.day_slots import DaySlots
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.parts.active_slots import SlotGRU, active_slots
-from habitus.parts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
-from habitus.parts.memory import RECALLED, Balance, Memory, balanced_pairs, memories
+from habitus.parts.counts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
+from habitus.parts.memory import OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
 from habitus.parts.shapes import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
+
+
+NOTHING = torch.zeros(())
 
 
 def noise(seed: int = 0) -> Generator:
@@ -31,7 +34,7 @@ def counts(*shape: int, rate: float = 0.4, seed: int = 1) -> torch.Tensor:
 class TestAmounts:
     def test_poisson_is_scipys_given_that_it_is_not_zero(self):
         rates, x = np.array([0.01, 0.5, 3.0, 40.0]), np.array([1.0, 2.0, 7.0, 35.0])
-        ours = PoissonAmount().log_prob(torch.tensor(rates).log()[:, None], torch.tensor(x))
+        ours = PoissonAmount().log_prob(torch.tensor(rates).log()[:, None], NOTHING, torch.tensor(x))
         theirs = scipy.stats.poisson.logpmf(x, rates) - np.log(-np.expm1(-rates))
         np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
@@ -39,18 +42,19 @@ class TestAmounts:
         rates, sizes, x = np.array([0.3, 2.0, 9.0]), np.array([0.4, 1.0, 5.0]), np.array([1.0, 4.0, 30.0])
         p = sizes / (sizes + rates)
         ours = NegativeBinomialAmount().log_prob(
-            torch.stack([torch.tensor(rates).log(), torch.tensor(sizes).log()], 1), torch.tensor(x)
+            torch.stack([torch.tensor(rates).log(), torch.tensor(sizes).log()], 1), NOTHING, torch.tensor(x)
         )
         theirs = scipy.stats.nbinom.logpmf(x, sizes, p) - np.log1p(-scipy.stats.nbinom.pmf(0, sizes, p))
         np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
+    @pytest.mark.parametrize("largest", [0.0, 3.0])
     @pytest.mark.parametrize("name", AMOUNTS)
-    def test_draws_have_the_probabilities(self, name):
-        amount, draws = AMOUNTS[name](), 40_000
+    def test_draws_have_the_probabilities(self, name, largest):
+        amount, draws, before = AMOUNTS[name](), 40_000, torch.tensor([largest])
         features = amount.start() + 0.3 * torch.arange(float(amount.features)).cos()
-        drawn = amount.draw(features.expand(draws, -1), noise())
+        drawn = amount.draw(features.expand(draws, -1), before.expand(draws), noise())
         x = torch.arange(1.0, 6.0)
-        expected = amount.log_prob(features.expand(5, -1), x).exp().double().numpy()
+        expected = amount.log_prob(features.expand(5, -1), before.expand(5), x).exp().double().numpy()
         seen = np.array([(drawn == value).double().mean() for value in x])
         np.testing.assert_allclose(seen, expected, atol=4 * np.sqrt(0.25 / draws))
         assert drawn.min() >= 1
@@ -58,12 +62,21 @@ class TestAmounts:
     def test_bins_hold_every_count_once(self):
         amount = BinnedAmount()
         x = torch.arange(1.0, 40_000.0)
-        p = amount.log_prob(torch.zeros(len(x), amount.features), x).exp().double()
-        assert float(p.sum()) == pytest.approx(float((amount.last < 40_000).sum()) / amount.features, abs=0.03)
+        p = amount.log_prob(torch.zeros(len(x), amount.features), torch.zeros(len(x)), x).exp().double()
+        assert float(p.sum()) == pytest.approx(float((amount.last < 40_000).sum()) / amount.bins, abs=0.03)
+
+    def test_a_new_largest_is_a_habit_of_its_own(self):
+        """With all bins alike, one more nat for those above the largest so far."""
+        amount, x = BinnedAmount(), torch.tensor([1.0, 5.0, 6.0])
+        features = torch.zeros(3, amount.features)
+        features[:, -1] = 1.0
+        log_p = amount.log_prob(features, torch.full((3,), 5.0), x)
+        assert log_p[1] == log_p[0]
+        assert float(log_p[2] - log_p[0]) == pytest.approx(1, abs=1e-5)
 
 
-def flat(found: tuple) -> list[torch.Tensor]:
-    return [*found[:2], *found[2]]
+def flat(features: torch.Tensor, past: Past) -> list[torch.Tensor]:
+    return [features, *past[:-1], *past.balance]
 
 
 class TestMemory:
@@ -84,12 +97,20 @@ class TestMemory:
             assert memory.balance.highest[user, 0] == max(0, walk.max())
             days = active[user].any(-1).nonzero()[:, 0]
             assert memory.silence[user] == 9 - (int(days.max()) if len(days) else -1)
+            assert memory.days_of_weekday[1, user] == sum(bool(active[user, d].any()) for d in (1, 8))
+            assert memory.most[user] == active[user].sum(1).max()
+            assert torch.equal(memory.largest[user], x[user].amax((0, 1)))
+            assert torch.equal(memory.ones[user], (x[user] == 1).sum((0, 1)))
+            pattern = "".join(str(int(day.any())) for day in active[user])
+            assert memory.run[user] == len(pattern) - len(pattern.rstrip("1"))
+            runs, gaps = pattern.split("0"), pattern.lstrip("0").split("1")
+            assert memory.longest[user].tolist() == [max(map(len, gaps)), max(map(len, runs))]
 
     def test_nothing_is_known_of_the_day_itself(self):
         x, pairs = counts(2, 6, 4, 2), torch.tensor([[1, 0]])
         other = x.clone()
         other[:, 3:] = counts(2, 3, 4, 2, seed=5)
-        for one, two in zip(flat(memories(x, pairs)), flat(memories(other, pairs)), strict=True):
+        for one, two in zip(flat(*memories(x, pairs)), flat(*memories(other, pairs)), strict=True):
             assert torch.equal(one[:, :4], two[:, :4])
             assert not torch.equal(one[:, 4:], two[:, 4:])
 
@@ -98,7 +119,9 @@ class TestMemory:
         memory.take_in(counts(3, 4, 2))
         again = memory.repeated(2)
         assert torch.equal(again.features, torch.cat([memory.features] * 2))
-        assert torch.equal(again.recall(), torch.cat([memory.recall()] * 2))
+        pasts = again.past(torch.arange(6)), memory.past(torch.arange(3))
+        for one, two in zip(*(flat(again.features, past) for past in pasts), strict=True):
+            assert torch.equal(one, two if len(two) == 6 else torch.cat([two] * 2))
 
     def test_pairs_that_balance_are_found(self):
         rng = np.random.default_rng(0)
@@ -143,27 +166,26 @@ class Ones(torch.nn.Module):
     def start(self) -> torch.Tensor:
         return torch.zeros(2)
 
-    def log_prob(self, features: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def log_prob(self, features: torch.Tensor, largest: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        features = features + torch.stack([0 * largest, largest == 1], 1)
         found = features.log_softmax(-1).gather(1, (counts.clamp(1, 2) - 1).long()[:, None])[:, 0]
         return torch.where(counts <= 2, found, -torch.inf)
 
-    def draw(self, features: torch.Tensor, generator: Generator) -> torch.Tensor:
+    def draw(self, features: torch.Tensor, largest: torch.Tensor, generator: Generator) -> torch.Tensor:
+        features = features + torch.stack([0 * largest, largest == 1], 1)
         return 1.0 + torch.multinomial(features.softmax(-1), 1, generator=generator)[:, 0]
 
 
-def small_day(settled: bool) -> tuple[DaySlots, tuple[torch.Tensor, ...]]:
+def small_day(settled: bool) -> tuple[DaySlots, torch.Tensor, Past, torch.Tensor]:
     torch.manual_seed(0)
     model = DaySlots(2, 2, 1, 8, 6, Ones())
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn_like(weight))
-    h, recall = torch.randn(1, 8), torch.randn(1, 2, RECALLED + 2)
     balance = Balance(torch.tensor([[-1.0]]), torch.tensor([[-2.0]]), torch.tensor([[1.0]]))
-    return model, (h, recall, balance, torch.tensor([[1, 0]] if settled else [[0, 0]]))
-
-
-def repeated(balance: Balance, times: int) -> Balance:
-    return Balance(*(each.expand(times, -1) for each in balance))
+    recall, channels = torch.randn(1, 2, RECALLED + 2), torch.randn(1, 2 * OF_CHANNEL)
+    past = Past(recall, channels, torch.tensor([[0.0, 1.0]]), torch.ones(1), balance)
+    return model, torch.randn(1, 8), past, torch.tensor([[1, 0]] if settled else [[0, 0]])
 
 
 def every_day(most: int) -> torch.Tensor:
@@ -174,26 +196,22 @@ def every_day(most: int) -> torch.Tensor:
 class TestDays:
     @pytest.mark.parametrize("settled", [False, True])
     def test_the_probabilities_of_all_days_sum_to_one(self, settled):
-        model, given = small_day(settled)
+        model, h, past, pairs = small_day(settled)
         x = every_day(12 if settled else 2)  # a settling count may be larger, but not by much
-        h, recall, balance, pairs = given
+        again = torch.zeros(len(x), dtype=torch.long)
         with torch.no_grad():
-            terms = model.log_prob(
-                x, h.expand(len(x), -1), recall.expand(len(x), -1, -1), repeated(balance, len(x)), pairs
-            )
+            terms = model.log_prob(x, h[again], past.of(again), pairs)
         total = torch.stack(list(terms)).sum(0).neg().exp().double().sum()
         assert float(total) == pytest.approx(1, abs=1e-3 if settled else 1e-5)
 
     @pytest.mark.parametrize("settled", [False, True])
     def test_days_are_drawn_with_their_probabilities(self, settled):
-        (model, (h, recall, balance, pairs)), draws = small_day(settled), 60_000
+        (model, h, past, pairs), again = small_day(settled), torch.zeros(60_000, dtype=torch.long)
+        draws = len(again)
         with torch.no_grad():
-            drawn = model.draw(
-                h.expand(draws, -1), recall.expand(draws, -1, -1), repeated(balance, draws), pairs, noise()
-            )
+            drawn = model.draw(h[again], past.of(again), pairs, noise())
             days, seen = drawn.unique(dim=0, return_counts=True)
-            n = len(days)
-            terms = model.log_prob(days, h.expand(n, -1), recall.expand(n, -1, -1), repeated(balance, n), pairs)
+            terms = model.log_prob(days, h[again[: len(days)]], past.of(again[: len(days)]), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
         often = p * draws > 10
         chi = ((seen - draws * p) ** 2 / (draws * p))[often].sum()
@@ -296,7 +314,7 @@ def test_whole_numbers_are_drawn_in_bfloat16_too():
 def test_bins_begin_where_the_counts_are():
     amount, x = BinnedAmount(), torch.tensor([1.0] * 70 + [2.0] * 20 + [30.0] * 10)
     features = amount.seen(x)
-    p = amount.log_prob(features.expand(3, -1), torch.tensor([1.0, 2.0, 30.0])).exp()
+    p = amount.log_prob(features.expand(3, -1), torch.zeros(3), torch.tensor([1.0, 2.0, 30.0])).exp()
     assert p[0] == pytest.approx(0.7, abs=0.05)
     assert p[1] == pytest.approx(0.2, abs=0.02)
-    assert amount.draw(features.expand(20_000, -1), noise()).gt(44).double().mean() < 2e-3
+    assert amount.draw(features.expand(20_000, -1), torch.zeros(20_000), noise()).gt(44).double().mean() < 2e-3

@@ -66,7 +66,9 @@ Set = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    _option(FITTING, "epochs", "Times that each profile, or step of a series, is seen (small series more often)."),
+    _option(
+        FITTING, "epochs", "Times that each profile, or step of a series, is seen (more often where there are few)."
+    ),
 ]
 Batch = Annotated[
     int | None,
@@ -97,8 +99,9 @@ FIT_OPTIONS = tuple(field.name for field in fields(FitConfig))
 
 
 def fit_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a fit among a command's arguments, those that were given."""
-    return {name: given[name] for name in FIT_OPTIONS if given.get(name) is not None}
+    """The settings of a fit among a command's arguments, those that were given; epochs are what was asked."""
+    asked = {name: given[name] for name in FIT_OPTIONS if given.get(name) is not None}
+    return {"least_seen": 0, **asked} if "epochs" in asked else asked
 
 
 def chosen(model: str | None, recipe: str | None, pairs: Iterable[str], asked: dict[str, Any]) -> Recipe:

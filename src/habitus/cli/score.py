@@ -15,7 +15,7 @@ from habitus.output import check_apart
 from habitus.profiles.sparse import USER, WINDOW
 from habitus.profiles.store import StoredProfiles
 from habitus.run import load
-from habitus.synthesis.scoring import Scores, check_name, score, write_scores
+from habitus.synthesis.scoring import Scores, score, scores_format, write_scores
 
 app = command_app()
 
@@ -44,8 +44,8 @@ def _score(
     standard deviations it is less likely, per active slot, than users about as active. The same is there for hours,
     channels and amounts, and for the least likely day. What is very negative is unusually regular.
     """
-    check_name(out_)
     check_apart(out_, run, profiles, against)
+    scores_format(out_)
     fitted, source = load(run), StoredProfiles.open(profiles)
     others = None if against is None else StoredProfiles.open(against)
     with bar("Scoring", len(source) + (len(others) if others else 0), "profiles") as advance:

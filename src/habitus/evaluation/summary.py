@@ -81,6 +81,21 @@ class Summary:
         weights = belongs / np.maximum(belongs.sum(axis=1, keepdims=True), 1)
         return np.einsum("wd,dsc->wsc", weights, self.mean_picture)
 
+    def week(self, axis: int) -> NDArray[np.float64] | None:
+        """Activity by weekday and channel [7, C], or slot [7, S]; NaN for weekdays that the window lacks.
+
+        Args:
+            axis: Of [7, S, C], that which is summed over: 1 for slots, 2 for channels.
+
+        Returns:
+            The sums; None where the axes do not fix the weekday.
+        """
+        if self.weekday_slot_channel is None:
+            return None
+        week = self.weekday_slot_channel.sum(axis=axis)
+        week[~self.days_of_weekday.any(axis=1)] = np.nan
+        return week
+
 
 class _Tally:
     """The arrays of a summary while they fill."""

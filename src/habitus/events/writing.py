@@ -22,13 +22,18 @@ FORMATS = ("parquet", "csv")
 Append = Callable[[pa.Table], None]
 
 
-def file_format(path: Path, wanted: str | None) -> str:
+def file_format(path: Path, wanted: str | None = None, what: str = "a log") -> str:
     """Parquet or CSV: as wanted, or as the file's name ends.
+
+    Args:
+        path: Of a file to be written.
+        wanted: The format that was asked for, if any.
+        what: What is written, for messages.
 
     Raises:
         ValueError: for another format, or a name that tells none.
 
-    >>> file_format(Path("log.pq"), None), file_format(Path("log"), "csv")
+    >>> file_format(Path("log.pq")), file_format(Path("log"), "csv")
     ('parquet', 'csv')
     """
     if wanted is not None and wanted not in FORMATS:
@@ -37,7 +42,7 @@ def file_format(path: Path, wanted: str | None) -> str:
         raise ValueError(f"{path} is a folder, expected a file to write; choose another name")
     found = next((each for each in FORMATS if path.name.lower().endswith(SUFFIXES[each][:2])), None)
     if path.name.lower().endswith(".gz") or (found is None and wanted is None):
-        raise ValueError(f"a log is written as Parquet or CSV, got {path}; end its name in .parquet or .csv")
+        raise ValueError(f"{what} is written as Parquet or CSV, got {path}; end its name in .parquet or .csv")
     return wanted or str(found)
 
 

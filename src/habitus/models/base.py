@@ -14,7 +14,7 @@ from torch.distributions import Distribution, Independent
 
 from habitus.parts.observations import Observation
 from habitus.parts.priors import Prior, StandardNormal
-from habitus.parts.shapes import Axes, BoolArray, SeriesAxes
+from habitus.parts.shapes import Axes, BoolArray, SeriesAxes, Vocabulary
 
 ALL = "all"
 Decode = Callable[[Tensor], Distribution]
@@ -48,16 +48,6 @@ class Model(nn.Module, ABC):
     done: float = 1.0
     turn: str = ALL
 
-    @classmethod
-    def suited(cls, config: Any, values: Tensor) -> Any:
-        """The settings with what they leave to the data decided; most leave nothing.
-
-        Args:
-            config: Settings.
-            values: Some training steps of series [R, V], NaN where missing; empty for profiles.
-        """
-        return config
-
     def turns(self, done: float) -> tuple[str, ...]:
         """The steps of the optimiser that a batch is used for, in order; most models take one, of all weights."""
         return (ALL,)
@@ -69,10 +59,6 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def loss(self, x: Tensor, generator: Generator) -> Loss:
         """The loss of its turn on a batch; ``generator`` supplies all randomness."""
-
-
-Vocabulary = dict[str, list[str]]
-"""Attributes of users that a model is told, and the values that it knows of each; code 0 is for any other."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +98,6 @@ class ProfileModel(Model):
     axes_kind = Axes
     start_profiles: ClassVar[int] = 0
     axes: Axes
-
-    @classmethod
-    def told_of(cls, config: Any, vocabulary: Vocabulary) -> Any:
-        """The settings, for data whose users have attributes; most models are not told of them."""
-        return config
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -163,6 +144,11 @@ class ConditionedModel(GenerativeModel):
     """
 
     shift: Tensor
+
+    @classmethod
+    @abstractmethod
+    def told_of(cls, config: Any, vocabulary: Vocabulary) -> Any:
+        """The settings, for data whose users have attributes."""
 
     @abstractmethod
     def sample(
@@ -309,6 +295,16 @@ class SeriesModel(Model):
 
     axes_kind = SeriesAxes
     axes: SeriesAxes
+
+    @classmethod
+    def suited(cls, config: Any, values: Tensor) -> Any:
+        """The settings with what they leave to the data decided; some leave nothing.
+
+        Args:
+            config: Settings.
+            values: Some training steps [R, V], NaN where missing.
+        """
+        return config
 
     @property
     @abstractmethod

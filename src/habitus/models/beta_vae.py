@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent
 
 from habitus.models.base import CompletingModel, Completion, LatentModel, Loss
-from habitus.models.checks import one_of
+from habitus.models.checks import check_positive, check_shares, one_of
 from habitus.models.holes import completed_from_posterior
 from habitus.parts.likelihoods import LIKELIHOODS
 from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
@@ -55,10 +55,8 @@ class BetaVAEConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.beta < float("inf"):
             raise ValueError(f"beta must be 0 or more, got {self.beta}")
-        if self.latents < 1:
-            raise ValueError(f"latents must be at least 1, got {self.latents}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        check_positive(self, "latents")
+        check_shares(self, "dropout")
         one_of("architecture", self.architecture, tuple(ARCHITECTURES))
         one_of("likelihood", self.likelihood, tuple(LIKELIHOODS))
         one_of(f"normalisation with {self.likelihood}", self.normalisation, LIKELIHOODS[self.likelihood].units)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     """Refuse a setting that there is not.
@@ -11,3 +13,25 @@ def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     """
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+
+
+def check_positive(config: Any, *names: str) -> None:
+    """Refuse settings below 1.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name in names:
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}")
+
+
+def check_shares(config: Any, *names: str) -> None:
+    """Refuse settings that are no share below 1.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name in names:
+        if not 0 <= getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(config, name)}")

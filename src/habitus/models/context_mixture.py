@@ -24,9 +24,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from habitus.models.base import CompletingModel, Completion, Loss
-from habitus.models.checks import one_of
+from habitus.models.checks import check_positive, check_shares, one_of
 from habitus.models.holes import check_same_mask, drawn_mask, last_days
-from habitus.parts.counts import BINS, BinnedCounts, bin_of, choose
+from habitus.parts.counts.bins import BINS, BinnedCounts, bin_of, choose
 from habitus.parts.days import DayEncoder, DayRecall, context_of
 from habitus.parts.masks import parse_mask
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
@@ -63,13 +63,10 @@ class ContextMixtureConfig:
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("width", "layers", "heads", "features", "day_states", "user_states"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_positive(self, "width", "layers", "heads", "features", "day_states", "user_states")
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads, got {self.width} and {self.heads}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        check_shares(self, "dropout")
         one_of("normalisation", self.normalisation, ("count", "binary"))
 
 

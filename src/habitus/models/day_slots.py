@@ -15,6 +15,7 @@ recalled of a slot, F features of a count.
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -22,11 +23,14 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, active_slots, told_counts
-from habitus.parts.amounts import Amount, choose
-from habitus.parts.memory import PER_PAIR, RECALLED, Balance, pair_steps
+from habitus.parts.counts.amounts import Amount
+from habitus.parts.counts.bins import choose
+from habitus.parts.memory import OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
+HABITS = 3  # numbers that tell directly how likely a channel is
+PROGRESS = 3  # numbers that tell how far a day is
 GRANTED = 0.1  # of an active slot: where none ever was, one must stay rare and not impossible
 RARE = -1.5  # logit of a channel's being active, to begin with
 
@@ -60,12 +64,14 @@ class SlotCounts(nn.Module):
         self.of_slot = nn.Embedding(slots, channels * width)
         self.of_gap = nn.Embedding(slots, channels * width)
         told = channels * TOLD_OF_COUNT
-        self.of_past = nn.Linear(RECALLED + channels + PER_PAIR * pairs + told, channels * width, bias=False)
+        past = RECALLED + channels * (1 + OF_CHANNEL) + PER_PAIR * pairs + told
+        self.of_past = nn.Linear(past, channels * width, bias=False)
         self.of_earlier = nn.Parameter(0.1 * torch.randn(channels * width, told))
         below = torch.ones(channels, channels).tril(-1)
         masked = below.repeat_interleave(width, 0).repeat_interleave(TOLD_OF_COUNT, 1)
         self.register_buffer("masked", masked, persistent=False)
         self.out = nn.Parameter(0.1 * torch.randn(channels, width, 1 + amount.features + SETTLED))
+        self.habit = nn.Parameter(torch.zeros(channels, HABITS))
         bias = torch.cat([torch.tensor([RARE]), amount.start(), torch.full((SETTLED,), RARE)])
         self.bias = nn.Parameter(bias.repeat(channels, 1))
         for embedding in (self.of_slot, self.of_gap):
@@ -79,23 +85,22 @@ class SlotCounts(nn.Module):
                 self.bias[channel, 0] = torch.logit(share)
                 self.bias[channel, 1 : 1 + self.amount.features] = self.amount.seen(count[count > 0])
 
-    def log_prob(self, s: Tensor, at: ActiveSlots, recall: Tensor, balance: Balance, pairs: Tensor) -> DayTerms:
+    def log_prob(self, s: Tensor, at: ActiveSlots, past: Past, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """-log p of the counts of slots, by their channels and their amounts, each [K].
 
         Args:
             s: What is known before each slot, [K, H].
             at: The slots.
-            recall: Of each, [K, R].
-            balance: Of the pairs before it, [K, P].
+            past: Before each slot, with the recall of it alone, [K, R].
             pairs: [P, 2].
         """
         told = told_counts(at.counts)
         earlier = functional.linear(told, self.of_earlier * self.masked)
-        base = self._base(s, at.slot, at.gap, told.roll(1, 0), recall, balance)
+        base = self._base(s, at.slot, at.gap, told.roll(1, 0), past)
         hidden = functional.silu(base + earlier)
         hidden = hidden.unflatten(1, (self.channels, self.width))
         active = at.counts > 0
-        logits = (hidden * self.out[..., 0]).sum(-1) + self.bias[:, 0]
+        logits = (hidden * self.out[..., 0]).sum(-1) + self.bias[:, 0] + self._habits(past)
         gates = functional.binary_cross_entropy_with_logits(logits, active.to(logits.dtype), reduction="none")
         only = ~active[:, :-1].any(1)  # the last channel is active where no other is
         gates = torch.cat([gates[:, :-1], torch.where(only[:, None], 0.0, gates[:, -1:])], 1)
@@ -103,29 +108,33 @@ class SlotCounts(nn.Module):
         for channel in range(self.channels):
             on = active[:, channel].nonzero()[:, 0]
             out = self._out(hidden[on, channel], channel)
-            found = self._log_amounts(out, at.counts[on], channel, balance.of(on), pairs)
+            found = self._log_amounts(out, at.counts[on], channel, past.of(on), pairs)
             amounts = amounts.index_add(0, on, found)
-        return DayTerms(torch.zeros_like(amounts), gates.sum(1), -amounts)
+        return gates.sum(1), -amounts
+
+    def _habits(self, past: Past) -> Tensor:
+        """Of the logits of channels' being active what follows from each one's own past, [K, C]."""
+        cells = past.channels[:, -self.channels :]
+        told = [(past.largest == 0).to(cells.dtype), cells, past.recall[:, RECALLED:]]
+        return (torch.stack(told, -1) * self.habit).sum(-1)
 
     def _out(self, hidden: Tensor, channel: int) -> Tensor:
         """Features of a channel's count, and logits of settling, [n, F + 6]."""
         return hidden @ self.out[channel, :, 1:] + self.bias[channel, 1:]
 
-    def _base(
-        self, s: Tensor, slot: Tensor, gap: Tensor, previous: Tensor, recall: Tensor, balance: Balance
-    ) -> Tensor:
+    def _base(self, s: Tensor, slot: Tensor, gap: Tensor, previous: Tensor, past: Past) -> Tensor:
         """What is known before any channel, [K, C W]; of the slot before only where nothing lies between."""
-        past = torch.cat([recall, balance.told, previous * (gap == 1)[:, None]], -1)
-        return self.of_state(s) + self.of_slot(slot) + self.of_gap(gap) + self.of_past(past)
+        told = [past.recall, past.channels, past.balance.told, previous * (gap == 1)[:, None]]
+        return self.of_state(s) + self.of_slot(slot) + self.of_gap(gap) + self.of_past(torch.cat(told, -1))
 
-    def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, balance: Balance, pairs: Tensor) -> Tensor:
+    def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, past: Past, pairs: Tensor) -> Tensor:
         """Log p of the count of one channel in n slots, [n]."""
         count, partner = counts[:, channel], partner_of(channel, pairs)
         free, settle = out.split([self.amount.features, SETTLED], 1)
-        freely = self.amount.log_prob(free, count)
+        freely = self.amount.log_prob(free, past.largest[:, channel], count)
         if partner is None:
             return freely
-        values, weights = _settling(settle, counts, balance, partner)
+        values, weights = _settling(settle, counts, past.balance, partner)
         exact = torch.where(values == count[:, None], weights[:, 1:], NEVER)
         return torch.logsumexp(torch.cat([(weights[:, 0] + freely)[:, None], exact], 1), 1)
 
@@ -134,38 +143,36 @@ class SlotCounts(nn.Module):
         s: Tensor,
         slot: Tensor,
         gap: Tensor,
-        previous: Tensor,
-        recall: Tensor,
-        balance: Balance,
+        told: Tensor,
+        past: Past,
         pairs: Tensor,
         generator: Generator,
     ) -> Tensor:
         """Counts [n, C] of n slots, at least one of them not zero; arguments as in :meth:`log_prob`.
 
-        ``gap`` [n] is how many slots each is after the one before it, 0 where there is none, whose counts are
-        ``previous`` [n, C].
+        ``gap`` [n] is how many slots each is after the one before it, 0 where there is none, of whose counts
+        ``told`` [n, 6 C] tells.
         """
-        base = self._base(s, slot, gap, told_counts(previous), recall, balance).unflatten(
-            1, (self.channels, self.width)
-        )
+        base = self._base(s, slot, gap, told, past).unflatten(1, (self.channels, self.width))
         earlier = self.of_earlier.unflatten(0, (self.channels, self.width))
+        habits = self._habits(past)
         counts, empty = torch.zeros(len(s), self.channels, device=s.device), torch.ones_like(slot, dtype=torch.bool)
         for channel in range(self.channels):
             hidden = functional.silu(base[:, channel])
-            gate = hidden @ self.out[channel, :, 0] + self.bias[channel, 0]
+            gate = hidden @ self.out[channel, :, 0] + self.bias[channel, 0] + habits[:, channel]
             active = torch.rand(len(s), generator=generator, device=s.device) < gate.sigmoid()
             if channel == self.channels - 1:
                 active |= empty
             empty &= ~active
             on = active.nonzero()[:, 0]
             free, settle = self._out(hidden[on], channel).split([self.amount.features, SETTLED], 1)
-            drawn, partner = self.amount.draw(free, generator), partner_of(channel, pairs)
-            if partner is not None:
-                drawn = _settled(drawn, settle, counts[on], balance.of(on), partner, generator)
+            drawn = self.amount.draw(free, past.largest[on, channel], generator)
+            if (partner := partner_of(channel, pairs)) is not None:
+                drawn = _settled(drawn, settle, counts[on], past.balance.of(on), partner, generator)
             counts[on, channel] = drawn
             if channel + 1 < self.channels:  # a count of 0 tells nothing
-                told = slice(channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT)
-                weights = earlier[channel + 1 :, :, told].flatten(0, 1)
+                of_channel = slice(channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT)
+                weights = earlier[channel + 1 :, :, of_channel].flatten(0, 1)
                 later = functional.linear(told_counts(drawn[:, None]), weights).to(base.dtype)
                 base[:, channel + 1 :].index_add_(0, on, later.unflatten(1, (-1, self.width)))
         return counts
@@ -191,7 +198,7 @@ def _settled(
 ) -> Tensor:
     """Counts [n], some of which settle the difference of their channel's pair."""
     values, weights = _settling(settle, counts, balance, partner)
-    which = choose(weights, generator)
+    which = choose(weights.exp(), generator)
     settled = values.gather(1, (which - 1).clamp_min(0)[:, None])[:, 0]
     return torch.where(which == 0, drawn, settled)
 
@@ -222,12 +229,13 @@ class DaySlots(nn.Module):
         super().__init__()
         self.slots, self.channels = slots, channels
         self.start = nn.Linear(hidden, hidden)
-        self.gru = SlotGRU(slots + TOLD_OF_COUNT * channels + PER_PAIR * pairs, hidden)
+        self.gru = SlotGRU(slots + TOLD_OF_COUNT * channels + PER_PAIR * pairs + PROGRESS, hidden)
         self.of_state = nn.Linear(hidden, hidden)
         self.of_day = nn.Linear(hidden, hidden, bias=False)
         self.next_slot = nn.Linear(hidden, slots + 1)
         self.gap = nn.Linear(hidden, slots, bias=False)
-        self.of_recall = nn.Linear(hidden, RECALLED)
+        self.of_slots = nn.Sequential(nn.Linear(RECALLED, RECALLED), nn.SiLU())
+        self.of_recall = nn.Linear(hidden, 2 * RECALLED)
         self.counts = SlotCounts(slots, channels, pairs, hidden, width, amount)
 
     def start_from(self, at: ActiveSlots) -> None:
@@ -238,46 +246,58 @@ class DaySlots(nn.Module):
             self.next_slot.bias[-1] = at.last.float().mean().clamp(0.01, 0.99).log()
         self.counts.start_from(at.counts)
 
-    def log_prob(self, x: Tensor, h: Tensor, recall: Tensor, balance: Balance, pairs: Tensor) -> DayTerms:
+    def log_prob(self, x: Tensor, h: Tensor, past: Past, pairs: Tensor) -> DayTerms:
         """-log p of days.
 
         Args:
             x: Counts, [N, S, C].
             h: What is known of each day, [N, H].
-            recall: Of its slots, [N, S, R].
-            balance: Of the pairs before the day, [N, P].
+            past: Before it.
             pairs: [P, 2].
         """
-        at, during = active_slots(x), balance.during(pair_steps(x, pairs))
-        after = during.of((at.day, at.slot))
-        before = Balance(*(at.previous(b, a) for b, a in zip(after, balance, strict=True)))
+        at = active_slots(x)
+        after, before = self._during(x, at, past, pairs)
         begin, of_day = torch.tanh(self.start(h)), self.of_day(h)
-        states = self.gru(self._told(at.slot, at.counts, after), begin, at)
+        states = self.gru(self._told(at.slot, told_counts(at.counts), at.place, after), begin, at)
         known, known_after = self._known(begin, of_day), self._known(states, of_day[at.day])
         known_before = at.previous(known_after, known)
-        parts = self.counts.log_prob(known_before, at, recall[at.day, at.slot], before, pairs)
-        slots = self._log_slots(known, known_after, recall, at)
-        channels, amounts = (
-            torch.zeros_like(slots).index_add(0, at.day, part) for part in (parts.channels, parts.amounts)
-        )
+        parts = self.counts.log_prob(known_before, at, before, pairs)
+        slots = self._log_slots(known, known_after, past.recall, at)
+        channels, amounts = (torch.zeros_like(slots).index_add(0, at.day, part) for part in parts)
         return DayTerms(slots, channels, amounts)
+
+    @staticmethod
+    def _during(x: Tensor, at: ActiveSlots, past: Past, pairs: Tensor) -> tuple[Past, Past]:
+        """What is known after, and before, each active slot, with the recall of it alone."""
+        where = (at.day, at.slot)
+        balance = past.balance.during(pair_steps(x, pairs)).of(where)
+        largest = torch.maximum(past.largest[at.day], x.cummax(1).values[where])
+        after = Past(past.recall[where], past.channels[at.day], largest, past.most[at.day], balance)
+        earlier = Balance(*(at.previous(b, a) for b, a in zip(balance, past.balance, strict=True)))
+        return after, after._replace(largest=at.previous(largest, past.largest), balance=earlier)
 
     def _log_slots(self, known: Tensor, after: Tensor, recall: Tensor, at: ActiveSlots) -> Tensor:
         """-log p of which slots are active, [N]."""
         first, following = at.next_slots(len(known), self.slots)
-        of_slots = recall[..., :RECALLED]
+        of_slots = self._of_slots(recall)
         of_first = self._slot_logits(known, of_slots, torch.full_like(first, -1))
         of_rest = self._slot_logits(after, of_slots[at.day], at.slot)
         found = functional.cross_entropy(of_first, first, reduction="none")
         return found.index_add(0, at.day, functional.cross_entropy(of_rest, following, reduction="none"))
 
+    def _of_slots(self, recall: Tensor) -> Tensor:
+        """Features of the slots of days, [N, S, 2 R]: what is recalled, and what follows from it together."""
+        of_slots = recall[..., :RECALLED]
+        return torch.cat([of_slots, self.of_slots(of_slots)], -1)
+
     def _known(self, state: Tensor, of_day: Tensor) -> Tensor:
         return functional.silu(self.of_state(state) + of_day)
 
-    def _told(self, slot: Tensor, counts: Tensor, balance: Balance) -> Tensor:
-        """An active slot, and the balance after it, as the recurrent network is told them."""
-        which = functional.one_hot(slot, self.slots).to(counts.dtype)
-        return torch.cat([which, told_counts(counts), balance.told], -1)
+    def _told(self, slot: Tensor, counts: Tensor, place: Tensor, past: Past) -> Tensor:
+        """An active slot, how many came before it, and what is known after it, as the network is told them."""
+        which, left = functional.one_hot(slot, self.slots).to(counts.dtype), past.most - 1 - place
+        progress = torch.stack([0.5 * torch.log1p(place), torch.tanh(left / 3), (left > 0).to(counts.dtype)], 1)
+        return torch.cat([which, counts, past.balance.told, progress], -1)
 
     def _slot_logits(self, known: Tensor, recall: Tensor, after: Tensor) -> Tensor:
         """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1]."""
@@ -289,24 +309,24 @@ class DaySlots(nn.Module):
         never = torch.cat([gap < 0, after[:, None] < 0], 1)  # what has passed, and the end of a day that is active
         return logits.masked_fill(never, NEVER)
 
-    def draw(self, h: Tensor, recall: Tensor, balance: Balance, pairs: Tensor, generator: Generator) -> Tensor:
+    def draw(self, h: Tensor, past: Past, pairs: Tensor, generator: Generator) -> Tensor:
         """Days [N, S, C] with some activity; arguments as in :meth:`log_prob`. What has ended takes no work."""
         x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
-        day = torch.arange(len(h), device=h.device)
+        day, of_slots = torch.arange(len(h), device=h.device), self._of_slots(past.recall)
         slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
-        counts, of_slots = x[:, 0], recall[..., :RECALLED].contiguous()
-        while True:
+        told, now = told_counts(x[:, 0]), past._replace(recall=past.recall[:, 0])
+        for place in itertools.count():
             known = self._known(state, of_day)
-            before, slot = slot, choose(self._slot_logits(known, of_slots[day], slot), generator)
+            before, slot = slot, choose(self._slot_logits(known, of_slots[day], slot).softmax(-1), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):
-                return x
+                break
             gap = torch.where(before < 0, 0, slot - before)
-            day, slot, gap, counts, known, state, of_day = (
-                each[going] for each in (day, slot, gap, counts, known, state, of_day)
+            day, slot, gap, told, known, state, of_day = (
+                each[going] for each in (day, slot, gap, told, known, state, of_day)
             )
-            balance = balance.of(going)
-            counts = self.counts.draw(known, slot, gap, counts, recall[day, slot], balance, pairs, generator)
-            x[day, slot] = counts
-            balance = balance.after(pair_steps(counts, pairs))
-            state = self.gru.step(self._told(slot, counts, balance), state)
+            now = now.of(going)._replace(recall=past.recall[day, slot])
+            counts = self.counts.draw(known, slot, gap, told, now, pairs, generator)
+            x[day, slot], now, told = counts, now.after(counts, pairs), told_counts(counts)
+            state = self.gru.step(self._told(slot, told, torch.full_like(slot, place), now), state)
+        return x

@@ -15,8 +15,8 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution
 
 from habitus.models.base import Windows
-from habitus.models.checks import one_of
-from habitus.models.steps import SeriesConfig, StepModel, check_positive, check_shares, perceptron
+from habitus.models.checks import check_positive, check_shares, one_of
+from habitus.models.steps import SeriesConfig, StepModel, perceptron
 from habitus.parts.gaussians import COVARIANCES, Gaussian, standard_log_prob
 from habitus.parts.shapes import SeriesAxes
 

@@ -15,7 +15,8 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
-from habitus.models.steps import SeriesConfig, StepModel, check_positive, check_shares, perceptron
+from habitus.models.checks import check_positive, check_shares
+from habitus.models.steps import SeriesConfig, StepModel, perceptron
 from habitus.parts.shapes import SeriesAxes
 
 

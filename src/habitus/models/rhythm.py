@@ -37,18 +37,17 @@ from habitus.models.base import (
     Examples,
     Loss,
     ScoringModel,
-    Vocabulary,
 )
 from habitus.models.day_slots import DaySlots, DayTerms
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
-from habitus.parts.amounts import AMOUNTS
+from habitus.parts.counts.amounts import AMOUNTS
 from habitus.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
-from habitus.parts.memory import Memory, balanced_pairs, memories, memory_features
-from habitus.parts.objectives import diagonal_normal, reparameterised
+from habitus.parts.memory import OF_DAYS, Memory, balanced_pairs, memories, memory_features
+from habitus.parts.objectives import diagonal_normal, reparameterised, warm_up_weight
 from habitus.parts.priors import LearntMixture, Prior
-from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
+from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 
 PAIRS = 2  # of channels whose difference is told, at most
 CALENDAR = 8  # features of the weekday, and of the place in the window
@@ -75,8 +74,8 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     Config = RhythmConfig
     fit_defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 12, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128, "clip": 5.0,
-        "keep": "best", "precision": "float32",
+        "epochs": 12, "least_seen": 140_000, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128,
+        "clip": 5.0, "keep": "best", "precision": "float32",
     }  # fmt: skip
     start_profiles: ClassVar[int] = 4096
     together: ClassVar[int] = 8192  # many small steps: most users at a time, least overhead
@@ -96,12 +95,12 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         told, memory = CALENDAR * len(c.vocabulary), memory_features(slots, channels, pairs)
         self.p_u = LearntMixture(c.components, c.latents, told)
         self.day = nn.Sequential(nn.Linear((2 * channels + 1) * slots, c.hidden), nn.SiLU())
-        self.state = SlotGRU(c.hidden, c.hidden)
+        self.state = SlotGRU(c.hidden + CALENDAR + 1, c.hidden)
         self.pooled = nn.Sequential(nn.Linear(c.hidden + CALENDAR, c.hidden), nn.SiLU())
         self.q_u = _two_layers(c.hidden + memory + 1 + told, c.hidden, 2 * c.latents)
         known = memory + c.hidden + 2 * CALENDAR + c.latents + told
         self.known = nn.Sequential(nn.Linear(known, c.hidden), nn.SiLU(), nn.Dropout(c.dropout))
-        self.gate = _two_layers(c.hidden, c.hidden // 2, 1)
+        self.gate = _two_layers(c.hidden + OF_DAYS, c.hidden, 1)
         self.often = nn.Parameter(torch.zeros(DAYS_PER_WEEK))  # logits of the weekdays' being active
         self.p_z = nn.Linear(c.hidden, 2 * c.day_latents)
         self.q_z = _two_layers(2 * c.hidden, c.hidden, 2 * c.day_latents)
@@ -159,6 +158,10 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         """Features of the weekday of days [...], [..., CALENDAR]."""
         return self.weekday((day + (self.axes.weekday(0) or 0)) % DAYS_PER_WEEK)
 
+    def _on(self, day: Tensor, gap: Tensor, e: Tensor) -> Tensor:
+        """Active days [N, H] as the state is told them: with the weekday, and the days since the one before."""
+        return torch.cat([e, self._of_weekday(day), 0.5 * torch.log1p(gap)[:, None]], 1)
+
     def _calendar(self, day: Tensor, place: Tensor) -> Tensor:
         """c_d for days and places in the window [...], [..., 2 CALENDAR]."""
         return torch.cat([self._of_weekday(day), self.place(place)], -1)
@@ -201,20 +204,19 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         Args:
             e: Features of active days, [N, H].
             at: Their users and days.
-            features: Of the memory before every day and after the last, [B, D + 1, F].
+            features: Of the memory after the days that are told, [B, F].
             about: Of attributes.
             told: How many days, [B].
         """
         days = self.pooled(torch.cat([e, self._of_weekday(at.slot)], 1)) * (at.slot < told[at.day])[:, None]
         sums = days.new_zeros(len(told), days.shape[1]).index_add(0, at.day, days)
-        known = features[torch.arange(len(told), device=e.device), told]
         share = (told / self.axes.days)[:, None]
-        return diagonal_normal(self.q_u(torch.cat([sums / 10, known, share, about], 1)))
+        return diagonal_normal(self.q_u(torch.cat([sums / 10, features, share, about], 1)))
 
     def _states(self, e: Tensor, at: ActiveSlots, active: Tensor) -> Tensor:
         """h_d before every day, [B, D, H], from features of the active days [N, H]."""
         nothing = e.new_zeros(len(active), self.config.hidden)
-        after = torch.cat([nothing[:1], self.state(e, nothing, at)])
+        after = torch.cat([nothing[:1], self.state(self._on(at.slot, at.gap, e), nothing, at)])
         count = active.long()
         so_far = count.cumsum(1) - count
         before = count.sum(1).cumsum(0) - count.sum(1)  # active days of the users before
@@ -225,9 +227,10 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         u = u[:, None].expand(-1, features.shape[1], -1) if features.dim() == 3 else u
         return self.known(torch.cat([features, h, calendar, u], -1))
 
-    def _gate(self, known: Tensor, day: Tensor) -> Tensor:
-        """Logits of days' being active, [...], from what is known of them [..., H] and their numbers."""
-        return self.gate(known)[..., 0] + self.often[day % DAYS_PER_WEEK]
+    def _gate(self, known: Tensor, features: Tensor, day: Tensor) -> Tensor:
+        """Logits of days' being active, [...], from what is known of them, the memory before, and their numbers."""
+        told = torch.cat([known, features[..., -OF_DAYS:]], -1)
+        return self.gate(told)[..., 0] + self.often[day % DAYS_PER_WEEK]
 
     # The loss
 
@@ -236,7 +239,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         draw = self._draw(x, generator)
         terms, at_u = self._terms(draw), self.p_u.log_prob(draw.u.detach(), draw.about)
         fitting = at_u.detach() - at_u  # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
-        weight = min(1.0, self.done / self.config.warm_up) if self.training and self.config.warm_up else 1.0
+        weight = warm_up_weight(self.done, self.config.warm_up) if self.training else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
         free = {"kl_user": self.config.free_nats or -torch.inf} if self.training else {}
         means = {name: term.mean().clamp_min(free.get(name, -torch.inf)) for name, term in terms.items()}
@@ -276,36 +279,44 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         x, codes = self._parts(x)
         at, active, about = active_slots(x.flatten(2)), x.flatten(2).amax(2) > 0, self._about(codes, generator)
         x_d = at.counts.unflatten(1, x.shape[2:])
-        features, recall, balance = memories(x, self.pairs)
+        features, past = memories(x, self.pairs)
         e, place = self._read(x_d), self._places(x, generator)
-        q_u = self._q_u(e, at, features, about, self._told_days(x, generator))
+        told = self._told_days(x, generator)
+        q_u = self._q_u(e, at, features[torch.arange(len(x), device=x.device), told], about, told)
         u = reparameterised(q_u, generator)
         number = torch.arange(x.shape[1], device=x.device)
         calendar = self._calendar(number.expand_as(place), place)
         h = self._states(e, at, active)
         known = self._known(features[:, :-1], h, calendar, torch.cat([u, about], 1))
         gates = functional.binary_cross_entropy_with_logits(
-            self._gate(known, number), active.to(known.dtype), reduction="none"
+            self._gate(known, features[:, :-1], number), active.to(known.dtype), reduction="none"
         )
         where = (at.day, at.slot)
-        known, recall, balance = known[where], recall[where], balance.of(where)
+        known = known[where]
         p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, e], -1)).float())
         z = q_z.draw(generator)
-        days = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), recall, balance, self.pairs)
+        days = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), past.of(where), self.pairs)
         return _Draw(u, about, q_u.log_prob(u) - self.p_u.log_prob(u, about), gates, at, days, z, q_z, p_z)
 
     # What a fitted model does
 
     def encode(self, x: Tensor) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
-        return self._encoded(x, x.shape[1])
+        counts = self._parts(x)[0]
+        memory = self._memory(len(counts))
+        for day in counts.unbind(1):
+            memory.take_in(day)
+        return self._encoded(x, memory)
 
-    def _encoded(self, x: Tensor, days: int) -> Independent:
-        """q(u | x) from the first so many days."""
+    def _memory(self, users: int) -> Memory:
+        return Memory(users, self.axes.slots, len(self.axes.channels), self.pairs)
+
+    def _encoded(self, x: Tensor, memory: Memory) -> Independent:
+        """q(u | x) from the first days, those in memory."""
         x, codes = self._parts(x)
-        at, features = active_slots(x.flatten(2)), memories(x, self.pairs)[0]
-        told = torch.full((len(x),), days, device=x.device)
-        return self._q_u(self._read(at.counts.unflatten(1, x.shape[2:])), at, features, self._about(codes), told)
+        at, told = active_slots(x.flatten(2)), torch.full((len(x),), memory.days, device=x.device)
+        e = self._read(at.counts.unflatten(1, x.shape[2:]))
+        return self._q_u(e, at, memory.features, self._about(codes), told)
 
     def sample(
         self,
@@ -321,10 +332,8 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         about = self._about(codes)
         u = self.p_u.sample_given(about, generator) if prior is None else prior.sample(size, generator)
         u = torch.cat([u, about], 1)
-        _, slots, channels = self.axes.shape
-        memory = Memory(size, slots, channels, self.pairs)
         h = torch.zeros(size, self.config.hidden, device=u.device)
-        return self._go_on(u, memory, h, days or self.axes.days, self.shift, generator)
+        return self._go_on(u, self._memory(size), h, days or self.axes.days, self.shift, generator)
 
     def _go_on(
         self, u: Tensor, memory: Memory, h: Tensor, days: int, shift: Tensor, generator: Generator
@@ -335,20 +344,26 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         for number in range(first, days):
             place = torch.tensor(self.axes.days if beyond else number, device=u.device)
             calendar = self._calendar(torch.tensor(number, device=u.device), place).expand(len(u), -1)
-            known = self._known(memory.features, h, calendar, u)
-            chance = (self._gate(known, torch.tensor(number, device=u.device)) + shift).sigmoid()
+            features, day = memory.features, torch.tensor(number, device=u.device)
+            known = self._known(features, h, calendar, u)
+            chance = (self._gate(known, features, day) + shift).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
             drawn = self._draw_day(known[active], memory, active, generator)
             x[active, number - first] = drawn
+            h[active] = self._next_state(drawn, memory, active, h[active])
             memory.take_in(x[:, number - first])
-            h[active] = self.state.step(self._read(drawn), h[active])
         return x
+
+    def _next_state(self, x: Tensor, memory: Memory, rows: Tensor, h: Tensor) -> Tensor:
+        """The state after a day [n, S, C] of the users of some rows, who are active on it."""
+        day = torch.full_like(rows, memory.days)
+        return self.state.step(self._on(day, memory.gap[rows], self._read(x)), h)
 
     def _draw_day(self, known: Tensor, memory: Memory, rows: Tensor, generator: Generator) -> Tensor:
         """A day [n, S, C] of the users of some rows, who are active on it."""
         z = diagonal(self.p_z(known)).draw(generator)
         what = self.what(torch.cat([known, z], -1))
-        return self.p_x.draw(what, memory.recall(rows), memory.balance.of(rows), self.pairs, generator)
+        return self.p_x.draw(what, memory.past(rows), self.pairs, generator)
 
     # Filling the last days
 
@@ -372,9 +387,8 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         if not last:
             return Completion(x.new_zeros(0), x.new_zeros(samples, 0))
         seen = torch.where(missing, 0.0, x)
-        first = x.shape[1] - last
-        q_u = self._encoded(seen, first)
-        memory, h = self._remembered(seen[:, :first])
+        memory, h = self._remembered(seen[:, : x.shape[1] - last])
+        q_u = self._encoded(seen, memory)
         about = self._about(self._parts(x)[1])
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
         again, nothing = memory.repeated(samples), torch.zeros_like(self.shift)
@@ -384,12 +398,12 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     def _remembered(self, x: Tensor) -> tuple[Memory, Tensor]:
         """Memory and state [B, H] after days [B, D', S, C]."""
-        memory = Memory(len(x), x.shape[2], x.shape[3], self.pairs)
+        memory = self._memory(len(x))
         h = torch.zeros(len(x), self.config.hidden, device=x.device)
         for day in x.unbind(1):
-            memory.take_in(day)
             active = day.flatten(1).any(1).nonzero()[:, 0]
-            h[active] = self.state.step(self._read(day[active]), h[active])
+            h[active] = self._next_state(day[active], memory, active, h[active])
+            memory.take_in(day)
         return memory, h
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from habitus.models.base import Vocabulary
-from habitus.models.checks import one_of
-from habitus.parts.amounts import AMOUNTS
+from habitus.models.checks import check_positive, check_shares, one_of
+from habitus.parts.counts.amounts import AMOUNTS
+from habitus.parts.shapes import Vocabulary
 
 ALL, NONE = "all", "none"
 
@@ -47,14 +47,10 @@ class RhythmConfig:
 
     def __post_init__(self) -> None:
         one_of("likelihood", self.likelihood, tuple(AMOUNTS))
-        for name in ("latents", "day_latents", "components", "hidden", "channel_width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_positive(self, "latents", "day_latents", "components", "hidden", "channel_width")
         if not self.free_nats >= 0:
             raise ValueError(f"free_nats must be at least 0, got {self.free_nats}")
-        for name in ("warm_up", "hidden_share", "dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        check_shares(self, "warm_up", "hidden_share", "dropout")
 
     def told_of(self, vocabulary: Vocabulary) -> RhythmConfig:
         """With the attributes that it asks for, of those that users have.

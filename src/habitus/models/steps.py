@@ -16,6 +16,7 @@ from torch.distributions import Distribution
 
 from habitus.models.base import AutoregressiveModel, Loss, Windows, unpacked
 from habitus.models.checks import one_of
+from habitus.parts.objectives import warm_up_weight
 from habitus.parts.observations import OBSERVATIONS, mean_and_scale
 from habitus.parts.shapes import SeriesAxes
 
@@ -211,7 +212,7 @@ class StepModel(AutoregressiveModel):
     @property
     def warmed_up(self) -> float:
         """How far a weight has risen that rises from 0 to 1 over the first share of the fit, ``warm_up``."""
-        return min(1.0, self.done / self.config.warm_up) if self.config.warm_up else 1.0
+        return warm_up_weight(self.done, self.config.warm_up)
 
     def weight_penalty(self) -> Tensor:
         """-log p(theta) per training step, up to a constant: half the decay times the squared weights."""
@@ -252,25 +253,3 @@ def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
         last.weight.mul_(0.1)
         last.bias.zero_()
     return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), last)
-
-
-def check_positive(config: Any, *names: str) -> None:
-    """Refuse settings below 1.
-
-    Raises:
-        ValueError: naming the first.
-    """
-    for name in names:
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}")
-
-
-def check_shares(config: Any, *names: str) -> None:
-    """Refuse settings that are no share below 1.
-
-    Raises:
-        ValueError: naming the first.
-    """
-    for name in names:
-        if not 0 <= getattr(config, name) < 1:
-            raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(config, name)}")

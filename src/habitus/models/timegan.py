@@ -21,7 +21,8 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from habitus.models.base import Loss, SeriesModel, unpacked
-from habitus.models.steps import FIT, check_positive
+from habitus.models.checks import check_positive
+from habitus.models.steps import FIT
 from habitus.parts.shapes import SeriesAxes
 
 EMBEDDING, SUPERVISED = 1 / 3, 2 / 3  # where the first and the second phase end

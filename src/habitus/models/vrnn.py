@@ -19,8 +19,9 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
+from habitus.models.checks import check_positive, check_shares
 from habitus.models.latent_layers import LATENT_DRAWS, mean_weight
-from habitus.models.steps import SeriesConfig, StepModel, check_positive, check_shares, perceptron
+from habitus.models.steps import SeriesConfig, StepModel, perceptron
 from habitus.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
 from habitus.parts.shapes import SeriesAxes
 

@@ -5,12 +5,14 @@ Letters: N days (of all users), S slots, C channels, K active slots of all days,
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 TOLD_OF_COUNT = 6
+MOST_TOLD = 5000  # a larger count is told as this one
 
 
 class ActiveSlots(NamedTuple):
@@ -88,7 +90,8 @@ class SlotGRU(nn.Module):
 
     def step(self, inputs: Tensor, h: Tensor) -> Tensor:
         """The state after one slot, [N, H]."""
-        return self._update(self.of_input(inputs), h)
+        of_input, of_state = self.of_input, self.of_state
+        return torch.gru_cell(inputs, h, of_input.weight, of_state.weight, of_input.bias, of_state.bias)
 
     def _update(self, of_input: Tensor, h: Tensor) -> Tensor:
         reset, keep, new = of_input.chunk(3, -1)
@@ -100,6 +103,13 @@ class SlotGRU(nn.Module):
 
 def told_counts(counts: Tensor) -> Tensor:
     """Counts [..., C] as a network is told them, [..., 6 C]: whether any, how many, and which of the small ones."""
-    ranges = [counts == 1, counts == 2, (counts > 2) & (counts < 5), (counts >= 5) & (counts < 10)]
-    told = [(counts > 0).to(counts.dtype), 0.5 * counts.log1p(), *(each.to(counts.dtype) for each in ranges)]
-    return torch.stack(told, -1).flatten(-2)
+    return _told_of_counts(counts.device)[counts.clamp(max=MOST_TOLD).long()].flatten(-2)
+
+
+@cache
+def _told_of_counts(device: torch.device) -> Tensor:
+    """What is told of each count from 0, [MOST_TOLD + 1, 6]: one look-up is quicker than six comparisons."""
+    with torch.inference_mode(False):
+        counts = torch.arange(MOST_TOLD + 1.0, device=device)
+        ranges = [counts == 1, counts == 2, (counts > 2) & (counts < 5), (counts >= 5) & (counts < 10)]
+        return torch.stack([(counts > 0).float(), 0.5 * counts.log1p(), *(each.float() for each in ranges)], 1)

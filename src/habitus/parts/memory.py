@@ -6,7 +6,9 @@ F features, R numbers that are recalled of a slot.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -18,8 +20,12 @@ from habitus.parts.shapes import DAYS_PER_WEEK
 GRANTED = 0.1  # of a day: so much activity is taken for granted, that logarithms stay finite
 FADING = 0.7  # what a day weighs in recent activity, against the day after it
 TOLD_EXACTLY = 3  # a difference of totals up to which it is told exactly
+MOST_TOLD = 100  # beyond, a difference is told as this one
 PER_PAIR = 3 * (2 * TOLD_EXACTLY + 2)
-RECALLED = 6  # of a slot, before its channels: see Memory.recall
+RECALLED = 8  # of a slot, before its channels: see Memory.recall
+OF_CHANNEL = 4  # numbers of a channel that amounts are told: see Memory.channels
+HISTORY = 28  # days of which it is told one by one whether they were active
+OF_DAYS = HISTORY + DAYS_PER_WEEK  # the last features: see Memory.features
 LASTING = 0.9  # what a day weighs in a slot's recent activity, against the day after it
 
 
@@ -71,9 +77,48 @@ class Balance(NamedTuple):
 
 def _told(differences: Tensor) -> Tensor:
     """Whole numbers [..., n] as indicators of the small ones and a bounded number of any, [..., 8 n]."""
-    near = differences.clamp(-TOLD_EXACTLY, TOLD_EXACTLY).long() + TOLD_EXACTLY
-    which = functional.one_hot(near, 2 * TOLD_EXACTLY + 1).to(differences.dtype)
-    return torch.cat([which, torch.tanh(differences / 10)[..., None]], -1).flatten(-2)
+    return _told_of_differences(differences.device)[
+        (differences.clamp(-MOST_TOLD, MOST_TOLD) + MOST_TOLD).long()
+    ].flatten(-2)
+
+
+@cache
+def _told_of_differences(device: torch.device) -> Tensor:
+    """What is told of differences from -MOST_TOLD to MOST_TOLD, [2 MOST_TOLD + 1, 8]: a look-up is quicker."""
+    with torch.inference_mode(False):
+        differences = torch.arange(-MOST_TOLD, MOST_TOLD + 1, device=device)
+        near = differences.clamp(-TOLD_EXACTLY, TOLD_EXACTLY) + TOLD_EXACTLY
+        which = functional.one_hot(near, 2 * TOLD_EXACTLY + 1).float()
+        return torch.cat([which, torch.tanh(differences / 10)[:, None]], 1)
+
+
+class Past(NamedTuple):
+    """What the slots of a day are drawn from, of what was before the day; leading axes are those of the days.
+
+    Attributes:
+        recall: Of each slot, [..., S, R].
+        channels: Of channels, [..., 4 C].
+        largest: The largest count of each channel, [..., C].
+        most: Active slots of a day, [...].
+        balance: Of the pairs, [..., P].
+    """
+
+    recall: Tensor
+    channels: Tensor
+    largest: Tensor
+    most: Tensor
+    balance: Balance
+
+    def of(self, rows: Tensor | tuple[Tensor, Tensor]) -> Past:
+        """That of some days."""
+        return Past(
+            self.recall[rows], self.channels[rows], self.largest[rows], self.most[rows], self.balance.of(rows)
+        )
+
+    def after(self, counts: Tensor, pairs: Tensor) -> Past:
+        """Once some counts [..., C] have come."""
+        largest = torch.maximum(self.largest, counts)
+        return self._replace(largest=largest, balance=self.balance.after(pair_steps(counts, pairs)))
 
 
 def pair_steps(counts: Tensor, pairs: Tensor) -> Tensor:
@@ -83,7 +128,7 @@ def pair_steps(counts: Tensor, pairs: Tensor) -> Tensor:
 
 def memory_features(slots: int, channels: int, pairs: int) -> int:
     """F, the features that a :class:`Memory` tells."""
-    return 3 * slots + 4 * channels + PER_PAIR * pairs + 7
+    return 4 * slots + 5 * channels + PER_PAIR * pairs + 16 + OF_DAYS
 
 
 class Memory:
@@ -115,9 +160,14 @@ class Memory:
         self.total = nothing(users, channels)
         self.largest = nothing(users, channels)
         self.logs = nothing(users, channels)  # sum of the logs of counts
+        self.ones = nothing(users, channels)  # cells with a count of one
         self.recent = nothing(users, 2)
         self.active_days = nothing(users)
-        self.silence = nothing(users)  # days since the last active one
+        self.history = nothing(users, HISTORY)  # whether each of the last days was active, yesterday first
+        self.days_of_weekday = nothing(DAYS_PER_WEEK, users)  # active ones
+        self.silence, self.run = nothing(users), nothing(users)  # days since the last active, or silent, one
+        self.longest = nothing(users, 2)  # silence, once active, and run
+        self.most = nothing(users)  # active slots of a day
 
     def take_in(self, x: Tensor) -> None:
         """A day of counts [B, S, C]."""
@@ -134,9 +184,16 @@ class Memory:
         self.total = self.total + x.sum(1)
         self.largest = torch.maximum(self.largest, x.amax(1))
         self.logs = self.logs + x.clamp_min(1).log().sum(1)
+        self.ones = self.ones + (x == 1).sum(1)
         self.recent = FADING * self.recent + (1 - FADING) * torch.stack([active, slots.sum(1).log1p()], 1)
         self.active_days = self.active_days + active
+        self.history = torch.cat([active[:, None], self.history[:, :-1]], 1)
+        self.days_of_weekday[self.days % DAYS_PER_WEEK] += active
         self.silence = torch.where(active > 0, 0.0, self.silence + 1)
+        self.run = torch.where(active > 0, self.run + 1, 0.0)
+        begun = self.active_days > 0
+        self.longest = torch.maximum(self.longest, torch.stack([self.silence * begun, self.run], 1))
+        self.most = torch.maximum(self.most, slots.sum(1))
         self.days += 1
 
     def repeated(self, times: int) -> Memory:
@@ -144,38 +201,62 @@ class Memory:
         again = copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor) and name != "pairs":
-                axis = 1 if name in ("weekly", "last_week") else 0
+                axis = 1 if name in ("weekly", "last_week", "days_of_weekday") else 0
                 setattr(again, name, torch.cat([value] * times, axis))
         again.balance = Balance(*(torch.cat([each] * times) for each in self.balance))
         return again
 
     @property
-    def _of_weekday(self) -> Tensor:
-        """Days of the weekday to come on which a slot was active, [B, S]."""
-        return self.weekly[self.days % DAYS_PER_WEEK]
-
-    @property
     def features(self) -> Tensor:
-        """All of it, [B, F]."""
-        cells, weeks = self.days_of_cell.sum(1), self.days // DAYS_PER_WEEK
-        numbers = [
-            self.active_days.log1p(),
-            self.silence.log1p(),
+        """All of it, [B, F]; at the end the last days one by one, and the weekdays from the one to come."""
+        weekday, weeks = self.days % DAYS_PER_WEEK, self.days // DAYS_PER_WEEK
+        of_slots = [
+            log_share(self.days_of_slot, self.days), log_share(self.weekly[weekday], weeks), self.yesterday,
+            self.last_week[weekday],
+        ]  # fmt: skip
+        told = [*of_slots, 0.3 * self.total.log1p(), self.channels, self.balance.told]
+        weekdays = log_share(self.days_of_weekday.roll(-weekday, 0).T, weeks)
+        return torch.cat([*told, torch.stack(self._numbers(weekday, weeks), 1), self.history, weekdays], 1)
+
+    def _numbers(self, weekday: int, weeks: int) -> list[Tensor]:
+        """Of days, and of how much is new: how many slots there were in all, of how many kinds, and once only."""
+        of_days = [self.active_days, self.silence, self.run, *self.longest.unbind(1), self.most]
+        kinds = [self.days_of_slot, self.days_of_slot > 0, self.days_of_slot == 1]
+        return [
+            *(each.log1p() for each in of_days),
+            *(each.sum(1).log1p() for each in kinds),
             self.recent.sum(1),
             *self.recent.unbind(1),
             log_share(self.active_days, self.days),
-            log_share(self._of_weekday.amax(1), weeks),
+            log_share(self.days_of_weekday[weekday], weeks),
+            self.last_week[weekday].amax(1),
+            log_share(self.weekly[weekday].amax(1), weeks),
         ]
-        of_slots = [log_share(self.days_of_slot, self.days), log_share(self._of_weekday, weeks), self.yesterday]
-        of_channels = [0.3 * self.total.log1p(), 0.3 * self.largest.log1p(), self.logs / cells.clamp_min(1)]
-        told = [*of_slots, *of_channels, log_share(cells, self.days), self.balance.told]
-        return torch.cat([*told, torch.stack(numbers, 1)], 1)
 
-    def recall(self, rows: Tensor | slice = slice(None)) -> Tensor:
-        """Of each slot of some users: what it was before, [n, S, R] with R = 6 + C.
+    @property
+    def gap(self) -> Tensor:
+        """Days from the last active one to the one to come, 0 where there is none, [B]."""
+        return torch.where(self.active_days > 0, self.silence + 1, 0.0)
+
+    @property
+    def channels(self) -> Tensor:
+        """Of each channel: the largest count, the mean of their logs, the share of ones, the cells, [B, 4 C]."""
+        cells = self.days_of_cell.sum(1)
+        some = cells.clamp_min(1)
+        told = [0.3 * self.largest.log1p(), self.logs / some, self.ones / some, log_share(cells, self.days)]
+        return torch.cat(told, 1)
+
+    def past(self, rows: Tensor) -> Past:
+        """What the days of some users are drawn from."""
+        return Past(
+            self.recall(rows), self.channels[rows], self.largest[rows], self.most[rows], self.balance.of(rows)
+        )
+
+    def recall(self, rows: Tensor) -> Tensor:
+        """Of each slot of some users: what it was before, [n, S, R] with R = 8 + C.
 
         How often it was active; with its neighbours; lately; on this weekday; whether it was a week ago, and
-        yesterday; how often each channel was when it was.
+        yesterday; never, or once only; how often each channel was when it was.
         """
         slots, cells, weekday = self.days_of_slot[rows], self.days_of_cell[rows], self.days % DAYS_PER_WEEK
         near = functional.avg_pool1d(slots[:, None], 3, 1, 1)[:, 0]
@@ -186,27 +267,34 @@ class Memory:
             log_share(self.weekly[weekday, rows], self.days // DAYS_PER_WEEK),
             self.last_week[weekday, rows],
             self.yesterday[rows],
+            (slots == 0).to(slots.dtype),
+            (slots == 1).to(slots.dtype),
         ]
         shares = (cells + GRANTED) / (slots[..., None] + 0.5)
         return torch.cat([torch.stack(often, -1), 0.5 * shares.log()], -1)
 
 
-def memories(x: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Balance]:
+def memories(x: Tensor, pairs: Tensor) -> tuple[Tensor, Past]:
     """What is known before every day of profiles [B, D, S, C].
 
     Returns:
-        Features [B, D + 1, F], those after the last day too; recall [B, D, S, R] and balance [B, D, P].
+        Features [B, D + 1, F], those after the last day too; what days are drawn from, each [B, D, ...].
     """
     users, _, slots, channels = x.shape
-    memory, features = Memory(users, slots, channels, pairs), list[Tensor]()
-    recall, balance = list[Tensor](), list[Balance]()
+    memory, features, pasts = Memory(users, slots, channels, pairs), list[Tensor](), list[Past]()
+    everybody = torch.arange(users, device=x.device)
     for day in x.unbind(1):
         features.append(memory.features)
-        recall.append(memory.recall())
-        balance.append(memory.balance)
+        pasts.append(memory.past(everybody))
         memory.take_in(day)
-    together = Balance(*(torch.stack(each, 1) for each in zip(*balance, strict=True)))
-    return torch.stack([*features, memory.features], 1), torch.stack(recall, 1), together
+    recall, of_channels, largest, most, balances = zip(*pasts, strict=True)
+    balance = Balance(*(torch.stack(each, 1) for each in zip(*balances, strict=True)))
+    past = Past(_by_day(recall), _by_day(of_channels), _by_day(largest), _by_day(most), balance)
+    return torch.stack([*features, memory.features], 1), past
+
+
+def _by_day(of_days: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(of_days), 1)
 
 
 def balanced_pairs(totals: Tensor, most: int) -> Tensor:

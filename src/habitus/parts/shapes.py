@@ -26,6 +26,9 @@ IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
 Values = NDArray[np.uint32 | np.float32]  # counts, or shares where the unit is not a count
 
+Vocabulary = dict[str, list[str]]
+"""Attributes of users that a model is told, and the values that it knows of each; code 0 is for any other."""
+
 
 @dataclass(frozen=True)
 class Axes:

@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from habitus.parts.shapes import Vocabulary
 from habitus.profiles.sparse import USER, WINDOW
 
 MOST_VALUES = 100  # of an attribute: one with more describes single users
 MOST_COMBINATIONS = 10_000
 OTHER = {USER, WINDOW, "peak", "cohort"}  # columns of a users table that describe the profile, not the user
-
-Vocabulary = dict[str, list[str]]
 
 
 def vocabulary_of(users: pa.Table) -> Vocabulary:

@@ -1,4 +1,4 @@
-"""Batches of profiles in random order, from memory or from disk, the same for the same seed."""
+"""Profiles some at a time, from memory or from disk: in order, or in random order, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ class Population(Protocol):
     def __len__(self) -> int: ...
     def chunks(self) -> Iterator[Profiles]: ...
     def read_group(self, group: int) -> Profiles: ...
+
+
+def pieces(data: Population, unit: str, size: int) -> Iterator[Profiles]:
+    """Profiles in their order, at most so many at a time, with values in a unit.
+
+    Raises:
+        ValueError: for profiles that cannot be brought into the unit.
+    """
+    for chunk in data.chunks():
+        chunk = chunk.in_unit(unit)
+        for start in range(0, len(chunk), size):
+            yield chunk.slice(start, min(start + size, len(chunk)))
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def _shapes(easel: Easel, evaluation: Evaluation) -> Section:
     slots = {name: each.slot_channel for name, each in three.items()}
     alt = "One panel per channel with a line each for real, generated and another real sample."
     plates = [easel.plate("Shape of the day", "", figures.slot_shapes(axes, slots), alt=alt, wide=True)]
-    weekdays = {name: shape for name, each in three.items() if (shape := _week(each)) is not None}
+    weekdays = {name: shape for name, each in three.items() if (shape := each.week(1)) is not None}
     if len(weekdays) == len(three) and axes.days > 1:
         figure = figures.weekday_shapes(axes, weekdays)
         plates.append(easel.plate("Shape of the week", "", figure, alt=alt, wide=True))
@@ -189,15 +189,6 @@ def _shapes(easel: Easel, evaluation: Evaluation) -> Section:
         plates.append(_overlap(easel, evaluation))
     note = "Each channel's activity as shares that sum to one." + _shown(axes, figures.MOST_SMALL_PANELS)
     return Section("When each channel is used", note, plates)
-
-
-def _week(summary: Summary) -> FloatArray | None:
-    """Activity by weekday and channel [7, C], NaN for weekdays that the window lacks."""
-    if summary.weekday_slot_channel is None:
-        return None
-    week = summary.weekday_slot_channel.sum(axis=1)
-    week[~summary.days_of_weekday.any(axis=1)] = np.nan
-    return week
 
 
 def _overlap(easel: Easel, evaluation: Evaluation) -> Plate:

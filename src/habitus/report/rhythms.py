@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-import numpy as np
-
 from habitus import figures
 from habitus.evaluation import Evaluation, Summary
 from habitus.evaluation.activity import retention
 from habitus.evaluation.metrics import silent_days
 from habitus.evaluation.rhythm import autocorrelation
-from habitus.parts.shapes import Axes, FloatArray
+from habitus.parts.shapes import Axes
 from habitus.report.page import Easel, Plate, Section
 
 T = TypeVar("T")
@@ -70,17 +68,8 @@ def _lasting(easel: Easel, axes: Axes, populations: Mapping[str, Summary]) -> It
 
 def _weeks(easel: Easel, evaluation: Evaluation) -> Iterator[Plate]:
     both = {"reference": evaluation.reference, "generated": evaluation.generated}
-    weeks = {name: week for name, each in both.items() if (week := _week(each)) is not None}
+    weeks = {name: week for name, each in both.items() if (week := each.week(2)) is not None}
     if len(weeks) == len(both) and evaluation.reference.axes.days > 1:
         figure = figures.week_pictures(evaluation.reference.axes, weeks)
         caption = "All channels together, as shares of the whole week."
         yield easel.plate("Hours of the week", caption, figure, wide=True)
-
-
-def _week(summary: Summary) -> FloatArray | None:
-    """Activity by weekday and slot [7, S], NaN for weekdays that the window lacks."""
-    if summary.weekday_slot_channel is None:
-        return None
-    week = summary.weekday_slot_channel.sum(axis=2)
-    week[~summary.days_of_weekday.any(axis=1)] = np.nan
-    return week

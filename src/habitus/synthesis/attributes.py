@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.models.base import Model, ProfileModel, Vocabulary
+from habitus.models.base import Model, ProfileModel
+from habitus.parts.shapes import Vocabulary
 from habitus.profiles.attributes import columns_of
 
 SHOWN = 8  # values in a message

@@ -11,7 +11,6 @@ import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.profiles.windows import starting
 from habitus.run import Run
 from habitus.synthesis.attributes import Combinations
-from habitus.synthesis.threads import in_order
+from habitus.synthesis.processes import by_number
 from habitus.synthesis.thresholds import check_threshold
 
 TYPICAL = 32 * 24 * 5  # cells of a profile; of larger ones fewer are drawn together
@@ -178,7 +177,7 @@ class Drawing:
         number, of = self.config.shard
         self.users, redrawn = 0, 0
         chunks = range(number - 1, -(-self.config.users // self.chunk), of)
-        made = in_order(partial(self._chunk, chunk) for chunk in chunks)
+        made = by_number(self._chunk, chunks)
         for chunk, (piece, again) in zip(chunks, made, strict=True):
             yield chunk * self.chunk, piece
             self.users, redrawn = self.users + len(piece), redrawn + again
@@ -314,7 +313,7 @@ class _Users:
         if not taken:
             return self.draws.most
         expected = missing * drawn / taken
-        return min(self.draws.most, math.ceil(expected + 2 * math.sqrt(expected)))
+        return min(self.draws.most, math.ceil(expected + 3 * math.sqrt(expected)))
 
     def _draw(self, chunk: int, attempt: int, size: int) -> Profiles:
         """Profiles drawn for a chunk."""

@@ -12,7 +12,7 @@ Letters: U users (profiles), D days, S slots, C channels, P parts, V users that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from torch import Generator, Tensor
+from torch import Generator
 
-from habitus.models.base import Examples, ScoringModel
+from habitus.encoding import examples_of
+from habitus.events.writing import file_format
+from habitus.models.base import ScoringModel
 from habitus.output import replacing
 from habitus.parts.shapes import IntArray, starts_of_runs
-from habitus.profiles.attributes import codes_of
-from habitus.profiles.batches import Population
+from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import Profiles, window_starts
 from habitus.run import Run
 from habitus.synthesis.completion import check_axes
@@ -199,30 +200,20 @@ def likelihoods(
     Raises:
         ValueError: for profiles that cannot be brought into the model's unit.
     """
-    pieces, done = list[Likelihoods](), 0
+    found, done = list[Likelihoods](), 0
     model = model.eval()
-    for number, piece in enumerate(_pieces(profiles, model.unit)):
+    size = max(1, min(MOST_PROFILES, CELLS // profiles.axes.cells))
+    for number, piece in enumerate(pieces(profiles, model.unit, size)):
         seeds = np.random.SeedSequence([seed, number]).generate_state(1)
         with torch.no_grad():
-            pieces.append(_of_piece(model, piece, samples, Generator().manual_seed(int(seeds[0]))))
+            found.append(_of_piece(model, piece, samples, Generator().manual_seed(int(seeds[0]))))
         done += len(piece)
         on_progress(done)
-    return _joined(pieces)
-
-
-def _pieces(profiles: Population, unit: str) -> Iterator[Profiles]:
-    size = max(1, min(MOST_PROFILES, CELLS // profiles.axes.cells))
-    for chunk in profiles.chunks():
-        chunk = chunk.in_unit(unit)
-        for start in range(0, len(chunk), size):
-            yield chunk.slice(start, min(start + size, len(chunk)))
+    return _joined(found)
 
 
 def _of_piece(model: ScoringModel, piece: Profiles, samples: int, generator: Generator) -> Likelihoods:
-    x: Tensor | Examples = torch.from_numpy(piece.dense())
-    if model.vocabulary:
-        x = Examples(x, torch.from_numpy(codes_of(piece.users, model.vocabulary)))
-    found = model.score(x, samples, generator)
+    found = model.score(examples_of(piece, model.vocabulary), samples, generator)
     parts = {name: part.double().numpy() for name, part in found.parts.items()}
     of_days = np.sum([part for part in parts.values() if part.ndim == 2], 0)  # [B, D]
     return Likelihoods(
@@ -278,24 +269,20 @@ def oddness(active_slots: IntArray, nats: Floats, their_slots: IntArray, theirs:
 
 
 def write_scores(path: Path | str, scores: Scores) -> None:
-    """Write the table as Parquet or, where the name ends in .csv, as CSV.
+    """Write the table as Parquet or CSV, as the name ends.
 
     Raises:
-        ValueError: for a name that ends in neither.
+        ValueError: as :func:`scores_format` does.
     """
-    check_name(path)
+    write = pyarrow.csv.write_csv if scores_format(path) == "csv" else pq.write_table
     with replacing(path) as part:
-        if Path(path).suffix.lower() == ".csv":
-            pyarrow.csv.write_csv(scores.table(), part)
-        else:
-            pq.write_table(scores.table(), part)
+        write(scores.table(), part)
 
 
-def check_name(path: Path | str) -> None:
-    """Refuse a file's name that does not say how scores are to be written.
+def scores_format(path: Path | str) -> str:
+    """Parquet or CSV, as the file's name ends.
 
     Raises:
-        ValueError: if it ends in neither .parquet nor .csv.
+        ValueError: if it ends in neither, or there is a folder of that name.
     """
-    if Path(path).suffix.lower() not in (".parquet", ".csv"):
-        raise ValueError(f"scores are a .parquet or a .csv file, got {path}")
+    return file_format(Path(path), what="a table of scores")

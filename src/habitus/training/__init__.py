@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from lightning.fabric import Fabric
 
-from habitus.models.base import Model, ProfileModel, SeriesModel
+from habitus.models.base import ConditionedModel, Model, ProfileModel, SeriesModel
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
 from habitus.profiles.store import header_errors, read_header
@@ -122,8 +122,10 @@ def _fit(
 def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:
     """The settings with what they leave to the data decided."""
     if isinstance(data, Series):
-        return kind.suited(config, values_of(data))
-    return cast(type[ProfileModel], kind).told_of(config, vocabulary_of(data.users))
+        return cast(type[SeriesModel], kind).suited(config, values_of(data))
+    if issubclass(kind, ConditionedModel):
+        return kind.told_of(config, vocabulary_of(data.users))
+    return config
 
 
 def check_suits(kind: type[Model], data: Population | Series) -> None:

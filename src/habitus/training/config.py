@@ -32,6 +32,7 @@ def one_cycle(done: float) -> float:
 
 SCHEDULES: dict[str, Callable[[float], float]] = {"constant": lambda done: 1.0, "one-cycle": one_cycle}
 PAPER_BATCH, SMALLEST_BATCH, FEWEST_STEPS = 500, 32, 1000
+MOST_REPEATED = 5  # times as many epochs, on small sets
 KEEP = ("last", "best")
 MOST_SEED = 2**32 - 1  # that the mixture can be fitted with, which comes last
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
@@ -43,6 +44,7 @@ class FitConfig:
 
     Attributes:
         epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
+        least_seen: Profiles seen at least over all epochs; where there are few, by up to five times as many epochs.
         batch: Profiles per step of the optimiser; None is the paper's 500, fewer (but 32) where that would leave
             less than about 1,000 steps: on 14,000 profiles the daily mean's divergence is then a third.
         chunk: Profiles whose gradients are computed together, where a whole batch would take too much memory.
@@ -61,6 +63,7 @@ class FitConfig:
     """
 
     epochs: int = 10
+    least_seen: int = 0
     batch: int | None = None
     largest_batch: int = PAPER_BATCH
     chunk: int = 500
@@ -98,16 +101,21 @@ class FitConfig:
             raise ValueError(f"held_out must be at least 0 and below 1, got {self.held_out}")
 
 
-SINCE = {"keep": "last", "clip": None}
+SINCE = {"keep": "last", "clip": None, "least_seen": 0}
 """What runs had before these settings were there, and do not say."""
 
 
 def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
-    """The settings with the batch that they mean for so many profiles.
+    """The settings with the epochs and the batch that they mean for so many profiles.
 
     >>> for_profiles(FitConfig(epochs=10), 14_800).batch, for_profiles(FitConfig(epochs=10), 1_000_000).batch
     (140, 500)
+    >>> [for_profiles(FitConfig(epochs=12, least_seen=140_000), count).epochs for count in (1_668, 5_732, 44_038)]
+    [60, 25, 12]
     """
+    enough = math.ceil(settings.least_seen / max(1, profiles))
+    epochs = max(settings.epochs, min(MOST_REPEATED * settings.epochs, enough))
+    settings = replace(settings, epochs=epochs, least_seen=0)  # what they mean by now, whoever asks again
     if settings.batch is not None:
         return settings
     wanted = int(settings.epochs * profiles * (1 - settings.held_out)) // FEWEST_STEPS

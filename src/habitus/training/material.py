@@ -10,14 +10,15 @@ import pyarrow.compute as pc
 import torch
 from torch import Generator, Tensor
 
-from habitus.encoding import encode
+from habitus.encoding import encode, examples_of
 from habitus.evaluation.summary import summarise
-from habitus.models.base import ConditionedModel, EncodingModel, Examples, Model, ProfileModel, Vocabulary
+from habitus.models.base import ConditionedModel, EncodingModel, Examples, Model, ProfileModel
 from habitus.parts.priors import Mixture
+from habitus.parts.shapes import Vocabulary
 from habitus.profiles.attributes import codes_of, combinations
 from habitus.profiles.batches import BUFFER, Batches, Population
 from habitus.profiles.conditions import Conditions
-from habitus.profiles.sparse import USER, Profiles, users_drawn
+from habitus.profiles.sparse import USER, users_drawn
 from habitus.training.calibration import USERS, calibrate
 from habitus.training.config import FitConfig, for_profiles
 
@@ -94,25 +95,19 @@ class ProfileMaterial:
 
     def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
         """Pictures [B, D, S, C]."""
-        return (self._examples(batch) for batch in self.batches.epoch(epoch))
+        return (examples_of(batch, self.vocabulary) for batch in self.batches.epoch(epoch))
 
     def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
         """Pictures [B, D, S, C]."""
         if len(self.judged):
             for rows in np.array_split(np.arange(len(self.judged)), -(-len(self.judged) // chunk)):
-                yield self._examples(self.judged.take(rows))
-
-    def _examples(self, profiles: Profiles) -> Tensor | Examples:
-        """Pictures, with their users' attributes where the model is told of any."""
-        if not self.vocabulary:
-            return _dense(profiles)
-        return Examples(_dense(profiles), torch.from_numpy(codes_of(profiles.users, self.vocabulary)))
+                yield examples_of(self.judged.take(rows), self.vocabulary)
 
     def start(self, model: Model) -> None:
         """Some training profiles, for the models that ask for them."""
         model = cast(ProfileModel, model)
         if model.start_profiles:
-            model.start_from(_dense(self.batches.sample(model.start_profiles)))
+            model.start_from(torch.from_numpy(self.batches.sample(model.start_profiles).dense()))
 
     def fingerprint(self) -> dict[str, float]:
         """The population's."""
@@ -142,10 +137,6 @@ class ProfileMaterial:
     def _active_share(self) -> list[float]:
         """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2)."""
         return summarise(self.batches.source, self.batches.chosen).active.mean(0).tolist()
-
-
-def _dense(profiles: Profiles) -> Tensor:
-    return torch.from_numpy(profiles.dense())
 
 
 def fingerprint(data: Population) -> dict[str, float]:

@@ -1,32 +1,46 @@
-"""Counts of one or more, in bins that double in width: any shape, any tail, closed-form means.
+"""Counts of one or more, in bins that widen: any shape, any tail, closed-form means.
 
 bins   1, 2, 3, 4, 5-8, 9-16, 17-32, ...      uniform within a bin
 """
 
 from __future__ import annotations
 
+import math
+from functools import cache
+
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
-SINGLE = 4  # counts that have a bin each
-BINS = 20  # up to 4 x 2^16 = 262,144 in a cell; a larger count falls into the last bin
+MOST = 250_000  # in a cell; a larger count is taken as one in the last bin
 
 
-def bin_edges() -> tuple[Tensor, Tensor]:
+@cache
+def bin_edges(single: int = 4, ratio: float = 2.0) -> tuple[Tensor, Tensor]:
     """First and last count of each bin, [V].
+
+    Args:
+        single: Counts that have a bin each.
+        ratio: Of the last count of a wider bin to that of the bin before.
 
     >>> [edge.int().tolist()[:7] for edge in bin_edges()]
     [[1, 2, 3, 4, 5, 9, 17], [1, 2, 3, 4, 8, 16, 32]]
     """
-    doubled = SINGLE * 2.0 ** torch.arange(1, BINS - SINGLE + 1)
-    last = torch.cat([torch.arange(1.0, SINGLE + 1), doubled])
-    return torch.cat([torch.ones(1), last[:-1] + 1]), last
+    last = list(range(1, single + 1))
+    while last[-1] < MOST:
+        last.append(math.ceil(last[-1] * ratio))
+    first = [1, *(each + 1 for each in last[:-1])]
+    with torch.inference_mode(False):
+        return torch.tensor(first, dtype=torch.float32), torch.tensor(last, dtype=torch.float32)
 
 
-def bin_of(counts: Tensor) -> Tensor:
-    """The bin of each count."""
-    return torch.bucketize(counts.contiguous(), bin_edges()[1][:-1].to(counts.device))
+BINS = len(bin_edges()[0])
+
+
+def bin_of(counts: Tensor, last: Tensor | None = None) -> Tensor:
+    """The bin of each count, given the bins' last counts [V]; None for those of :func:`bin_edges`."""
+    last = bin_edges()[1] if last is None else last
+    return torch.bucketize(counts.contiguous(), last[:-1].to(counts.device))
 
 
 def choose(chances: Tensor, generator: Generator) -> Tensor:
@@ -41,18 +55,19 @@ class BinnedCounts(Distribution):
 
     Args:
         logits: Of the bins, [..., V].
+        edges: Their first and last counts; None for those of :func:`bin_edges`.
     """
 
     has_rsample = False
 
-    def __init__(self, logits: Tensor) -> None:
+    def __init__(self, logits: Tensor, edges: tuple[Tensor, Tensor] | None = None) -> None:
         self.log_shares = logits.log_softmax(-1)
-        self.first, self.last = (edge.to(logits.device) for edge in bin_edges())
+        self.first, self.last = (edge.to(logits.device) for edge in edges or bin_edges())
         super().__init__(logits.shape[:-1], validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-probability of each count, [...] or what broadcasts against it."""
-        where = bin_of(value).expand(self.batch_shape)
+        where = bin_of(value, self.last).expand(self.batch_shape)
         log_share = self.log_shares.gather(-1, where[..., None])[..., 0]
         return log_share - torch.log(self.last - self.first + 1)[where]
 

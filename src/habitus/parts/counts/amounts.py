@@ -13,16 +13,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-MOST = 250_000  # a larger count is taken as one in the last bin
+from habitus.parts.counts.bins import MOST, BinnedCounts, bin_edges, bin_of
+
 WITHIN, BEYOND = 0.3, 1e-3  # users who are granted to each bin, up to the largest count seen and beyond
+OF_LARGEST = 2  # features that tell how likely the largest bin so far is, and those above
 LEAST_RATE, MOST_RATE = 1e-4, 1e6
-
-
-def choose(logits: Tensor, generator: Generator) -> Tensor:
-    """One of k for each row of logits [N, k]; a single uniform number each."""
-    reached = logits.softmax(-1).cumsum(-1)
-    noise = torch.rand(len(logits), 1, generator=generator, device=logits.device) * reached[:, -1:]
-    return (reached <= noise).sum(-1).clamp(max=logits.shape[1] - 1)
 
 
 class Amount(nn.Module, ABC):
@@ -43,12 +38,12 @@ class Amount(nn.Module, ABC):
         return self.start()
 
     @abstractmethod
-    def log_prob(self, features: Tensor, counts: Tensor) -> Tensor:
-        """Of counts [N], from features [N, F]."""
+    def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
+        """Of counts [N], from features [N, F], where the largest counts before were [N], 0 for none."""
 
     @abstractmethod
-    def draw(self, features: Tensor, generator: Generator) -> Tensor:
-        """A count for each of the features [N, F]."""
+    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
+        """A count for each of the features [N, F], and largest counts before [N]."""
 
 
 class BinnedAmount(Amount):
@@ -64,39 +59,39 @@ class BinnedAmount(Amount):
 
     def __init__(self, single: int = 12, ratio: float = 1.4) -> None:
         super().__init__()
-        last = list(range(1, single + 1))
-        while last[-1] < MOST:
-            last.append(math.ceil(last[-1] * ratio))
-        self.features = len(last)
-        first = [1, *(each + 1 for each in last[:-1])]
-        self.register_buffer("first", torch.tensor(first, dtype=torch.float32), persistent=False)
-        self.register_buffer("last", torch.tensor(last, dtype=torch.float32), persistent=False)
+        first, last = bin_edges(single, ratio)
+        self.bins = len(last)
+        self.features = self.bins + OF_LARGEST
+        self.register_buffer("first", first, persistent=False)
+        self.register_buffer("last", last, persistent=False)
 
     def start(self) -> Tensor:
         """A power law."""
-        return -1.5 * self.first.log()
+        return functional.pad(-1.5 * self.first.log(), (0, OF_LARGEST))
 
     def seen(self, counts: Tensor) -> Tensor:
         """How often each bin was: those beyond the largest count must stay rare, or every user's largest is one."""
-        at = self._bin(counts)
-        often = torch.bincount(at, minlength=self.features).to(counts.dtype)
-        beyond = torch.arange(self.features, device=at.device) > (at.max() if len(at) else 0)
-        return torch.log(often + torch.where(beyond, BEYOND, WITHIN)) - math.log(len(at) + 1)
+        at = bin_of(counts, self.last)
+        often = torch.bincount(at, minlength=self.bins).to(counts.dtype)
+        beyond = torch.arange(self.bins, device=at.device) > (at.max() if len(at) else 0)
+        logits = torch.log(often + torch.where(beyond, BEYOND, WITHIN)) - math.log(len(at) + 1)
+        return functional.pad(logits, (0, OF_LARGEST))
 
-    def _bin(self, counts: Tensor) -> Tensor:
-        return torch.bucketize(counts.contiguous(), self.last[:-1])
-
-    def log_prob(self, features: Tensor, counts: Tensor) -> Tensor:
+    def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Of the bin, and of a count within it."""
-        at = self._bin(counts)
-        return -functional.cross_entropy(features, at, reduction="none") - (self.last - self.first + 1).log()[at]
+        return self._counts(features, largest).log_prob(counts)
 
-    def draw(self, features: Tensor, generator: Generator) -> Tensor:
+    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
         """A bin, then a count within it."""
-        at = choose(features, generator)
-        first, last = self.first[at], self.last[at]
-        within = torch.rand(len(at), generator=generator, device=at.device)
-        return torch.minimum(first + torch.floor(within * (last - first + 1)), last)
+        return self._counts(features, largest).draw(generator)
+
+    def _counts(self, features: Tensor, largest: Tensor) -> BinnedCounts:
+        """Their distributions, [N]: whether a count exceeds, or equals, all before it is a habit of its own."""
+        logits, same, above = features.split([self.bins, 1, 1], 1)
+        over = torch.arange(self.bins, device=largest.device) - bin_of(largest, self.last)[:, None]
+        relation = torch.where(over > 0, above, torch.where(over == 0, same, 0.0))
+        logits = logits + torch.where(largest[:, None] > 0, relation, 0.0)
+        return BinnedCounts(logits, (self.first, self.last))
 
 
 class PoissonAmount(Amount):
@@ -108,12 +103,12 @@ class PoissonAmount(Amount):
         """A rate of one."""
         return torch.zeros(1)
 
-    def log_prob(self, features: Tensor, counts: Tensor) -> Tensor:
+    def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Log Poisson(x) - log(1 - e^-rate)."""
         rate = _rate(features[:, 0])
         return counts * rate.log() - rate - torch.lgamma(counts + 1) - torch.log(-torch.expm1(-rate))
 
-    def draw(self, features: Tensor, generator: Generator) -> Tensor:
+    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
         """The first event falls before the end, the rest are Poisson after it."""
         rate = _rate(features[:, 0])
         u = torch.rand(rate.shape, generator=generator, device=rate.device)
@@ -130,7 +125,7 @@ class NegativeBinomialAmount(Amount):
         """A mean of one, a size of one."""
         return torch.zeros(2)
 
-    def log_prob(self, features: Tensor, counts: Tensor) -> Tensor:
+    def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Log NB(x) - log(1 - NB(0))."""
         rate, size = _rate(features[:, 0]), features[:, 1].float().clamp(-5, 5).exp()
         zero = -size * torch.log1p(rate / size)
@@ -138,15 +133,15 @@ class NegativeBinomialAmount(Amount):
         ways = torch.lgamma(counts + size) - torch.lgamma(size) - torch.lgamma(counts + 1)
         return ways + zero + counts * share - torch.log(-torch.expm1(zero))
 
-    def draw(self, features: Tensor, generator: Generator) -> Tensor:
+    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
         """By inverting the distribution, which is summed up to where hardly any of it is left."""
         found = torch.ones(len(features), device=features.device)
         left = torch.rand(len(features), generator=generator, device=features.device)
-        going = left > (p := self.log_prob(features, found).exp())
+        going = left > (p := self.log_prob(features, largest, found).exp())
         while bool(going.any()):
             left = left - torch.where(going, p, 0.0)
             found = found + going
-            p = self.log_prob(features, found).exp()
+            p = self.log_prob(features, largest, found).exp()
             going = going & (left > p) & (found < MOST) & (p > 1e-9)
         return found
 

@@ -1,0 +1,50 @@
+"""Numbered pieces of work side by side, in processes of their own, their results in order.
+
+Work of many small operations holds the interpreter most of the time, so that threads would wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+T = TypeVar("T")
+
+
+class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
+    """What each piece returns, or the error that it ends with: the loader would wrap that in many lines."""
+
+    def __init__(self, work: Callable[[int], T], numbers: Sequence[int]) -> None:
+        self.work, self.numbers = work, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> tuple[T | None, Exception | None]:
+        try:
+            return self.work(self.numbers[place]), None
+        except Exception as error:
+            return None, error
+
+
+def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
+    """What work returns for each number; a process for each thread of torch, where that is more than one.
+
+    Few are begun ahead of what is taken, so that memory is bounded. A process works with a single thread.
+    """
+    pieces, workers = _Pieces(work, numbers), min(torch.get_num_threads(), len(numbers))
+    alone = workers < 2
+    for found, error in DataLoader(
+        pieces, batch_size=None, num_workers=0 if alone else workers, collate_fn=_as_it_is
+    ):
+        if error is not None:
+            raise error
+        yield found
+
+
+def _as_it_is(found: T) -> T:
+    """In place of tensors for arrays."""
+    return found
