@@ -20,6 +20,7 @@ import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 
 import kept_rows
 from fit_throughput import simulated
@@ -123,16 +124,23 @@ def measure(settings: Settings) -> None:
 
 
 def table(found: list[Row]) -> None:
-    """A table for each data set: mean and spread over seeds, and how many times the floor."""
+    """A table for each data set: mean and spread over seeds, and in brackets how many times the floor."""
     for data in dict.fromkeys(row["data"] for row in found):
         mine = [row for row in found if row["data"] == data and "auc" in row]
         methods = list(dict.fromkeys(row["method"] for row in mine))
         print(f"\n**{data}**\n\n| figure | {' | '.join(methods)} | floor |\n|---|{'---|' * (len(methods) + 1)}")
         for name in (*FIGURES, "auc", "auc of pictures", "held-out loss", "fit", "users/s", "peak GiB"):
+            floor = list({row["seed"]: row[f"floor {name}"] for row in mine if f"floor {name}" in row}.values())
+            over = floor if name in FIGURES else []
             by_method = [[row[name] for row in mine if row["method"] == m and name in row] for m in methods]
-            cells = [over_seeds(values, *DIGITS) for values in by_method]
-            floor = over_seeds([row[f"floor {name}"] for row in mine[:3] if f"floor {name}" in row], *DIGITS)
-            print(f"| {name} | {' | '.join(cells)} | {floor} |")
+            cells = " | ".join(cell(values, over) for values in by_method)
+            print(f"| {name} | {cells} | {over_seeds(floor, *DIGITS)} |")
+
+
+def cell(values: list[float], floor: list[float]) -> str:
+    """Mean and spread over seeds, and how many times the floor where that is not 0."""
+    times = f" ({mean(values) / mean(floor):.1f})" if values and floor and mean(floor) else ""
+    return over_seeds(values, *DIGITS) + times
 
 
 def main() -> None:

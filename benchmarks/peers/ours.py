@@ -26,7 +26,7 @@ def train(real: Population, settings: Settings) -> Trained:
         made = generate(run, users, next(seeds))
         return Population(real.axes, made.indptr, made.cells, made.values)
 
-    return Trained(draw, {"epochs": how.epochs})
+    return Trained(draw, {"epochs": run.fit["epochs"]})
 
 
 if __name__ == "__main__":
