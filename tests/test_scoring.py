@@ -235,7 +235,9 @@ class TestLikelihood:
         seed = int(np.random.SeedSequence([0, 0]).generate_state(1)[0])
         with torch.no_grad():
             expected = model.log_likelihood(
-                Examples(torch.from_numpy(given.dense()), codes), 2, Generator().manual_seed(seed)
+                Examples(torch.from_numpy(given.dense()), codes, model.told.days().for_each(60)),
+                2,
+                Generator().manual_seed(seed),
             )
         np.testing.assert_allclose(found, expected, rtol=1e-5)
         assert np.abs(found - score(run_of(model), given, samples=2).likelihoods.log_likelihood).max() > 1e-3

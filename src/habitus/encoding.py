@@ -7,17 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Independent, Normal
 
-from habitus.models.base import EncodingModel, Examples, LatentModel, Model
+from habitus.models.base import ConditionedModel, EncodingModel, LatentModel, Model
+from habitus.parts.examples import Days, Examples
 from habitus.parts.nets import in_memory_format
 from habitus.parts.objectives import kl_from_standard_normal
-from habitus.parts.shapes import Vocabulary
+from habitus.parts.shapes import Axes, Vocabulary
 from habitus.profiles.attributes import codes_of
 from habitus.profiles.batches import Population, pieces
+from habitus.profiles.calendar import Calendar, observed_part
 from habitus.profiles.sparse import Profiles
 
 CHUNK = 500  # profiles encoded together
@@ -79,9 +83,11 @@ def encode(model: EncodingModel, data: Population, on_progress: Progress = lambd
         raise ValueError("expected profiles to encode, got none")
     model = in_memory_format(model, torch.channels_last).eval()
     means, scales, done = list[Tensor](), list[Tensor](), 0
+    known = known_to(model, data)
     with torch.no_grad():
         for piece in pieces(data, model.unit, CHUNK):
-            q = model.encode(torch.from_numpy(piece.dense()))
+            told: Any = examples_of(piece, known)  # as the model takes it
+            q = model.encode(told)
             means.append(q.mean)
             scales.append(q.stddev)
             done += len(piece)
@@ -89,10 +95,45 @@ def encode(model: EncodingModel, data: Population, on_progress: Progress = lambd
     return Posterior(torch.cat(means).contiguous(), torch.cat(scales).contiguous())
 
 
-def examples_of(profiles: Profiles, vocabulary: Vocabulary) -> Tensor | Examples:
-    """Pictures [B, D, S, C], with what is known of their users where a model is told of any attributes."""
+@dataclass(frozen=True)
+class Known:
+    """What a model is told of profiles beside their counts.
+
+    Attributes:
+        vocabulary: The attributes of their users.
+        calendar: Of their days.
+    """
+
+    vocabulary: Vocabulary
+    calendar: Calendar
+
+    def days(self, users: pa.Table, axes: Axes) -> Days:
+        """Theirs, [B, D]."""
+        return Days(*map(torch.from_numpy, self.calendar.days(users, axes)))
+
+    def codes(self, users: pa.Table) -> Tensor:
+        """Of their attributes, [B, A]."""
+        return torch.from_numpy(codes_of(users, self.vocabulary))
+
+
+def known_to(model: Model, data: Population) -> Known | None:
+    """What a model is told of a population; None for one that is told of nothing but counts."""
+    return Known(model.vocabulary, Calendar.of(data.about)) if isinstance(model, ConditionedModel) else None
+
+
+def examples_of(profiles: Profiles, known: Known | None) -> Tensor | Examples:
+    """Pictures [B, D, S, C], with what is known of their users and days where a model is told of it."""
     x = torch.from_numpy(profiles.dense())
-    return Examples(x, torch.from_numpy(codes_of(profiles.users, vocabulary))) if vocabulary else x
+    if known is None:
+        return x
+    return Examples(x, known.codes(profiles.users), known.days(profiles.users, profiles.axes))
+
+
+def observed_of(profiles: Profiles, known: Known | None) -> Profiles:
+    """Profiles without what stands in days that a model takes for unobserved."""
+    if known is None or not known.calendar.leaves_out(profiles.users):
+        return profiles
+    return observed_part(profiles, known.calendar.observed(profiles.users, profiles.axes))
 
 
 def encoding_model(model: Model) -> EncodingModel:

@@ -14,6 +14,7 @@ from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.parts.active_slots import SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
+from habitus.parts.examples import Days
 from habitus.parts.memory import OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
 from habitus.parts.shapes import Axes
 
@@ -224,10 +225,14 @@ def small() -> Rhythm:
     return Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
 
 
+def days_of(model: Rhythm, x: torch.Tensor) -> Days:
+    return model.told.days(x.shape[1]).for_each(len(x))
+
+
 def states(model: Rhythm, x: torch.Tensor) -> torch.Tensor:
     at = active_slots(x.flatten(2))
     e = model._read(at.counts.unflatten(1, x.shape[2:]))
-    return model._states(e, at, x.flatten(2).amax(2) > 0)
+    return model._states(e, at, x.flatten(2).amax(2) > 0, days_of(model, x))
 
 
 def test_the_past_alone_is_what_days_are_given():
@@ -238,7 +243,7 @@ def test_the_past_alone_is_what_days_are_given():
     for each in (x, other):
         day = torch.arange(9).expand(4, -1)
         features = memories(each, model.pairs)[0][:, :-1]
-        given.append(model._known(features, states(model, each), model._calendar(day, day), u))
+        given.append(model._known(features, states(model, each), model.told.calendar(days_of(model, each), day), u))
     torch.testing.assert_close(given[0][:, :6], given[1][:, :6])
     assert not torch.allclose(given[0][:, 6:], given[1][:, 6:])
 
@@ -251,7 +256,7 @@ def test_states_of_a_fit_are_those_of_drawing():
     with torch.no_grad():
         side_by_side = states(model, x)
         for day in range(AXES.days):
-            torch.testing.assert_close(side_by_side[:, day], model._remembered(x[:, :day])[1])
+            torch.testing.assert_close(side_by_side[:, day], model._remembered(x[:, :day], days_of(model, x))[1])
 
 
 def test_the_probabilities_of_a_day_and_of_its_absence_sum_to_one():
@@ -289,7 +294,7 @@ def test_completing_reads_no_missing_cell_and_keeps_what_is_known():
 def test_more_days_than_it_was_fitted_to():
     model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8)).eval()
     with torch.no_grad():
-        assert model.sample(3, noise(), days=20).shape == (3, 20, *AXES.shape[1:])
+        assert model.sample(3, noise(), days=Days.after(3, 20)).shape == (3, 20, *AXES.shape[1:])
 
 
 def test_the_bound_is_nearly_the_same_in_bfloat16():

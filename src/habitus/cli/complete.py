@@ -9,6 +9,7 @@ import typer
 
 from habitus.cli import series as series_command
 from habitus.cli.console import bar, out
+from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app, threshold_of
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run
 from habitus.parts.masks import USAGE
@@ -88,6 +89,7 @@ def complete(
     text = "own gaps" if missing else mask or str(getattr(fitted.model.config, "mask", "centre"))
     config = CompleteConfig(text, samples, seed, threshold_of(threshold))
     gaps = read_missing(missing, source) if missing else None
+    warn_of_own_holidays(fitted.model, source)
     with bar("Completing", len(source), "profiles") as advance:
         made = complete_to(out_, fitted, source, config, gaps, advance)
     out(f"{out_}: {len(made):,} profiles, {text} filled with {samples} draws each{_zeros(made)}")

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from habitus.cli import series as series_command
 from habitus.cli.console import bar, out, out_table
+from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run, window_of
 from habitus.profiles.completed import TOTALS
@@ -64,6 +65,7 @@ def forecast(
         return
     check_no_series_options(steps=steps, after=after, every=every)
     source = StoredProfiles.open(profiles)
+    warn_of_own_holidays(fitted.model, source)
     with bar("Forecasting", len(source), "profiles") as advance:
         made = forecast_to(out_, fitted, source, days, samples, seed, advance)
     out_table(_days(out_, made.axes.days))

@@ -9,10 +9,12 @@ import typer
 
 from habitus.cli import series as series_command
 from habitus.cli.console import bar
+from habitus.cli.holidays import warn_of_no_effect
 from habitus.cli.logs import Format, Shard, Start, is_stdout, log_format_of, say, sink_of
 from habitus.cli.options import RunFolder, Seed, command_app, date_of, shard_of, threshold_of
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run
 from habitus.output import check_apart
+from habitus.profiles.calendar import dates_file
 from habitus.profiles.completed import open_profiles
 from habitus.run import Run, load
 from habitus.synthesis import GenerateConfig, generate_log_to, generate_to
@@ -107,6 +109,15 @@ Days = Annotated[
     int | None,
     typer.Option(help="Length of the window; a rhythm draws any.", show_default="as many as it was fitted to"),
 ]
+Holidays = Annotated[
+    Path | None,
+    typer.Option(
+        help="Dates of holidays, a CSV or Parquet file with a column date: in place of those that the run was told "
+        "of. For runs of a rhythm, fitted to profiles with holidays.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 
 
 @app.command(epilog="Example: habitus generate demo/runs/vae --users 5000 --seed 1 --out demo/generated")
@@ -127,6 +138,7 @@ def generate(
     shard: Shard = None,
     where: Where = None,
     days: Days = None,
+    holidays: Holidays = None,
     series: Count = None,
     steps: Steps = None,
 ) -> None:
@@ -149,7 +161,12 @@ def generate(
     part = WHOLE if shard is None else shard_of(shard)
     limit = threshold_of(threshold)
     of = values_of(where or [])
-    config = GenerateConfig(wanted, seed, prior or "mixture", limit, inactive, date_of(start), part, of, days)
+    dates = None if holidays is None else dates_file(holidays)
+    config = GenerateConfig(
+        wanted, seed, prior or "mixture", limit, inactive, date_of(start), part, of, days, dates
+    )
+    if dates:
+        warn_of_no_effect(fitted.model)
     source = _source(fitted, cohorts, cohorts_from, like, seed)
     with bar("Generating", -(-wanted // part[1]), "users") as advance:
         if kind is None:

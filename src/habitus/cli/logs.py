@@ -29,7 +29,7 @@ Format = Annotated[
 Start = Annotated[
     dt.datetime | None,
     typer.Option(
-        help="First day of the window, on the weekday that it was counted from.",
+        help="First day of the window, on the weekday that it was counted from; of a rhythm's, on any.",
         formats=DAY,
         metavar="DATE",
         show_default="as it was counted",

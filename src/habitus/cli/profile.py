@@ -12,6 +12,7 @@ from habitus.cli.console import out, spinner
 from habitus.cli.options import DAY, command_app, date_of, names_of, slot_minutes, weekday_number
 from habitus.events import MEMORY_LIMIT, EventLog
 from habitus.profiles.build import ProfileConfig, profile_to
+from habitus.profiles.calendar import Calendar, dates_file
 from habitus.profiles.store import StoredProfiles
 
 app = command_app()
@@ -55,6 +56,25 @@ Filter = Annotated[str | None, _option(KEPT, "Condition in SQL on the log's rows
 MinEvents = Annotated[int, _option(KEPT, "Fewest events of a profile.")]
 MinDays = Annotated[int, _option(KEPT, "Fewest days with an event of a profile.")]
 Strict = Annotated[bool, _option(KEPT, "Refuse a log with rows that cannot be used.", "--strict")]
+Holidays = Annotated[
+    Path | None,
+    _option(
+        WINDOW,
+        "Dates of holidays, a CSV or Parquet file with a column date; it may reach past the log. A rhythm learns "
+        "what they are like.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+Unobserved = Annotated[
+    Path | None,
+    _option(
+        WINDOW,
+        "Dates on which the log was not recorded, or only in part; such a file. A rhythm takes nothing from them.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
 Memory = Annotated[str, _option(HOW, "Memory for DuckDB before it goes to disk.")]
 
 
@@ -77,6 +97,8 @@ def profile(
     window_every: Every = None,
     align: Align = None,
     slot: Slot = "1h",
+    holidays: Holidays = None,
+    unobserved: Unobserved = None,
     channels: Channels = None,
     filter: Filter = None,
     min_events: MinEvents = DEFAULT.min_events,
@@ -87,12 +109,14 @@ def profile(
     """Count a log's events per user, day, slot and channel.
 
     Rows that cannot be used are counted and reported. On the day that clocks go forward the skipped hour is empty;
-    on the day that they go back the repeated hour holds the events of both.
+    on the day that they go back the repeated hour holds the events of both. Attributes observed_from and
+    observed_until are the first and the last day on which a user was recorded.
     """
     config = ProfileConfig(
         start=date_of(start), end=date_of(end), days=_days(days, start, end, window_every), every=window_every,
         align=weekday_number(align), slot_minutes=slot_minutes(slot), channels=names_of(channels),
         min_events=min_events, min_days=min_days, strict=strict,
+        calendar=Calendar(_dates(holidays), _dates(unobserved)),
     )  # fmt: skip
     with spinner("Counting", "events") as advance:
         events = EventLog.open(
@@ -101,6 +125,10 @@ def profile(
         )  # fmt: skip
         made = profile_to(out_, events, config, advance)
     _report(out_, made, config)
+
+
+def _dates(path: Path | None) -> tuple[dt.date, ...]:
+    return () if path is None else dates_file(path)
 
 
 def _days(days: int | None, start: dt.datetime | None, end: dt.datetime | None, every: int | None) -> int:

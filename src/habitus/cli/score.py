@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from habitus.cli.console import bar, out, out_table, plain
+from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Seed, Stored, command_app
 from habitus.output import check_apart
 from habitus.profiles.sparse import USER, WINDOW
@@ -48,6 +49,7 @@ def _score(
     scores_format(out_)
     fitted, source = load(run), StoredProfiles.open(profiles)
     others = None if against is None else StoredProfiles.open(against)
+    warn_of_own_holidays(fitted.model, source, *([others] if others else []))
     with bar("Scoring", len(source) + (len(others) if others else 0), "profiles") as advance:
         found = score(fitted, source, against=others, samples=samples, seed=seed, on_progress=advance)
     write_scores(out_, found)

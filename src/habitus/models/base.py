@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from habitus.parts.examples import Days, Examples
 from habitus.parts.observations import Observation
 from habitus.parts.priors import Prior, StandardNormal
 from habitus.parts.shapes import Axes, BoolArray, SeriesAxes, Vocabulary
@@ -59,33 +59,6 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def loss(self, x: Tensor, generator: Generator) -> Loss:
         """The loss of its turn on a batch; ``generator`` supplies all randomness."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Profiles of a batch with what is known of their users; it splits and moves as a tensor does.
-
-    Attributes:
-        x: [B, D, S, C].
-        codes: Of their attributes in the order of a vocabulary, 0 where a value is not known, long [B, A].
-    """
-
-    x: Tensor
-    codes: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, rows: slice) -> Examples:
-        return Examples(self.x[rows], self.codes[rows])
-
-    def to(self, device: torch.device) -> Examples:
-        """The same on a device."""
-        return Examples(self.x.to(device), self.codes.to(device))
-
-    def split(self, size: int) -> list[Examples]:
-        """In chunks of a size."""
-        return [Examples(x, codes) for x, codes in zip(self.x.split(size), self.codes.split(size), strict=True)]
 
 
 class ProfileModel(Model):
@@ -137,7 +110,10 @@ class GenerativeModel(ProfileModel):
 
 
 class ConditionedModel(GenerativeModel):
-    """A model that draws users of known attributes, over any number of days, from a prior of its own.
+    """A model that is told of users and days, and draws any of them from a prior of its own.
+
+    What it learns from, scores, encodes and completes comes as :class:`Examples`, or bare: then attributes are not
+    known, weekdays follow the start of its axes, no day is a holiday, and all are observed.
 
     Attributes:
         shift: Added to the logit of a day's being active where whole users are drawn, []; found after a fit.
@@ -147,8 +123,13 @@ class ConditionedModel(GenerativeModel):
 
     @classmethod
     @abstractmethod
-    def told_of(cls, config: Any, vocabulary: Vocabulary) -> Any:
-        """The settings, for data whose users have attributes."""
+    def told_of(cls, config: Any, vocabulary: Vocabulary, holidays: bool = False) -> Any:
+        """The settings, for data whose users have attributes, or whose days are holidays at times."""
+
+    @property
+    @abstractmethod
+    def knows_holidays(self) -> bool:
+        """Whether it learnt what holidays are like."""
 
     @abstractmethod
     def sample(
@@ -156,16 +137,16 @@ class ConditionedModel(GenerativeModel):
         size: int,
         generator: Generator,
         prior: Prior | None = None,
-        days: int | None = None,
+        days: Days | None = None,
         codes: Tensor | None = None,
     ) -> Tensor:
-        """Profiles [size, days, S, C] of users that never existed; more days than it was fitted to may be drawn.
+        """Profiles [size, D', S, C] of users that never existed; more days than it was fitted to may be drawn.
 
         Args:
             size: B.
             generator: Supplies all randomness.
             prior: Of users; the model's own where none is given.
-            days: D by default.
+            days: Which days, [B, D'] or [1, D']; those of its axes by default. All of them are drawn.
             codes: Of their attributes in the order of its vocabulary, [size, A]; not known by default.
         """
 

@@ -3,7 +3,7 @@
     u    ~ p(u | a) = sum_k w_k(a) N(m_k, diag v_k)       who a user is, given attributes a
     h_d  = GRU(h_(d'), x_(d'))                            a state: the active days d' before day d
     m_d  = memory(x_<d)                                   the past counted exactly (habitus.parts.memory)
-    k_d  = f(h_d, m_d, u, c_d)                            what is known of a day; c_d is the calendar
+    k_d  = f(h_d, m_d, u, c_d)                            what is known of a day; c_d is the calendar (told)
     a_d  ~ Bernoulli(k_d)                                 whether the day is active at all; if it is,
     z_d  ~ p(z_d | k_d)                                   what sort of day it is, and
     x_d  ~ p(x_d | z_d, k_d)                              slots and channels, one after another (day_slots)
@@ -14,7 +14,7 @@
 It joins the user's latent of "Time pictures" (Eq 3.6) with the state-dependent latents of tDLGM (Eqs 9 to 18, 28),
 whose state too comes from observations, so that all days of a fit are computed side by side. Counts are drawn,
 zeros are exact, days without activity take hardly any work, and the same model looks ahead: the state reads the
-past, and days are drawn after it.
+past, and days are drawn after it. Days that were not observed have no term, and change neither memory nor state.
 
 Letters: B users, D days, S slots, C channels, H hidden units, Z latents of a user, Y of a day, P pairs of channels,
 N active days of all users, F numbers of a memory.
@@ -22,7 +22,7 @@ N active days of all users, F numbers of a memory.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -34,39 +34,24 @@ from habitus.models.base import (
     Completion,
     ConditionedModel,
     EncodingModel,
-    Examples,
     Loss,
     ScoringModel,
 )
-from habitus.models.day_slots import DaySlots, DayTerms
+from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
+from habitus.models.rhythm_terms import Draw
+from habitus.models.told import TOLD, Told
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS
-from habitus.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
+from habitus.parts.examples import Days, Examples
+from habitus.parts.gaussians import diagonal
 from habitus.parts.memory import OF_DAYS, Memory, balanced_pairs, memories, memory_features
 from habitus.parts.objectives import diagonal_normal, reparameterised, warm_up_weight
 from habitus.parts.priors import LearntMixture, Prior
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 
 PAIRS = 2  # of channels whose difference is told, at most
-CALENDAR = 8  # features of the weekday, and of the place in the window
-LEAST_SHARE = 1e-4  # of users who are active on a weekday, before any learning
-UNTOLD = 0.1  # share of users whose place in the window, or whose attributes, are not told while it learns
-
-
-class _Draw(NamedTuple):
-    """What one draw of the latents leaves: -log of the parts of p, and the latents' distributions."""
-
-    u: Tensor  # [B, Z]
-    about: Tensor  # what is told of attributes
-    of_user: Tensor  # log q(u) - log p(u), [B]
-    gates: Tensor  # -log p(a_d), [B, D]
-    at: ActiveSlots  # user and day of the N active days
-    days: DayTerms  # -log p(x_d), each [N]
-    z: Tensor  # [N, Y]
-    q_z: Diagonal
-    p_z: Diagonal
 
 
 class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
@@ -80,33 +65,33 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     start_profiles: ClassVar[int] = 4096
     together: ClassVar[int] = 8192  # many small steps: most users at a time, least overhead
     pairs: Tensor
+    on_holidays: nn.Parameter | None  # added to the logit of a day that is one
 
     def __init__(self, axes: Axes, config: RhythmConfig | None = None) -> None:
         super().__init__()
         self.axes = axes
         self.config: RhythmConfig = config or RhythmConfig()
-        c, (days, slots, channels) = self.config, axes.shape
+        c, (_, slots, channels) = self.config, axes.shape
         pairs = min(PAIRS, channels * (channels - 1) // 2)
         self.register_buffer("shift", torch.zeros(()))
         self.register_buffer("pairs", torch.zeros(pairs, 2, dtype=torch.long))
-        self.weekday = nn.Embedding(DAYS_PER_WEEK, CALENDAR)
-        self.place = nn.Embedding(days + 1, CALENDAR)  # the last one for not being told
-        self.attributes = nn.ModuleList(nn.Embedding(len(v) + 1, CALENDAR) for v in c.vocabulary.values())
-        told, memory = CALENDAR * len(c.vocabulary), memory_features(slots, channels, pairs)
+        self.told = Told(axes, c.vocabulary, c.holidays)
+        told, memory = self.told.of_attributes, memory_features(slots, channels, pairs)
         self.p_u = LearntMixture(c.components, c.latents, told)
         self.day = nn.Sequential(nn.Linear((2 * channels + 1) * slots, c.hidden), nn.SiLU())
-        self.state = SlotGRU(c.hidden + CALENDAR + 1, c.hidden)
-        self.pooled = nn.Sequential(nn.Linear(c.hidden + CALENDAR, c.hidden), nn.SiLU())
+        self.state = SlotGRU(c.hidden + TOLD + 1, c.hidden)
+        self.pooled = nn.Sequential(nn.Linear(c.hidden + TOLD, c.hidden), nn.SiLU())
         self.q_u = _two_layers(c.hidden + memory + 1 + told, c.hidden, 2 * c.latents)
-        known = memory + c.hidden + 2 * CALENDAR + c.latents + told
+        known = memory + c.hidden + 2 * TOLD + c.latents + told
         self.known = nn.Sequential(nn.Linear(known, c.hidden), nn.SiLU(), nn.Dropout(c.dropout))
         self.gate = _two_layers(c.hidden + OF_DAYS, c.hidden, 1)
-        self.often = nn.Parameter(torch.zeros(DAYS_PER_WEEK))  # logits of the weekdays' being active
+        self.often = nn.Parameter(torch.zeros(DAYS_PER_WEEK))  # logits of days' being active, by Told.in_week
         self.p_z = nn.Linear(c.hidden, 2 * c.day_latents)
         self.q_z = _two_layers(2 * c.hidden, c.hidden, 2 * c.day_latents)
         self.what = nn.Sequential(nn.Linear(c.hidden + c.day_latents, c.hidden), nn.SiLU())
         amount = AMOUNTS[c.likelihood]()
         self.p_x = DaySlots(slots, channels, pairs, c.hidden, c.channel_width, amount)
+        self.register_parameter("on_holidays", nn.Parameter(torch.zeros(())) if c.holidays else None)
 
     @property
     def unit(self) -> str:
@@ -124,27 +109,40 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         return self.config.latents
 
     @classmethod
-    def told_of(cls, config: RhythmConfig, vocabulary: Vocabulary) -> RhythmConfig:
-        """With the attributes that it asks for.
+    def told_of(cls, config: RhythmConfig, vocabulary: Vocabulary, holidays: bool = False) -> RhythmConfig:
+        """With the attributes that it asks for, and whether there are holidays.
 
         Raises:
-            ValueError: for one that the users have not.
+            ValueError: for an attribute that the users have not.
         """
-        return config.told_of(vocabulary)
+        return config.told_of(vocabulary, holidays)
 
     @property
     def vocabulary(self) -> Vocabulary:
         """That of its settings."""
         return self.config.vocabulary
 
-    def start_from(self, x: Tensor) -> None:
-        """Find the pairs of channels that come in equal numbers, and how much happens in an active slot."""
+    @property
+    def knows_holidays(self) -> bool:
+        """As its settings say."""
+        return self.config.holidays
+
+    def start_from(self, x: Tensor | Examples) -> None:
+        """Find the pairs of channels that come in equal numbers, and how much happens in an active slot.
+
+        Raises:
+            ValueError: where nothing happens on any day that was observed.
+        """
+        x, _, days = self._parts(x)
+        if not x.any():
+            raise ValueError("expected activity on days that were observed, got none; mend the dates of the others")
         self.pairs.copy_(balanced_pairs(x.sum((1, 2)), len(self.pairs)))
         active = x.flatten(2).amax(2) > 0  # [B, D]
-        weekdays = torch.arange(x.shape[1]) % DAYS_PER_WEEK
-        shares = [active[:, weekdays == day].float().mean() for day in range(min(DAYS_PER_WEEK, x.shape[1]))]
+        often, on_holidays = self.told.activity(active, days)
         with torch.no_grad():
-            self.often[: len(shares)] = torch.stack(shares).clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit()
+            self.often.copy_(often)
+            if self.on_holidays is not None:
+                self.on_holidays.copy_(on_holidays)
         self.p_x.start_from(active_slots(x.flatten(0, 1)[active.flatten()]))
 
     # What is known of days
@@ -154,69 +152,44 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         active = (x > 0).to(x.dtype)
         return self.day(torch.cat([active.flatten(1), 0.5 * x.log1p().flatten(1), active.amax(-1)], -1))
 
-    def _of_weekday(self, day: Tensor) -> Tensor:
-        """Features of the weekday of days [...], [..., CALENDAR]."""
-        return self.weekday((day + (self.axes.weekday(0) or 0)) % DAYS_PER_WEEK)
+    def _on(self, days: Days, gap: Tensor, e: Tensor) -> Tensor:
+        """Active days [N, H] as the state is told them: which days, and how many after the one before."""
+        return torch.cat([e, self.told.of_days(days), 0.5 * torch.log1p(gap)[:, None]], 1)
 
-    def _on(self, day: Tensor, gap: Tensor, e: Tensor) -> Tensor:
-        """Active days [N, H] as the state is told them: with the weekday, and the days since the one before."""
-        return torch.cat([e, self._of_weekday(day), 0.5 * torch.log1p(gap)[:, None]], 1)
+    def _parts(self, x: Tensor | Examples) -> tuple[Tensor, Tensor, Days]:
+        """Profiles, empty where they were not observed; codes of attributes, 0 for not known; days [B, D]."""
+        if isinstance(x, Tensor):
+            codes = torch.zeros(len(x), len(self.vocabulary), dtype=torch.long, device=x.device)
+            return x, codes, self.told.days(x.shape[1]).for_each(len(x))
+        observed = x.days.observed
+        return x.x if observed.all() else x.x.where(observed[..., None, None], 0.0), x.codes, x.days
 
-    def _calendar(self, day: Tensor, place: Tensor) -> Tensor:
-        """c_d for days and places in the window [...], [..., 2 CALENDAR]."""
-        return torch.cat([self._of_weekday(day), self.place(place)], -1)
-
-    def _places(self, x: Tensor, generator: Generator) -> Tensor:
-        """The place of each day in the window [B, D]; of some users it is not told while it learns."""
-        day = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
-        if not self.training:
-            return day
-        unplaced = torch.rand(len(x), 1, generator=generator, device=x.device) < UNTOLD
-        return torch.where(unplaced, self.axes.days, day)
-
-    def _told_days(self, x: Tensor, generator: Generator) -> Tensor:
-        """How many days the encoder is told, [B]: of some users fewer than all while it learns."""
-        days = torch.full((len(x),), x.shape[1], device=x.device)
-        if not self.training:
-            return days
-        some = torch.rand(len(x), generator=generator, device=x.device) < self.config.hidden_share
-        return torch.where(
-            some, torch.randint(0, x.shape[1], (len(x),), generator=generator, device=x.device), days
-        )
-
-    def _about(self, codes: Tensor, generator: Generator | None = None) -> Tensor:
-        """What is told of attributes [B, A], [B, CALENDAR A]; while it learns, of some users nothing."""
-        if self.training and generator is not None:
-            told = torch.rand(codes.shape, generator=generator, device=codes.device) >= UNTOLD
-            codes = codes * told
-        found = [embedding(code) for embedding, code in zip(self.attributes, codes.unbind(1), strict=True)]
-        return torch.cat([codes.new_zeros(len(codes), 0, dtype=torch.float32), *found], 1)
-
-    def _parts(self, x: Tensor | Examples) -> tuple[Tensor, Tensor]:
-        """Profiles, and the codes of their users' attributes, 0 where nothing is known of them."""
-        if isinstance(x, Examples):
-            return x.x, x.codes
-        return x, torch.zeros(len(x), len(self.vocabulary), dtype=torch.long, device=x.device)
-
-    def _q_u(self, e: Tensor, at: ActiveSlots, features: Tensor, about: Tensor, told: Tensor) -> Independent:
+    def _q_u(
+        self, e: Tensor, at: ActiveSlots, days: Days, features: Tensor, about: Tensor, told: Tensor
+    ) -> Independent:
         """q(u | x) from what the memory holds after the days that are told [B], and their mean.
 
         Args:
             e: Features of active days, [N, H].
             at: Their users and days.
+            days: All days, [B, D].
             features: Of the memory after the days that are told, [B, F].
             about: Of attributes.
             told: How many days, [B].
         """
-        days = self.pooled(torch.cat([e, self._of_weekday(at.slot)], 1)) * (at.slot < told[at.day])[:, None]
-        sums = days.new_zeros(len(told), days.shape[1]).index_add(0, at.day, days)
-        share = (told / self.axes.days)[:, None]
+        which = self.told.of_days(days.of((at.day, at.slot)))
+        read = self.pooled(torch.cat([e, which], 1)) * (at.slot < told[at.day])[:, None]
+        sums = read.new_zeros(len(told), read.shape[1]).index_add(0, at.day, read)
+        share = (days.observed_before(told) / self.axes.days)[:, None]
         return diagonal_normal(self.q_u(torch.cat([sums / 10, features, share, about], 1)))
 
-    def _states(self, e: Tensor, at: ActiveSlots, active: Tensor) -> Tensor:
+    def _states(self, e: Tensor, at: ActiveSlots, active: Tensor, days: Days) -> Tensor:
         """h_d before every day, [B, D, H], from features of the active days [N, H]."""
         nothing = e.new_zeros(len(active), self.config.hidden)
-        after = torch.cat([nothing[:1], self.state(self._on(at.slot, at.gap, e), nothing, at)])
+        where = (at.day, at.slot)
+        number = days.observed.cumsum(1)[where]
+        gap = torch.where(at.first, 0, number - number.roll(1))
+        after = torch.cat([nothing[:1], self.state(self._on(days.of(where), gap, e), nothing, at)])
         count = active.long()
         so_far = count.cumsum(1) - count
         before = count.sum(1).cumsum(0) - count.sum(1)  # active days of the users before
@@ -227,17 +200,18 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         u = u[:, None].expand(-1, features.shape[1], -1) if features.dim() == 3 else u
         return self.known(torch.cat([features, h, calendar, u], -1))
 
-    def _gate(self, known: Tensor, features: Tensor, day: Tensor) -> Tensor:
-        """Logits of days' being active, [...], from what is known of them, the memory before, and their numbers."""
+    def _gate(self, known: Tensor, features: Tensor, days: Days) -> Tensor:
+        """Logits of days' being active [...], from what is known of them, and the memory before."""
         told = torch.cat([known, features[..., -OF_DAYS:]], -1)
-        return self.gate(told)[..., 0] + self.often[day % DAYS_PER_WEEK]
+        found = self.gate(told)[..., 0] + self.often[self.told.in_week(days)]
+        return found if self.on_holidays is None else found + days.holiday * self.on_holidays
 
     # The loss
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
         """The bound in nats per profile; gates, slots, channels and amounts are parts of -log p(a, x | z, u)."""
         draw = self._draw(x, generator)
-        terms, at_u = self._terms(draw), self.p_u.log_prob(draw.u.detach(), draw.about)
+        terms, at_u = draw.terms, self.p_u.log_prob(draw.u.detach(), draw.about)
         fitting = at_u.detach() - at_u  # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
         weight = warm_up_weight(self.done, self.config.warm_up) if self.training else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
@@ -248,116 +222,95 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     def terms(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
         """The terms of the bound for profiles [B, D, S, C], each [B]."""
-        return self._terms(self._draw(x, generator))
-
-    @staticmethod
-    def _terms(draw: _Draw) -> dict[str, Tensor]:
-        of_days = {**draw.days._asdict(), "kl_day": kl_of_diagonals(draw.q_z, draw.p_z)}
-        nothing = torch.zeros_like(draw.of_user)
-        by_user = {name: nothing.index_add(0, draw.at.day, term) for name, term in of_days.items()}
-        return {"gates": draw.gates.sum(1), **by_user, "kl_user": draw.of_user}
+        return self._draw(x, generator).terms
 
     def surprise(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
-        """What is unlikely of profiles: the user as such [B]; sorts of days, hours, channels and amounts [B, D].
+        """What is unlikely of profiles: the user as such [B]; sorts of days, hours, channels and amounts [B, D]."""
+        return self._draw(x, generator).surprise
 
-        Of latents it has log q - log p at the draw and not its mean, the KL term, as the weight of a draw has to.
-        """
-        draw = self._draw(x, generator)
-        nothing, where = torch.zeros_like(draw.gates), (draw.at.day, draw.at.slot)
-        sort = draw.q_z.log_prob(draw.z) - draw.p_z.log_prob(draw.z)
-        of_days = {
-            "days": sort,
-            "hours": draw.days.slots,
-            "channels": draw.days.channels,
-            "amounts": draw.days.amounts,
-        }
-        parts = {name: nothing.index_put(where, term) for name, term in of_days.items()}
-        return {"user": draw.of_user, **parts, "days": parts["days"] + draw.gates}
-
-    def _draw(self, x: Tensor | Examples, generator: Generator) -> _Draw:
+    def _draw(self, x: Tensor | Examples, generator: Generator) -> Draw:
         """One draw of u and z_d, and -log p of the days."""
-        x, codes = self._parts(x)
-        at, active, about = active_slots(x.flatten(2)), x.flatten(2).amax(2) > 0, self._about(codes, generator)
+        x, codes, days = self._parts(x)
+        at, active = active_slots(x.flatten(2)), x.flatten(2).amax(2) > 0
+        about = self.told.about(codes, generator)
         x_d = at.counts.unflatten(1, x.shape[2:])
-        features, past = memories(x, self.pairs)
-        e, place = self._read(x_d), self._places(x, generator)
-        told = self._told_days(x, generator)
-        q_u = self._q_u(e, at, features[torch.arange(len(x), device=x.device), told], about, told)
+        features, past = memories(x, self.pairs, days.observed)
+        e, place = self._read(x_d), self.told.places(len(x), x.shape[1], generator)
+        told = self.told.days_told(len(x), x.shape[1], self.config.hidden_share, generator)
+        q_u = self._q_u(e, at, days, features[torch.arange(len(x), device=x.device), told], about, told)
         u = reparameterised(q_u, generator)
-        number = torch.arange(x.shape[1], device=x.device)
-        calendar = self._calendar(number.expand_as(place), place)
-        h = self._states(e, at, active)
-        known = self._known(features[:, :-1], h, calendar, torch.cat([u, about], 1))
+        h = self._states(e, at, active, days)
+        known = self._known(features[:, :-1], h, self.told.calendar(days, place), torch.cat([u, about], 1))
         gates = functional.binary_cross_entropy_with_logits(
-            self._gate(known, features[:, :-1], number), active.to(known.dtype), reduction="none"
+            self._gate(known, features[:, :-1], days), active.to(known.dtype), reduction="none"
         )
+        gates = torch.where(days.observed, gates, 0.0)
         where = (at.day, at.slot)
         known = known[where]
         p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, e], -1)).float())
         z = q_z.draw(generator)
-        days = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), past.of(where), self.pairs)
-        return _Draw(u, about, q_u.log_prob(u) - self.p_u.log_prob(u, about), gates, at, days, z, q_z, p_z)
+        terms = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), past.of(where), self.pairs)
+        return Draw(u, about, q_u.log_prob(u) - self.p_u.log_prob(u, about), gates, at, terms, z, q_z, p_z)
 
     # What a fitted model does
 
-    def encode(self, x: Tensor) -> Independent:
+    def encode(self, x: Tensor | Examples) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
-        counts = self._parts(x)[0]
+        counts, codes, days = self._parts(x)
         memory = self._memory(len(counts))
-        for day in counts.unbind(1):
-            memory.take_in(day)
-        return self._encoded(x, memory)
+        for day, observed in zip(counts.unbind(1), days.observed.unbind(1), strict=True):
+            memory.take_in(day, observed)
+        return self._encoded(counts, days, self.told.about(codes), memory)
 
     def _memory(self, users: int) -> Memory:
         return Memory(users, self.axes.slots, len(self.axes.channels), self.pairs)
 
-    def _encoded(self, x: Tensor, memory: Memory) -> Independent:
+    def _encoded(self, x: Tensor, days: Days, about: Tensor, memory: Memory) -> Independent:
         """q(u | x) from the first days, those in memory."""
-        x, codes = self._parts(x)
         at, told = active_slots(x.flatten(2)), torch.full((len(x),), memory.days, device=x.device)
         e = self._read(at.counts.unflatten(1, x.shape[2:]))
-        return self._q_u(e, at, memory.features, self._about(codes), told)
+        return self._q_u(e, at, days, memory.features, about, told)
 
     def sample(
         self,
         size: int,
         generator: Generator,
         prior: Prior | None = None,
-        days: int | None = None,
+        days: Days | None = None,
         codes: Tensor | None = None,
     ) -> Tensor:
         """Draw u, then day after day."""
         if codes is None:
             codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=self.pairs.device)
-        about = self._about(codes)
+        about = self.told.about(codes)
         u = self.p_u.sample_given(about, generator) if prior is None else prior.sample(size, generator)
         u = torch.cat([u, about], 1)
         h = torch.zeros(size, self.config.hidden, device=u.device)
-        return self._go_on(u, self._memory(size), h, days or self.axes.days, self.shift, generator)
+        which = (self.told.days() if days is None else days).for_each(size)
+        return self._go_on(u, self._memory(size), h, which, self.shift, generator)
 
     def _go_on(
-        self, u: Tensor, memory: Memory, h: Tensor, days: int, shift: Tensor, generator: Generator
+        self, u: Tensor, memory: Memory, h: Tensor, days: Days, shift: Tensor, generator: Generator
     ) -> Tensor:
-        """Days [B, D', S, C] after those in memory, up to a number of days in all."""
-        first, beyond = memory.days, days > self.axes.days
-        x = torch.zeros(len(u), days - first, self.axes.slots, len(self.axes.channels), device=u.device)
-        for number in range(first, days):
-            place = torch.tensor(self.axes.days if beyond else number, device=u.device)
-            calendar = self._calendar(torch.tensor(number, device=u.device), place).expand(len(u), -1)
-            features, day = memory.features, torch.tensor(number, device=u.device)
-            known = self._known(features, h, calendar, u)
+        """Days [B, D', S, C] after those in memory, of all days [B, D]."""
+        first, last = memory.days, days.weekday.shape[1]
+        x = torch.zeros(len(u), last - first, self.axes.slots, len(self.axes.channels), device=u.device)
+        for number in range(first, last):
+            day = days.of((slice(None), number))
+            place = torch.full_like(day.weekday, self.axes.days if last > self.axes.days else number)
+            features = memory.features
+            known = self._known(features, h, self.told.calendar(day, place), u)
             chance = (self._gate(known, features, day) + shift).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
             drawn = self._draw_day(known[active], memory, active, generator)
             x[active, number - first] = drawn
-            h[active] = self._next_state(drawn, memory, active, h[active])
+            h[active] = self._next_state(drawn, memory, day.of(active), active, h[active])
             memory.take_in(x[:, number - first])
         return x
 
-    def _next_state(self, x: Tensor, memory: Memory, rows: Tensor, h: Tensor) -> Tensor:
+    def _next_state(self, x: Tensor, memory: Memory, days: Days, rows: Tensor, h: Tensor) -> Tensor:
         """The state after a day [n, S, C] of the users of some rows, who are active on it."""
-        day = torch.full_like(rows, memory.days)
-        return self.state.step(self._on(day, memory.gap[rows], self._read(x)), h)
+        return self.state.step(self._on(days, memory.gap[rows], self._read(x)), h)
 
     def _draw_day(self, known: Tensor, memory: Memory, rows: Tensor, generator: Generator) -> Tensor:
         """A day [n, S, C] of the users of some rows, who are active on it."""
@@ -381,29 +334,31 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         check_last_days(self.axes, missing, text)
 
     @torch.no_grad()
-    def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
+    def complete(self, x: Tensor | Examples, missing: Tensor, samples: int, generator: Generator) -> Completion:
         """Draw the last days given those before; the mean is that of the draws."""
+        x, codes, days = self._parts(x)
         last = int(missing[0].all(-1).all(-1).sum())
         if not last:
             return Completion(x.new_zeros(0), x.new_zeros(samples, 0))
-        seen = torch.where(missing, 0.0, x)
-        memory, h = self._remembered(seen[:, : x.shape[1] - last])
-        q_u = self._encoded(seen, memory)
-        about = self._about(self._parts(x)[1])
+        seen, about = torch.where(missing, 0.0, x), self.told.about(codes)
+        memory, h = self._remembered(seen[:, : x.shape[1] - last], days)
+        q_u = self._encoded(seen, days, about, memory)
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
         again, nothing = memory.repeated(samples), torch.zeros_like(self.shift)
-        drawn = self._go_on(u, again, h.repeat(samples, 1), x.shape[1], nothing, generator)
+        which = days.of(torch.arange(len(x), device=x.device).repeat(samples))
+        drawn = self._go_on(u, again, h.repeat(samples, 1), which, nothing, generator)
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)
 
-    def _remembered(self, x: Tensor) -> tuple[Memory, Tensor]:
-        """Memory and state [B, H] after days [B, D', S, C]."""
+    def _remembered(self, x: Tensor, days: Days) -> tuple[Memory, Tensor]:
+        """Memory and state [B, H] after the first days [B, D', S, C] of some."""
         memory = self._memory(len(x))
         h = torch.zeros(len(x), self.config.hidden, device=x.device)
-        for day in x.unbind(1):
-            active = day.flatten(1).any(1).nonzero()[:, 0]
-            h[active] = self._next_state(day[active], memory, active, h[active])
-            memory.take_in(day)
+        for number in range(x.shape[1]):
+            day, active = x[:, number], x[:, number].flatten(1).any(1).nonzero()[:, 0]
+            which = days.of((active, number))
+            h[active] = self._next_state(day[active], memory, which, active, h[active])
+            memory.take_in(day, days.observed[:, number])
         return memory, h
 
 

@@ -30,6 +30,7 @@ class RhythmConfig:
         dropout: Share of what is known of a day that is dropped while it learns.
         attributes: Of users that days depend on: names separated by commas, all, or none.
         vocabulary: The values of each, which come from the data.
+        holidays: Whether there are any, which comes from the data.
     """
 
     likelihood: str = "binned"
@@ -44,6 +45,7 @@ class RhythmConfig:
     dropout: float = 0.0
     attributes: str = ALL
     vocabulary: Vocabulary = field(default_factory=dict)
+    holidays: bool = False
 
     def __post_init__(self) -> None:
         one_of("likelihood", self.likelihood, tuple(AMOUNTS))
@@ -52,8 +54,8 @@ class RhythmConfig:
             raise ValueError(f"free_nats must be at least 0, got {self.free_nats}")
         check_shares(self, "warm_up", "hidden_share", "dropout")
 
-    def told_of(self, vocabulary: Vocabulary) -> RhythmConfig:
-        """With the attributes that it asks for, of those that users have.
+    def told_of(self, vocabulary: Vocabulary, holidays: bool = False) -> RhythmConfig:
+        """With the attributes that it asks for, of those that users have, and whether there are holidays.
 
         Raises:
             ValueError: for one that they have not.
@@ -65,4 +67,4 @@ class RhythmConfig:
                     f"the users have no attribute {name!r} of at least two and at most 100 values; they "
                     f"have {', '.join(vocabulary) or 'none'}"
                 )
-        return replace(self, vocabulary={name: vocabulary[name] for name in names})
+        return replace(self, vocabulary={name: vocabulary[name] for name in names}, holidays=holidays)

@@ -26,10 +26,11 @@ RECALLED = 8  # of a slot, before its channels: see Memory.recall
 OF_CHANNEL = 4  # numbers of a channel that amounts are told: see Memory.channels
 HISTORY = 28  # days of which it is told one by one whether they were active
 OF_DAYS = HISTORY + DAYS_PER_WEEK  # the last features: see Memory.features
+BY_WEEKDAY = ("weekly", "last_week", "days_of_weekday", "seen_of_weekday")  # of a memory: [7, B, ...]
 LASTING = 0.9  # what a day weighs in a slot's recent activity, against the day after it
 
 
-def log_share(days: Tensor, out_of: int) -> Tensor:
+def log_share(days: Tensor, out_of: Tensor) -> Tensor:
     """Log of a share of days, shifted and halved to be around 0."""
     return 0.5 * (torch.log((days + GRANTED) / (out_of + 1)) + 3)
 
@@ -132,7 +133,7 @@ def memory_features(slots: int, channels: int, pairs: int) -> int:
 
 
 class Memory:
-    """What B users did before a day; at first nothing.
+    """What B users did before a day; at first nothing. Weekdays are those from the first day on, whichever it is.
 
     Args:
         users: B.
@@ -142,6 +143,7 @@ class Memory:
 
     Attributes:
         days: Days taken in.
+        seen: Of these, observed, [B].
         balance: Of the pairs.
     """
 
@@ -150,6 +152,8 @@ class Memory:
             return torch.zeros(shape, device=pairs.device)
 
         self.pairs, self.days = pairs, 0
+        self.seen = nothing(users)
+        self.seen_of_weekday = nothing(DAYS_PER_WEEK, users)
         self.days_of_slot = nothing(users, slots)  # days on which a slot was active
         self.weekly = nothing(DAYS_PER_WEEK, users, slots)  # the same by weekday
         self.days_of_cell = nothing(users, slots, channels)
@@ -169,31 +173,43 @@ class Memory:
         self.longest = nothing(users, 2)  # silence, once active, and run
         self.most = nothing(users)  # active slots of a day
 
-    def take_in(self, x: Tensor) -> None:
-        """A day of counts [B, S, C]."""
+    def take_in(self, x: Tensor, observed: Tensor | None = None) -> None:
+        """A day of counts [B, S, C]; nothing is learnt of users of whom it was not observed, bool [B], else all."""
+        everybody = observed is None or bool(observed.all())
+
+        def latest(now: Tensor, before: Tensor) -> Tensor:
+            if observed is None or everybody:
+                return now
+            return torch.where(observed.view(-1, *[1] * (now.dim() - 1)), now, before)
+
+        weekday, x = self.days % DAYS_PER_WEEK, latest(x, torch.zeros_like(x))
         cells = (x > 0).to(x.dtype)
         slots = cells.amax(2)
         active = slots.amax(1)
         self.days_of_slot = self.days_of_slot + slots
-        self.weekly[self.days % DAYS_PER_WEEK] += slots
+        self.weekly[weekday] += slots
         self.days_of_cell = self.days_of_cell + cells
-        self.last_week[self.days % DAYS_PER_WEEK] = slots
-        self.yesterday = slots
-        self.lately = LASTING * self.lately + (1 - LASTING) * slots
+        self.last_week[weekday] = latest(slots, self.last_week[weekday])
+        self.yesterday = latest(slots, self.yesterday)
+        self.lately = latest(LASTING * self.lately + (1 - LASTING) * slots, self.lately)
         self.balance = Balance(*(each[:, -1] for each in self.balance.during(pair_steps(x, self.pairs))))
         self.total = self.total + x.sum(1)
         self.largest = torch.maximum(self.largest, x.amax(1))
         self.logs = self.logs + x.clamp_min(1).log().sum(1)
         self.ones = self.ones + (x == 1).sum(1)
-        self.recent = FADING * self.recent + (1 - FADING) * torch.stack([active, slots.sum(1).log1p()], 1)
+        recent = FADING * self.recent + (1 - FADING) * torch.stack([active, slots.sum(1).log1p()], 1)
+        self.recent = latest(recent, self.recent)
         self.active_days = self.active_days + active
-        self.history = torch.cat([active[:, None], self.history[:, :-1]], 1)
-        self.days_of_weekday[self.days % DAYS_PER_WEEK] += active
-        self.silence = torch.where(active > 0, 0.0, self.silence + 1)
-        self.run = torch.where(active > 0, self.run + 1, 0.0)
+        self.history = latest(torch.cat([active[:, None], self.history[:, :-1]], 1), self.history)
+        self.days_of_weekday[weekday] += active
+        self.silence = latest(torch.where(active > 0, 0.0, self.silence + 1), self.silence)
+        self.run = latest(torch.where(active > 0, self.run + 1, 0.0), self.run)
         begun = self.active_days > 0
         self.longest = torch.maximum(self.longest, torch.stack([self.silence * begun, self.run], 1))
         self.most = torch.maximum(self.most, slots.sum(1))
+        one = latest(torch.ones_like(active), torch.zeros_like(active))
+        self.seen = self.seen + one
+        self.seen_of_weekday[weekday] += one
         self.days += 1
 
     def repeated(self, times: int) -> Memory:
@@ -201,7 +217,7 @@ class Memory:
         again = copy(self)
         for name, value in vars(self).items():
             if isinstance(value, Tensor) and name != "pairs":
-                axis = 1 if name in ("weekly", "last_week", "days_of_weekday") else 0
+                axis = 1 if name in BY_WEEKDAY else 0
                 setattr(again, name, torch.cat([value] * times, axis))
         again.balance = Balance(*(torch.cat([each] * times) for each in self.balance))
         return again
@@ -210,15 +226,17 @@ class Memory:
     def features(self) -> Tensor:
         """All of it, [B, F]; at the end the last days one by one, and the weekdays from the one to come."""
         weekday, weeks = self.days % DAYS_PER_WEEK, self.days // DAYS_PER_WEEK
-        of_slots = [
-            log_share(self.days_of_slot, self.days), log_share(self.weekly[weekday], weeks), self.yesterday,
-            self.last_week[weekday],
-        ]  # fmt: skip
+        seen = self.seen_of_weekday
+        often = log_share(self.days_of_slot, self.seen[:, None])
+        on_weekday = log_share(self.weekly[weekday], seen[weekday, :, None])
+        of_slots = [often, on_weekday, self.yesterday, self.last_week[weekday]]
         told = [*of_slots, 0.3 * self.total.log1p(), self.channels, self.balance.told]
-        weekdays = log_share(self.days_of_weekday.roll(-weekday, 0).T, weeks)
-        return torch.cat([*told, torch.stack(self._numbers(weekday, weeks), 1), self.history, weekdays], 1)
+        whole_weeks = seen.roll(-weekday, 0).clamp(max=weeks)  # without the days of the one under way
+        weekdays = log_share(self.days_of_weekday.roll(-weekday, 0), whole_weeks).T
+        numbers = torch.stack(self._numbers(weekday, seen[weekday]), 1)
+        return torch.cat([*told, numbers, self.history, weekdays], 1)
 
-    def _numbers(self, weekday: int, weeks: int) -> list[Tensor]:
+    def _numbers(self, weekday: int, weeks: Tensor) -> list[Tensor]:
         """Of days, and of how much is new: how many slots there were in all, of how many kinds, and once only."""
         of_days = [self.active_days, self.silence, self.run, *self.longest.unbind(1), self.most]
         kinds = [self.days_of_slot, self.days_of_slot > 0, self.days_of_slot == 1]
@@ -227,7 +245,7 @@ class Memory:
             *(each.sum(1).log1p() for each in kinds),
             self.recent.sum(1),
             *self.recent.unbind(1),
-            log_share(self.active_days, self.days),
+            log_share(self.active_days, self.seen),
             log_share(self.days_of_weekday[weekday], weeks),
             self.last_week[weekday].amax(1),
             log_share(self.weekly[weekday].amax(1), weeks),
@@ -235,7 +253,7 @@ class Memory:
 
     @property
     def gap(self) -> Tensor:
-        """Days from the last active one to the one to come, 0 where there is none, [B]."""
+        """Days observed from the last active one to the one to come, 0 where there is none, [B]."""
         return torch.where(self.active_days > 0, self.silence + 1, 0.0)
 
     @property
@@ -243,8 +261,8 @@ class Memory:
         """Of each channel: the largest count, the mean of their logs, the share of ones, the cells, [B, 4 C]."""
         cells = self.days_of_cell.sum(1)
         some = cells.clamp_min(1)
-        told = [0.3 * self.largest.log1p(), self.logs / some, self.ones / some, log_share(cells, self.days)]
-        return torch.cat(told, 1)
+        share = log_share(cells, self.seen[:, None])
+        return torch.cat([0.3 * self.largest.log1p(), self.logs / some, self.ones / some, share], 1)
 
     def past(self, rows: Tensor) -> Past:
         """What the days of some users are drawn from."""
@@ -259,12 +277,13 @@ class Memory:
         yesterday; never, or once only; how often each channel was when it was.
         """
         slots, cells, weekday = self.days_of_slot[rows], self.days_of_cell[rows], self.days % DAYS_PER_WEEK
+        days, weeks = self.seen[rows, None], self.seen_of_weekday[weekday, rows, None]
         near = functional.avg_pool1d(slots[:, None], 3, 1, 1)[:, 0]
         often = [
-            log_share(slots, self.days),
-            log_share(near, self.days),
+            log_share(slots, days),
+            log_share(near, days),
             0.5 * (torch.log(self.lately[rows] + 0.02) + 3),
-            log_share(self.weekly[weekday, rows], self.days // DAYS_PER_WEEK),
+            log_share(self.weekly[weekday, rows], weeks),
             self.last_week[weekday, rows],
             self.yesterday[rows],
             (slots == 0).to(slots.dtype),
@@ -274,19 +293,25 @@ class Memory:
         return torch.cat([torch.stack(often, -1), 0.5 * shares.log()], -1)
 
 
-def memories(x: Tensor, pairs: Tensor) -> tuple[Tensor, Past]:
+def memories(x: Tensor, pairs: Tensor, observed: Tensor | None = None) -> tuple[Tensor, Past]:
     """What is known before every day of profiles [B, D, S, C].
+
+    Args:
+        x: The profiles.
+        pairs: Of channels, [P, 2].
+        observed: Which days are known, bool [B, D]; all of them by default.
 
     Returns:
         Features [B, D + 1, F], those after the last day too; what days are drawn from, each [B, D, ...].
     """
-    users, _, slots, channels = x.shape
+    users, days, slots, channels = x.shape
     memory, features, pasts = Memory(users, slots, channels, pairs), list[Tensor](), list[Past]()
     everybody = torch.arange(users, device=x.device)
-    for day in x.unbind(1):
+    known = None if observed is None or observed.all() else observed.unbind(1)
+    for day in range(days):
         features.append(memory.features)
         pasts.append(memory.past(everybody))
-        memory.take_in(day)
+        memory.take_in(x[:, day], None if known is None else known[day])
     recall, of_channels, largest, most, balances = zip(*pasts, strict=True)
     balance = Balance(*(torch.stack(each, 1) for each in zip(*balances, strict=True)))
     past = Past(_by_day(recall), _by_day(of_channels), _by_day(largest), _by_day(most), balance)

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from habitus.parts.shapes import Vocabulary
+from habitus.profiles.calendar import FROM, UNTIL
 from habitus.profiles.sparse import USER, WINDOW
 
 MOST_VALUES = 100  # of an attribute: one with more describes single users
 MOST_COMBINATIONS = 10_000
-OTHER = {USER, WINDOW, "peak", "cohort"}  # columns of a users table that describe the profile, not the user
+OTHER = {USER, WINDOW, "peak", "cohort", FROM, UNTIL}  # columns of a users table that describe the profile
 
 
 def vocabulary_of(users: pa.Table) -> Vocabulary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,8 @@ class Population(Protocol):
 
     @property
     def axes(self) -> Axes: ...
+    @property
+    def about(self) -> dict[str, Any]: ...
     @property
     def users(self) -> pa.Table: ...
     @property
@@ -97,7 +99,8 @@ class Batches:
         drawn[rng.choice(chosen, min(most, len(chosen)), replace=False)] = True
         part = replace(self, chosen=drawn)
         groups = np.unique(np.flatnonzero(drawn) // CHUNK)
-        return concat([part._read(int(group)) for group in groups] or [part._read(0)])
+        found = concat([part._read(int(group)) for group in groups] or [part._read(0)])
+        return replace(found, about=self.source.about)
 
     @cached_property
     def _whole(self) -> Profiles | None:

@@ -23,6 +23,7 @@ from habitus.events import EPOCH, Column, EventLog
 from habitus.events.clock import OWN_CLOCK
 from habitus.events.format import LogFormat
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, IntArray
+from habitus.profiles.calendar import Calendar
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.counting import MOST_HERE, Counts, count_keys
 from habitus.profiles.people import CODE, KEY, People
@@ -61,6 +62,7 @@ class ProfileConfig:
         min_events: Fewest events of a profile.
         min_days: Fewest days with an event of a profile.
         strict: Refuse a log with rows that cannot be used, instead of counting them.
+        calendar: Holidays, and days on which the log was not recorded, which profiles remember.
     """
 
     start: dt.date | None = None
@@ -73,6 +75,7 @@ class ProfileConfig:
     min_events: int = 1
     min_days: int = 1
     strict: bool = False
+    calendar: Calendar = field(default_factory=Calendar)
 
     def __post_init__(self) -> None:
         if self.every is not None and self.every < 1:
@@ -155,7 +158,7 @@ class Build:
             if len(chunk):
                 yield chunk
         self._check_used()
-        self.about.update(self.tally.to_json() | {"log": self._remembered()})
+        self.about.update(self.tally.to_json() | {"log": self._remembered()} | self.config.calendar.to_json())
 
     @cached_property
     def windows(self) -> int:

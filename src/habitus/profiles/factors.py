@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from habitus.parts.shapes import PEAK, IntArray
 from habitus.profiles.sparse import USER, WINDOW
+from habitus.profiles.tables import read_table, table_names
 
 NO_FACTORS = (USER, WINDOW, PEAK)
+OF_USERS = "factors with a row per user"
 
 Columns = dict[str, list[Any]]
 
@@ -40,7 +38,7 @@ def factors_file(path: Path | str, users: pa.Table, key: str | None = None) -> C
     path = Path(path)
     key = _key(path, key)
     as_text = () if pa.types.is_integer(users.schema.field(USER).type) else (key,)  # "007" is not 7
-    table = _read(path, as_text)
+    table = read_table(path, OF_USERS, as_text)
     found = _users(path, table, key)
     if pc.call_function("count_distinct", [found]).as_py() < len(found) - found.null_count:
         raise ValueError(f"expected a row per user in {path}, but {key} has a value twice; leave one row of each")
@@ -52,7 +50,7 @@ def factors_file(path: Path | str, users: pa.Table, key: str | None = None) -> C
 
 def _key(path: Path, key: str | None) -> str:
     """The column of users, once all columns have names of their own."""
-    names = _names(path)
+    names = table_names(path, OF_USERS)
     if twice := [name for at, name in enumerate(names) if name in names[:at]]:
         raise ValueError(f"{path} has the column {twice[0]!r} twice; rename one")
     key = key or next((name for name in ("user_id", USER) if name in names), names[0] if names else "")
@@ -61,39 +59,11 @@ def _key(path: Path, key: str | None) -> str:
     return key
 
 
-def _names(path: Path) -> list[str]:
-    with _one_line(path):
-        if not _is_csv(path):
-            return pq.read_schema(path).names
-        with pyarrow.csv.open_csv(path) as reader:
-            return reader.schema.names
-
-
-def _read(path: Path, as_text: tuple[str, ...]) -> pa.Table:
-    options = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(as_text, pa.string()))
-    with _one_line(path):
-        return pyarrow.csv.read_csv(path, convert_options=options) if _is_csv(path) else pq.read_table(path)
-
-
 def _users(path: Path, table: pa.Table, key: str) -> pa.Array:
     try:
         return table[key].cast(pa.string()).combine_chunks()
     except pa.ArrowException:
         raise ValueError(f"the column {key!r} of {path} holds {table[key].type}, which tells no user") from None
-
-
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}; give a Parquet or CSV table of factors with a row per user")
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is not a Parquet or CSV table: {str(error).splitlines()[0]}") from None
 
 
 def of_rows(columns: Columns, rows: IntArray) -> Columns:

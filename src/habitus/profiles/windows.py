@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,11 @@ class Later:
     def axes(self) -> Axes:
         """The source's, starting later."""
         return later_axes(self.source.axes, self.days)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The source's."""
+        return self.source.about
 
     @property
     def users(self) -> pa.Table:
@@ -74,7 +80,7 @@ def starting(axes: Axes, start: dt.date) -> Axes:
     """The same axes from another day on, of the same weekday where they have one.
 
     Raises:
-        ValueError: for another weekday, or a window beyond the last date that there is.
+        ValueError: for another weekday, or as :func:`starting_anywhere`.
 
     >>> str(starting(Axes(dt.date(2018, 2, 1), 7, 60, ("web",)), dt.date(2027, 1, 7)).start)
     '2027-01-07'
@@ -86,6 +92,15 @@ def starting(axes: Axes, start: dt.date) -> Axes:
             f"these windows begin on a {WEEKDAYS[weekday]}, and {start} is a {WEEKDAYS[wanted]}; "
             f"start on {near} or {near + dt.timedelta(DAYS_PER_WEEK)}"
         )
+    return starting_anywhere(axes, start)
+
+
+def starting_anywhere(axes: Axes, start: dt.date) -> Axes:
+    """The same axes from another day on, of any weekday: for what knows the weekdays of its days.
+
+    Raises:
+        ValueError: for a window beyond the last date that there is.
+    """
     if (dt.date.max - start).days < axes.days + DAYS_PER_WEEK:
         raise ValueError(f"a window of {axes.days} days cannot start on {start}; choose an earlier day")
     return replace(axes, start=start)

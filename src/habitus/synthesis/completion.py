@@ -15,13 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
+from habitus.encoding import examples_of, known_to
 from habitus.evaluation.threshold import fit_zero_threshold
 from habitus.hardware import keep_freed_memory, quick_inference
-from habitus.models.base import CompletingModel
+from habitus.models.base import CompletingModel, ConditionedModel, ProfileModel
 from habitus.parts.masks import FixedMask, Mask, parse_mask
 from habitus.parts.nets import in_memory_format
 from habitus.parts.shapes import PEAK, WEEKDAYS, Axes, BoolArray, Filled
 from habitus.profiles.batches import Population
+from habitus.profiles.calendar import Calendar
 from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
 from habitus.profiles.gaps import MissingCells
 from habitus.profiles.sparse import Profiles, concat, offsets
@@ -124,10 +126,11 @@ class Completing:
     ) -> None:
         self.run, self.profiles, self.config = run, profiles, config
         model = completing_model(run)
-        check_axes(model.axes, profiles.axes)
+        check_axes(model, profiles.axes)
         if not len(profiles):
             raise ValueError("expected profiles to complete, got none")
         self.mask, self.given = _mask(model, profiles, config.mask, missing)
+        self.known = known_to(model, profiles)
         keep_freed_memory()
         self.model = in_memory_format(model, torch.channels_last).eval()
         self.axes = profiles.axes.with_unit(model.unit)
@@ -142,7 +145,8 @@ class Completing:
     def about(self) -> dict[str, Any]:
         """How the profiles came to be completed."""
         how = {"mask": self.config.mask, "samples": self.config.samples, "seed": self.config.seed}
-        return {"zero_threshold": self.threshold, "completed": how, "run": str(self.run.path)}
+        calendar = Calendar.of(self.profiles.about).to_json()
+        return {"zero_threshold": self.threshold, "completed": how, **calendar, "run": str(self.run.path)}
 
     def pieces(self, on_progress: Progress) -> Iterator[CompletedPiece]:
         """The profiles, completed."""
@@ -195,7 +199,8 @@ class Completing:
         """One piece, and draws of its missing cells."""
         seed = np.random.SeedSequence([self.config.seed, 2, number]).generate_state(1)[0]
         missing = np.array(missing)
-        hole, x = torch.from_numpy(missing), torch.from_numpy(profiles.dense())
+        hole = torch.from_numpy(missing)
+        x: Any = examples_of(profiles, self.known)  # as the model takes it
         with torch.no_grad(), quick_inference():
             found = self.model.complete(x, hole, self.config.samples, Generator().manual_seed(int(seed)))
         row, cell = np.nonzero(missing.reshape(len(profiles), -1))
@@ -237,19 +242,19 @@ def completing_model(run: Run) -> CompletingModel:
     return run.model
 
 
-def check_axes(fitted: Axes, given: Axes) -> None:
-    """Refuse profiles on other axes than those that a run was fitted on.
+def check_axes(model: ProfileModel, given: Axes) -> None:
+    """Refuse profiles on other axes than those that a model was fitted on; only some may begin on other weekdays.
 
     Raises:
         ValueError: naming the first difference.
     """
-    if reason := fitted.mismatch(given):
+    if reason := model.axes.mismatch(given):
         raise ValueError(
             f"the profiles are not like those that the run was fitted on: {reason} (run against profiles); profile "
             "the log in the same way"
         )
-    days = (fitted.weekday(0), given.weekday(0))
-    if None not in days and days[0] != days[1]:
+    days = (model.axes.weekday(0), given.weekday(0))
+    if not isinstance(model, ConditionedModel) and None not in days and days[0] != days[1]:
         names = [WEEKDAYS[day] for day in days if day is not None]
         raise ValueError(
             f"the run was fitted on windows that begin on {names[0]}, and these begin on {names[1]}; profile the "

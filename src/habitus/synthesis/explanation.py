@@ -190,7 +190,7 @@ def explain(
         ValueError: for a run without latents, profiles that are not like those it was fitted on, or none.
     """
     model = latent_model(run.model)
-    check_axes(model.axes, profiles.axes)
+    check_axes(model, profiles.axes)
     if not len(profiles):
         raise ValueError("expected profiles to explain the latents with, got none")
     rows, sample = _sample(profiles, seed, model.unit)

@@ -22,6 +22,7 @@ from torch import Generator
 from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
 from habitus.events.columns import is_number
 from habitus.models.base import ConditionedModel, GenerativeModel
+from habitus.parts.examples import Days
 from habitus.parts.nets import in_memory_format
 from habitus.parts.priors import Prior
 from habitus.parts.shapes import Axes, FloatArray, IntArray
@@ -29,9 +30,9 @@ from habitus.profiles.conditions import Conditions
 from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import log_format
 from habitus.profiles.sparse import USER, Profiles, concat, numbered
-from habitus.profiles.windows import starting
 from habitus.run import Run
 from habitus.synthesis.attributes import Combinations
+from habitus.synthesis.dates import calendar_of, days_of, window_of
 from habitus.synthesis.processes import by_number
 from habitus.synthesis.thresholds import check_threshold
 
@@ -65,6 +66,7 @@ class GenerateConfig:
         shard: Which part of the population to draw, from 1, and of how many parts.
         where: Values of attributes that all users have.
         days: Of the window; None for as many as the model was fitted to.
+        holidays: Dates, some of which may be in the window; None for those that the run was told of.
     """
 
     users: int
@@ -76,6 +78,7 @@ class GenerateConfig:
     shard: tuple[int, int] = WHOLE
     where: Mapping[str, str] = field(default_factory=dict)
     days: int | None = None
+    holidays: tuple[dt.date, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.inactive not in INACTIVE:
@@ -139,14 +142,15 @@ class Drawing:
     def __init__(self, run: Run, config: GenerateConfig, source: Source) -> None:
         self.config, self.source = config, source
         model = in_memory_format(check_generative(run), torch.channels_last).eval()
-        axes = _of_days(model, config.days)
-        self.axes: Axes = axes if config.start is None else starting(axes, config.start)
+        self.axes: Axes = window_of(model, config.days, config.start)
+        self.calendar = calendar_of(self.axes, run.about, config.holidays)
         self.attributes = Combinations.of(model, run.about, config.where)
-        self.chunk = min(model.together, max(1, model.together * TYPICAL // axes.cells))
+        self.chunk = min(model.together, max(1, model.together * TYPICAL // self.axes.cells))
         keep = config.inactive == "keep"
-        conditions = None if keep else Conditions.of(run.about) if axes.unit == "count" else Conditions()
+        conditions = None if keep else Conditions.of(run.about) if self.axes.unit == "count" else Conditions()
         share = np.asarray(run.about["active_share"])
-        self.draws = draws = _Draws(model, self.axes, config, conditions, share, self.chunk, self.attributes)
+        days = days_of(self.axes, self.calendar)
+        self.draws = draws = _Draws(model, self.axes, days, config, conditions, share, self.chunk, self.attributes)
         self.parts = [_Users(draws, part, number) for number, part in enumerate(source.parts)]
         self.users = 0
         self.text = _named_in_text(run.about)
@@ -170,6 +174,7 @@ class Drawing:
             told["where"] = dict(self.config.where)
         if "log" in run.about:
             told["log"] = run.about["log"]
+        told |= self.calendar.to_json()
         return {"zero_threshold": self.zero_threshold, **told, "run": str(run.path)}
 
     def pieces(self, on_progress: Progress) -> Iterator[tuple[int, Profiles]]:
@@ -233,6 +238,7 @@ class _Draws:
     Attributes:
         model: The model.
         axes: Of the profiles.
+        days: Theirs, [1, D].
         config: How they are drawn.
         conditions: Who is taken in; None for anybody.
         active_share: Of the training users on each day, [D].
@@ -242,6 +248,7 @@ class _Draws:
 
     model: GenerativeModel
     axes: Axes
+    days: Days
     config: GenerateConfig
     conditions: Conditions | None
     active_share: FloatArray
@@ -256,7 +263,7 @@ class _Draws:
             if not isinstance(self.model, ConditionedModel):
                 return self.model.sample(size, generator, prior).numpy()
             told = None if codes is None else torch.from_numpy(codes)
-            return self.model.sample(size, generator, prior, self.axes.days, told).numpy()
+            return self.model.sample(size, generator, prior, self.days, told).numpy()
 
     def codes(self, size: int, *numbers: int) -> NDArray[np.int64] | None:
         """The attributes of the users of these profiles, [size, A]."""
@@ -362,23 +369,6 @@ def check_generative(run: Run) -> GenerativeModel:
             "or generate from a run of another model, such as beta-vae"
         )
     return run.model
-
-
-def _of_days(model: GenerativeModel, days: int | None) -> Axes:
-    """The axes of what a model draws, over a number of days.
-
-    Raises:
-        ValueError: for another number than it was fitted to, and a model that can draw no other.
-    """
-    axes = model.axes.with_unit(model.unit)
-    if days is None or days == axes.days:
-        return axes
-    if not isinstance(model, ConditionedModel):
-        raise ValueError(
-            f"a {type(model).__name__} draws windows of {axes.days} days, got days {days}; leave --days out, or "
-            "take a run of a rhythm"
-        )
-    return replace(axes, days=days)
 
 
 def _named_in_text(about: dict[str, Any]) -> bool:

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.encoding import examples_of
+from habitus.encoding import Known, examples_of, known_to, observed_of
 from habitus.events.writing import file_format
 from habitus.models.base import ScoringModel
 from habitus.output import replacing
@@ -52,8 +52,8 @@ class Likelihoods:
     Attributes:
         log_likelihood: Log p(x) in nats, a bound that more samples make tighter, [U].
         parts: -log p by what it is for, in nats; they add up to about that, each [U].
-        active_slots: Slots of days with any activity, [U].
-        events: Sums of values, [U].
+        active_slots: Slots of observed days with any activity, [U].
+        events: Sums of values on these days, [U].
         day: The day with the largest -log p, [U].
         day_nats: -log p of it, the user's own part left out, [U].
     """
@@ -159,7 +159,7 @@ def score(
         raise ValueError(f"samples must be at least 1, got {samples}")
     model, others = scoring_model(run), profiles if against is None else against
     for each in (profiles, others):
-        check_axes(model.axes, each.axes)
+        check_axes(model, each.axes)
     if not len(profiles):
         raise ValueError("expected profiles to score, got none")
     if len(others) < LEAST_PEERS:
@@ -201,19 +201,21 @@ def likelihoods(
         ValueError: for profiles that cannot be brought into the model's unit.
     """
     found, done = list[Likelihoods](), 0
-    model = model.eval()
+    model, known = model.eval(), known_to(model, profiles)
     size = max(1, min(MOST_PROFILES, CELLS // profiles.axes.cells))
     for number, piece in enumerate(pieces(profiles, model.unit, size)):
         seeds = np.random.SeedSequence([seed, number]).generate_state(1)
         with torch.no_grad():
-            found.append(_of_piece(model, piece, samples, Generator().manual_seed(int(seeds[0]))))
+            found.append(_of_piece(model, piece, known, samples, Generator().manual_seed(int(seeds[0]))))
         done += len(piece)
         on_progress(done)
     return _joined(found)
 
 
-def _of_piece(model: ScoringModel, piece: Profiles, samples: int, generator: Generator) -> Likelihoods:
-    found = model.score(examples_of(piece, model.vocabulary), samples, generator)
+def _of_piece(
+    model: ScoringModel, piece: Profiles, known: Known | None, samples: int, generator: Generator
+) -> Likelihoods:
+    found, piece = model.score(examples_of(piece, known), samples, generator), observed_of(piece, known)
     parts = {name: part.double().numpy() for name, part in found.parts.items()}
     of_days = np.sum([part for part in parts.values() if part.ndim == 2], 0)  # [B, D]
     return Likelihoods(

@@ -18,6 +18,7 @@ from lightning.fabric import Fabric
 from habitus.models.base import ConditionedModel, Model, ProfileModel, SeriesModel
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
+from habitus.profiles.calendar import Calendar
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
 from habitus.series import Series
@@ -124,7 +125,11 @@ def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:
     if isinstance(data, Series):
         return cast(type[SeriesModel], kind).suited(config, values_of(data))
     if issubclass(kind, ConditionedModel):
-        return kind.told_of(config, vocabulary_of(data.users))
+        calendar = Calendar.of(data.about)
+        if calendar.leaves_out(data.users) and not calendar.observed(data.users, data.axes).any():
+            raise ValueError("no day of any window was observed; mend the dates that are told as unobserved")
+        holidays = calendar.has_holidays(data.users, data.axes)
+        return kind.told_of(config, vocabulary_of(data.users), holidays)
     return config
 
 
@@ -155,7 +160,7 @@ def material_of(data: Population | Series, model: Model, settings: FitConfig) ->
     if isinstance(data, Series):
         return WindowMaterial(data, cast(SeriesModel, model), settings)
     model = cast(ProfileModel, model)
-    return ProfileMaterial(data, model.unit, settings, model.vocabulary)
+    return ProfileMaterial(data, model, settings)
 
 
 def check_out(out: Path, resume: bool) -> None:

@@ -14,20 +14,25 @@ import torch
 from torch import Generator, Tensor
 
 from habitus.models.base import ConditionedModel
+from habitus.parts.examples import Days
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import Profiles
 
 USERS, STEPS, MOST = 4096, 3, 0.5  # MOST: a shift beyond hides a fault and mends none
+LEAST = 1e-6  # share of active days, so that its log is finite
 
 
-def calibrate(model: ConditionedModel, wanted: float, conditions: Conditions, codes: Tensor, seed: int) -> float:
+def calibrate(
+    model: ConditionedModel, wanted: float, conditions: Conditions, codes: Tensor, days: Days, seed: int
+) -> float:
     """Set the shift of the logit of a day's being active, by the secant method on populations of one seed.
 
     Args:
         model: The model; its shift is changed.
-        wanted: Share of days on which training users are active.
+        wanted: Share of observed days on which training users are active.
         conditions: Who is taken in.
         codes: Attributes of some training users, [USERS, A].
+        days: Theirs, [USERS, D]: populations are looked at on those that were observed.
         seed: Decides the populations.
 
     Returns:
@@ -36,7 +41,7 @@ def calibrate(model: ConditionedModel, wanted: float, conditions: Conditions, co
 
     def excess(shift: float) -> float:
         model.shift.fill_(shift)
-        return math.log(max(_share(model, conditions, codes, seed), 1e-6) / wanted)
+        return math.log(max(_share(model, conditions, codes, days, seed), LEAST) / max(wanted, LEAST))
 
     a, at_a = 0.0, excess(0.0)
     shift = _bounded(-at_a)
@@ -53,10 +58,13 @@ def _bounded(shift: float) -> float:
     return min(MOST, max(-MOST, shift))
 
 
-def _share(model: ConditionedModel, conditions: Conditions, codes: Tensor, seed: int) -> float:
+def _share(model: ConditionedModel, conditions: Conditions, codes: Tensor, days: Days, seed: int) -> float:
     """Share of active days of users who meet the conditions; of all days where nobody does."""
+    observed = days.observed.numpy()
     with torch.no_grad():
-        x = model.sample(len(codes), Generator().manual_seed(seed), codes=codes).numpy()
+        x = model.sample(len(codes), Generator().manual_seed(seed), days=days, codes=codes).numpy()
+    x = np.where(observed[:, :, None, None], x, 0)
     met = conditions.met(Profiles.from_dense(model.axes.with_unit(model.unit), x))
-    active = x.any((2, 3)).mean(1)
+    active = x.any((2, 3)).sum(1) / np.maximum(observed.sum(1), 1)
+    met &= observed.any(1)
     return float(active[met].mean() if met.any() else np.mean(active))

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from torch import Generator, Tensor
 
-from habitus.encoding import encode, examples_of
+from habitus.encoding import encode, examples_of, known_to
 from habitus.evaluation.summary import summarise
 from habitus.models.base import ConditionedModel, EncodingModel, Examples, Model, ProfileModel
 from habitus.parts.priors import Mixture
-from habitus.parts.shapes import Vocabulary
-from habitus.profiles.attributes import codes_of, combinations
+from habitus.profiles.attributes import combinations
 from habitus.profiles.batches import BUFFER, Batches, Population
+from habitus.profiles.calendar import ABOUT
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import USER, users_drawn
 from habitus.training.calibration import USERS, calibrate
@@ -73,15 +73,13 @@ class ProfileMaterial:
 
     noun = "profiles"
 
-    def __init__(
-        self, data: Population, unit: str, settings: FitConfig, vocabulary: Vocabulary | None = None
-    ) -> None:
-        self.vocabulary = vocabulary or {}
+    def __init__(self, data: Population, model: ProfileModel, settings: FitConfig) -> None:
+        self.known = known_to(model, data)
         few = round(settings.held_out * pc.call_function("count_distinct", [data.users[USER]]).as_py()) == 0
         held = np.zeros(len(data), bool) if few else users_drawn(data.users, settings.held_out, settings.seed)
         size = for_profiles(settings, len(data)).batch or 1
-        self.batches = Batches(data, ~held, unit, size, settings.seed, BUFFER)
-        self.judged = Batches(data, held, unit, size, settings.seed).sample(HELD_OUT_PROFILES)
+        self.batches = Batches(data, ~held, model.unit, size, settings.seed, BUFFER)
+        self.judged = Batches(data, held, model.unit, size, settings.seed).sample(HELD_OUT_PROFILES)
 
     @property
     def count(self) -> int:
@@ -95,19 +93,20 @@ class ProfileMaterial:
 
     def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
         """Pictures [B, D, S, C]."""
-        return (examples_of(batch, self.vocabulary) for batch in self.batches.epoch(epoch))
+        return (examples_of(batch, self.known) for batch in self.batches.epoch(epoch))
 
     def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
         """Pictures [B, D, S, C]."""
         if len(self.judged):
             for rows in np.array_split(np.arange(len(self.judged)), -(-len(self.judged) // chunk)):
-                yield examples_of(self.judged.take(rows), self.vocabulary)
+                yield examples_of(self.judged.take(rows), self.known)
 
     def start(self, model: Model) -> None:
         """Some training profiles, for the models that ask for them."""
         model = cast(ProfileModel, model)
         if model.start_profiles:
-            model.start_from(torch.from_numpy(self.batches.sample(model.start_profiles).dense()))
+            some: Any = examples_of(self.batches.sample(model.start_profiles), self.known)  # as the model takes it
+            model.start_from(some)
 
     def fingerprint(self) -> dict[str, float]:
         """The population's."""
@@ -116,27 +115,37 @@ class ProfileMaterial:
     def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
         """A mixture fitted to the latents, and the share of profiles active on each day."""
         about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}
-        source = getattr(self.batches.source, "about", {})
-        about |= {"log": source["log"]} if "log" in source else {}
-        if self.vocabulary:
-            about["attributes"] = combinations(self.batches.source.users, self.vocabulary)
+        source = self.batches.source
+        about |= {name: source.about[name] for name in ("log", ABOUT) if name in source.about}
+        if self.known and self.known.vocabulary:
+            about["attributes"] = combinations(source.users, self.known.vocabulary)
         if not isinstance(model, EncodingModel):
             return None, about
         some = self.batches.sample(MIXTURE_PROFILES)
         posterior = encode(model, some)
         about |= {"latents": posterior.to_json()}
-        if isinstance(model, ConditionedModel):
-            codes = codes_of(some.users, self.vocabulary)[np.arange(USERS) % len(some)]
+        if isinstance(model, ConditionedModel) and self.known:
+            users = some.users.take(np.arange(USERS) % len(some))
+            told = self.known.codes(users), self.known.days(users, some.axes)
             wanted = float(np.mean(about["active_share"]))
-            about["shift"] = calibrate(model, wanted, Conditions.of(about), torch.from_numpy(codes), seed)
+            about["shift"] = calibrate(model, wanted, Conditions.of(about), *told, seed)
             return None, about
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
         return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about
 
     def _active_share(self) -> list[float]:
-        """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2)."""
-        return summarise(self.batches.source, self.batches.chosen).active.mean(0).tolist()
+        """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2).
+
+        It is that of those observed; of a day that nobody was observed on, that of all days.
+        """
+        source, chosen = self.batches.source, self.batches.chosen
+        active = summarise(source, chosen).active
+        if self.known is None or not self.known.calendar.leaves_out(source.users):
+            return active.mean(0).tolist()
+        observed = self.known.calendar.observed(source.users.filter(pa.array(chosen)), source.axes)
+        users, found = observed.sum(0), (active & observed).sum(0)
+        return np.where(users > 0, found / np.maximum(users, 1), found.sum() / max(users.sum(), 1)).tolist()
 
 
 def fingerprint(data: Population) -> dict[str, float]:

@@ -116,7 +116,7 @@ def cluster(
         ValueError: for a run without latents or none in use, profiles on other axes, or a k that there cannot be.
     """
     model = encoding_model(run.model)
-    check_axes(model.axes, profiles.axes)
+    check_axes(model, profiles.axes)
     checked_k(k, len(profiles))
     posterior = encode(model, profiles, on_progress)
     dims = dims_in_use(posterior)

@@ -66,7 +66,7 @@ def around(run: Run, profiles: Population, seed: int = 0, on_progress: Progress 
         ValueError: for a run without latents, profiles on other axes, or none.
     """
     model = encoding_model(run.model)
-    check_axes(model.axes, profiles.axes)
+    check_axes(model, profiles.axes)
     if not len(profiles):
         raise ValueError("expected profiles to draw users around, got none")
     posterior = encode(model, profiles, on_progress)

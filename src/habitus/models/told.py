@@ -1,0 +1,103 @@
+"""What Rhythm is told of days and users beside what they do: the calendar, and attributes.
+
+Letters: B users, D days, N active days, A attributes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+
+from habitus.parts.examples import Days
+from habitus.parts.shapes import DAYS_PER_WEEK, Axes, Vocabulary
+
+TOLD = 8  # features of the weekday, of the place in the window, and of an attribute
+LEAST_SHARE = 1e-4  # of users who are active on a weekday, before any learning
+UNTOLD = 0.1  # share of users whose place in the window, or whose attributes, are not told while it learns
+
+
+class Told(nn.Module):
+    """Features of days and of attributes.
+
+    Args:
+        axes: Of the profiles.
+        vocabulary: The attributes and their values.
+        holidays: Whether there are any in what is learnt from; else a holiday is a day like others.
+    """
+
+    holiday: nn.Parameter | None
+
+    def __init__(self, axes: Axes, vocabulary: Vocabulary, holidays: bool) -> None:
+        super().__init__()
+        self.axes = axes
+        self.weekday = nn.Embedding(DAYS_PER_WEEK, TOLD)
+        self.place = nn.Embedding(axes.days + 1, TOLD)  # the last one for not being told
+        self.attributes = nn.ModuleList(nn.Embedding(len(values) + 1, TOLD) for values in vocabulary.values())
+        self.register_parameter("holiday", nn.Parameter(torch.zeros(TOLD)) if holidays else None)
+
+    @property
+    def of_attributes(self) -> int:
+        """How many features :meth:`about` has."""
+        return TOLD * len(self.attributes)
+
+    def days(self, number: int | None = None) -> Days:
+        """So many days from the first day of the axes on, or those of the axes, [1, D]."""
+        return Days.after(self.axes.start.weekday(), number or self.axes.days, self.weekday.weight.device)
+
+    def in_week(self, days: Days) -> Tensor:
+        """Days from the first weekday of the axes to those of some days [...], from 0 to 6."""
+        return (days.weekday - self.axes.start.weekday()) % DAYS_PER_WEEK
+
+    def of_days(self, days: Days) -> Tensor:
+        """Features of the weekday of days [...], and of whether they are holidays, [..., TOLD]."""
+        found = self.weekday(days.weekday)
+        return found if self.holiday is None else found + days.holiday[..., None] * self.holiday
+
+    def calendar(self, days: Days, place: Tensor) -> Tensor:
+        """c_d for days and their places in the window [...], [..., 2 TOLD]."""
+        return torch.cat([self.of_days(days), self.place(place)], -1)
+
+    def activity(self, active: Tensor, days: Days) -> tuple[Tensor, Tensor]:
+        """How often observed days [B, D] are active: logits by :meth:`in_week`, [7], and what holidays add to them.
+
+        Both are 0 where there is no such day.
+        """
+        in_week, usual = self.in_week(days), days.observed & ~days.holiday
+        by_weekday = [active[usual & (in_week == day)] for day in range(DAYS_PER_WEEK)]
+        often = torch.stack([_logit_of_share(each) for each in by_weekday])
+        holidays = days.observed & days.holiday
+        added = _logit_of_share(active[holidays]) - often[in_week[holidays]].sum() / holidays.sum().clamp_min(1)
+        return often, added
+
+    def places(self, users: int, days: int, generator: Generator) -> Tensor:
+        """The place of each day in the window [B, D]; of some users it is not told while it learns."""
+        device = self.place.weight.device
+        day = torch.arange(days, device=device).expand(users, -1)
+        if not self.training:
+            return day
+        unplaced = torch.rand(users, 1, generator=generator, device=device) < UNTOLD
+        return torch.where(unplaced, self.axes.days, day)
+
+    def days_told(self, users: int, days: int, hidden: float, generator: Generator) -> Tensor:
+        """How many days an encoder is told, [B]; of a share of the users, ``hidden``, not all while it learns."""
+        device = self.place.weight.device
+        everything = torch.full((users,), days, device=device)
+        if not self.training:
+            return everything
+        some = torch.rand(users, generator=generator, device=device) < hidden
+        return torch.where(some, torch.randint(0, days, (users,), generator=generator, device=device), everything)
+
+    def about(self, codes: Tensor, generator: Generator | None = None) -> Tensor:
+        """Features of attributes [B, A], [B, TOLD A]; while it learns, of some users none is told."""
+        if self.training and generator is not None:
+            told = torch.rand(codes.shape, generator=generator, device=codes.device) >= UNTOLD
+            codes = codes * told
+        found = [embedding(code) for embedding, code in zip(self.attributes, codes.unbind(1), strict=True)]
+        return torch.cat([codes.new_zeros(len(codes), 0, dtype=torch.float32), *found], 1)
+
+
+def _logit_of_share(active: Tensor) -> Tensor:
+    """Of days [n] that are active; 0 for no days."""
+    if not len(active):
+        return torch.zeros((), device=active.device)
+    return active.float().mean().clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit()

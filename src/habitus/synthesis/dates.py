@@ -1,0 +1,56 @@
+"""Which days users that never existed live on: the window, its weekdays and its holidays."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from habitus.models.base import ConditionedModel, GenerativeModel, Model
+from habitus.parts.examples import Days
+from habitus.parts.shapes import Axes
+from habitus.profiles.calendar import Calendar
+from habitus.profiles.sparse import numbered
+from habitus.profiles.windows import starting, starting_anywhere
+
+
+def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -> Axes:
+    """The axes of what a model draws, over a number of days, from a first day on.
+
+    Args:
+        model: The model.
+        days: How many; None for as many as it was fitted to.
+        start: The first; None for that of the window that it was fitted to.
+
+    Raises:
+        ValueError: for another number than it was fitted to, or a first day on another weekday, and a model that
+            can draw no other.
+    """
+    axes, told = model.axes.with_unit(model.unit), isinstance(model, ConditionedModel)
+    if days is not None and days != axes.days:
+        if not told:
+            raise ValueError(
+                f"a {type(model).__name__} draws windows of {axes.days} days, got days {days}; leave --days out, "
+                "or take a run of a rhythm"
+            )
+        axes = replace(axes, days=days)
+    if start is None:
+        return axes
+    return starting_anywhere(axes, start) if told else starting(axes, start)
+
+
+def calendar_of(axes: Axes, about: dict[str, Any], holidays: tuple[dt.date, ...] | None) -> Calendar:
+    """The holidays in a window: those given, or those that a run was told of."""
+    return Calendar(Calendar.of(about).holidays if holidays is None else holidays).within(axes)
+
+
+def days_of(axes: Axes, calendar: Calendar) -> Days:
+    """The days of a window, [1, D]."""
+    return Days(*map(torch.from_numpy, calendar.days(numbered(1), axes)))
+
+
+def holidays_tell(model: Model) -> bool:
+    """Whether it makes a difference to a model that a day is a holiday."""
+    return isinstance(model, ConditionedModel) and model.knows_holidays
