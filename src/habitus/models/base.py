@@ -140,10 +140,15 @@ class ConditionedModel(GenerativeModel):
     """A model that draws users of known attributes, over any number of days, from a prior of its own.
 
     Attributes:
-        shift: Added to the logit of a day's being active where whole users are drawn, []; found after a fit.
+        shifts: Added to some logits where whole users are drawn, [J]; found after a fit so that the means of
+            :meth:`habits` over drawn users are those of the training users.
     """
 
-    shift: Tensor
+    shifts: Tensor
+
+    @abstractmethod
+    def habits(self, x: Tensor) -> Tensor:
+        """What each shift is there for: numbers of profiles [B, D, S, C] that it moves, [B, J]."""
 
     @classmethod
     @abstractmethod

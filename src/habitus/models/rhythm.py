@@ -50,6 +50,7 @@ from habitus.parts.priors import LearntMixture, Prior
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 
 PAIRS = 2  # of channels whose difference is told, at most
+SHIFTS = 3  # see Rhythm.habits
 CALENDAR = 8  # features of the weekday, and of the place in the window
 LEAST_SHARE = 1e-4  # of users who are active on a weekday, before any learning
 UNTOLD = 0.1  # share of users whose place in the window, or whose attributes, are not told while it learns
@@ -87,7 +88,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         self.config: RhythmConfig = config or RhythmConfig()
         c, (days, slots, channels) = self.config, axes.shape
         pairs = min(PAIRS, channels * (channels - 1) // 2)
-        self.register_buffer("shift", torch.zeros(()))
+        self.register_buffer("shifts", torch.zeros(SHIFTS))
         self.register_buffer("pairs", torch.zeros(pairs, 2, dtype=torch.long))
         self.weekday = nn.Embedding(DAYS_PER_WEEK, CALENDAR)
         self.place = nn.Embedding(days + 1, CALENDAR)  # the last one for not being told
@@ -300,6 +301,12 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     # What a fitted model does
 
+    def habits(self, x: Tensor) -> Tensor:
+        """Share of active days, share of slots that ever were active, log of the largest count, [B, 3]."""
+        active = x.amax(3) > 0
+        largest = x.flatten(1).amax(1).clamp_min(1).log()
+        return torch.stack([active.any(2).float().mean(1), active.any(1).float().mean(1), largest], 1)
+
     def encode(self, x: Tensor) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
         counts = self._parts(x)[0]
@@ -333,10 +340,10 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         u = self.p_u.sample_given(about, generator) if prior is None else prior.sample(size, generator)
         u = torch.cat([u, about], 1)
         h = torch.zeros(size, self.config.hidden, device=u.device)
-        return self._go_on(u, self._memory(size), h, days or self.axes.days, self.shift, generator)
+        return self._go_on(u, self._memory(size), h, days or self.axes.days, self.shifts, generator)
 
     def _go_on(
-        self, u: Tensor, memory: Memory, h: Tensor, days: int, shift: Tensor, generator: Generator
+        self, u: Tensor, memory: Memory, h: Tensor, days: int, shifts: Tensor, generator: Generator
     ) -> Tensor:
         """Days [B, D', S, C] after those in memory, up to a number of days in all."""
         first, beyond = memory.days, days > self.axes.days
@@ -346,9 +353,9 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
             calendar = self._calendar(torch.tensor(number, device=u.device), place).expand(len(u), -1)
             features, day = memory.features, torch.tensor(number, device=u.device)
             known = self._known(features, h, calendar, u)
-            chance = (self._gate(known, features, day) + shift).sigmoid()
+            chance = (self._gate(known, features, day) + shifts[0]).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
-            drawn = self._draw_day(known[active], memory, active, generator)
+            drawn = self._draw_day(known[active], memory, active, shifts[1:], generator)
             x[active, number - first] = drawn
             h[active] = self._next_state(drawn, memory, active, h[active])
             memory.take_in(x[:, number - first])
@@ -359,11 +366,13 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         day = torch.full_like(rows, memory.days)
         return self.state.step(self._on(day, memory.gap[rows], self._read(x)), h)
 
-    def _draw_day(self, known: Tensor, memory: Memory, rows: Tensor, generator: Generator) -> Tensor:
+    def _draw_day(
+        self, known: Tensor, memory: Memory, rows: Tensor, shifts: Tensor, generator: Generator
+    ) -> Tensor:
         """A day [n, S, C] of the users of some rows, who are active on it."""
         z = diagonal(self.p_z(known)).draw(generator)
         what = self.what(torch.cat([known, z], -1))
-        return self.p_x.draw(what, memory.past(rows), self.pairs, generator)
+        return self.p_x.draw(what, memory.past(rows), self.pairs, shifts, generator)
 
     # Filling the last days
 
@@ -391,7 +400,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         q_u = self._encoded(seen, memory)
         about = self._about(self._parts(x)[1])
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
-        again, nothing = memory.repeated(samples), torch.zeros_like(self.shift)
+        again, nothing = memory.repeated(samples), torch.zeros_like(self.shifts)
         drawn = self._go_on(u, again, h.repeat(samples, 1), x.shape[1], nothing, generator)
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)

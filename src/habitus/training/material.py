@@ -127,12 +127,17 @@ class ProfileMaterial:
         about |= {"latents": posterior.to_json()}
         if isinstance(model, ConditionedModel):
             codes = codes_of(some.users, self.vocabulary)[np.arange(USERS) % len(some)]
-            wanted = float(np.mean(about["active_share"]))
-            about["shift"] = calibrate(model, wanted, Conditions.of(about), torch.from_numpy(codes), seed)
+            conditions, wanted = Conditions.of(about), self._habits(model)
+            about["shifts"] = calibrate(model, wanted, conditions, torch.from_numpy(codes), seed)
             return None, about
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
         return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about
+
+    def _habits(self, model: ConditionedModel) -> Tensor:
+        """Means over the training profiles, [J]."""
+        found = [model.habits(torch.from_numpy(batch.dense())) for batch in self.batches.epoch(0)]
+        return torch.cat(found).mean(0)
 
     def _active_share(self) -> list[float]:
         """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2)."""
