@@ -15,7 +15,7 @@ from habitus.models.rhythm_config import RhythmConfig
 from habitus.parts.active_slots import SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
 from habitus.parts.examples import Days
-from habitus.parts.memory import OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
+from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
 from habitus.parts.shapes import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
@@ -167,6 +167,9 @@ class Ones(torch.nn.Module):
     def start(self) -> torch.Tensor:
         return torch.zeros(2)
 
+    def shifted(self, features: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        return features + torch.stack([0 * shift, shift])
+
     def log_prob(self, features: torch.Tensor, largest: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         features = features + torch.stack([0 * largest, largest == 1], 1)
         found = features.log_softmax(-1).gather(1, (counts.clamp(1, 2) - 1).long()[:, None])[:, 0]
@@ -210,7 +213,7 @@ class TestDays:
         (model, h, past, pairs), again = small_day(settled), torch.zeros(60_000, dtype=torch.long)
         draws = len(again)
         with torch.no_grad():
-            drawn = model.draw(h[again], past.of(again), pairs, noise())
+            drawn = model.draw(h[again], past.of(again), pairs, torch.zeros(2), noise())
             days, seen = drawn.unique(dim=0, return_counts=True)
             terms = model.log_prob(days, h[again[: len(days)]], past.of(again[: len(days)]), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
@@ -218,6 +221,25 @@ class TestDays:
         chi = ((seen - draws * p) ** 2 / (draws * p))[often].sum()
         assert scipy.stats.chi2.sf(float(chi), int(often.sum())) > 1e-4
         assert float(p.sum()) > 0.99
+
+    def test_a_shift_changes_the_odds_of_a_slot_that_never_was_active(self):
+        """Of which of two slots is the first, by its exponential."""
+        (model, h, past, pairs), again = small_day(False), torch.zeros(60_000, dtype=torch.long)
+        past.recall[0, :, NEVER_BEFORE] = torch.tensor([1.0, 0.0])
+        odds = []
+        for shift in (0.0, 0.7):
+            with torch.no_grad():
+                x = model.draw(h[again], past.of(again), pairs, torch.tensor([shift, 0.0]), noise())
+            first = (x[:, 0].amax(1) > 0).double().mean()
+            odds.append(float(first / (1 - first)))
+        assert np.log(odds[1] / odds[0]) == pytest.approx(0.7, abs=0.06)
+
+    def test_a_shift_changes_the_odds_of_a_count_above_all_before(self):
+        amount, largest = BinnedAmount(), torch.full((60_000,), 3.0)
+        features = amount.start().expand(60_000, -1)
+        over = [amount.draw(amount.shifted(features, torch.tensor(s)), largest, noise()) > 3 for s in (0.0, -0.5)]
+        odds = [float(each.double().mean() / (1 - each.double().mean())) for each in over]
+        assert np.log(odds[1] / odds[0]) == pytest.approx(-0.5, abs=0.06)
 
 
 def small() -> Rhythm:

@@ -116,10 +116,15 @@ class ConditionedModel(GenerativeModel):
     known, weekdays follow the start of its axes, no day is a holiday, and all are observed.
 
     Attributes:
-        shift: Added to the logit of a day's being active where whole users are drawn, []; found after a fit.
+        shifts: Added to some logits where whole users are drawn, [J]; found after a fit so that the means of
+            :meth:`habits` over drawn users are those of the training users.
     """
 
-    shift: Tensor
+    shifts: Tensor
+
+    @abstractmethod
+    def habits(self, x: Tensor, observed: Tensor) -> Tensor:
+        """What each shift is there for: numbers of profiles [B, D, S, C], observed on days [B, D], [B, J]."""
 
     @classmethod
     @abstractmethod

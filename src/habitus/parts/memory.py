@@ -23,6 +23,7 @@ TOLD_EXACTLY = 3  # a difference of totals up to which it is told exactly
 MOST_TOLD = 100  # beyond, a difference is told as this one
 PER_PAIR = 3 * (2 * TOLD_EXACTLY + 2)
 RECALLED = 8  # of a slot, before its channels: see Memory.recall
+NEVER_BEFORE = 6  # which of these tells that a slot never was active
 OF_CHANNEL = 4  # numbers of a channel that amounts are told: see Memory.channels
 HISTORY = 28  # days of which it is told one by one whether they were active
 OF_DAYS = HISTORY + DAYS_PER_WEEK  # the last features: see Memory.features

@@ -1,15 +1,13 @@
-"""How often a model that draws days one after another draws active ones, brought to how often training users are.
+"""Whole users whose habits are drawn one after another, brought to those of the training users.
 
-Each day is drawn from what was drawn before, and small errors of a day's chance add up; users who do not meet the
-conditions of a population are drawn again, which leaves the more active ones. "Time pictures" 5.3.2 fits its zero
-threshold to the training users' daily activity for like reasons.
+Each day is drawn from what was drawn before, and small errors add up: a little too much chance that a day is
+active, or that an hour or a size of count is one that the user never had, is a lot after a month. Users who do not
+meet the conditions of a population are drawn again, which leaves the more active ones. "Time pictures" 5.3.2 fits
+its zero threshold to the training users' daily activity for like reasons.
 """
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -18,53 +16,59 @@ from habitus.parts.examples import Days
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import Profiles
 
-USERS, STEPS, MOST = 4096, 3, 0.5  # MOST: a shift beyond hides a fault and mends none
-LEAST = 1e-6  # share of active days, so that its log is finite
+USERS, STEPS = 4096, 3
+PROBE, MOST = -0.2, 1.0  # MOST: a shift beyond hides a fault and mends none
+LEAST = 0.01  # of which errors are shares
 
 
 def calibrate(
-    model: ConditionedModel, wanted: float, conditions: Conditions, codes: Tensor, days: Days, seed: int
-) -> float:
-    """Set the shift of the logit of a day's being active, by the secant method on populations of one seed.
+    model: ConditionedModel, wanted: Tensor, conditions: Conditions, codes: Tensor, days: Days, seed: int
+) -> list[float]:
+    """Find the shifts with which drawn users have the mean habits of training users, on populations of one seed.
+
+    Broyden's method, from derivatives by differences; of the shifts that were tried the best are kept.
 
     Args:
-        model: The model; its shift is changed.
-        wanted: Share of observed days on which training users are active.
+        model: The model; its shifts are changed.
+        wanted: Mean habits of the training users, [J].
         conditions: Who is taken in.
         codes: Attributes of some training users, [USERS, A].
         days: Theirs, [USERS, D]: populations are looked at on those that were observed.
         seed: Decides the populations.
 
     Returns:
-        The shift.
+        The shifts.
     """
 
-    def excess(shift: float) -> float:
-        model.shift.fill_(shift)
-        return math.log(max(_share(model, conditions, codes, days, seed), LEAST) / max(wanted, LEAST))
+    def excess(shifts: Tensor) -> Tensor:
+        model.shifts.copy_(shifts)
+        return ((_drawn(model, conditions, codes, days, seed) - wanted) / wanted.abs().clamp_min(LEAST)).double()
 
-    a, at_a = 0.0, excess(0.0)
-    shift = _bounded(-at_a)
-    for _ in range(STEPS - 1):
-        b, at_b = shift, excess(shift)
-        slope = (at_b - at_a) / (b - a) if b != a else 0.0
-        shift = _bounded(b - at_b / slope) if slope > 0.2 else b
-        a, at_a = b, at_b
-    model.shift.fill_(shift)
-    return shift
+    at = torch.zeros(len(wanted), dtype=torch.float64)
+    tried = [(found := excess(at), at)]
+    slopes = torch.stack([(excess(probe) - found) / PROBE for probe in PROBE * torch.eye(len(at)).double()], 1)
+    for _ in range(STEPS):
+        step = (at - torch.linalg.pinv(slopes) @ found).clamp(-MOST, MOST) - at
+        before, found = found, excess(at + step)
+        slopes = slopes + torch.outer(found - before - slopes @ step, step) / (step @ step).clamp_min(1e-12)
+        at = at + step
+        tried.append((found, at))
+    best = min(tried, key=lambda each: float(each[0].norm()))[1]
+    model.shifts.copy_(best)
+    return best.tolist()
 
 
-def _bounded(shift: float) -> float:
-    return min(MOST, max(-MOST, shift))
+def habits_of(model: ConditionedModel, x: Tensor, observed: Tensor) -> Tensor:
+    """The habits of those profiles [B, D, S, C] of which any day [B, D] was observed, [n, J]."""
+    some = observed.any(1)
+    return model.habits(x.where(observed[..., None, None], 0.0)[some], observed[some])
 
 
-def _share(model: ConditionedModel, conditions: Conditions, codes: Tensor, days: Days, seed: int) -> float:
-    """Share of active days of users who meet the conditions; of all days where nobody does."""
-    observed = days.observed.numpy()
+def _drawn(model: ConditionedModel, conditions: Conditions, codes: Tensor, days: Days, seed: int) -> Tensor:
+    """Mean habits of drawn users who meet the conditions, [J]; of all where nobody does."""
     with torch.no_grad():
-        x = model.sample(len(codes), Generator().manual_seed(seed), days=days, codes=codes).numpy()
-    x = np.where(observed[:, :, None, None], x, 0)
-    met = conditions.met(Profiles.from_dense(model.axes.with_unit(model.unit), x))
-    active = x.any((2, 3)).sum(1) / np.maximum(observed.sum(1), 1)
-    met &= observed.any(1)
-    return float(active[met].mean() if met.any() else np.mean(active))
+        x = model.sample(len(codes), Generator().manual_seed(seed), days=days, codes=codes)
+    x = x.where(days.observed[..., None, None], 0.0)
+    met = torch.from_numpy(conditions.met(Profiles.from_dense(model.axes.with_unit(model.unit), x.numpy())))
+    met = met if met.any() else torch.ones_like(met)
+    return habits_of(model, x[met], days.observed[met]).mean(0)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 from torch import Generator, Tensor
 
 from habitus.encoding import encode, examples_of, known_to
@@ -19,7 +20,7 @@ from habitus.profiles.batches import BUFFER, Batches, Population
 from habitus.profiles.calendar import ABOUT
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import USER, users_drawn
-from habitus.training.calibration import USERS, calibrate
+from habitus.training.calibration import USERS, calibrate, habits_of
 from habitus.training.config import FitConfig, for_profiles
 
 HELD_OUT_PROFILES = 4096
@@ -127,12 +128,17 @@ class ProfileMaterial:
         if isinstance(model, ConditionedModel) and self.known:
             users = some.users.take(np.arange(USERS) % len(some))
             told = self.known.codes(users), self.known.days(users, some.axes)
-            wanted = float(np.mean(about["active_share"]))
-            about["shift"] = calibrate(model, wanted, Conditions.of(about), *told, seed)
+            about["shifts"] = calibrate(model, self._habits(model), Conditions.of(about), *told, seed)
             return None, about
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
         return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about
+
+    def _habits(self, model: ConditionedModel) -> Tensor:
+        """Means over the training profiles that were observed at all, [J]."""
+        batches = (cast(Examples, batch) for batch in self.epoch(0))
+        found = [habits_of(model, batch.x, batch.days.observed) for batch in batches]
+        return torch.cat(found).mean(0)
 
     def _active_share(self) -> list[float]:
         """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2).

@@ -37,6 +37,10 @@ class Amount(nn.Module, ABC):
         """Features [F] that suit some training counts [N]; those of :meth:`start` where nothing better is known."""
         return self.start()
 
+    def shifted(self, features: Tensor, shift: Tensor) -> Tensor:
+        """Features [N, F] with which large counts are likelier; the first one is the log of a rate."""
+        return torch.cat([features[:, :1] + shift, features[:, 1:]], 1)
+
     @abstractmethod
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Of counts [N], from features [N, F], where the largest counts before were [N], 0 for none."""
@@ -76,6 +80,10 @@ class BinnedAmount(Amount):
         beyond = torch.arange(self.bins, device=at.device) > (at.max() if len(at) else 0)
         logits = torch.log(often + torch.where(beyond, BEYOND, WITHIN)) - math.log(len(at) + 1)
         return functional.pad(logits, (0, OF_LARGEST))
+
+    def shifted(self, features: Tensor, shift: Tensor) -> Tensor:
+        """Features with which a count above all before it is likelier."""
+        return torch.cat([features[:, :-1], features[:, -1:] + shift], 1)
 
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Of the bin, and of a count within it."""

@@ -1,0 +1,76 @@
+"""The shifts of drawn users' habits, on a model whose habits are known functions of them."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from habitus.parts.examples import Days
+from habitus.parts.shapes import Axes
+from habitus.profiles.conditions import Conditions
+from habitus.training.calibration import USERS, calibrate
+
+AXES = Axes(dt.date(2018, 2, 1), 8, 240, ("a",))
+ANYBODY = Conditions()
+TOLD = torch.zeros(USERS, 0), Days.after(3, AXES.days).for_each(USERS)
+
+
+class Known:
+    """Days that are active by a coin, slots by another, and a count that both, and a shift of its own, move."""
+
+    axes, unit = AXES, "count"
+
+    def __init__(self, faults: list[float]) -> None:
+        self.shifts, self.faults = torch.zeros(3), torch.tensor(faults)
+
+    def sample(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Tensor:
+        day, slot, size_of_count = self.shifts + self.faults
+        chance = torch.rand(size, AXES.days, AXES.slots, 1, generator=generator)
+        active = torch.rand(size, AXES.days, 1, 1, generator=generator) < torch.sigmoid(day)
+        count = 1 + torch.floor(
+            torch.exp(3 + 0.3 * size_of_count + 0.1 * day) * torch.rand(size, 1, 1, 1, generator=generator)
+        )
+        return count * (active & (chance < torch.sigmoid(slot - 1)))
+
+    def habits(self, x: Tensor, observed: Tensor) -> Tensor:
+        active = x.amax(3) > 0
+        days = active.any(2).sum(1) / observed.sum(1)
+        return torch.stack([days, active.any(1).float().mean(1), x.flatten(1).amax(1).clamp_min(1).log()], 1)
+
+
+def every_day(users: int) -> Days:
+    return Days.after(3, AXES.days).for_each(users)
+
+
+def wanted_of(model: Known, conditions: Conditions) -> Tensor:
+    x = model.sample(50_000, Generator().manual_seed(7), every_day(50_000), torch.zeros(0))
+    enough = (x.sum((1, 2, 3)) >= conditions.min_events) & ((x.sum((2, 3)) > 0).sum(1) >= conditions.min_days)
+    return model.habits(x[enough], every_day(int(enough.sum())).observed).mean(0)
+
+
+@pytest.mark.parametrize("faults", [[0.4, 0.2, 0.5], [-0.3, 0.3, -0.6], [0.0, 0.0, 0.0]])
+def test_faults_that_are_known_are_undone(faults):
+    """A model that was given faults is brought back to the one without them: the shifts are the faults undone."""
+    model = Known(faults)
+    shifts = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
+    np.testing.assert_allclose(shifts, -np.array(faults), atol=0.12)
+    assert model.shifts.tolist() == pytest.approx(shifts)
+
+
+def test_those_who_are_let_in_have_the_habits():
+    """Drawn users below the conditions are drawn again; the means hold for those who remain."""
+    strict, model = Conditions(min_events=60, min_days=4), Known([-0.3, 0.3, 0.4])
+    wanted = wanted_of(Known([0.0] * 3), strict)
+    before = wanted_of(model, strict)
+    calibrate(model, wanted, strict, *TOLD, 0)
+    after = wanted_of(model, strict)
+    np.testing.assert_allclose(after, wanted, rtol=0.012)
+    assert float((before / wanted - 1).abs().max()) > 0.04
+
+
+def test_no_shift_goes_beyond_a_bound():
+    model = Known([5.0, 0.0, 0.0])
+    shifts = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
+    assert max(map(abs, shifts)) <= 1
