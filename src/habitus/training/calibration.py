@@ -8,6 +8,8 @@ its zero threshold to the training users' daily activity for like reasons.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 
@@ -16,7 +18,7 @@ from habitus.parts.examples import Days
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import Profiles
 
-USERS, STEPS = 4096, 3
+USERS, STEPS, MORE = 4096, 2, 4  # MORE populations for the last step, so that chance moves it little
 PROBE, MOST = -0.2, 1.0  # MOST: a shift beyond hides a fault and mends none
 LEAST = 0.01  # of which errors are shares
 
@@ -24,9 +26,10 @@ LEAST = 0.01  # of which errors are shares
 def calibrate(
     model: ConditionedModel, wanted: Tensor, conditions: Conditions, codes: Tensor, days: Days, seed: int
 ) -> list[float]:
-    """Find the shifts with which drawn users have the mean habits of training users, on populations of one seed.
+    """Find the shifts with which drawn users have the mean habits of training users.
 
-    Broyden's method, from derivatives by differences; of the shifts that were tried the best are kept.
+    Broyden's method, from derivatives by differences, on populations of one seed; then a step on populations of
+    others.
 
     Args:
         model: The model; its shifts are changed.
@@ -40,22 +43,30 @@ def calibrate(
         The shifts.
     """
 
-    def excess(shifts: Tensor) -> Tensor:
+    def excess(shifts: Tensor, more: int = 0) -> Tensor:
         model.shifts.copy_(shifts)
-        return ((_drawn(model, conditions, codes, days, seed) - wanted) / wanted.abs().clamp_min(LEAST)).double()
+        found = _drawn(model, conditions, codes, days, seed + more)
+        return ((found - wanted) / wanted.abs().clamp_min(LEAST)).double()
 
-    at = torch.zeros(len(wanted), dtype=torch.float64)
+    at, slopes = _solved(excess, len(wanted))
+    found = torch.stack([excess(at, more) for more in range(1, MORE + 1)]).mean(0)
+    at = (at - torch.linalg.pinv(slopes) @ found).clamp(-MOST, MOST)
+    model.shifts.copy_(at)
+    return at.tolist()
+
+
+def _solved(excess: Callable[[Tensor], Tensor], shifts: int) -> tuple[Tensor, Tensor]:
+    """The best shifts [J] that were tried, and how fast the excess changes with each, [J, J]."""
+    at = torch.zeros(shifts, dtype=torch.float64)
     tried = [(found := excess(at), at)]
-    slopes = torch.stack([(excess(probe) - found) / PROBE for probe in PROBE * torch.eye(len(at)).double()], 1)
+    slopes = torch.stack([(excess(probe) - found) / PROBE for probe in PROBE * torch.eye(shifts).double()], 1)
     for _ in range(STEPS):
         step = (at - torch.linalg.pinv(slopes) @ found).clamp(-MOST, MOST) - at
         before, found = found, excess(at + step)
         slopes = slopes + torch.outer(found - before - slopes @ step, step) / (step @ step).clamp_min(1e-12)
         at = at + step
         tried.append((found, at))
-    best = min(tried, key=lambda each: float(each[0].norm()))[1]
-    model.shifts.copy_(best)
-    return best.tolist()
+    return min(tried, key=lambda each: float(each[0].norm()))[1], slopes
 
 
 def habits_of(model: ConditionedModel, x: Tensor, observed: Tensor) -> Tensor:
