@@ -32,10 +32,12 @@ demo: $(STAMP)
 	    --start 2018-02-01 --days 32 --timezone UTC --out demo/profiles
 	$(HABITUS) describe demo/profiles
 	$(HABITUS) split demo/profiles --test 0.26 --seed 0 --out demo/train demo/test
-	$(HABITUS) fit demo/train --model beta-vae --set beta=0.1 --epochs 10 --seed 0 --out demo/runs/vae
-	$(HABITUS) generate demo/runs/vae --users 5000 --seed 1 --out demo/generated
-	$(HABITUS) evaluate demo/generated --against demo/test --train demo/train \
+	$(HABITUS) fit demo/train --model rhythm --epochs 4 --seed 0 --out demo/runs/rhythm
+	$(HABITUS) generate demo/runs/rhythm --users 5000 --seed 1 --out demo/generated
+	$(HABITUS) evaluate demo/generated --against demo/test --train demo/train --two-sample \
 	    --json demo/metrics.json --html demo/report.html
+	$(HABITUS) generate demo/runs/rhythm --users 500 --seed 1 --as events --start 2027-01-04 --out demo/made.parquet
+	$(HABITUS) fit demo/train --model beta-vae --set beta=0.1 --epochs 10 --seed 0 --out demo/runs/vae
 	$(HABITUS) traverse demo/runs/vae --out demo/traversal.png
 	$(HABITUS) explain demo/runs/vae demo/train --factors demo/events.factors.parquet --hours preferred_hour \
 	    --json demo/explained.json --html demo/explained.html
