@@ -8,7 +8,7 @@ its zero threshold to the training users' daily activity for like reasons.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
 
 import torch
 from torch import Generator, Tensor
@@ -18,8 +18,8 @@ from habitus.parts.examples import Days
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import Profiles
 
-USERS, STEPS, MORE = 4096, 2, 4  # MORE populations for the last step, so that chance moves it little
-PROBE, MOST = -0.2, 1.0  # MOST: a shift beyond hides a fault and mends none
+USERS, STEPS, AGAIN = 4096, 2, 3  # AGAIN: populations for a step, so that chance moves it little
+PROBE, MOST = -0.3, 1.0  # MOST: a shift beyond hides a fault and mends none
 LEAST = 0.01  # of which errors are shares
 
 
@@ -28,45 +28,36 @@ def calibrate(
 ) -> list[float]:
     """Find the shifts with which drawn users have the mean habits of training users.
 
-    Broyden's method, from derivatives by differences, on populations of one seed; then a step on populations of
-    others.
+    Newton's method with derivatives by differences. Each population has a seed of its own: a small shift changes
+    what all later days are drawn from, so that one seed would not make two populations alike.
 
     Args:
         model: The model; its shifts are changed.
         wanted: Mean habits of the training users, [J].
         conditions: Who is taken in.
-        codes: Attributes of some training users, [USERS, A].
-        days: Theirs, [USERS, D]: populations are looked at on those that were observed.
+        codes: Attributes of some training users, [U, A].
+        days: Theirs, [U, D]: populations are looked at on those that were observed.
         seed: Decides the populations.
 
     Returns:
         The shifts.
     """
+    seeds = itertools.count(seed)
 
-    def excess(shifts: Tensor, more: int = 0) -> Tensor:
+    def excess(shifts: Tensor, times: int = 1) -> Tensor:
         model.shifts.copy_(shifts)
-        found = _drawn(model, conditions, codes, days, seed + more)
-        return ((found - wanted) / wanted.abs().clamp_min(LEAST)).double()
+        found = [_drawn(model, conditions, codes, days, next(seeds)) for _ in range(times)]
+        return ((torch.stack(found).mean(0) - wanted) / wanted.abs().clamp_min(LEAST)).double()
 
-    at, slopes = _solved(excess, len(wanted))
-    found = torch.stack([excess(at, more) for more in range(1, MORE + 1)]).mean(0)
+    at = torch.zeros(len(wanted), dtype=torch.float64)
+    found = excess(at, AGAIN)
+    slopes = torch.stack([(excess(probe) - found) / PROBE for probe in PROBE * torch.eye(len(at)).double()], 1)
+    for _ in range(STEPS):
+        at = (at - torch.linalg.pinv(slopes) @ found).clamp(-MOST, MOST)
+        found = excess(at, AGAIN)
     at = (at - torch.linalg.pinv(slopes) @ found).clamp(-MOST, MOST)
     model.shifts.copy_(at)
     return at.tolist()
-
-
-def _solved(excess: Callable[[Tensor], Tensor], shifts: int) -> tuple[Tensor, Tensor]:
-    """The best shifts [J] that were tried, and how fast the excess changes with each, [J, J]."""
-    at = torch.zeros(shifts, dtype=torch.float64)
-    tried = [(found := excess(at), at)]
-    slopes = torch.stack([(excess(probe) - found) / PROBE for probe in PROBE * torch.eye(shifts).double()], 1)
-    for _ in range(STEPS):
-        step = (at - torch.linalg.pinv(slopes) @ found).clamp(-MOST, MOST) - at
-        before, found = found, excess(at + step)
-        slopes = slopes + torch.outer(found - before - slopes @ step, step) / (step @ step).clamp_min(1e-12)
-        at = at + step
-        tried.append((found, at))
-    return min(tried, key=lambda each: float(each[0].norm()))[1], slopes
 
 
 def habits_of(model: ConditionedModel, x: Tensor, observed: Tensor) -> Tensor:

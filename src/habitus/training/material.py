@@ -126,7 +126,7 @@ class ProfileMaterial:
         posterior = encode(model, some)
         about |= {"latents": posterior.to_json()}
         if isinstance(model, ConditionedModel) and self.known:
-            users = some.users.take(np.arange(USERS) % len(some))
+            users = some.users.take(np.arange(min(USERS, 2 * len(some))) % len(some))
             told = self.known.codes(users), self.known.days(users, some.axes)
             about["shifts"] = calibrate(model, self._habits(model), Conditions.of(about), *told, seed)
             return None, about
