@@ -2,7 +2,7 @@ r"""How near a generated population is to the real one: Rhythm beside the paper'
 
     habitus profile irc_w3c.parquet --user user_id --time timestamp --channel event --start 2006-12-04 --days 32 \
         --window-every 35 --min-events 10 --min-days 3 --out irc
-    python benchmarks/rhythm.py irc --rows irc.jsonl                          # Rhythm, three seeds
+    python benchmarks/rhythm.py irc --rows irc.jsonl --runs runs              # Rhythm, three seeds, each fit kept
     python benchmarks/rhythm.py irc --models beta-vae lstm tdlgm --rows irc.jsonl
     python benchmarks/rhythm.py --table irc.jsonl mail.jsonl                  # what is in RESULTS.md
     python benchmarks/rhythm.py --quick
@@ -54,7 +54,8 @@ def fitted(name: str, train: Profiles, seed: int, settings: Settings) -> Run:
     kind = MODELS[name]
     given = {"epochs": settings.epochs, "least_seen": 0} if settings.epochs else {}
     config = kind.Config(**settings_of(kind.Config, settings.pairs))
-    return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}))
+    out = settings.runs / f"{settings.name}-{name}-{seed}" if settings.runs else None
+    return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}), out=out)
 
 
 def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Iterator[Row]:
@@ -113,7 +114,7 @@ def measure(settings: Settings) -> None:
     """Measure, print and keep every row as it comes."""
     population = simulated(400) if settings.quick else StoredProfiles.open(settings.profiles).load()
     train, test = population.split(0.26, 0)
-    name = "simulated" if settings.quick else settings.profiles.name
+    settings.name = name = "simulated" if settings.quick else settings.profiles.name
     print(describe())
     print(f"{name}: {len(train):,} training profiles, {len(test):,} test profiles", flush=True)
     for seed in settings.seeds:
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=10_000, help="profiles of a side of the two-sample test")
     parser.add_argument("--convolutional", action="store_true", help="a network on pictures too")
     parser.add_argument("--forecasts", type=int, default=1000, help="test profiles that are looked ahead for")
+    parser.add_argument("--runs", type=Path, help="keep the fits here, as DATA-MODEL-SEED")
     kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
