@@ -9,6 +9,7 @@ import pytest
 from dense_profiles import DenseSource, counts
 
 from habitus.evaluation import Summary, evaluate, independent_cells, summarise
+from habitus.evaluation.floor import floor_from_train
 from habitus.evaluation.metrics import compare, conditional_overlap
 
 PAPER = ["users", "daily_mean", "daily_std", "total_cdf", "dau", "wau", "mau", "zero_threshold"]
@@ -80,6 +81,28 @@ def test_floor_says_when_train_is_small():
     result = evaluate(source(100, 1), source(41, 2), source(30, 3))
     assert result.floor_sample.users == 30
     assert "fewer than the 100 generated" in result.to_json()["floor"]["note"]
+
+
+def test_the_floor_is_that_of_a_typical_sample():
+    """The median of ten samples lies among them, and moves less with the seed than one sample does."""
+    train, theirs = source(200, 3), summarise(source(60, 2))
+    singles, floors = list[float](), list[float]()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        floor = floor_from_train(train, theirs, 40, rng)
+        floors.append(floor.figures["daily_mean"]["mse"])
+        singles.append(compare(floor.sample, theirs)["daily_mean"]["mse"])
+        assert floor.note.endswith("each figure is the median of 10 such samples")
+    assert min(singles) < min(floors) < max(floors) < max(singles)
+    assert np.std(floors) < np.std(singles) / 2
+
+
+def test_large_samples_are_drawn_less_often(monkeypatch):
+    monkeypatch.setattr("habitus.evaluation.floor.PROFILES", 80)
+    theirs, rng = summarise(source(60, 2)), np.random.default_rng(0)
+    assert floor_from_train(source(200, 3), theirs, 40, rng).note.endswith("the median of 2 such samples")
+    for users in (70, 200):  # one that is larger, and all there are
+        assert "median" not in floor_from_train(source(200, 3), theirs, users, rng).note
 
 
 def test_short_window_has_no_monthly_figure():

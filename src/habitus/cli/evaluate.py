@@ -153,10 +153,10 @@ def _evaluate(
 ) -> None:
     """Measure how far a generated population is from a real one.
 
-    Every figure of profiles is lower-is-better and stands beside its floor, what another real sample scores, and
-    beside what a method without learning scores. Of completed profiles, the filled cells are measured against what
-    was there, beside rivals that fill the same ones. A file of series says itself whether it was generated, cleaned
-    or forecast, and is judged accordingly.
+    Every figure of profiles is lower-is-better and stands beside its floor, what another real sample scores (the
+    median of up to ten), and beside what a method without learning scores. Of completed profiles, the filled cells
+    are measured against what was there, beside rivals that fill the same ones. A file of series says itself whether
+    it was generated, cleaned or forecast, and is judged accordingly.
     """
     columns = {"column": column, "scale": scale, "time": time, "series_id": series_id}
     asked = {"two_sample": two_sample, "privacy": privacy}

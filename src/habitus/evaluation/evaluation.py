@@ -25,13 +25,13 @@ class Evaluation:
     Attributes:
         generated: Summary of the set that is judged.
         reference: Summary of the set that it is judged against.
-        floor_sample: Summary of the real sample that gives the floor.
+        floor_sample: Summary of one of the real samples that give the floor.
         floor_reference: Summary of what that sample is judged against.
         figures: Figures of the generated set (see :func:`~habitus.evaluation.metrics.compare`).
-        floor: The same figures of the real sample.
+        floor: The same figures of real samples of that size, each the median over them.
         rivals: The same figures of each population without learning, by name.
         rival_summaries: Their summaries, by name.
-        floor_note: In words: where the floor's sample is from, and its size.
+        floor_note: In words: where the floor's samples are from, and their size.
         zero_threshold: The threshold that was applied when the set was generated, or None.
     """
 
@@ -100,7 +100,7 @@ def evaluate(
         floor_sample=floor.sample,
         floor_reference=floor.reference,
         figures=compare(ours, theirs),
-        floor=compare(floor.sample, floor.reference),
+        floor=floor.figures,
         rivals={name: compare(rival, theirs) for name, rival in rivals.items()},
         rival_summaries=rivals,
         floor_note=floor.note,
