@@ -176,42 +176,54 @@ class Memory:
 
     def take_in(self, x: Tensor, observed: Tensor | None = None) -> None:
         """A day of counts [B, S, C]; nothing is learnt of users of whom it was not observed, bool [B], else all."""
-        everybody = observed is None or bool(observed.all())
+        known = None if observed is None or bool(observed.all()) else observed
 
         def latest(now: Tensor, before: Tensor) -> Tensor:
-            if observed is None or everybody:
-                return now
-            return torch.where(observed.view(-1, *[1] * (now.dim() - 1)), now, before)
+            return now if known is None else torch.where(known.view(-1, *[1] * (now.dim() - 1)), now, before)
 
-        weekday, x = self.days % DAYS_PER_WEEK, latest(x, torch.zeros_like(x))
-        cells = (x > 0).to(x.dtype)
-        slots = cells.amax(2)
+        weekday, active = self.days % DAYS_PER_WEEK, x.flatten(1).amax(1) > 0
+        rows = (active if known is None else active & known).nonzero()[
+            :, 0
+        ]  # not many
+        slots = torch.zeros_like(self.yesterday)
+        slots[rows] = self._take_in_active(x[rows], rows, weekday)
         active = slots.amax(1)
-        self.days_of_slot = self.days_of_slot + slots
-        self.weekly[weekday] += slots
-        self.days_of_cell = self.days_of_cell + cells
         self.last_week[weekday] = latest(slots, self.last_week[weekday])
         self.yesterday = latest(slots, self.yesterday)
         self.lately = latest(LASTING * self.lately + (1 - LASTING) * slots, self.lately)
-        self.balance = Balance(*(each[:, -1] for each in self.balance.during(pair_steps(x, self.pairs))))
-        self.total = self.total + x.sum(1)
-        self.largest = torch.maximum(self.largest, x.amax(1))
-        self.logs = self.logs + x.clamp_min(1).log().sum(1)
-        self.ones = self.ones + (x == 1).sum(1)
         recent = FADING * self.recent + (1 - FADING) * torch.stack([active, slots.sum(1).log1p()], 1)
         self.recent = latest(recent, self.recent)
-        self.active_days = self.active_days + active
         self.history = latest(torch.cat([active[:, None], self.history[:, :-1]], 1), self.history)
-        self.days_of_weekday[weekday] += active
         self.silence = latest(torch.where(active > 0, 0.0, self.silence + 1), self.silence)
         self.run = latest(torch.where(active > 0, self.run + 1, 0.0), self.run)
         begun = self.active_days > 0
         self.longest = torch.maximum(self.longest, torch.stack([self.silence * begun, self.run], 1))
-        self.most = torch.maximum(self.most, slots.sum(1))
         one = latest(torch.ones_like(active), torch.zeros_like(active))
-        self.seen = self.seen + one
+        self.seen += one
         self.seen_of_weekday[weekday] += one
         self.days += 1
+
+    def _take_in_active(self, x: Tensor, rows: Tensor, weekday: int) -> Tensor:
+        """A day of the users of some rows, who are active on it [n, S, C]; which slots are, [n, S]."""
+        cells = (x > 0).to(x.dtype)
+        slots = cells.amax(2)
+        for sums, those in (
+            (self.days_of_slot, slots),
+            (self.weekly[weekday], slots),
+            (self.days_of_cell, cells),
+            (self.total, x.sum(1)),
+            (self.logs, x.clamp_min(1).log().sum(1)),
+            (self.ones, (x == 1).sum(1).to(x.dtype)),
+            (self.active_days, slots.amax(1)),
+            (self.days_of_weekday[weekday], slots.amax(1)),
+        ):
+            sums.index_add_(0, rows, those)
+        self.largest[rows] = torch.maximum(self.largest[rows], x.amax(1))
+        self.most[rows] = torch.maximum(self.most[rows], slots.sum(1))
+        during = self.balance.of(rows).during(pair_steps(x, self.pairs))
+        for each, after in zip(self.balance, during, strict=True):
+            each[rows] = after[:, -1]
+        return slots
 
     def repeated(self, times: int) -> Memory:
         """The same of every user again and again, [times B]."""
@@ -232,7 +244,7 @@ class Memory:
         on_weekday = log_share(self.weekly[weekday], seen[weekday, :, None])
         of_slots = [often, on_weekday, self.yesterday, self.last_week[weekday]]
         told = [*of_slots, 0.3 * self.total.log1p(), self.channels, self.balance.told]
-        whole_weeks = seen.roll(-weekday, 0).clamp(max=weeks)  # without the days of the one under way
+        whole_weeks = seen.roll(-weekday, 0).clamp(max=weeks)  # the week under way counts among active days only
         weekdays = log_share(self.days_of_weekday.roll(-weekday, 0), whole_weeks).T
         numbers = torch.stack(self._numbers(weekday, seen[weekday]), 1)
         return torch.cat([*told, numbers, self.history, weekdays], 1)
@@ -313,9 +325,8 @@ def memories(x: Tensor, pairs: Tensor, observed: Tensor | None = None) -> tuple[
         features.append(memory.features)
         pasts.append(memory.past(everybody))
         memory.take_in(x[:, day], None if known is None else known[day])
-    recall, of_channels, largest, most, balances = zip(*pasts, strict=True)
-    balance = Balance(*(torch.stack(each, 1) for each in zip(*balances, strict=True)))
-    past = Past(_by_day(recall), _by_day(of_channels), _by_day(largest), _by_day(most), balance)
+    *rest, balances = zip(*pasts, strict=True)
+    past = Past(*map(_by_day, rest), balance=Balance(*map(_by_day, zip(*balances, strict=True))))
     return torch.stack([*features, memory.features], 1), past
 
 
