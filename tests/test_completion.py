@@ -542,13 +542,12 @@ class TestGaps:
         path.write_text(text)
         np.testing.assert_array_equal(read_missing(path, windowed)[:], slow_gaps([("a", at(24, 0), at(25, 0), "")]))
 
-    def test_large_strings(self, windowed, tmp_path):
-        kind = pa.large_string()
-        table = {
-            "user": pa.array(["a"], kind),
-            "from": pa.array(["2018-03-24"], kind),
-            "to": pa.array(["2018-03-25"], kind),
-        }
+    @pytest.mark.parametrize(
+        "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+    )
+    def test_types_of_text(self, windowed, tmp_path, kind):
+        texts = {"user": "a", "from": "2018-03-24", "to": "2018-03-25"}
+        table = {name: pa.array([text]).cast(kind) for name, text in texts.items()}
         pq.write_table(pa.table(table), tmp_path / "gaps.parquet")
         found = read_missing(tmp_path / "gaps.parquet", windowed)
         np.testing.assert_array_equal(found[:], slow_gaps([("a", at(24, 0), at(25, 0), "")]))

@@ -20,10 +20,16 @@ STARTS = [dt.date(2020, 2, 26), dt.date(2020, 3, 1), dt.date(1969, 12, 29), dt.d
 CALENDAR = Calendar(
     (dt.date(2020, 3, 1), dt.date(1970, 1, 1), dt.date(2024, 1, 1)), (dt.date(2020, 2, 29), dt.date(2020, 3, 9))
 )
+TEXT = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
 
 
 def users(**columns: list[object]) -> pa.Table:
     return pa.table({"user": range(4), "window_start": pa.array(STARTS, pa.date32()), **columns})
+
+
+def as_kind(dates: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Dates as a type, text by way of plain text."""
+    return (dates if pa.types.is_temporal(kind) else dates.cast(pa.string())).cast(kind)
 
 
 def test_days_are_those_of_each_window():
@@ -43,11 +49,11 @@ def test_without_windows_of_their_own_all_begin_with_the_axes():
     assert told.observed.all()
 
 
-@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us"), pa.string()])
+@pytest.mark.parametrize("kind", [pa.date32(), pa.timestamp("us"), *TEXT], ids=str)
 def test_users_are_observed_from_and_until_dates_of_their_own(kind):
     first = pa.array([dt.date(2020, 2, 28), None, None, dt.date(2021, 1, 1)], pa.date32())
     last = pa.array([dt.date(2020, 3, 2), None, dt.date(1969, 12, 31), None], pa.date32())
-    table = users(observed_from=first.cast(kind), observed_until=last.cast(kind))
+    table = users(observed_from=as_kind(first, kind), observed_until=as_kind(last, kind))
     observed = Calendar().days(table, AXES).observed
     dates = [[start + dt.timedelta(day) for day in range(AXES.days)] for start in STARTS]
     for row, (begin, end) in enumerate(zip(first.to_pylist(), last.to_pylist(), strict=True)):
@@ -109,8 +115,10 @@ class TestFiles:
         (tmp_path / "a.csv").write_text("name,date\nnoel,2018-12-25\neve, 2018-12-24\nnoel,2018-12-25\nnone,\n")
         assert dates_file(tmp_path / "a.csv") == self.expected
 
-    @pytest.mark.parametrize("kind", [pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("ns"), pa.string()])
+    @pytest.mark.parametrize(
+        "kind", [pa.date32(), pa.date64(), pa.timestamp("s"), pa.timestamp("ns"), *TEXT], ids=str
+    )
     def test_parquet(self, tmp_path: Path, kind: pa.DataType):
-        dates = pa.array([*self.expected[::-1], None], pa.date32()).cast(kind)
+        dates = as_kind(pa.array([*self.expected[::-1], None], pa.date32()), kind)
         pq.write_table(pa.table({"date": dates}), tmp_path / "a.parquet")
         assert dates_file(tmp_path / "a.parquet") == self.expected

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
 from habitus.profiles.sparse import Profiles, offsets, window_starts
-from habitus.profiles.tables import read_table
+from habitus.profiles.tables import is_text, read_table
 
 DATE = "date"  # column of a table of dates
 FROM, UNTIL = "observed_from", "observed_until"  # attributes of users: the first and the last day that was recorded
@@ -156,11 +156,12 @@ def _as_dates(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
     Raises:
         ValueError: for anything else.
     """
-    if not (pa.types.is_string(column.type) or pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
+    text = is_text(column.type)
+    if not (text or pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
         raise ValueError(f"{what} holds {column.type}, expected dates such as 2018-12-24")
     try:
-        if pa.types.is_string(column.type):
-            column = pc.call_function("utf8_trim_whitespace", [column])
+        if text:
+            column = pc.call_function("utf8_trim_whitespace", [column.cast(pa.string())])
             column = pc.call_function("if_else", [pc.call_function("equal", [column, ""]), None, column])
         return column.cast(pa.date32(), safe=False)
     except pa.ArrowException as error:

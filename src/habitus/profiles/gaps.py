@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from habitus.parts.shapes import Axes, BoolArray
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, window_starts
+from habitus.profiles.tables import is_text
 
 COLUMNS = (USER, "from", "to")
 AS_TEXT = pyarrow.csv.ConvertOptions(column_types={USER: pa.string(), "channel": pa.string()})
@@ -149,7 +150,7 @@ def _microseconds(path: Path, column: pa.ChunkedArray, zone: str) -> NDArray[np.
         row = column.is_null().to_pylist().index(True)
         raise ValueError(f"{path}: row {row} has no time; give both from and to")
     kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if is_text(kind):
         column, kind = _parsed(path, column), pa.timestamp("s")
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("s"))
@@ -162,7 +163,7 @@ def _microseconds(path: Path, column: pa.ChunkedArray, zone: str) -> NDArray[np.
 
 def _parsed(path: Path, column: pa.ChunkedArray) -> pa.ChunkedArray:
     try:
-        return column.cast(pa.timestamp("s"))
+        return column.cast(pa.string()).cast(pa.timestamp("s"))
     except pa.ArrowInvalid as error:
         raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
 

@@ -40,6 +40,12 @@ def read_table(path: Path, what: str, as_text: tuple[str, ...] = ()) -> pa.Table
         return pyarrow.csv.read_csv(path, convert_options=options) if _is_csv(path) else pq.read_table(path)
 
 
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text: plain, large, a view, or a dictionary of one of these."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)
+
+
 def _is_csv(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 

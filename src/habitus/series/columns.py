@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from habitus.profiles.tables import is_text
+
 MICROSECONDS = 1_000_000
 MOST_SECONDS = 9e12  # that microseconds in an int64 can count
 MISSING_WORDS = pa.array(pyarrow.csv.ConvertOptions().null_values)
@@ -31,7 +33,7 @@ def numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
     """
     column = _plain(table[name])
     kind = column.type
-    if _is_text(kind):
+    if is_text(kind):
         advice = "correct it, or leave it empty if it is missing, or choose another --column"
         column = _converted(path, column, name, _parse_numbers, "numbers", advice)
     elif not (is_numeric(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
@@ -49,7 +51,7 @@ def times(path: Path, table: pa.Table, name: str) -> NDArray[np.datetime64]:
     column = _plain(table[name])
     _refuse_nulls(path, column, name, "time")
     kind = column.type
-    if _is_text(kind):
+    if is_text(kind):
         advice = "write them as 2024-01-31 12:00:00 or as seconds, or choose another --time"
         column = _converted(path, column, name, _parse_times, "times", advice)
     elif is_numeric(kind):
@@ -97,10 +99,6 @@ def row_name(row: int) -> str:
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column without dictionary."""
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _refuse_nulls(path: Path, column: pa.ChunkedArray, name: str, what: str) -> None:
