@@ -374,8 +374,8 @@ class TestFilling:
             ("user,from,to\n1,2018-01-01,2019-02-02\n", "the gaps hide every cell of profile 1"),
             ("user,begin,end\n1,2018-02-01,2018-02-02\n", "expected the columns user, from, to, got user, be"),
             ("user,from,to\n", "there is no gap in it; expected one per row"),
-            ("", "is no readable .csv, .parquet or .npy file of gaps"),
-            ("user,from,to\n1,2\n", "is no readable .csv, .parquet or .npy file of gaps"),
+            ("", "gaps.csv is not a Parquet or CSV table"),
+            ("user,from,to\n1,2\n", "gaps.csv is not a Parquet or CSV table"),
         ],
     )  # fmt: skip
     def test_gaps_that_make_no_sense(self, here, refused, text, says):
@@ -410,8 +410,8 @@ class TestFilling:
         for name, says in (
             ("mask.npy", "is not a readable .npy array"),
             ("objects.npy", "is not a readable .npy array"),
-            ("gaps.parquet", "is no readable .csv, .parquet or .npy file"),
-            ("absent.csv", "absent.csv"),
+            ("gaps.parquet", "is not a Parquet or CSV table"),
+            ("absent.csv", "there is no file absent.csv; give a Parquet or CSV table of gaps, in the columns user"),
             ("absent.npy", "absent.npy"),
         ):
             assert says in refused("complete", "any", "profiles", "--missing", name, "--out", "made")

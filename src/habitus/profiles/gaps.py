@@ -20,17 +20,14 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from habitus.parts.shapes import Axes, BoolArray
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, window_starts
-from habitus.profiles.tables import is_text
+from habitus.profiles.tables import is_text, read_table
 
 COLUMNS = (USER, "from", "to")
-AS_TEXT = pyarrow.csv.ConvertOptions(column_types={USER: pa.string(), "channel": pa.string()})
 MINUTE = 60_000_000  # microseconds
 
 
@@ -87,7 +84,7 @@ def read_missing(path: Path | str, profiles: Population) -> BoolArray | MissingC
     path = Path(path)
     if path.suffix == ".npy":
         return _array(path, profiles)
-    table = _table(path)
+    table = read_table(path, f"gaps, in the columns {', '.join(COLUMNS)}", as_text=(USER, "channel"))
     for name in COLUMNS:
         if name not in table.column_names:
             raise ValueError(
@@ -113,14 +110,6 @@ def _array(path: Path, profiles: Population) -> BoolArray:
     if not missing.any():
         raise ValueError(f"{path} hides no cell; there is nothing to fill")
     return missing
-
-
-def _table(path: Path) -> pa.Table:
-    try:
-        return pyarrow.csv.read_csv(path, convert_options=AS_TEXT) if path.suffix == ".csv" else pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        line = str(error).splitlines()[0]
-        raise ValueError(f"{path} is no readable .csv, .parquet or .npy file of gaps: {line}") from None
 
 
 def _gaps(path: Path, table: pa.Table, profiles: Population) -> Gaps:
