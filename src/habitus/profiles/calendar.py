@@ -146,8 +146,7 @@ def _among(dates: NDArray[np.datetime64], some: tuple[dt.date, ...]) -> BoolArra
 
 def _dates_of(users: pa.Table, name: str) -> NDArray[np.datetime64]:
     """An attribute as dates, not a time where it is null, [U]."""
-    found = _as_dates(users[name], f"the users' attribute {name!r}")
-    return np.array(found.to_pylist(), "datetime64[D]")
+    return _as_dates(users[name], f"the users' attribute {name!r}").to_numpy()
 
 
 def _as_dates(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
