@@ -31,6 +31,10 @@ def test_every_way_round(dense, random):
     mask = np.array([random.random() < 0.5 for _ in range(len(dense))], bool)
     assert (profiles.take(mask).dense() == profiles.dense()[mask]).all()
     assert profiles.take(mask).users["user"].to_pylist() == np.flatnonzero(mask).tolist()
+    kept = np.array([random.random() < 0.5 for _ in profiles.cells], bool)
+    left = dense.ravel().copy()
+    left[np.flatnonzero(left)[~kept]] = 0
+    assert (profiles.with_cells(kept).dense() == left.reshape(dense.shape).astype(np.float32)).all()
     cut = random.randint(0, len(dense))
     both = concat([profiles.slice(0, cut), profiles.slice(cut, len(dense))])
     assert (both.dense() == profiles.dense()).all()

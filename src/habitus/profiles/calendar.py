@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
-from habitus.profiles.sparse import Profiles, offsets, window_starts
+from habitus.profiles.sparse import Profiles, window_starts
 from habitus.profiles.tables import is_text, read_table
 
 DATE = "date"  # column of a table of dates
@@ -127,12 +127,7 @@ def observed_part(profiles: Profiles, observed: BoolArray) -> Profiles:
     if observed.all():
         return profiles
     _, slots, channels = profiles.axes.shape
-    row = profiles.row_of_cell()
-    kept = observed[row, profiles.cells // (slots * channels)]
-    indptr = offsets(row[kept], len(profiles))
-    return Profiles(
-        profiles.axes, indptr, profiles.cells[kept], profiles.values[kept], profiles.users, profiles.about
-    )
+    return profiles.with_cells(observed[profiles.row_of_cell(), profiles.cells // (slots * channels)])
 
 
 def _dates(users: pa.Table, axes: Axes) -> NDArray[np.datetime64]:

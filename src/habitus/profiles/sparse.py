@@ -130,6 +130,11 @@ class Profiles:
         users = self.users.take(pa.array(index, pa.int64()))
         return replace(self, indptr=indptr, cells=self.cells[source], values=self.values[source], users=users)
 
+    def with_cells(self, kept: BoolArray) -> Self:
+        """The same profiles with only some of their cells; ``kept`` [N] says which."""
+        indptr = np.append(0, np.cumsum(kept))[self.indptr]
+        return replace(self, indptr=indptr, cells=self.cells[kept], values=self.values[kept])
+
     def slice(self, start: int, stop: int) -> Self:
         """Profiles start to stop without copying a cell."""
         first, last = self.indptr[start], self.indptr[stop]

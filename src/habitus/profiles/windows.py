@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from habitus.parts.shapes import DAYS_PER_WEEK, WEEKDAYS, Axes
 from habitus.profiles.batches import Population
-from habitus.profiles.sparse import WINDOW, Profiles, offsets
+from habitus.profiles.sparse import WINDOW, Profiles
 
 
 @dataclass(frozen=True)
@@ -64,15 +62,16 @@ class Later:
 def later(profiles: Profiles, days: int) -> Profiles:
     """Profiles on windows that start ``days`` later; the last ``days`` days are empty."""
     _, slots, channels = profiles.axes.shape
-    moved = profiles.cells.astype(np.int64) - days * slots * channels
-    kept = _cells(profiles, moved, moved >= 0)
-    return replace(kept, axes=later_axes(profiles.axes, days), users=later_users(profiles.users, days))
+    first = days * slots * channels
+    kept = profiles.with_cells(profiles.cells >= first)
+    axes, users = later_axes(profiles.axes, days), later_users(profiles.users, days)
+    return replace(kept, axes=axes, cells=kept.cells - first, users=users)
 
 
 def cut(profiles: Profiles, days: int) -> Profiles:
     """The first ``days`` days of each profile."""
     _, slots, channels = profiles.axes.shape
-    kept = _cells(profiles, profiles.cells.astype(np.int64), profiles.cells < days * slots * channels)
+    kept = profiles.with_cells(profiles.cells < days * slots * channels)
     return replace(kept, axes=replace(profiles.axes, days=days))
 
 
@@ -127,9 +126,3 @@ def later_users(users: pa.Table, days: int) -> pa.Table:
         return users
     starts = pc.call_function("add", [users[WINDOW].cast(pa.int32()), pa.scalar(days, pa.int32())])
     return users.set_column(users.column_names.index(WINDOW), WINDOW, starts.cast(pa.date32()))
-
-
-def _cells(profiles: Profiles, cells: NDArray[np.int64], kept: NDArray[np.bool_]) -> Profiles:
-    """Profiles with the kept cells, renumbered."""
-    indptr = offsets(profiles.row_of_cell()[kept], len(profiles))
-    return replace(profiles, indptr=indptr, cells=cells[kept].astype(np.int32), values=profiles.values[kept])
