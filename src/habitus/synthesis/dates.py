@@ -6,8 +6,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
-import torch
-
+from habitus.encoding import Known
 from habitus.models.base import ConditionedModel, GenerativeModel, Model
 from habitus.parts.examples import Days
 from habitus.parts.shapes import Axes
@@ -48,7 +47,7 @@ def calendar_of(axes: Axes, about: dict[str, Any], holidays: tuple[dt.date, ...]
 
 def days_of(axes: Axes, calendar: Calendar) -> Days:
     """The days of a window, [1, D]."""
-    return Days(*map(torch.from_numpy, calendar.days(numbered(1), axes)))
+    return Known({}, calendar).days(numbered(1), axes)
 
 
 def holidays_tell(model: Model) -> bool:
