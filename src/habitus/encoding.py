@@ -131,7 +131,7 @@ def examples_of(profiles: Profiles, known: Known | None) -> Tensor | Examples:
 
 def observed_of(profiles: Profiles, known: Known | None) -> Profiles:
     """Profiles without what stands in days that a model takes for unobserved."""
-    if known is None or not known.calendar.leaves_out(profiles.users):
+    if known is None:
         return profiles
     return observed_part(profiles, known.calendar.observed(profiles.users, profiles.axes))
 
