@@ -209,7 +209,7 @@ class TestLikelihood:
         with torch.no_grad():
             x = tiny.sample(1000, Generator().manual_seed(0))
             one, many = (tiny.log_likelihood(x, samples, Generator().manual_seed(1)) for samples in (1, 30))
-            bound = -torch.stack(list(tiny.terms(x, Generator().manual_seed(2)).values())).sum(0)
+            bound = -torch.stack(list(tiny._draw(x, Generator().manual_seed(2)).terms.values())).sum(0)
         assert float(one.mean()) < float(many.mean()) - 0.02
         away = one - bound  # which with one draw is the loss's own bound, but for noise
         assert abs(float(away.mean())) < 4 * float(away.std()) / 1000**0.5

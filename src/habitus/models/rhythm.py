@@ -221,10 +221,6 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum() + fitting.mean()
         return Loss(total, {name: term.detach().mean() for name, term in terms.items()})
 
-    def terms(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
-        """The terms of the bound for profiles [B, D, S, C], each [B]."""
-        return self._draw(x, generator).terms
-
     def surprise(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
         """What is unlikely of profiles: the user as such [B]; sorts of days, hours, channels and amounts [B, D]."""
         return self._draw(x, generator).surprise
