@@ -128,7 +128,7 @@ class ConditionedModel(GenerativeModel):
 
     @classmethod
     @abstractmethod
-    def told_of(cls, config: Any, vocabulary: Vocabulary, holidays: bool = False) -> Any:
+    def told_of(cls, config: Any, vocabulary: Vocabulary, holidays: bool) -> Any:
         """The settings, for data whose users have attributes, or whose days are holidays at times."""
 
     @property

@@ -110,7 +110,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         return self.config.latents
 
     @classmethod
-    def told_of(cls, config: RhythmConfig, vocabulary: Vocabulary, holidays: bool = False) -> RhythmConfig:
+    def told_of(cls, config: RhythmConfig, vocabulary: Vocabulary, holidays: bool) -> RhythmConfig:
         """With the attributes that it asks for, and whether there are holidays.
 
         Raises:

@@ -54,7 +54,7 @@ class RhythmConfig:
             raise ValueError(f"free_nats must be at least 0, got {self.free_nats}")
         check_shares(self, "warm_up", "hidden_share", "dropout")
 
-    def told_of(self, vocabulary: Vocabulary, holidays: bool = False) -> RhythmConfig:
+    def told_of(self, vocabulary: Vocabulary, holidays: bool) -> RhythmConfig:
         """With the attributes that it asks for, of those that users have, and whether there are holidays.
 
         Raises:
