@@ -73,11 +73,6 @@ class ProfileModel(Model):
     axes: Axes
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        """The attributes that it is told."""
-        return {}
-
-    @property
     @abstractmethod
     def unit(self) -> str:
         """The unit of values that it reads and draws."""
@@ -121,6 +116,11 @@ class ConditionedModel(GenerativeModel):
     """
 
     shifts: Tensor
+
+    @property
+    @abstractmethod
+    def vocabulary(self) -> Vocabulary:
+        """The attributes that it is told."""
 
     @abstractmethod
     def habits(self, x: Tensor, observed: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.models.base import Model, ProfileModel
+from habitus.models.base import ConditionedModel, Model
 from habitus.parts.shapes import Vocabulary
 from habitus.profiles.attributes import columns_of
 
@@ -38,7 +38,7 @@ class Combinations:
         Raises:
             ValueError: for an attribute or a value that the model was not told of.
         """
-        vocabulary = model.vocabulary if isinstance(model, ProfileModel) else {}
+        vocabulary = model.vocabulary if isinstance(model, ConditionedModel) else {}
         for name, value in where.items():
             _check(vocabulary, name, value)
         if not vocabulary:
