@@ -34,7 +34,7 @@ from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
 from habitus.settings import settings_of
 from habitus.synthesis import complete, generate
-from habitus.training import FitConfig, fit
+from habitus.training import FitConfig, as_asked, fit
 from kept_rows import Row, over_seeds
 from machine import describe
 from profiles_as_series import SERIES, of_series
@@ -52,7 +52,7 @@ Settings = argparse.Namespace
 def fitted(name: str, train: Profiles, seed: int, settings: Settings) -> Run:
     """A fit with what suits the model."""
     kind = MODELS[name]
-    given = {"epochs": settings.epochs, "least_seen": 0} if settings.epochs else {}
+    given = as_asked({"epochs": settings.epochs} if settings.epochs else {})
     config = kind.Config(**settings_of(kind.Config, settings.pairs))
     out = settings.runs / f"{settings.name}-{name}-{seed}" if settings.runs else None
     return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}), out=out)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,12 @@ class TestSpaces:
             plan(grid_of({"seed": (0, 2**32)}))
         with pytest.raises(ValueError, match="no users are held out for held_out_loss"):
             plan(grid_of({"beta": (1,)}), how=FitConfig(held_out=0), metric="held_out_loss")
+
+    def test_epochs_of_a_trial_are_what_was_asked(self, plan):
+        repeated = replace(FIT, least_seen=140_000)
+        made = plan(grid_of({"epochs": (1, 2)}), how=repeated)
+        assert [made.settings(slot)[1].least_seen for slot in made.space.slots()] == [0, 0]
+        assert plan(grid_of({"beta": (1,)}), how=repeated).settings({})[1].least_seen == 140_000
 
     def test_values_of_a_grid_are_checked_together(self, plan):
         made = plan(grid_of({"likelihood": ("poisson",), "normalisation": ("count",)}))

@@ -12,7 +12,7 @@ from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.recipes import RECIPES, Recipe
 from habitus.settings import settings_of
-from habitus.training import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig
+from habitus.training import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, as_asked
 
 DEFAULT = FitConfig()
 MODEL, FITTING, MACHINE = "The model", "Fitting", "The machine"
@@ -100,8 +100,7 @@ FIT_OPTIONS = tuple(field.name for field in fields(FitConfig))
 
 def fit_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a fit among a command's arguments, those that were given; epochs are what was asked."""
-    asked = {name: given[name] for name in FIT_OPTIONS if given.get(name) is not None}
-    return {"least_seen": 0, **asked} if "epochs" in asked else asked
+    return as_asked({name: given[name] for name in FIT_OPTIONS if given.get(name) is not None})
 
 
 def chosen(model: str | None, recipe: str | None, pairs: Iterable[str], asked: dict[str, Any]) -> Recipe:

@@ -16,14 +16,15 @@ def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def check_positive(config: Any, *names: str) -> None:
-    """Refuse settings below 1.
+    """Refuse settings below 1; one that is None, for what is found otherwise, is let be.
 
     Raises:
         ValueError: naming the first.
     """
     for name in names:
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}")
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def check_shares(config: Any, *names: str) -> None:

@@ -16,7 +16,7 @@ from habitus.profiles.batches import Population
 from habitus.report.wording import figures_of
 from habitus.settings import Types, types_of
 from habitus.sweeps.space import Params, Search, Space
-from habitus.training import FitConfig
+from habitus.training import FitConfig, as_asked
 from habitus.training.material import fingerprint
 
 HELD_OUT = "held_out_loss"
@@ -92,7 +92,7 @@ class Plan:
         own = {field.name for field in fields(self.config)}
         ours = {key: value for key, value in params.items() if key in own}
         rest = {key: value for key, value in params.items() if key not in own}
-        return replace(self.config, **ours), replace(self.fit, **rest)
+        return replace(self.config, **ours), replace(self.fit, **as_asked(rest))
 
     @property
     def model(self) -> str:

@@ -28,6 +28,7 @@ from habitus.training.config import (
     SCHEDULES,
     SINCE,
     FitConfig,
+    as_asked,
     chosen_precision,
     for_profiles,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "FitConfig",
     "Fitting",
     "Progress",
+    "as_asked",
     "check_out",
     "chosen_precision",
     "fit",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -44,7 +45,8 @@ class FitConfig:
 
     Attributes:
         epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
-        least_seen: Profiles seen at least over all epochs; where there are few, by up to five times as many epochs.
+        least_seen: Profiles, held-out ones counted, times epochs at least; where there are few, up to five times as
+            many epochs.
         batch: Profiles per step of the optimiser; None is the paper's 500, fewer (but 32) where that would leave
             less than about 1,000 steps: on 14,000 profiles the daily mean's divergence is then a third.
         chunk: Profiles whose gradients are computed together, where a whole batch would take too much memory.
@@ -103,6 +105,15 @@ class FitConfig:
 
 SINCE = {"keep": "last", "clip": None, "least_seen": 0}
 """What runs had before these settings were there, and do not say."""
+
+
+def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a fit that somebody gave: epochs are what was asked, however few profiles there are.
+
+    >>> as_asked({"epochs": 3, "seed": 1}), as_asked({"seed": 1})
+    ({'least_seen': 0, 'epochs': 3, 'seed': 1}, {'seed': 1})
+    """
+    return {"least_seen": 0, **given} if "epochs" in given else dict(given)
 
 
 def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from habitus.models.checks import check_positive
 from habitus.models.steps import FIT
 from habitus.reproduce.tdlgm.paper import COLUMN, SCALE, TRAIN_SHARE
 
@@ -40,9 +41,7 @@ class LabSettings:
     latent_samples: int = 32
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "epochs", "samples", "every", "latent_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_positive(self, "seeds", "epochs", "samples", "every", "latent_samples")
 
     @property
     def each_seed(self) -> range:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from habitus.models.checks import check_positive
 from habitus.reproduce.time_pictures.paper import BETAS, LATENTS
 
 FREE = (
@@ -50,10 +51,8 @@ class LabSettings:
         possible = all(0 <= beta < float("inf") for beta in self.betas)
         if not self.betas or len(set(self.betas)) < len(self.betas) or not possible:
             raise ValueError(f"betas must be distinct numbers of 0 or more, got {list(self.betas)}")
-        for name in ("epochs", "users", "samples", "architecture_profiles", "architecture_epochs", "profiles"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        counts = ("epochs", "users", "samples", "architecture_profiles", "architecture_epochs", "profiles")
+        check_positive(self, *counts)
 
     def fixed(self) -> dict[str, Any]:
         """What has to stay the same in one folder, as JSON can hold it."""
