@@ -19,8 +19,9 @@ from habitus.parts.shapes import Axes
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
+from habitus.profiles.windows import cut
 from habitus.run import Run, load
-from habitus.synthesis import complete
+from habitus.synthesis import complete, forecast
 from habitus.synthesis.generation import generate_to
 from habitus.synthesis.population import GenerateConfig
 from habitus.synthesis.scoring import score
@@ -128,6 +129,18 @@ def test_holidays_add_parameters_only_where_there_are_any(with_holidays):
     assert set(run.model.state_dict()) == set(plain)
 
 
+def test_weekdays_that_no_window_has_are_like_the_others(tmp_path):
+    """Windows of Mondays to Fridays, on which a user in ten is active."""
+    weekly = replace(AXES, days=5, every=7)
+    given = profiles(np.full((USERS, AXES.days), 0.1), windows(every=7))
+    given = replace(cut(given, 5), axes=weekly)
+    model = Rhythm(weekly, CONFIG)
+    model.start_from(torch.from_numpy(given.dense()).float())
+    chances = model.often.detach().sigmoid()
+    assert chances[:5].mean() == pytest.approx(0.1, abs=0.02)
+    assert chances[5:] == pytest.approx(chances[:5].mean().item(), abs=0.01)
+
+
 def test_days_that_were_not_observed_are_not_silent(tmp_path):
     """On 30 % of the dates nothing was recorded; users were active on six days in ten."""
     rng, starts = np.random.default_rng(1), windows()
@@ -150,6 +163,22 @@ def test_a_weekday_habit_of_windows_that_begin_on_any_weekday(tmp_path):
         weekend = [(start + dt.timedelta(day)).weekday() >= 5 for day in range(AXES.days)]
         assert shares[weekend].max() < 0.12
         assert shares[np.logical_not(weekend)].min() > 0.45
+
+
+def test_a_forecast_moves_the_windows_by_any_number_of_days():
+    """Windows that all begin on a Monday, of users who rest at weekends; six days ahead are Monday to Saturday."""
+    starts = windows(every=7)
+    given = profiles(np.where(weekdays(dates(starts)) < 5, 0.7, 0.0), starts)
+    given = replace(given, axes=replace(AXES, every=7))
+    run = fitted(given)
+    made = forecast(run, given, 6, samples=10).profiles
+    assert made.axes == replace(given.axes, start=FIRST + dt.timedelta(6))
+    shares = active(made)[-6:]
+    assert shares[:5].min() > 0.45
+    assert shares[5] < 0.12
+    assert run.model.told.placed(Days.after(0, 14)).tolist() == [list(range(14))]
+    for weekday, days in ((1, 14), (0, 15)):
+        assert run.model.told.placed(Days.after(weekday, days)).tolist() == [[14] * days]
 
 
 def counts(*shape: int, seed: int = 1) -> torch.Tensor:

@@ -232,7 +232,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         about = self.told.about(codes, generator)
         x_d = at.counts.unflatten(1, x.shape[2:])
         features, past = memories(x, self.pairs, days.observed)
-        e, place = self._read(x_d), self.told.places(len(x), x.shape[1], generator)
+        e, place = self._read(x_d), self.told.places(days, generator)
         told = self.told.days_told(len(x), x.shape[1], self.config.hidden_share, generator)
         q_u = self._q_u(e, at, days, features[torch.arange(len(x), device=x.device), told], about, told)
         u = reparameterised(q_u, generator)
@@ -297,13 +297,12 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         self, u: Tensor, memory: Memory, h: Tensor, days: Days, shifts: Tensor, generator: Generator
     ) -> Tensor:
         """Days [B, D', S, C] after those in memory, of all days [B, D]."""
-        first, last = memory.days, days.weekday.shape[1]
+        first, last, places = memory.days, days.weekday.shape[1], self.told.placed(days)
         x = torch.zeros(len(u), last - first, self.axes.slots, len(self.axes.channels), device=u.device)
         for number in range(first, last):
             day = days.of((slice(None), number))
-            place = torch.full_like(day.weekday, self.axes.days if last > self.axes.days else number)
             features = memory.features
-            known = self._known(features, h, self.told.calendar(day, place), u)
+            known = self._known(features, h, self.told.calendar(day, places[:, number]), u)
             chance = (self._gate(known, features, day) + shifts[0]).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
             drawn = self._draw_day(known[active], memory, active, shifts[1:], generator)

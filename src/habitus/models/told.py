@@ -60,23 +60,35 @@ class Told(nn.Module):
     def activity(self, active: Tensor, days: Days) -> tuple[Tensor, Tensor]:
         """How often observed days [B, D] are active: logits by :meth:`in_week`, [7], and what holidays add to them.
 
-        Both are 0 where there is no such day.
+        A weekday that there is none of is taken to be as active as all days are; holidays then add nothing.
         """
         in_week, usual = self.in_week(days), days.observed & ~days.holiday
+        overall = _logit_of_share(active[days.observed], torch.zeros((), device=active.device))
         by_weekday = [active[usual & (in_week == day)] for day in range(DAYS_PER_WEEK)]
-        often = torch.stack([_logit_of_share(each) for each in by_weekday])
+        often = torch.stack([_logit_of_share(each, overall) for each in by_weekday])
         holidays = days.observed & days.holiday
-        added = _logit_of_share(active[holidays]) - often[in_week[holidays]].sum() / holidays.sum().clamp_min(1)
-        return often, added
+        usually = often[in_week[holidays]].sum() / holidays.sum().clamp_min(1)
+        return often, _logit_of_share(active[holidays], usually) - usually
 
-    def places(self, users: int, days: int, generator: Generator) -> Tensor:
-        """The place of each day in the window [B, D]; of some users it is not told while it learns."""
-        device = self.place.weight.device
-        day = torch.arange(days, device=device).expand(users, -1)
+    def placed(self, days: Days) -> Tensor:
+        """The place of each of the days [B, D] in its window, [B, D].
+
+        It is not told in windows that are longer than those of the axes or, where all of those begin on the same
+        weekday, begin on another: place and weekday always went together.
+        """
+        users, number = days.weekday.shape
+        unlike = torch.full((users,), number > self.axes.days, device=days.weekday.device)
+        if self.axes.weekday(0) is not None:
+            unlike = unlike | (self.in_week(days)[:, 0] > 0)
+        return torch.where(unlike[:, None], self.axes.days, torch.arange(number, device=unlike.device))
+
+    def places(self, days: Days, generator: Generator) -> Tensor:
+        """The same; of some users it is not told while it learns."""
+        place = self.placed(days)
         if not self.training:
-            return day
-        unplaced = torch.rand(users, 1, generator=generator, device=device) < UNTOLD
-        return torch.where(unplaced, self.axes.days, day)
+            return place
+        unplaced = torch.rand(len(place), 1, generator=generator, device=place.device) < UNTOLD
+        return torch.where(unplaced, self.axes.days, place)
 
     def days_told(self, users: int, days: int, hidden: float, generator: Generator) -> Tensor:
         """How many days an encoder is told, [B]; of a share of the users, ``hidden``, not all while it learns."""
@@ -88,7 +100,7 @@ class Told(nn.Module):
         return torch.where(some, torch.randint(0, days, (users,), generator=generator, device=device), everything)
 
     def about(self, codes: Tensor, generator: Generator | None = None) -> Tensor:
-        """Features of attributes [B, A], [B, TOLD A]; while it learns, of some users none is told."""
+        """Features of attributes [B, A], [B, TOLD A]; while it learns, some are not told."""
         if self.training and generator is not None:
             told = torch.rand(codes.shape, generator=generator, device=codes.device) >= UNTOLD
             codes = codes * told
@@ -96,8 +108,6 @@ class Told(nn.Module):
         return torch.cat([codes.new_zeros(len(codes), 0, dtype=torch.float32), *found], 1)
 
 
-def _logit_of_share(active: Tensor) -> Tensor:
-    """Of days [n] that are active; 0 for no days."""
-    if not len(active):
-        return torch.zeros((), device=active.device)
-    return active.float().mean().clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit()
+def _logit_of_share(active: Tensor, none: Tensor) -> Tensor:
+    """Of days [n] that are active; ``none`` where there are no days."""
+    return active.float().mean().clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit() if len(active) else none

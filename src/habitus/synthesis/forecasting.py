@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from habitus.models.base import ConditionedModel
 from habitus.parts.masks import parse_mask
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes
 from habitus.profiles.batches import Population
@@ -81,7 +82,7 @@ def _about(work: Completing, days: int) -> dict[str, Any]:
 
 
 def _shift(run: Run, axes: Axes, days: int) -> int:
-    """By how many days the window moves: as many as the run fills, by whole weeks where weekdays are known."""
+    """By how many days the window moves: as many as the run fills; by whole weeks where weekdays stay in place."""
     most, mask = completing_model(run).forecast_days, getattr(run.model.config, "mask", None)
     told = f"mask={mask or 'none'}"
     if days < 1:
@@ -91,7 +92,8 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
             f"this run, fitted with {told}, can look {most} days ahead, got {days}; fit a context-mixture, "
             "which looks half a window ahead, or with --set mask=last:K"
         )
-    week = 1 if axes.weekday(0) is None else DAYS_PER_WEEK
+    anywhere = axes.weekday(0) is None or isinstance(run.model, ConditionedModel)
+    week = 1 if anywhere else DAYS_PER_WEEK
     shift = -(-days // week) * week if mask in (None, "any") else most
     if shift > most or shift % week:
         raise ValueError(
