@@ -6,7 +6,7 @@ Work of many small operations holds the interpreter most of the time, so that th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -33,13 +33,13 @@ class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
 def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
     """What work returns for each number; a process for each thread of torch, where that is more than one.
 
-    Few are begun ahead of what is taken, so that memory is bounded. A process works with a single thread.
+    Few are begun ahead of what is taken, so that memory is bounded. A process works with a single thread. They are
+    forked: others would have to import, and be given, all that the work needs.
     """
     pieces, workers = _Pieces(work, numbers), min(torch.get_num_threads(), len(numbers))
     alone = workers < 2
-    for found, error in DataLoader(
-        pieces, batch_size=None, num_workers=0 if alone else workers, collate_fn=_as_it_is
-    ):
+    how: dict[str, Any] = {} if alone else {"num_workers": workers, "multiprocessing_context": "fork"}
+    for found, error in DataLoader(pieces, batch_size=None, collate_fn=_as_it_is, **how):
         if error is not None:
             raise error
         yield found
