@@ -29,7 +29,7 @@ Format = Annotated[
 Start = Annotated[
     dt.datetime | None,
     typer.Option(
-        help="First day of the window, on the weekday that it was counted from; of a rhythm's, on any.",
+        help="First day of the window, on the weekday that it was counted from; of a rhythm's run, on any.",
         formats=DAY,
         metavar="DATE",
         show_default="as it was counted",

@@ -122,9 +122,9 @@ class SlotCounts(nn.Module):
         """Features of a channel's count, and logits of settling, [n, F + 6]."""
         return hidden @ self.out[channel, :, 1:] + self.bias[channel, 1:]
 
-    def _base(self, s: Tensor, slot: Tensor, gap: Tensor, previous: Tensor, past: Past) -> Tensor:
+    def _base(self, s: Tensor, slot: Tensor, gap: Tensor, told_before: Tensor, past: Past) -> Tensor:
         """What is known before any channel, [K, C W]; of the slot before only where nothing lies between."""
-        told = [past.recall, past.channels, past.balance.told, previous * (gap == 1)[:, None]]
+        told = [past.recall, past.channels, past.balance.told, told_before * (gap == 1)[:, None]]
         return self.of_state(s) + self.of_slot(slot) + self.of_gap(gap) + self.of_past(torch.cat(told, -1))
 
     def _log_amounts(self, out: Tensor, counts: Tensor, channel: int, past: Past, pairs: Tensor) -> Tensor:
@@ -295,11 +295,11 @@ class DaySlots(nn.Module):
     def _known(self, state: Tensor, of_day: Tensor) -> Tensor:
         return functional.silu(self.of_state(state) + of_day)
 
-    def _told(self, slot: Tensor, counts: Tensor, place: Tensor, past: Past) -> Tensor:
-        """An active slot, how many came before it, and what is known after it, as the network is told them."""
-        which, left = functional.one_hot(slot, self.slots).to(counts.dtype), past.most - 1 - place
-        progress = torch.stack([0.5 * torch.log1p(place), torch.tanh(left / 3), (left > 0).to(counts.dtype)], 1)
-        return torch.cat([which, counts, past.balance.told, progress], -1)
+    def _told(self, slot: Tensor, told: Tensor, place: Tensor, past: Past) -> Tensor:
+        """An active slot, what is told of its counts, how many came before it, and what is known after it."""
+        which, left = functional.one_hot(slot, self.slots).to(told.dtype), past.most - 1 - place
+        progress = torch.stack([0.5 * torch.log1p(place), torch.tanh(left / 3), (left > 0).to(told.dtype)], 1)
+        return torch.cat([which, told, past.balance.told, progress], -1)
 
     def _slot_logits(self, known: Tensor, recall: Tensor, after: Tensor) -> Tensor:
         """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1]."""
@@ -316,14 +316,14 @@ class DaySlots(nn.Module):
 
         ``shifts`` [2] are added to the logits of slots that never were active, and of counts above all before.
         """
-        news, larger = shifts[0] * past.recall[..., NEVER_BEFORE], shifts[1]
+        news, larger = functional.pad(shifts[0] * past.recall[..., NEVER_BEFORE], (0, 1)), shifts[1]
         x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
         day, of_slots = torch.arange(len(h), device=h.device), self._of_slots(past.recall)
         slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
         told, now = told_counts(x[:, 0]), past._replace(recall=past.recall[:, 0])
         for place in itertools.count():
             known = self._known(state, of_day)
-            logits = self._slot_logits(known, of_slots[day], slot) + functional.pad(news[day], (0, 1))
+            logits = self._slot_logits(known, of_slots[day], slot) + news[day]
             before, slot = slot, choose(logits.softmax(-1), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):

@@ -182,9 +182,7 @@ class Memory:
             return now if known is None else torch.where(known.view(-1, *[1] * (now.dim() - 1)), now, before)
 
         weekday, active = self.days % DAYS_PER_WEEK, x.flatten(1).amax(1) > 0
-        rows = (active if known is None else active & known).nonzero()[
-            :, 0
-        ]  # not many
+        rows = (active if known is None else active & known).nonzero()[:, 0]  # not many
         slots = torch.zeros_like(self.yesterday)
         slots[rows] = self._take_in_active(x[rows], rows, weekday)
         active = slots.amax(1)

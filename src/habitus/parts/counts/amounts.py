@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from habitus.parts.counts.bins import MOST, BinnedCounts, bin_edges, bin_of
 
-WITHIN, BEYOND = 0.3, 1e-3  # users who are granted to each bin, up to the largest count seen and beyond
+WITHIN, BEYOND = 0.3, 1e-3  # counts that are granted to each bin, up to the largest count seen and beyond
 OF_LARGEST = 2  # features that tell how likely the largest bin so far is, and those above
 LEAST_RATE, MOST_RATE = 1e-4, 1e6
 
