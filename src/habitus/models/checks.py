@@ -16,7 +16,7 @@ def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def check_positive(config: Any, *names: str) -> None:
-    """Refuse settings below 1; one that is None, for what is found otherwise, is let be.
+    """Refuse settings below 1; None is no number and passes.
 
     Raises:
         ValueError: naming the first.
