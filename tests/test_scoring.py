@@ -14,10 +14,11 @@ from torch import Generator
 
 from conftest import random_profiles
 from habitus.cli import main
-from habitus.models.base import Examples, Loss, ScoringModel
+from habitus.models.base import Loss, ScoringModel
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
+from habitus.parts.examples import Examples
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
