@@ -18,8 +18,9 @@ from torch import Generator, Tensor
 
 from habitus.hardware import keep_freed_memory
 from habitus.history import History
-from habitus.models.base import Examples, Loss, Model
+from habitus.models.base import Loss, Model
 from habitus.output import replacing
+from habitus.parts.examples import Examples
 from habitus.parts.nets import in_memory_format
 from habitus.provenance import versions
 from habitus.run import (
@@ -66,7 +67,7 @@ def run_fit(
         fitting.checkpoint()
         raise
     if fabric.is_global_zero:
-        fitting.finish()
+        fitting.finish(progress)
     fabric.barrier()
 
 
@@ -272,12 +273,16 @@ class Fitting:
             state.setdefault(int(index), {})[rest] = _laid_out_as(parameters[int(index)], tensor)
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
-    def finish(self) -> None:
-        """Fit the prior and write the run."""
+    def finish(self, progress: Progress) -> None:
+        """Fit the prior and write the run; examples that are drawn for it count as those that are seen."""
+
+        def drawn(done: int, total: int) -> None:
+            progress(self.examples_seen + done, self.examples_seen + total, self.last_loss)
+
         if self.best:
             self.model.load_state_dict(self.best)
         model = in_memory_format(self.model.to("cpu"), torch.contiguous_format).eval()
-        mixture, of_data = self.material.finish(model, self.settings.seed)
+        mixture, of_data = self.material.finish(model, self.settings.seed, drawn)
         about = {**versions(), **of_data, "precision": chosen_precision(self.settings)}
         Run(model, mixture, asdict(self.settings), self.history, about).save(self.out)
 

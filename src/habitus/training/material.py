@@ -13,14 +13,15 @@ from torch import Generator, Tensor
 
 from habitus.encoding import encode, examples_of, known_to
 from habitus.evaluation.summary import summarise
-from habitus.models.base import ConditionedModel, EncodingModel, Examples, Model, ProfileModel
+from habitus.models.base import ConditionedModel, EncodingModel, Model, ProfileModel
+from habitus.parts.examples import Examples
 from habitus.parts.priors import Mixture
 from habitus.profiles.attributes import combinations
 from habitus.profiles.batches import BUFFER, Batches, Population
 from habitus.profiles.calendar import ABOUT
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import USER, users_drawn
-from habitus.training.calibration import USERS, calibrate, habits_of
+from habitus.training.calibration import USERS, Drawn, calibrate, habits_of
 from habitus.training.config import FitConfig, for_profiles
 
 HELD_OUT_PROFILES = 4096
@@ -59,8 +60,11 @@ class Material(Protocol):
         """Numbers that tell this data from other."""
         ...
 
-    def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
-        """The prior fitted to a model's latents, and what its run says of the data."""
+    def finish(self, model: Model, seed: int, on_progress: Drawn) -> tuple[Mixture | None, dict[str, Any]]:
+        """The prior fitted to a model's latents, and what its run says of the data.
+
+        ``on_progress`` is told how many examples of how many are drawn, where some are.
+        """
         ...
 
 
@@ -113,7 +117,7 @@ class ProfileMaterial:
         """The population's."""
         return fingerprint(self.batches.source)
 
-    def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
+    def finish(self, model: Model, seed: int, on_progress: Drawn) -> tuple[Mixture | None, dict[str, Any]]:
         """A mixture fitted to the latents, and the share of profiles active on each day."""
         about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}
         source = self.batches.source
@@ -128,8 +132,8 @@ class ProfileMaterial:
         if isinstance(model, ConditionedModel) and self.known:
             users = some.users.take(np.arange(min(USERS, 2 * len(some))) % len(some))
             told = self.known.codes(users), self.known.days(users, some.axes)
-            about["shifts"] = calibrate(model, self._habits(model), Conditions.of(about), *told, seed)
-            return None, about
+            found = calibrate(model, self._habits(model), Conditions.of(about), *told, seed, on_progress)
+            return None, about | {"shifts": found.shifts, "met": found.met}
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
         return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about

@@ -18,6 +18,7 @@ from habitus.parts.priors import Mixture
 from habitus.parts.shapes import IntArray
 from habitus.series import Series
 from habitus.series.checks import check_fit
+from habitus.training.calibration import Drawn
 from habitus.training.collapse import verdict
 from habitus.training.config import FitConfig
 
@@ -71,7 +72,7 @@ class WindowMaterial:
         sums = {"observed": int(self.data.observed.sum()), "values": float(self.data.values.sum())}
         return {"series": len(self.data), "rows": len(self.data.values), **sums}
 
-    def finish(self, model: Model, seed: int) -> tuple[Mixture | None, dict[str, Any]]:
+    def finish(self, model: Model, seed: int, on_progress: Drawn) -> tuple[Mixture | None, dict[str, Any]]:
         """What the run says of its data, and whether it collapsed."""
         judged = [unpacked(x) for x in self.held_out(MOST_JUDGED)][:1]
         found = verdict(cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed)
