@@ -14,7 +14,13 @@ from habitus.training.calibration import USERS, calibrate
 
 AXES = Axes(dt.date(2018, 2, 1), 8, 240, ("a",))
 ANYBODY = Conditions()
-TOLD = torch.zeros(USERS, 0), Days.after(3, AXES.days).for_each(USERS)
+
+
+def every_day(users: int) -> Days:
+    return Days.after(3, AXES.days).for_each(users)
+
+
+TOLD = torch.zeros(USERS, 0), every_day(USERS)
 
 
 class Known:
@@ -38,10 +44,6 @@ class Known:
         active = x.amax(3) > 0
         days = active.any(2).sum(1) / observed.sum(1)
         return torch.stack([days, active.any(1).float().mean(1), x.flatten(1).amax(1).clamp_min(1).log()], 1)
-
-
-def every_day(users: int) -> Days:
-    return Days.after(3, AXES.days).for_each(users)
 
 
 def wanted_of(model: Known, conditions: Conditions) -> Tensor:
