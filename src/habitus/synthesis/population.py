@@ -1,8 +1,9 @@
 """Users drawn from a model, chunk by chunk; a chunk is the same whatever else is drawn.
 
-Chunk k holds users k n to (k + 1) n - 1, for a number n that depends on the size of a profile. It is filled by
-draws of its own, whose randomness comes from the seed, k, and how often was drawn for it. So a population is the
-same whether it is drawn at once or in shards, and its first users do not depend on how many come after.
+How large it is depends on its number, the model and the size of a profile (habitus.synthesis.chunks). It is filled
+by draws of its own, whose randomness comes from the seed, its number, and how often was drawn for it. So a
+population is the same whether it is drawn at once or in shards, and its first users do not depend on how many come
+after.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from habitus.profiles.logs import log_format
 from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.run import Run
 from habitus.synthesis.attributes import Combinations
+from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
 from habitus.synthesis.processes import by_number
 from habitus.synthesis.thresholds import check_threshold
@@ -43,6 +45,7 @@ PATIENCE = 10 * 2048  # draws after which at least one in as many has to be take
 INACTIVE = {"redraw": fit_zero_threshold_of_active, "keep": fit_zero_threshold}  # and how their threshold is fitted
 FIRST, THRESHOLD, PARTS, AGAIN, ATTRIBUTES = range(5)  # streams of randomness
 
+SPARE = 1.25  # times a chunk that are drawn together at most, as some are left out
 COHORT = "cohort"  # column of the users that are of one
 WHOLE = (1, 1)
 
@@ -145,12 +148,14 @@ class Drawing:
         self.axes: Axes = window_of(model, config.days, config.start)
         self.calendar = calendar_of(self.axes, run.about, config.holidays)
         self.attributes = Combinations.of(model, run.about, config.where)
-        self.chunk = min(model.together, max(1, model.together * TYPICAL // self.axes.cells))
+        most = min(model.together, max(1, model.together * TYPICAL // self.axes.cells))
+        self.numbered = Chunks(config.users, most)
         keep = config.inactive == "keep"
         conditions = None if keep else Conditions.of(run.about) if self.axes.unit == "count" else Conditions()
         share = np.asarray(run.about["active_share"])
         days = days_of(self.axes, self.calendar)
-        self.draws = draws = _Draws(model, self.axes, days, config, conditions, share, self.chunk, self.attributes)
+        met = run.about.get("conditions_met", 1.0) if conditions else 1.0
+        self.draws = draws = _Draws(model, self.axes, days, config, conditions, met, share, most, self.attributes)
         self.parts = [_Users(draws, part, number) for number, part in enumerate(source.parts)]
         self.users = 0
         self.text = _named_in_text(run.about)
@@ -181,10 +186,10 @@ class Drawing:
         """The users, chunk by chunk, and the number of each chunk's first one."""
         number, of = self.config.shard
         self.users, redrawn = 0, 0
-        chunks = range(number - 1, -(-self.config.users // self.chunk), of)
+        chunks = range(number - 1, len(self.numbered), of)
         made = by_number(self._chunk, chunks)
         for chunk, (piece, again) in zip(chunks, made, strict=True):
-            yield chunk * self.chunk, piece
+            yield self.numbered[chunk][0], piece
             self.users, redrawn = self.users + len(piece), redrawn + again
             on_progress(self.users)
         if "redrawn" in self.about:
@@ -206,18 +211,18 @@ class Drawing:
 
     def _chunk(self, chunk: int) -> tuple[Profiles, int]:
         """The users of a chunk that are wanted, its parts mixed, and how many were drawn again."""
-        users = min(self.chunk, self.config.users - chunk * self.chunk)
+        begin, size = self.numbered[chunk]
         rng = np.random.default_rng([self.config.seed, PARTS, chunk])
-        of_part = rng.choice(len(self.parts), self.chunk, p=self.source.shares)
+        of_part = rng.choice(len(self.parts), size, p=self.source.shares)
         sizes = np.bincount(of_part, minlength=len(self.parts)).tolist()
-        of_part = of_part[:users]
+        of_part = of_part[: self.config.users - begin]
         needed = np.bincount(of_part, minlength=len(self.parts)).tolist()
         parts = zip(self.parts, sizes, needed, strict=True)
         taken = [part.take(chunk, size, first) for part, size, first in parts if first]
         drawn = concat([profiles for profiles, _ in taken])
         place = np.argsort(np.argsort(of_part, kind="stable"))
         drawn = drawn.take(place)
-        drawn = replace(drawn, users=self._users(chunk * self.chunk, of_part, drawn.users))
+        drawn = replace(drawn, users=self._users(begin, of_part, drawn.users))
         return drawn, sum(redrawn for _, redrawn in taken)
 
     def _users(self, first: int, of_part: NDArray[np.int64], drawn: pa.Table) -> pa.Table:
@@ -241,6 +246,7 @@ class _Draws:
         days: Theirs, [1, D].
         config: How they are drawn.
         conditions: Who is taken in; None for anybody.
+        met: Share of drawn users who meet them, as far as is known.
         active_share: Of the training users on each day, [D].
         most: Profiles drawn together.
         attributes: Which attributes users have; None for none.
@@ -251,6 +257,7 @@ class _Draws:
     days: Days
     config: GenerateConfig
     conditions: Conditions | None
+    met: float
     active_share: FloatArray
     most: int
     attributes: Combinations | None
@@ -315,12 +322,12 @@ class _Users:
 
     def _wanted(self, missing: int, taken: int, drawn: int) -> int:
         """How many to draw so that, as a rule, those who are missing come out."""
-        if not drawn:
-            return missing
-        if not taken:
+        met = taken / drawn if drawn else self.draws.met
+        if not met:
             return self.draws.most
-        expected = missing * drawn / taken
-        return min(self.draws.most, math.ceil(expected + 3 * math.sqrt(expected)))
+        expected = missing / met
+        spare = 3 * math.sqrt(expected * (1 - met) / met)  # standard deviations
+        return min(math.ceil(SPARE * self.draws.most), math.ceil(expected + spare))
 
     def _draw(self, chunk: int, attempt: int, size: int) -> Profiles:
         """Profiles drawn for a chunk."""

@@ -133,7 +133,7 @@ class ProfileMaterial:
             users = some.users.take(np.arange(min(USERS, 2 * len(some))) % len(some))
             told = self.known.codes(users), self.known.days(users, some.axes)
             found = calibrate(model, self._habits(model), Conditions.of(about), *told, seed, on_progress)
-            return None, about | {"shifts": found.shifts, "met": found.met}
+            return None, about | {"shifts": found.shifts, "conditions_met": found.met}
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
         return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about
