@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 
-from habitus.cli import main
+from command_line import call
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
 from habitus.models.context_vae import ContextVAE, ContextVAEConfig
@@ -33,14 +34,7 @@ USERS = 40
 def run(capsys, tmp_path, monkeypatch):
     """Run a command in an empty folder; return exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(list(args))
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(call, capsys)
 
 
 @pytest.fixture

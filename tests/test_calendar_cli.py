@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from habitus.cli import main
+from command_line import call
 
 FIRST = dt.datetime(2018, 1, 1, 12, tzinfo=dt.UTC)
 LOG = (
@@ -37,13 +38,7 @@ def run(capsys, tmp_path, monkeypatch):
     times = [FIRST + dt.timedelta(days=day) for day in days.tolist()]
     pq.write_table(pa.table({"user": users, "time": times}), "log.parquet")
 
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(list(args))
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(call, capsys)
 
 
 def profiled(run, *args: str) -> None:

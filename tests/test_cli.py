@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import habitus
+from command_line import call
 from habitus.cli import COMMANDS, main
 from habitus.models.beta_vae import BetaVAEConfig
 from habitus.profiles.store import StoredProfiles, save
@@ -38,13 +39,6 @@ FLOW = (
     "fit train --model context-mixture --set mask=last:7 --set width=16 --epochs 1 --batch 50 --out runs/week",
     "forecast runs/week test --days 7 --samples 3 --out ahead",
 )
-
-
-def call(capsys, *args: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(list(args))
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
 
 
 @pytest.fixture(scope="module")

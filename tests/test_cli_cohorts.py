@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from command_line import call
 from conftest import random_profiles
-from habitus.cli import main
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
 from habitus.profiles.store import StoredProfiles, save
@@ -18,13 +18,6 @@ from habitus.synthesis.cohorts import cluster, load_cohorts, remembered
 
 USERS = 200
 FILES = ["cohorts.html", "cohorts.json", "cohorts.parquet", "cohorts.png", "cohorts.safetensors", "habitus.json"]
-
-
-def call(capsys, *args: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(list(args))
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
 
 
 def untrained(axes, seed, scale=30.0):

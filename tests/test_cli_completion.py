@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import call
 from conftest import random_profiles
-from habitus.cli import main
 from habitus.evaluation.baselines import BASELINES
 from habitus.parts.masks import parse_mask
 from habitus.parts.shapes import Filled
@@ -17,13 +17,6 @@ from habitus.synthesis.completion import with_first_draw
 
 USERS, SAMPLES = 40, 6
 REGION = {"squared_error", "mean_absolute_error", "crps", "coverage_50", "coverage_90", "log_likelihood"}
-
-
-def call(capsys, *args: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(list(args))
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
 
 
 def fill(path, truth, unit):

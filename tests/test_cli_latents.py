@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from matplotlib.image import imread
 
+from command_line import call
 from conftest import random_profiles
-from habitus.cli import main
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_vae import ContextVAE, ContextVAEConfig
 from habitus.parts.shapes import Axes
@@ -48,14 +48,10 @@ def folder(tmp_path_factory):
 def run(folder, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
-    def call(*args: str) -> tuple[int, str, str]:
-        named = [str(folder / arg[1:]) if arg.startswith("@") else arg for arg in args]
-        with pytest.raises(SystemExit) as stop:
-            main(named)
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
+    def with_paths(*args: str) -> tuple[int, str, str]:
+        return call(capsys, *(str(folder / arg[1:]) if arg.startswith("@") else arg for arg in args))
 
-    return call
+    return with_paths
 
 
 class TestTraverse:

@@ -1,12 +1,13 @@
 """habitus reproduce: what it writes and says, and how it refuses."""
 
 import datetime as dt
+from functools import partial
 
 import numpy as np
 import pytest
 
+import command_line
 from conftest import random_profiles
-from habitus.cli import main
 from habitus.parts.shapes import Axes
 from habitus.profiles.store import StoredProfiles, save
 
@@ -28,14 +29,7 @@ def data(tmp_path_factory):
 @pytest.fixture
 def call(data, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-    def run(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(["reproduce", *args])
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return run
+    return partial(command_line.call, capsys, "reproduce")
 
 
 def sets(data, *, second="test"):

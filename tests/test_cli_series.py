@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
+from command_line import call
 from habitus.cli import main, two_sample
 from habitus.evaluation.series import RIVALS
 from habitus.evaluation.series.two_sample import Discriminator, Predictor
@@ -32,11 +33,8 @@ FLOW = (
 GENERATED = {"transitions", "marginal", "autocorrelation", "cross_correlation"}
 
 
-def call(capsys, line: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(line.split())
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
+def run(capsys, line: str) -> tuple[int, str, str]:
+    return call(capsys, *line.split())
 
 
 def walk(rows: int, seed: int) -> np.ndarray:
@@ -96,7 +94,7 @@ def here(folder, monkeypatch):
 
 def metrics_of(capsys, line: str) -> dict:
     """What a command that judges wrote; it complains of nothing."""
-    code, out, err = call(capsys, f"evaluate {line} --json metrics.json")
+    code, out, err = run(capsys, f"evaluate {line} --json metrics.json")
     assert (code, err) == (0, "")
     assert "metrics.json: written\n" in out
     return json.loads(Path("metrics.json").read_text())
@@ -273,7 +271,7 @@ def test_same_seed_same_scores(here, capsys):
 
 
 def test_the_terminal_shows_the_table(here, capsys):
-    code, out, _ = call(capsys, "evaluate generated.parquet --against real.csv")
+    code, out, _ = run(capsys, "evaluate generated.parquet --against real.csv")
     assert code == 0
     for words in ("transitions, weighted", "floor", "Markov chain", "ARIMA", "values, KS distance", "times 0.1"):
         assert words in out
@@ -327,7 +325,7 @@ def test_refused_in_one_line(here, capsys, line):
     (here / "half.parquet").write_bytes((here / "generated.parquet").read_bytes()[:900])
     hours = np.datetime64("2026-01-01") + np.arange(100).astype("timedelta64[h]")
     write("one-home.csv", home=["b"] * 100, when=hours, load=real[:100], heat=real[:100])
-    code, out, err = call(capsys, f"evaluate {line} --json refused.json --html refused.html")
+    code, out, err = run(capsys, f"evaluate {line} --json refused.json --html refused.html")
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert re.search(REFUSED[line], err)
     assert not list(here.glob("*refused*"))
@@ -341,7 +339,7 @@ def test_cleaned_series_that_lack_values_are_refused(here, capsys, known, words)
     ours[known:], theirs[:20] = np.nan, np.nan
     write("first.csv", load=ours)
     write("second.csv", load=theirs)
-    code, _, err = call(capsys, "evaluate first.csv --against second.csv --noisy first.csv")
+    code, _, err = run(capsys, "evaluate first.csv --against second.csv --noisy first.csv")
     assert (code, err.count("\n")) == (2, 1)
     assert words in err
 
@@ -368,7 +366,7 @@ def test_bad_series_are_refused_by_a_fit_that_leaves_nothing_behind(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     columns, options, words = BAD[name]
     write("bad.csv", **columns)
-    code, out, err = call(capsys, f"fit bad.csv --column load {options} {FIT} --out run")
+    code, out, err = run(capsys, f"fit bad.csv --column load {options} {FIT} --out run")
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert re.search(words, err)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.csv"]
@@ -378,7 +376,7 @@ def test_bad_series_are_refused_by_a_fit_that_leaves_nothing_behind(tmp_path, mo
     "command", ["forecast pair real.csv --steps 2", "complete pair real.csv", "complete run other.csv"]
 )
 def test_series_of_other_variables_than_a_runs_are_refused(here, capsys, command):
-    code, out, err = call(capsys, f"{command} --out refused.parquet")
+    code, out, err = run(capsys, f"{command} --out refused.parquet")
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert "no column" in err
     assert not (here / "refused.parquet").exists()

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from command_line import call
 from conftest import random_profiles
 from habitus.cli import main
 from habitus.parts.shapes import Axes
@@ -37,14 +39,7 @@ def swept(tmp_path_factory):
 def run(swept, capsys, monkeypatch):
     """Run a sweep in that folder; exit code, stdout and stderr."""
     monkeypatch.chdir(swept)
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(["sweep", *args])
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(call, capsys, "sweep")
 
 
 def rows(said: str) -> list[list[str]]:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from habitus.cli import main
+from command_line import call
 from habitus.evaluation.two_sample import pictures
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
@@ -30,11 +30,8 @@ def folder(axes: Axes, tmp_path_factory):
     return folder
 
 
-def call(capsys, line):
-    with pytest.raises(SystemExit) as stop:
-        main(["evaluate", *line.split()])
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
+def evaluate(capsys, line: str) -> tuple[int, str, str]:
+    return call(capsys, "evaluate", *line.split())
 
 
 @pytest.fixture
@@ -46,7 +43,7 @@ def here(folder, monkeypatch):
 
 def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
     line = "generated --against test --train train --two-sample --privacy --json m.json --html r.html"
-    code, out, err = call(capsys, line)
+    code, out, err = evaluate(capsys, line)
     assert (code, err) == (0, "")
     metrics, page = json.loads((here / "m.json").read_text()), (here / "r.html").read_text()
     assert {"auc", "auc_low", "auc_high", "floor_auc", "convolutional", "features"} <= set(metrics["two_sample"])
@@ -66,7 +63,7 @@ def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
 
 
 def test_memorised_users_are_warned_about(here, capsys):
-    code, _, err = call(capsys, "copies --against test --train train --privacy --json m.json --html r.html")
+    code, _, err = evaluate(capsys, "copies --against test --train train --privacy --json m.json --html r.html")
     assert code == 0
     assert err.startswith("habitus: warning: training users are memorised: 100.0% of generated profiles")
     assert err.count("\n") == 1
@@ -77,13 +74,13 @@ def test_memorised_users_are_warned_about(here, capsys):
 
 
 def test_the_two_sample_test_does_without_training_users(here, capsys):
-    code, _, err = call(capsys, "generated --against test --two-sample --json m.json")
+    code, _, err = evaluate(capsys, "generated --against test --two-sample --json m.json")
     assert (code, err) == (0, "")
     assert "two parts of the reference" in json.loads((here / "m.json").read_text())["two_sample"]["note"]
 
 
 def test_privacy_needs_training_users(here, capsys):
-    code, _, err = call(capsys, "generated --against test --privacy")
+    code, _, err = evaluate(capsys, "generated --against test --privacy")
     assert code == 2
     assert err == "habitus: --privacy looks for users that the model was trained on; give them with --train\n"
 

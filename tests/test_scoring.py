@@ -12,8 +12,8 @@ import torch
 from scipy.stats import mannwhitneyu, spearmanr
 from torch import Generator
 
+from command_line import call
 from conftest import random_profiles
-from habitus.cli import main
 from habitus.models.base import Loss, ScoringModel
 from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.rhythm import Rhythm
@@ -374,13 +374,6 @@ def folder(tmp_path_factory, axes):
 @pytest.fixture
 def here(folder, monkeypatch):
     monkeypatch.chdir(folder)
-
-
-def call(capsys, *args: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(list(args))
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
 
 
 @pytest.mark.usefixtures("here")
