@@ -12,6 +12,7 @@ from torch import Generator
 from habitus.models.day_slots import DaySlots
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
+from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
 from habitus.parts.examples import Days
@@ -167,8 +168,8 @@ class Ones(torch.nn.Module):
     def start(self) -> torch.Tensor:
         return torch.zeros(2)
 
-    def shifted(self, features: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        return features + torch.stack([0 * shift, shift])
+    def shift(self, larger: torch.Tensor, ones: torch.Tensor) -> torch.Tensor:
+        return torch.stack([ones, larger])
 
     def log_prob(self, features: torch.Tensor, largest: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         features = features + torch.stack([0 * largest, largest == 1], 1)
@@ -213,7 +214,7 @@ class TestDays:
         (model, h, past, pairs), again = small_day(settled), torch.zeros(60_000, dtype=torch.long)
         draws = len(again)
         with torch.no_grad():
-            drawn = model.draw(h[again], past.of(again), pairs, torch.zeros(2), noise())
+            drawn = model.draw(h[again], past.of(again), pairs, Shifts(*torch.zeros(5)), noise())
             days, seen = drawn.unique(dim=0, return_counts=True)
             terms = model.log_prob(days, h[again[: len(days)]], past.of(again[: len(days)]), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
@@ -226,20 +227,46 @@ class TestDays:
         """Of which of two slots is the first, by its exponential."""
         (model, h, past, pairs), again = small_day(False), torch.zeros(60_000, dtype=torch.long)
         past.recall[0, :, NEVER_BEFORE] = torch.tensor([1.0, 0.0])
-        odds = []
+        odds, shifts = [], Shifts(*torch.zeros(5))
         for shift in (0.0, 0.7):
             with torch.no_grad():
-                x = model.draw(h[again], past.of(again), pairs, torch.tensor([shift, 0.0]), noise())
+                x = model.draw(
+                    h[again], past.of(again), pairs, shifts._replace(new_slots=torch.tensor(shift)), noise()
+                )
             first = (x[:, 0].amax(1) > 0).double().mean()
             odds.append(float(first / (1 - first)))
         assert np.log(odds[1] / odds[0]) == pytest.approx(0.7, abs=0.06)
 
-    def test_a_shift_changes_the_odds_of_a_count_above_all_before(self):
+    def test_a_shift_changes_the_odds_of_the_end_of_a_day(self):
+        """Of ending after the first of two slots."""
+        (model, h, past, pairs), again = small_day(False), torch.zeros(60_000, dtype=torch.long)
+        odds = []
+        for shift in (0.0, -0.6):
+            with torch.no_grad():
+                x = model.draw(h[again], past.of(again), pairs, Shifts(*torch.tensor([0, shift, 0, 0, 0])), noise())
+            active = x.amax(2) > 0
+            alone = active[active[:, 0], 1:].any(1).logical_not().double().mean()
+            odds.append(float(alone / (1 - alone)))
+        assert np.log(odds[1] / odds[0]) == pytest.approx(-0.6, abs=0.06)
+
+    @pytest.mark.parametrize(("larger", "ones"), [(-0.5, 0.0), (0.0, 0.4)])
+    def test_shifts_change_the_odds_of_counts(self, larger, ones):
+        """Of those above all before, and of ones, against the counts between."""
         amount, largest = BinnedAmount(), torch.full((60_000,), 3.0)
         features = amount.start().expand(60_000, -1)
-        over = [amount.draw(amount.shifted(features, torch.tensor(s)), largest, noise()) > 3 for s in (0.0, -0.5)]
-        odds = [float(each.double().mean() / (1 - each.double().mean())) for each in over]
-        assert np.log(odds[1] / odds[0]) == pytest.approx(-0.5, abs=0.06)
+        odds = []
+        for shift in (amount.shift(torch.zeros(()), torch.zeros(())), amount.shift(*torch.tensor([larger, ones]))):
+            drawn = amount.draw(features + shift, largest, noise())
+            between = ((drawn > 1) & (drawn <= 3)).double().mean()
+            odds.append(
+                [float((drawn > 3).double().mean() / between), float((drawn == 1).double().mean() / between)]
+            )
+        assert np.log(odds[1]) - np.log(odds[0]) == pytest.approx([larger, ones], abs=0.06)
+
+    @pytest.mark.parametrize("amount", [PoissonAmount(), NegativeBinomialAmount()])
+    def test_a_shift_changes_a_rate(self, amount):
+        shift = amount.shift(torch.tensor(0.3), torch.tensor(0.9))
+        assert shift.tolist() == pytest.approx([0.3] + [0.0] * (amount.features - 1))
 
 
 def small() -> Rhythm:

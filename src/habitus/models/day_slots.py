@@ -22,6 +22,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, active_slots, told_counts
 from habitus.parts.counts.amounts import Amount
 from habitus.parts.counts.bins import choose
@@ -146,13 +147,13 @@ class SlotCounts(nn.Module):
         told: Tensor,
         past: Past,
         pairs: Tensor,
-        larger: Tensor,
+        shift: Tensor,
         generator: Generator,
     ) -> Tensor:
         """Counts [n, C] of n slots, at least one of them not zero; arguments as in :meth:`log_prob`.
 
         ``gap`` [n] is how many slots each is after the one before it, 0 where there is none, of whose counts
-        ``told`` [n, 6 C] tells. ``larger`` [] shifts the logit of counts above all before.
+        ``told`` [n, 6 C] tells. ``shift`` [F] is added to the features of every count.
         """
         base = self._base(s, slot, gap, told, past).unflatten(1, (self.channels, self.width))
         earlier = self.of_earlier.unflatten(0, (self.channels, self.width))
@@ -167,8 +168,7 @@ class SlotCounts(nn.Module):
             empty &= ~active
             on = active.nonzero()[:, 0]
             free, settle = self._out(hidden[on], channel).split([self.amount.features, SETTLED], 1)
-            free = self.amount.shifted(free, larger)
-            drawn = self.amount.draw(free, past.largest[on, channel], generator)
+            drawn = self.amount.draw(free + shift, past.largest[on, channel], generator)
             if (partner := partner_of(channel, pairs)) is not None:
                 drawn = _settled(drawn, settle, counts[on], past.balance.of(on), partner, generator)
             counts[on, channel] = drawn
@@ -311,19 +311,17 @@ class DaySlots(nn.Module):
         never = torch.cat([gap < 0, after[:, None] < 0], 1)  # what has passed, and the end of a day that is active
         return logits.masked_fill(never, NEVER)
 
-    def draw(self, h: Tensor, past: Past, pairs: Tensor, shifts: Tensor, generator: Generator) -> Tensor:
-        """Days [N, S, C] with some activity; arguments as in :meth:`log_prob`. What has ended takes no work.
-
-        ``shifts`` [2] are added to the logits of slots that never were active, and of counts above all before.
-        """
-        news, larger = functional.pad(shifts[0] * past.recall[..., NEVER_BEFORE], (0, 1)), shifts[1]
+    def draw(self, h: Tensor, past: Past, pairs: Tensor, shifts: Shifts, generator: Generator) -> Tensor:
+        """Days [N, S, C] with some activity; arguments as in :meth:`log_prob`. What has ended takes no work."""
+        shift = self.counts.amount.shift(shifts.larger, shifts.ones)
+        likelier = torch.cat([shifts.new_slots * past.recall[..., NEVER_BEFORE], shifts.end.expand(len(h), 1)], 1)
         x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
         day, of_slots = torch.arange(len(h), device=h.device), self._of_slots(past.recall)
         slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
         told, now = told_counts(x[:, 0]), past._replace(recall=past.recall[:, 0])
         for place in itertools.count():
             known = self._known(state, of_day)
-            logits = self._slot_logits(known, of_slots[day], slot) + news[day]
+            logits = self._slot_logits(known, of_slots[day], slot) + likelier[day]
             before, slot = slot, choose(logits.softmax(-1), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):
@@ -333,7 +331,7 @@ class DaySlots(nn.Module):
                 each[going] for each in (day, slot, gap, told, known, state, of_day)
             )
             now = now.of(going)._replace(recall=past.recall[day, slot])
-            counts = self.counts.draw(known, slot, gap, told, now, pairs, larger, generator)
+            counts = self.counts.draw(known, slot, gap, told, now, pairs, shift, generator)
             x[day, slot], now, told = counts, now.after(counts, pairs), told_counts(counts)
             state = self.gru.step(self._told(slot, told, torch.full_like(slot, place), now), state)
         return x

@@ -40,6 +40,7 @@ from habitus.models.base import (
 from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
+from habitus.models.rhythm_habits import Habits, Shifts
 from habitus.models.rhythm_terms import Draw
 from habitus.models.told import TOLD, Told
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
@@ -52,7 +53,6 @@ from habitus.parts.priors import LearntMixture, Prior
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 
 PAIRS = 2  # of channels whose difference is told, at most
-SHIFTS = 3  # see Rhythm.habits
 
 
 class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
@@ -74,7 +74,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         self.config: RhythmConfig = config or RhythmConfig()
         c, (_, slots, channels) = self.config, axes.shape
         pairs = min(PAIRS, channels * (channels - 1) // 2)
-        self.register_buffer("shifts", torch.zeros(SHIFTS))
+        self.register_buffer("shifts", torch.zeros(len(Habits._fields)))
         self.register_buffer("pairs", torch.zeros(pairs, 2, dtype=torch.long))
         self.told = Told(axes, c.vocabulary, c.holidays)
         told, memory = self.told.of_attributes, memory_features(slots, channels, pairs)
@@ -252,11 +252,8 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     # What a fitted model does
 
     def habits(self, x: Tensor, observed: Tensor) -> Tensor:
-        """Share of active days, share of slots that ever were active, log of the largest count, [B, 3]."""
-        active = x.amax(3) > 0
-        days = active.any(2).sum(1) / observed.sum(1).clamp_min(1)
-        largest = x.flatten(1).amax(1).clamp_min(1).log()
-        return torch.stack([days, active.any(1).float().mean(1), largest], 1)
+        """:class:`Habits`, [B, 7], each of which a shift moves."""
+        return torch.stack(Habits.of(x, observed), 1)
 
     def encode(self, x: Tensor | Examples) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
@@ -291,10 +288,10 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         u = torch.cat([u, about], 1)
         h = torch.zeros(size, self.config.hidden, device=u.device)
         which = (self.told.days() if days is None else days).for_each(size)
-        return self._go_on(u, self._memory(size), h, which, self.shifts, generator)
+        return self._go_on(u, self._memory(size), h, which, Habits(*self.shifts), generator)
 
     def _go_on(
-        self, u: Tensor, memory: Memory, h: Tensor, days: Days, shifts: Tensor, generator: Generator
+        self, u: Tensor, memory: Memory, h: Tensor, days: Days, shifts: Habits, generator: Generator
     ) -> Tensor:
         """Days [B, D', S, C] after those in memory, of all days [B, D]."""
         first, last, places = memory.days, days.weekday.shape[1], self.told.placed(days)
@@ -303,9 +300,10 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
             day = days.of((slice(None), number))
             features = memory.features
             known = self._known(features, h, self.told.calendar(day, places[:, number]), u)
-            chance = (self._gate(known, features, day) + shifts[0]).sigmoid()
+            now = shifts.on(number, self.axes.days)
+            chance = (self._gate(known, features, day) + now.active).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
-            drawn = self._draw_day(known[active], memory, active, shifts[1:], generator)
+            drawn = self._draw_day(known[active], memory, active, now, generator)
             x[active, number - first] = drawn
             h[active] = self._next_state(drawn, memory, day.of(active), active, h[active])
             memory.take_in(x[:, number - first])
@@ -316,7 +314,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         return self.state.step(self._on(days, memory.gap[rows], self._read(x)), h)
 
     def _draw_day(
-        self, known: Tensor, memory: Memory, rows: Tensor, shifts: Tensor, generator: Generator
+        self, known: Tensor, memory: Memory, rows: Tensor, shifts: Shifts, generator: Generator
     ) -> Tensor:
         """A day [n, S, C] of the users of some rows, who are active on it."""
         z = diagonal(self.p_z(known)).draw(generator)
@@ -349,7 +347,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         memory, h = self._remembered(seen[:, : x.shape[1] - last], days)
         q_u = self._encoded(seen, days, about, memory)
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
-        again, nothing = memory.repeated(samples), torch.zeros_like(self.shifts)
+        again, nothing = memory.repeated(samples), Habits(*torch.zeros_like(self.shifts))
         which = days.of(torch.arange(len(x), device=x.device).repeat(samples))
         drawn = self._go_on(u, again, h.repeat(samples, 1), which, nothing, generator)
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)

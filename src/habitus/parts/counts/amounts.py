@@ -37,9 +37,12 @@ class Amount(nn.Module, ABC):
         """Features [F] that suit some training counts [N]; those of :meth:`start` where nothing better is known."""
         return self.start()
 
-    def shifted(self, features: Tensor, shift: Tensor) -> Tensor:
-        """Features [N, F] with which large counts are likelier; the first one is the log of a rate."""
-        return torch.cat([features[:, :1] + shift, features[:, 1:]], 1)
+    def shift(self, larger: Tensor, ones: Tensor) -> Tensor:
+        """What is added to features, [F], so that large counts, or counts of one, are likelier by such logits [].
+
+        Here the first feature is the log of a rate, and ones follow from it.
+        """
+        return functional.pad(larger[None], (0, self.features - 1))
 
     @abstractmethod
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
@@ -81,9 +84,9 @@ class BinnedAmount(Amount):
         logits = torch.log(often + torch.where(beyond, BEYOND, WITHIN)) - math.log(len(at) + 1)
         return functional.pad(logits, (0, OF_LARGEST))
 
-    def shifted(self, features: Tensor, shift: Tensor) -> Tensor:
-        """Features with which a count above all before it is likelier."""
-        return torch.cat([features[:, :-1], features[:, -1:] + shift], 1)
+    def shift(self, larger: Tensor, ones: Tensor) -> Tensor:
+        """Added to the logit of the first bin, and to that of all counts above those before."""
+        return torch.cat([ones[None], larger.new_zeros(self.features - 2), larger[None]])
 
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Of the bin, and of a count within it."""
