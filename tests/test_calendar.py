@@ -204,7 +204,7 @@ def test_what_stands_in_days_that_were_not_observed_is_not_read():
     with torch.no_grad():
         for each in (one, two):
             noise = Generator().manual_seed(0)
-            parts = model.surprise(each, noise)
+            parts = next(model.surprises(each, 1, noise))
             found.append([
                 model.loss(each, noise).total, *parts.values(), model.encode(each).mean,
                 model.complete(each, missing, 2, noise).draws,
@@ -238,7 +238,8 @@ def test_the_state_knows_no_day_that_was_not_observed():
     model, x = Rhythm(AXES, CONFIG).eval(), counts(5, *AXES.shape)
     observed = torch.from_numpy(np.random.default_rng(2).random((5, AXES.days)) < 0.7)
     told = gaps_of(model, x, observed)
-    draw, (seen, _, days) = model._draw(told, Generator().manual_seed(0)), model._parts(told)
+    noise, (seen, _, days) = Generator().manual_seed(0), model._parts(told)
+    draw = model._draw(model._given(told, noise), noise)
     e = model._read(draw.at.counts.unflatten(1, x.shape[2:]))
     with torch.no_grad():
         side_by_side = model._states(e, draw.at, seen.flatten(2).any(2), days)

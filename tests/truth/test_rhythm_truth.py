@@ -322,7 +322,7 @@ def test_the_probabilities_of_a_day_and_of_its_absence_sum_to_one():
             layer.bias.zero_()
         model.q_u[2].bias[model.latents :] = -30  # the same u for all
         model.what[0].weight[:, -model.config.day_latents :] = 0  # latents of days are as before, without effect
-        draw = model._draw(x, noise())
+        draw = model._draw(model._given(x, noise()), noise())
         last = torch.zeros(60, 2).index_put((draw.at.day, draw.at.slot), torch.stack(list(draw.days)).sum(0))
     p = (-(draw.gates + last)[:, 1]).exp().double()
     assert float(p.sum()) == pytest.approx(1, abs=1e-4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -202,12 +202,12 @@ class ScoringModel(ProfileModel):
     """A model that says how likely profiles are, and which part of one is not."""
 
     @abstractmethod
-    def surprise(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
-        """-log of an unbiased estimate of p(x) from one draw of the latents, in its parts, each [B, D] or [B]."""
+    def surprises(self, x: Tensor | Examples, samples: int, generator: Generator) -> Iterator[dict[str, Tensor]]:
+        """-log of an unbiased estimate of p(x) from each draw of the latents, in its parts, each [B, D] or [B]."""
 
     def score(self, x: Tensor | Examples, samples: int, generator: Generator) -> Surprise:
         """Log p(x) as :meth:`log_likelihood` has it, and its parts, for which draws count by their weights."""
-        draws = [self.surprise(x, generator) for _ in range(samples)]
+        draws = list(self.surprises(x, samples, generator))
         weights = torch.stack([-_total(draw) for draw in draws])
         shares = weights.softmax(0)
         parts = {

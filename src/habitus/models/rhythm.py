@@ -22,6 +22,7 @@ N active days of all users, F numbers of a memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import torch
@@ -41,7 +42,7 @@ from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.models.rhythm_habits import Habits, Shifts
-from habitus.models.rhythm_terms import Draw
+from habitus.models.rhythm_terms import Draw, Given
 from habitus.models.told import TOLD, Told
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS
@@ -211,8 +212,9 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
         """The bound in nats per profile; gates, slots, channels and amounts are parts of -log p(a, x | z, u)."""
-        draw = self._draw(x, generator)
-        terms, at_u = draw.terms, self.p_u.log_prob(draw.u.detach(), draw.about)
+        given = self._given(x, generator)
+        draw = self._draw(given, generator)
+        terms, at_u = draw.terms, self.p_u.log_prob(draw.u.detach(), given.about)
         fitting = at_u.detach() - at_u  # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
         weight = warm_up_weight(self.done, self.config.warm_up) if self.training else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
@@ -221,12 +223,13 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum() + fitting.mean()
         return Loss(total, {name: term.detach().mean() for name, term in terms.items()})
 
-    def surprise(self, x: Tensor | Examples, generator: Generator) -> dict[str, Tensor]:
+    def surprises(self, x: Tensor | Examples, samples: int, generator: Generator) -> Iterator[dict[str, Tensor]]:
         """What is unlikely of profiles: the user as such [B]; sorts of days, hours, channels and amounts [B, D]."""
-        return self._draw(x, generator).surprise
+        given = self._given(x, generator)
+        return (self._draw(given, generator).surprise for _ in range(samples))
 
-    def _draw(self, x: Tensor | Examples, generator: Generator) -> Draw:
-        """One draw of u and z_d, and -log p of the days."""
+    def _given(self, x: Tensor | Examples, generator: Generator) -> Given:
+        """What is known before the latents are drawn; while it learns, some of it is left out at random."""
         x, codes, days = self._parts(x)
         at, active = active_slots(x.flatten(2)), x.flatten(2).amax(2) > 0
         about = self.told.about(codes, generator)
@@ -235,19 +238,22 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         e, place = self._read(x_d), self.told.places(days, generator)
         told = self.told.days_told(len(x), x.shape[1], self.config.hidden_share, generator)
         q_u = self._q_u(e, at, days, features[torch.arange(len(x), device=x.device), told], about, told)
+        h, calendar = self._states(e, at, active, days), self.told.calendar(days, place)
+        return Given(x_d, at, active, days, e, features[:, :-1], past, h, calendar, about, q_u)
+
+    def _draw(self, given: Given, generator: Generator) -> Draw:
+        """One draw of u and z_d, and -log p of the days."""
+        at, q_u, about, where = given.at, given.q_u, given.about, (given.at.day, given.at.slot)
         u = reparameterised(q_u, generator)
-        h = self._states(e, at, active, days)
-        known = self._known(features[:, :-1], h, self.told.calendar(days, place), torch.cat([u, about], 1))
+        known = self._known(given.features, given.h, given.calendar, torch.cat([u, about], 1))
         gates = functional.binary_cross_entropy_with_logits(
-            self._gate(known, features[:, :-1], days), active.to(known.dtype), reduction="none"
+            self._gate(known, given.features, given.days), given.active.to(known.dtype), reduction="none"
         )
-        gates = torch.where(days.observed, gates, 0.0)
-        where = (at.day, at.slot)
-        known = known[where]
-        p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, e], -1)).float())
+        gates, known = torch.where(given.days.observed, gates, 0.0), known[where]
+        p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, given.e], -1)).float())
         z = q_z.draw(generator)
-        terms = self.p_x.log_prob(x_d, self.what(torch.cat([known, z], -1)), past.of(where), self.pairs)
-        return Draw(u, about, q_u.log_prob(u) - self.p_u.log_prob(u, about), gates, at, terms, z, q_z, p_z)
+        terms = self.p_x.log_prob(given.x, self.what(torch.cat([known, z], -1)), given.past.of(where), self.pairs)
+        return Draw(u, q_u.log_prob(u) - self.p_u.log_prob(u, about), gates, at, terms, z, q_z, p_z)
 
     # What a fitted model does
 

@@ -1,6 +1,7 @@
-"""What Rhythm finds of profiles with one draw of its latents: the terms of its bound, and of a weight.
+"""What Rhythm knows of profiles, and finds with a draw of its latents: the terms of its bound, and of a weight.
 
-Letters: B users, D days, Z latents of a user, Y of a day, N active days of all users.
+Letters: B users, D days, S slots, C channels, H hidden units, F numbers of a memory, Z latents of a user, Y of a day,
+N active days of all users.
 """
 
 from __future__ import annotations
@@ -9,17 +10,35 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.distributions import Independent
 
 from habitus.models.day_slots import DayTerms
 from habitus.parts.active_slots import ActiveSlots
+from habitus.parts.examples import Days
 from habitus.parts.gaussians import Diagonal, kl_of_diagonals
+from habitus.parts.memory import Past
+
+
+class Given(NamedTuple):
+    """What does not depend on the latents."""
+
+    x: Tensor  # active days, [N, S, C]
+    at: ActiveSlots  # their users and days
+    active: Tensor  # whether each day is, bool [B, D]
+    days: Days  # [B, D]
+    e: Tensor  # features of active days, [N, H]
+    features: Tensor  # of the memory before each day, [B, D, F]
+    past: Past  # what days are drawn from, each [B, D, ...]
+    h: Tensor  # the state before each day, [B, D, H]
+    calendar: Tensor  # c_d, [B, D, 2 TOLD]
+    about: Tensor  # what is told of attributes
+    q_u: Independent  # q(u | x), [B, Z]
 
 
 class Draw(NamedTuple):
     """-log of the parts of p, and the latents' distributions."""
 
     u: Tensor  # [B, Z]
-    about: Tensor  # what is told of attributes
     of_user: Tensor  # log q(u) - log p(u), [B]
     gates: Tensor  # -log p(a_d), [B, D]
     at: ActiveSlots  # user and day of the N active days
