@@ -9,46 +9,53 @@ from torch import Generator
 
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
-from habitus.models.rhythm_habits import Habits
+from habitus.models.rhythm_habits import HABITS, Shifts, habits_of_users
 from habitus.parts.shapes import Axes
 
-AXES = Axes(dt.date(2018, 2, 1), 10, 240, ("a", "b"))
-NAMES = Habits._fields
+AXES = Axes(dt.date(2018, 2, 1), 14, 240, ("a", "b"))
+NAMES = (*(f"day {day}" for day in range(7)), "late days", "early slots", "late slots", "ever", "largest", "ones")
 
 
-def by_loops(x: np.ndarray, observed: np.ndarray) -> list[float]:
+def by_loops(x: np.ndarray, observed: np.ndarray, in_week: np.ndarray) -> list[float]:
     days, slots, _ = x.shape
-    sums, weights, ever, counts = np.zeros((2, 2)), np.zeros(2), set(), list[float]()
-    for day in range(days):
+    often = dict[str, list[tuple[float, float]]]()
+    ever = set[int]()
+    for day in np.flatnonzero(observed):
         late = day / (days - 1)
-        for number, weight in enumerate((1 - late, late)):
-            weights[number] += weight * observed[day]
-            active = [slot for slot in range(slots) if x[day, slot].any()]
-            sums[number] += [weight * bool(active), weight * len(active)]
-            ever |= set(active)
+        active = [slot for slot in range(slots) if x[day, slot].any()]
+        ever |= set(active)
+        often.setdefault(f"day {in_week[day]}", []).append((1, bool(active)))
+        often.setdefault("late days", []).append((late, bool(active)))
+        often.setdefault("early slots", []).append((1 - late, len(active)))
+        often.setdefault("late slots", []).append((late, len(active)))
+    means = {name: sum(w * n for w, n in found) / sum(w for w, _ in found) for name, found in often.items()}
     counts = x[x > 0].tolist()
-    (early_days, early_slots), (late_days, late_slots) = sums / weights[:, None]
     ones = sum(count == 1 for count in counts) / len(counts)
-    return [early_days, late_days, early_slots, late_slots, len(ever) / slots, np.log(max(counts)), ones]
+    return [*(means.get(name, 0.0) for name in NAMES[:10]), len(ever) / slots, np.log(max(counts)), ones]
 
 
 def test_habits_are_what_loops_count():
     rng = np.random.default_rng(0)
     x = rng.poisson(0.2, (20, *AXES.shape))
-    observed = rng.random((20, AXES.days)) < 0.8
+    observed, in_week = rng.random((20, AXES.days)) < 0.6, (np.arange(AXES.days) + rng.integers(0, 7, (20, 1))) % 7
     x *= observed[..., None, None]
-    found = torch.stack(Habits.of(torch.from_numpy(x).float(), torch.from_numpy(observed)), 1)
-    np.testing.assert_allclose(found, [by_loops(*each) for each in zip(x, observed, strict=True)], rtol=1e-5)
+    found = habits_of_users(torch.from_numpy(x).float(), torch.from_numpy(observed), torch.from_numpy(in_week))
+    np.testing.assert_allclose(
+        found, [by_loops(*each) for each in zip(x, observed, in_week, strict=True)], rtol=1e-5
+    )
 
 
-def test_shifts_go_from_the_early_to_the_late_one():
-    on = Habits(*torch.tensor([1.0, 3.0, -2.0, 2.0, 0.1, 0.2, 0.3])).on
-    assert [[round(float(each), 3) for each in on(day, 5)] for day in (0, 1, 4, 9)] == [
-        [1.0, -2.0, 0.1, 0.2, 0.3],
-        [1.5, -1.0, 0.1, 0.2, 0.3],
-        [3.0, 2.0, 0.1, 0.2, 0.3],
-        [3.0, 2.0, 0.1, 0.2, 0.3],
-    ]
+def test_shifts_of_a_day():
+    shifts = torch.tensor([0.0, 10, 20, 30, 40, 50, 60, 2, -3, 5, 0.1, 0.2, 0.3])
+    for late, drift, end in ((0.0, -1, -3), (0.25, -0.5, -1), (1.0, 1, 5)):
+        on = Shifts.on(shifts, late, torch.tensor([0, 2, 6]))
+        assert on.active.tolist() == pytest.approx([drift, 20 + drift, 60 + drift])
+        assert [float(each) for each in on[1:]] == pytest.approx([end, 0.1, 0.2, 0.3])
+
+
+def test_days_after_the_window_are_as_late_as_its_last():
+    late = Rhythm(AXES).told.late
+    assert [late(0), late(13), late(40)] == [0, 1, 1]
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +63,24 @@ def model() -> Rhythm:
     """One that has only begun to learn."""
     torch.manual_seed(0)
     model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8))
-    model.start_from(torch.poisson(torch.full((200, *AXES.shape), 0.3), generator=Generator().manual_seed(0)))
+    model.start_from(torch.poisson(torch.full((200, *AXES.shape), 0.05), generator=Generator().manual_seed(0)))
     return model.eval()
 
 
-def drawn(model: Rhythm, **shifts: float) -> np.ndarray:
-    """Mean habits of drawn users where some shifts are not 0."""
-    model.shifts.copy_(torch.tensor([shifts.get(name, 0.0) for name in NAMES]))
+def drawn(model: Rhythm, name: str, shift: float) -> dict[str, float]:
+    """Mean habits of drawn users with one shift."""
+    model.shifts.copy_(torch.tensor([shift * (each == name) for each in NAMES]))
     with torch.no_grad():
         x = model.sample(3000, Generator().manual_seed(1))
-    return model.habits(x, torch.ones(x.shape[:2], dtype=torch.bool)).mean(0).numpy()
+    return dict(zip(NAMES, model.habits(x, model.told.days().for_each(3000)).mean(0).tolist(), strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
-    low, high = (dict(zip(NAMES, drawn(model, **{name: shift}), strict=True)) for shift in (-1.0, 1.0))
-    sign = -1 if name.endswith("slots") else 1  # where a day's end is likelier there are fewer slots
-    assert sign * (high[name] - low[name]) > 0.02 * low[name]
-    if name.startswith(("early", "late")):
-        other = {"early": "late", "late": "early"}[name.split("_")[0]] + "_" + name.split("_")[1]
-        assert abs(high[name] - low[name]) > 1.3 * abs(high[other] - low[other])
+    assert len(NAMES) == HABITS == len(model.shifts)
+    low, high = (drawn(model, name, shift) for shift in (-1.0, 1.0))
+    moved = {each: (high[each] - low[each]) * (-1 if each.endswith("slots") else 1) for each in NAMES}
+    assert moved[name] > 0.02 * low[name]  # fewer slots where a day's end is likelier
+    others = {"early slots": ["late slots"], "late slots": ["early slots"]}.get(name, [])
+    others += [each for each in NAMES[:7] if each != name and name in NAMES[:7]]
+    assert all(abs(moved[other]) < 0.8 * moved[name] for other in others)

@@ -123,8 +123,8 @@ class ConditionedModel(GenerativeModel):
         """The attributes that it is told."""
 
     @abstractmethod
-    def habits(self, x: Tensor, observed: Tensor) -> Tensor:
-        """What each shift is there for: numbers of profiles [B, D, S, C], observed on days [B, D], [B, J]."""
+    def habits(self, x: Tensor, days: Days) -> Tensor:
+        """What each shift is there for, [B, J]: of profiles [B, D, S, C], empty where they were not observed."""
 
     @classmethod
     @abstractmethod

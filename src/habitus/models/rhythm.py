@@ -41,7 +41,7 @@ from habitus.models.base import (
 from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
-from habitus.models.rhythm_habits import Habits, Shifts
+from habitus.models.rhythm_habits import HABITS, Shifts, habits_of_users
 from habitus.models.rhythm_terms import Draw, Given
 from habitus.models.told import TOLD, Told
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
@@ -75,7 +75,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         self.config: RhythmConfig = config or RhythmConfig()
         c, (_, slots, channels) = self.config, axes.shape
         pairs = min(PAIRS, channels * (channels - 1) // 2)
-        self.register_buffer("shifts", torch.zeros(len(Habits._fields)))
+        self.register_buffer("shifts", torch.zeros(HABITS))
         self.register_buffer("pairs", torch.zeros(pairs, 2, dtype=torch.long))
         self.told = Told(axes, c.vocabulary, c.holidays)
         told, memory = self.told.of_attributes, memory_features(slots, channels, pairs)
@@ -257,9 +257,9 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     # What a fitted model does
 
-    def habits(self, x: Tensor, observed: Tensor) -> Tensor:
-        """:class:`Habits`, [B, 7], each of which a shift moves."""
-        return torch.stack(Habits.of(x, observed), 1)
+    def habits(self, x: Tensor, days: Days) -> Tensor:
+        """Those of :mod:`habitus.models.rhythm_habits`, [B, J]."""
+        return habits_of_users(x, days.observed, self.told.in_week(days))
 
     def encode(self, x: Tensor | Examples) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
@@ -294,10 +294,10 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         u = torch.cat([u, about], 1)
         h = torch.zeros(size, self.config.hidden, device=u.device)
         which = (self.told.days() if days is None else days).for_each(size)
-        return self._go_on(u, self._memory(size), h, which, Habits(*self.shifts), generator)
+        return self._go_on(u, self._memory(size), h, which, self.shifts, generator)
 
     def _go_on(
-        self, u: Tensor, memory: Memory, h: Tensor, days: Days, shifts: Habits, generator: Generator
+        self, u: Tensor, memory: Memory, h: Tensor, days: Days, shifts: Tensor, generator: Generator
     ) -> Tensor:
         """Days [B, D', S, C] after those in memory, of all days [B, D]."""
         first, last, places = memory.days, days.weekday.shape[1], self.told.placed(days)
@@ -306,7 +306,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
             day = days.of((slice(None), number))
             features = memory.features
             known = self._known(features, h, self.told.calendar(day, places[:, number]), u)
-            now = shifts.on(number, self.axes.days)
+            now = Shifts.on(shifts, self.told.late(number), self.told.in_week(day))
             chance = (self._gate(known, features, day) + now.active).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
             drawn = self._draw_day(known[active], memory, active, now, generator)
@@ -353,7 +353,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         memory, h = self._remembered(seen[:, : x.shape[1] - last], days)
         q_u = self._encoded(seen, days, about, memory)
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
-        again, nothing = memory.repeated(samples), Habits(*torch.zeros_like(self.shifts))
+        again, nothing = memory.repeated(samples), torch.zeros_like(self.shifts)
         which = days.of(torch.arange(len(x), device=x.device).repeat(samples))
         drawn = self._go_on(u, again, h.repeat(samples, 1), which, nothing, generator)
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)

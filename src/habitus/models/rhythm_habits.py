@@ -1,6 +1,16 @@
-"""Habits of users that those drawn by Rhythm are brought to, and the shifts of logits that do so.
+"""Habits of users that those drawn by Rhythm are brought to, and the shifts of logits that do so, one for each.
 
-Letters: B users, D days, S slots, C channels.
+    habit                                                   shift of the logit of
+    7  share of active days on each weekday                 a day's being active, by weekday
+    1  the same, late days weighing most                    a day's being active, from -1/2 of it to +1/2
+    2  active slots a day; early, late days weighing most   a day's end, early and late
+    1  share of slots that ever were active                 slots which never were
+    1  log of the largest count                             counts above all before
+    1  share of counts that are one                         counts of one
+
+Errors of what is drawn grow with the days, so that what is late has shifts of its own.
+
+Letters: B users, D days, S slots, C channels, J habits.
 """
 
 from __future__ import annotations
@@ -10,64 +20,66 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from habitus.parts.shapes import DAYS_PER_WEEK
 
-class Habits(NamedTuple):
-    """Habits that drawn users are brought to, each [B]; or shifts [] of the logits that move them, in this order.
+OTHERS = 6
+TINY = 1e-6
+HABITS = DAYS_PER_WEEK + OTHERS  # J
 
-    Errors that are drawn from grow with the days, so that what is early and what is late have shifts of their own:
-    from the first day to the last, the weight of the one falls from 1 to 0, and that of the other rises.
 
-    Attributes:
-        early_days: Share of observed days that are active, early ones weighing most.
-        late_days: The same, late ones weighing most.
-        early_slots: Active slots per observed day; the shift is that of a day's end.
-        late_slots: The same of late days.
-        ever: Share of slots that ever were active; the shift is that of slots which never were.
-        largest: Log of the largest count; the shift is that of counts above all before.
-        ones: Share of counts that are one.
+def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
+    """The habits [B, J] of profiles [B, D, S, C].
+
+    Args:
+        x: Counts, 0 on days that were not observed.
+        observed: Which days were, bool [B, D].
+        in_week: The place of each day in the week, [B, D].
     """
+    active, cells = x.amax(3) > 0, (x > 0).sum((1, 2, 3))
+    days, slots = active.any(2).float(), active.sum(2).float()
+    late = observed * torch.linspace(0, 1, x.shape[1], device=x.device)
+    early = observed.float() - late
+    weekdays = [observed & (in_week == day) for day in range(DAYS_PER_WEEK)]
+    means = [
+        *(_mean(days, weights) for weights in (*weekdays, late)),
+        *(_mean(slots, weights) for weights in (early, late)),
+        active.any(1).float().mean(1),
+        x.flatten(1).amax(1).clamp_min(1).log(),
+        (x == 1).sum((1, 2, 3)) / cells.clamp_min(1),
+    ]
+    return torch.stack(means, 1)
 
-    early_days: Tensor
-    late_days: Tensor
-    early_slots: Tensor
-    late_slots: Tensor
-    ever: Tensor
-    largest: Tensor
-    ones: Tensor
 
-    @classmethod
-    def of(cls, x: Tensor, observed: Tensor) -> Habits:
-        """Of profiles [B, D, S, C], some of whose days [B, D] were observed."""
-        active, cells = x.amax(3) > 0, (x > 0).sum((1, 2, 3))
-        late = observed * torch.linspace(0, 1, x.shape[1], device=x.device)
-        early = observed.float() - late
-
-        def mean(of_days: Tensor, weights: Tensor) -> Tensor:
-            return (of_days * weights).sum(1) / weights.sum(1).clamp_min(1)
-
-        return cls(
-            *(mean(active.any(2), weights) for weights in (early, late)),
-            *(mean(active.sum(2), weights) for weights in (early, late)),
-            ever=active.any(1).float().mean(1),
-            largest=x.flatten(1).amax(1).clamp_min(1).log(),
-            ones=(x == 1).sum((1, 2, 3)) / cells.clamp_min(1),
-        )
-
-    def on(self, day: int, days: int) -> Shifts:
-        """The shifts of one of so many days; those of the last one after it."""
-        late = min(day / max(days - 1, 1), 1.0)
-        active, end = (
-            torch.lerp(*both, late)
-            for both in ((self.early_days, self.late_days), (self.early_slots, self.late_slots))
-        )
-        return Shifts(active, end, self.ever, self.largest, self.ones)
+def _mean(of_days: Tensor, weights: Tensor) -> Tensor:
+    """Weighted means of numbers [B, D], 0 where nothing weighs, [B]."""
+    return (of_days * weights).sum(1) / weights.sum(1).clamp_min(TINY)
 
 
 class Shifts(NamedTuple):
-    """Of the logits of a day, each []."""
+    """Of the logits of a day.
+
+    Attributes:
+        active: Of its being active, [B].
+        end: Of its end, after any slot, [].
+        new_slots: Of slots that never were active, [].
+        larger: Of counts above all before, [].
+        ones: Of counts of one, [].
+    """
 
     active: Tensor
     end: Tensor
     new_slots: Tensor
     larger: Tensor
     ones: Tensor
+
+    @classmethod
+    def on(cls, shifts: Tensor, late: float, in_week: Tensor) -> Shifts:
+        """Those of a day, from all shifts [J].
+
+        Args:
+            shifts: One for each habit.
+            late: Where the day is in the window, from 0 to 1.
+            in_week: Its place in the week, [B].
+        """
+        drift, early_end, late_end, *rest = shifts[DAYS_PER_WEEK:]
+        return cls(shifts[in_week] + (late - 0.5) * drift, torch.lerp(early_end, late_end, late), *rest)

@@ -1,7 +1,7 @@
 """What Rhythm knows of profiles, and finds with a draw of its latents: the terms of its bound, and of a weight.
 
-Letters: B users, D days, S slots, C channels, H hidden units, F numbers of a memory, Z latents of a user, Y of a day,
-N active days of all users.
+Letters: B users, D days, S slots, C channels, H hidden units, F numbers of a memory, Z latents of a user, Y of a
+day, N active days of all users.
 """
 
 from __future__ import annotations

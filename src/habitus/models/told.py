@@ -70,6 +70,10 @@ class Told(nn.Module):
         usually = often[in_week[holidays]].sum() / holidays.sum().clamp_min(1)
         return often, _logit_of_share(active[holidays], usually) - usually
 
+    def late(self, number: int) -> float:
+        """How late a day is in the window: from 0 for the first to 1 for the last of the axes, and any after it."""
+        return min(number / max(self.axes.days - 1, 1), 1.0)
+
     def placed(self, days: Days) -> Tensor:
         """The place of each of the days [B, D] in its window, [B, D].
 

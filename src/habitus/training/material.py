@@ -139,10 +139,10 @@ class ProfileMaterial:
         return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about
 
     def _habits(self, model: ConditionedModel) -> Tensor:
-        """Means over the training profiles that were observed at all, [J]."""
+        """Those of the training profiles that were observed at all, [n, J]."""
         batches = (cast(Examples, batch) for batch in self.epoch(0))
-        found = [habits_of(model, batch.x, batch.days.observed) for batch in batches]
-        return torch.cat(found).mean(0)
+        found = [habits_of(model, batch.x, batch.days) for batch in batches]
+        return torch.cat(found)
 
     def _active_share(self) -> list[float]:
         """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2).
