@@ -7,9 +7,10 @@ r"""How near a generated population is to the real one: Rhythm beside the paper'
     python benchmarks/rhythm.py --table irc.jsonl mail.jsonl                  # what is in RESULTS.md
     python benchmarks/rhythm.py --quick
 
-Split by user, 26 % for testing. The generated set is as large as the test set; the floor is a sample of training
-users of that size. AUC: boosted trees on features of users, against the test users; its floor is training users
-against test users. Forecasts: CRPS of the last seven days on test users, over the best rival's that learns nothing.
+Split by user, 26 % for testing. The generated set is as large as the test set; the floor is the median of ten
+samples of training users of that size. AUC: boosted trees on features of users, against the test users; its floor
+is training users against test users. Forecasts: CRPS of the last seven days on test users, over the best rival's
+that learns nothing.
 """
 
 from __future__ import annotations
