@@ -7,7 +7,7 @@ its zero threshold to the training users' daily activity for like reasons.
 
 The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training users an error
 that is that of two means; the likeliest shifts are sought by the method of Gauss and Newton, with derivatives by
-differences. What few users cannot tell stays near 0.
+differences that each step mends along its way (Broyden 1965). What few users cannot tell stays near 0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from habitus.profiles.sparse import Profiles
 Drawn = Callable[[int, int], None]
 """Told how many users of how many are drawn."""
 
-USERS, STEPS, AGAIN = 4096, 2, 3  # AGAIN: populations for a step, so that chance moves it little
+USERS, STEPS, AGAIN = 4096, 3, 3  # AGAIN: populations for a step, so that chance moves it little
 PROBE, MOST = -0.3, 1.0  # MOST: a shift beyond hides a fault and mends none
 PRIOR = 0.3  # standard deviation
 TINY = 1e-8  # a variance: habits that all users share are not known to any precision
@@ -74,8 +74,9 @@ def calibrate(
     slopes = torch.stack([(populations.excess(probe) - found) / PROBE for probe in probes], 1)
     weights = 1 / (variance / len(wanted) + variance / (AGAIN * len(codes))).clamp_min(TINY)
     for _ in range(STEPS):
-        at = likeliest(at, found, slopes, weights)
-        found = populations.excess(at, AGAIN)
+        step, before = likeliest(at, found, slopes, weights) - at, found
+        at, found = at + step, populations.excess(at + step, AGAIN)
+        slopes = slopes + torch.outer(found - before - slopes @ step, step) / (step @ step).clamp_min(TINY)
     at = likeliest(at, found, slopes, weights)
     model.shifts.copy_(at)
     return Calibrated(at.tolist(), populations.met)
