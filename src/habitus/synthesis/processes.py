@@ -6,6 +6,7 @@ Work of many small operations holds the interpreter most of the time, so that th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -25,15 +26,27 @@ class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
 
     def __getitem__(self, place: int) -> tuple[T | None, Exception | None]:
         try:
-            return self.work(self.numbers[place]), None
+            with _single_thread():
+                return self.work(self.numbers[place]), None
         except Exception as error:
             return None, error
+
+
+@contextmanager
+def _single_thread() -> Iterator[None]:
+    """Threads that share operations as small as these mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
     """What work returns for each number; a process for each thread of torch, where that is more than one.
 
-    Few are begun ahead of what is taken, so that memory is bounded. A process works with a single thread. They are
+    Few are begun ahead of what is taken, so that memory is bounded. All work with a single thread. Processes are
     forked: others would have to import, and be given, all that the work needs.
     """
     pieces, workers = _Pieces(work, numbers), min(torch.get_num_threads(), len(numbers))
