@@ -18,6 +18,7 @@ from habitus.output import read_json
 from habitus.profiles.store import save
 from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
+from habitus.synthesis.chunks import Chunks
 from habitus.training import FitConfig, chosen_precision, fit
 from habitus.training import fitting as fitting_module
 from habitus.training import material as material_module
@@ -332,15 +333,16 @@ def test_nobody_without_activity_is_drawn_unless_kept(axes):
     active = generate(run, 3000, 0, threshold=0.2)
     assert (np.diff(active.indptr) > 0).all()
     assert active.about["redrawn"] > 0
-    for first in (0, GenerativeModel.together):  # a chunk begins with those who are active of its first draws
-        kept = everybody.take(first + np.flatnonzero(~idle[first : first + GenerativeModel.together]))
+    chunks = Chunks(3000, GenerativeModel.together)
+    for first, size in map(chunks.__getitem__, range(len(chunks))):  # begins with those active of its first draws
+        kept = everybody.take(first + np.flatnonzero(~idle[first : first + size]))
         np.testing.assert_array_equal(active.slice(first, first + len(kept)).dense(), kept.dense())
     assert active.users["user"].to_pylist() == list(range(len(active)))
 
 
 def test_a_threshold_that_leaves_nobody_is_one_clear_line(population):
     run = fit(BetaVAE, population, MODEL, fit=SMALL)
-    with pytest.raises(ValueError, match=r"only 0 of 20,480 users drawn .* threshold 0\.999"):
+    with pytest.raises(ValueError, match=r"only 0 of 20,992 users drawn .* threshold 0\.999"):
         generate(run, 10, threshold=0.999)
 
 
