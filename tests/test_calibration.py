@@ -72,6 +72,13 @@ def test_those_who_are_let_in_have_the_habits():
     assert float((before.mean(0) / wanted.mean(0) - 1).abs().max()) > 0.04
 
 
+def test_a_single_user_moves_nothing():
+    """How far the habits of one are from those of all is not known, and the prior alone decides."""
+    model = Known([0.4, 0.2, 0.5])
+    found = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY)[:1], ANYBODY, *TOLD, 0)
+    assert found.shifts == model.shifts.tolist() == [0.0] * 3
+
+
 @pytest.mark.parametrize("certain", [1e-6, 1.0, 1e4])
 def test_a_step_weighs_what_is_found_against_the_prior(certain):
     """The likeliest shifts are those of least squares with a row for the prior of each."""

@@ -69,7 +69,7 @@ def calibrate(
         on_progress: Told how many users are drawn, and how many will be.
     """
     populations = _Populations(model, wanted.double().mean(0), conditions, codes, days, seed, on_progress)
-    at, variance = torch.zeros(wanted.shape[1]).double(), wanted.double().var(0)
+    at, variance = torch.zeros(wanted.shape[1]).double(), _variance(wanted.double())
     found, probes = populations.excess(at, AGAIN), PROBE * torch.eye(len(at)).double()
     slopes = torch.stack([(populations.excess(probe) - found) / PROBE for probe in probes], 1)
     weights = 1 / (variance / len(wanted) + variance / (AGAIN * len(codes))).clamp_min(TINY)
@@ -80,6 +80,11 @@ def calibrate(
     at = likeliest(at, found, slopes, weights)
     model.shifts.copy_(at)
     return Calibrated(at.tolist(), populations.met)
+
+
+def _variance(habits: Tensor) -> Tensor:
+    """Of the habits [J] of users [U, J]; without bound for a single user, who does not tell how users differ."""
+    return habits.var(0) if len(habits) > 1 else torch.full_like(habits[0], torch.inf)
 
 
 def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Tensor:
