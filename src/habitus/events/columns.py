@@ -71,7 +71,7 @@ def times_as(times: NDArray[np.int64], kind: pa.DataType, form: LogFormat) -> pa
         return pa.array((times // DAY).astype(np.int32)).view(pa.date32()).cast(kind)
     if pa.types.is_floating(kind):
         return pa.array(times / MICROSECONDS).cast(kind)
-    if _is_text(kind):
+    if is_text(kind):
         return _iso(times, form).cast(kind)
     return pa.array(times // MICROSECONDS).cast(kind)
 
@@ -99,7 +99,7 @@ def _time_type(kind: pa.DataType, slots: int) -> pa.DataType:
 
 def _user_type(kind: pa.DataType, user: pa.DataType) -> pa.DataType:
     """The log's type of users where names or numbers of a type can be in it."""
-    fits = _is_text(kind) or (is_number(kind) and not _is_text(user))
+    fits = is_text(kind) or (is_number(kind) and not is_text(user))
     return _wide(kind) if fits else user
 
 
@@ -121,6 +121,7 @@ def is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds text: plain, large, a view, or a dictionary of one of these."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     return pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)

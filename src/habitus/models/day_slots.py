@@ -30,7 +30,7 @@ from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, PER_PAIR, RECALLED, B
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
-HABITS = 3  # numbers that tell directly how likely a channel is
+OF_HABIT = 3  # numbers that tell directly how likely a channel is
 PROGRESS = 3  # numbers that tell how far a day is
 GRANTED = 0.1  # of an active slot: where none ever was, one must stay rare and not impossible
 RARE = -1.5  # logit of a channel's being active, to begin with
@@ -72,7 +72,7 @@ class SlotCounts(nn.Module):
         masked = below.repeat_interleave(width, 0).repeat_interleave(TOLD_OF_COUNT, 1)
         self.register_buffer("masked", masked, persistent=False)
         self.out = nn.Parameter(0.1 * torch.randn(channels, width, 1 + amount.features + SETTLED))
-        self.habit = nn.Parameter(torch.zeros(channels, HABITS))
+        self.habit = nn.Parameter(torch.zeros(channels, OF_HABIT))
         bias = torch.cat([torch.tensor([RARE]), amount.start(), torch.full((SETTLED,), RARE)])
         self.bias = nn.Parameter(bias.repeat(channels, 1))
         for embedding in (self.of_slot, self.of_gap):

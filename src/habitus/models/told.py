@@ -13,7 +13,7 @@ from habitus.parts.shapes import DAYS_PER_WEEK, Axes, Vocabulary
 
 TOLD = 8  # features of the weekday, of the place in the window, and of an attribute
 LEAST_SHARE = 1e-4  # of users who are active on a weekday, before any learning
-UNTOLD = 0.1  # share of users whose place in the window, or whose attributes, are not told while it learns
+UNTOLD = 0.1  # share of users' places in the window, and of their attributes each, not told while it learns
 
 
 class Told(nn.Module):
@@ -60,7 +60,8 @@ class Told(nn.Module):
     def activity(self, active: Tensor, days: Days) -> tuple[Tensor, Tensor]:
         """How often observed days [B, D] are active: logits by :meth:`in_week`, [7], and what holidays add to them.
 
-        A weekday that there is none of is taken to be as active as all days are; holidays then add nothing.
+        A weekday that there is none of is taken to be as active as all days are; where there are no holidays they
+        add nothing.
         """
         in_week, usual = self.in_week(days), days.observed & ~days.holiday
         overall = _logit_of_share(active[days.observed], torch.zeros((), device=active.device))

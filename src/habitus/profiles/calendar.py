@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from habitus.events.columns import is_text
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
 from habitus.profiles.sparse import Profiles, window_starts
-from habitus.profiles.tables import is_text, read_table
+from habitus.profiles.tables import read_table
 
 DATE = "date"  # column of a table of dates
 FROM, UNTIL = "observed_from", "observed_until"  # attributes of users: the first and the last day that was recorded

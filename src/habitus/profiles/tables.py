@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from habitus.events.columns import is_number as is_number  # for series too, which may not see events
+from habitus.events.columns import is_text as is_text
+
 
 def table_names(path: Path, what: str) -> list[str]:
     """The columns of a table, in order.
@@ -38,12 +41,6 @@ def read_table(path: Path, what: str, as_text: tuple[str, ...] = ()) -> pa.Table
     options = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(as_text, pa.string()))
     with _one_line(path, what):
         return pyarrow.csv.read_csv(path, convert_options=options) if _is_csv(path) else pq.read_table(path)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text: plain, large, a view, or a dictionary of one of these."""
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)
 
 
 def _is_csv(path: Path) -> bool:

@@ -12,17 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from habitus.profiles.tables import is_text
+from habitus.profiles.tables import is_number, is_text
 
 MICROSECONDS = 1_000_000
 MOST_SECONDS = 9e12  # that microseconds in an int64 can count
 MISSING_WORDS = pa.array(pyarrow.csv.ConvertOptions().null_values)
 Convert = Callable[[pa.ChunkedArray], pa.ChunkedArray]
-
-
-def is_numeric(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds numbers without being told to (truth values do not)."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
 def numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
@@ -36,7 +31,7 @@ def numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
     if is_text(kind):
         advice = "correct it, or leave it empty if it is missing, or choose another --column"
         column = _converted(path, column, name, _parse_numbers, "numbers", advice)
-    elif not (is_numeric(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+    elif not (is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
         raise ValueError(f"{path}: expected numbers in the column {name!r}, got {kind}; choose another --column")
     wide = column.cast(pa.float64(), safe=False)
     return np.array(wide.to_numpy(), np.float64)
@@ -54,7 +49,7 @@ def times(path: Path, table: pa.Table, name: str) -> NDArray[np.datetime64]:
     if is_text(kind):
         advice = "write them as 2024-01-31 12:00:00 or as seconds, or choose another --time"
         column = _converted(path, column, name, _parse_times, "times", advice)
-    elif is_numeric(kind):
+    elif is_number(kind):
         return _from_seconds(path, column, name)
     elif not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         raise ValueError(f"{path}: expected times in the column {name!r}, got {kind}; choose another --time")

@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from habitus.parts.shapes import SeriesAxes
-from habitus.series.columns import is_numeric, numbers, row_name, series_of_rows, times
+from habitus.profiles.tables import is_number
+from habitus.series.columns import numbers, row_name, series_of_rows, times
 from habitus.series.data import Series, marked, not_later
 from habitus.series.files import read_header, read_table
 
@@ -125,7 +126,7 @@ def _own(
 def _numeric(table: pa.Table) -> list[str]:
     """Columns of numbers, but for an index that pandas kept."""
     return [
-        field.name for field in table.schema if is_numeric(field.type) and not field.name.startswith(PANDAS_INDEX)
+        field.name for field in table.schema if is_number(field.type) and not field.name.startswith(PANDAS_INDEX)
     ]
 
 

@@ -149,7 +149,7 @@ class Drawing:
         self.calendar = calendar_of(self.axes, run.about, config.holidays)
         self.attributes = Combinations.of(model, run.about, config.where)
         most = min(model.together, max(1, model.together * TYPICAL // self.axes.cells))
-        self.numbered = Chunks(config.users, most)
+        self.in_chunks = Chunks(config.users, most)
         keep = config.inactive == "keep"
         conditions = None if keep else Conditions.of(run.about) if self.axes.unit == "count" else Conditions()
         share = np.asarray(run.about["active_share"])
@@ -186,10 +186,10 @@ class Drawing:
         """The users, chunk by chunk, and the number of each chunk's first one."""
         number, of = self.config.shard
         self.users, redrawn = 0, 0
-        chunks = range(number - 1, len(self.numbered), of)
+        chunks = range(number - 1, len(self.in_chunks), of)
         made = by_number(self._chunk, chunks)
         for chunk, (piece, again) in zip(chunks, made, strict=True):
-            yield self.numbered[chunk][0], piece
+            yield self.in_chunks[chunk][0], piece
             self.users, redrawn = self.users + len(piece), redrawn + again
             on_progress(self.users)
         if "redrawn" in self.about:
@@ -211,7 +211,7 @@ class Drawing:
 
     def _chunk(self, chunk: int) -> tuple[Profiles, int]:
         """The users of a chunk that are wanted, its parts mixed, and how many were drawn again."""
-        begin, size = self.numbered[chunk]
+        begin, size = self.in_chunks[chunk]
         rng = np.random.default_rng([self.config.seed, PARTS, chunk])
         of_part = rng.choice(len(self.parts), size, p=self.source.shares)
         sizes = np.bincount(of_part, minlength=len(self.parts)).tolist()
@@ -248,7 +248,7 @@ class _Draws:
         conditions: Who is taken in; None for anybody.
         met: Share of drawn users who meet them, as far as is known.
         active_share: Of the training users on each day, [D].
-        most: Profiles drawn together.
+        most: Profiles of a chunk; up to ``SPARE`` times as many are drawn together.
         attributes: Which attributes users have; None for none.
     """
 

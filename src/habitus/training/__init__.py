@@ -71,7 +71,8 @@ def fit(
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
         on_progress: Called as the history grows, with examples (profiles, or windows of series) seen, examples in
-            all, and the loss; with several processes not at all.
+            all, and the loss; with several processes not at all. Users drawn after the last step, to bring a
+            model's habits to those of the log, count as well: examples in all then grow once.
 
     Returns:
         The run, complete.
