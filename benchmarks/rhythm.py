@@ -4,13 +4,14 @@ r"""How near a generated population is to the real one: Rhythm beside the paper'
         --window-every 35 --min-events 10 --min-days 3 --out irc
     python benchmarks/rhythm.py irc --rows irc.jsonl --runs runs              # Rhythm, three seeds, each fit kept
     python benchmarks/rhythm.py irc --models beta-vae lstm tdlgm --rows irc.jsonl
+    python benchmarks/rhythm.py irc --models --floors 40 --rows irc.jsonl     # the floor from more samples
     python benchmarks/rhythm.py --table irc.jsonl mail.jsonl                  # what is in RESULTS.md
     python benchmarks/rhythm.py --quick
 
 Split by user, 26 % for testing. The generated set is as large as the test set; the floor is the median of ten
-samples of training users of that size. AUC: boosted trees on features of users, against the test users; its floor
-is training users against test users. Forecasts: CRPS of the last seven days on test users, over the best rival's
-that learns nothing.
+samples of training users of that size, or of as many as ``--floors`` says. AUC: boosted trees on features of users,
+against the test users; its floor is training users against test users. Forecasts: CRPS of the last seven days on
+test users, over the best rival's that learns nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
+
+import numpy as np
 
 import kept_rows
 from fit_throughput import simulated
 from habitus.evaluation import evaluate
 from habitus.evaluation.completion import evaluate_completion
+from habitus.evaluation.floor import draw
+from habitus.evaluation.metrics import compare
+from habitus.evaluation.summary import summarise
 from habitus.evaluation.two_sample import two_sample
 from habitus.models import MODELS
 from habitus.models.base import ConditionedModel
@@ -111,6 +117,15 @@ def ahead(run: Run, train: Profiles, test: Profiles, seed: int, settings: Settin
     return {"crps": ours, "best rival": best, "over best rival": ours / rivals[best], "rivals": rivals}
 
 
+def floors(train: Profiles, test: Profiles, samples: int) -> Row:
+    """Medians of what samples of training users score, as many users as are tested."""
+    rng, reference = np.random.default_rng(7), summarise(test)
+    found = [compare(summarise(train, draw(len(train), len(test), rng)), reference) for _ in range(samples)]
+    by_name = {name: name.split(".") for name in FIGURES}
+    medians = {name: median(each[part][key] for each in found) for name, (part, key) in by_name.items()}
+    return {"method": "floor", "samples": samples, **medians}
+
+
 def measure(settings: Settings) -> None:
     """Measure, print and keep every row as it comes."""
     population = simulated(400) if settings.quick else StoredProfiles.open(settings.profiles).load()
@@ -118,6 +133,8 @@ def measure(settings: Settings) -> None:
     settings.name = name = "simulated" if settings.quick else settings.profiles.name
     print(describe())
     print(f"{name}: {len(train):,} training profiles, {len(test):,} test profiles", flush=True)
+    if settings.floors:
+        kept_rows.keep({"data": name, **floors(train, test, settings.floors)}, settings.rows)
     for seed in settings.seeds:
         for model in settings.models:
             for row in rows(model, train, test, seed, settings):
@@ -126,22 +143,29 @@ def measure(settings: Settings) -> None:
 
 
 def table(found: list[Row]) -> None:
-    """A table for each data set: mean and spread over seeds, and in brackets how many times the floor."""
+    """A table for each data set: mean and spread over seeds, and in brackets how many times the floor each is."""
     for data in dict.fromkeys(row["data"] for row in found):
         mine = [row for row in found if row["data"] == data and "auc" in row]
         methods = list(dict.fromkeys(row["method"] for row in mine))
         print(f"\n**{data}**\n\n| figure | {' | '.join(methods)} | floor |\n|---|{'---|' * (len(methods) + 1)}")
         for name in (*FIGURES, "auc", "auc of pictures", "held-out loss", "fit", "users/s", "peak GiB"):
-            floor = list({row["seed"]: row[f"floor {name}"] for row in mine if f"floor {name}" in row}.values())
-            over = floor if name in FIGURES else []
+            floor = floor_of(name, data, found)
+            over = mean(floor) if floor and name in FIGURES else 0.0
             by_method = [[row[name] for row in mine if row["method"] == m and name in row] for m in methods]
             cells = " | ".join(cell(values, over) for values in by_method)
             print(f"| {name} | {cells} | {over_seeds(floor, *DIGITS)} |")
 
 
-def cell(values: list[float], floor: list[float]) -> str:
-    """Mean and spread over seeds, and how many times the floor where that is not 0."""
-    times = f" ({mean(values) / mean(floor):.1f})" if values and floor and mean(floor) else ""
+def floor_of(name: str, data: str, found: list[Row]) -> list[float]:
+    """The floor of a figure: from the samples drawn for it, or from those drawn beside each population."""
+    mine = [row for row in found if row["data"] == data]
+    drawn = [row[name] for row in mine if row["method"] == "floor" and name in row]
+    return drawn or list({row["seed"]: row[f"floor {name}"] for row in mine if f"floor {name}" in row}.values())
+
+
+def cell(values: list[float], floor: float) -> str:
+    """Mean and spread over seeds, and how many times the floor each is where that is not 0."""
+    times = f" ({', '.join(f'{value / floor:.1f}' for value in values)})" if floor else ""
     return over_seeds(values, *DIGITS) + times
 
 
@@ -155,6 +179,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=10_000, help="profiles of a side of the two-sample test")
     parser.add_argument("--convolutional", action="store_true", help="a network on pictures too")
     parser.add_argument("--forecasts", type=int, default=1000, help="test profiles that are looked ahead for")
+    parser.add_argument("--floors", type=int, help="draw so many samples of training users for the floor")
     parser.add_argument("--runs", type=Path, help="keep the fits here, as DATA-MODEL-SEED")
     kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
