@@ -13,11 +13,12 @@ from habitus.models.day_slots import DaySlots
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.models.rhythm_habits import Shifts
-from habitus.parts.active_slots import SlotGRU, active_slots
+from habitus.parts.active_slots import active_slots
 from habitus.parts.counts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
 from habitus.parts.examples import Days
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
 from habitus.parts.shapes import Axes
+from habitus.parts.slot_gru import SlotGRU
 
 AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
 
@@ -147,6 +148,29 @@ class TestActiveSlots:
                     torch.testing.assert_close(found[number], h[0])
                     number += 1
         assert number == len(found)
+
+    @pytest.mark.parametrize("days", [7, 1])
+    def test_the_gradient_of_the_gru_is_that_of_its_steps(self, days):
+        """Of inputs, of the states that days begin with, and of every weight, by autograd through single steps."""
+        torch.manual_seed(0)
+        x, gru, start = counts(days, 6, 3), SlotGRU(3, 5).double(), torch.randn(days, 5, dtype=torch.float64)
+        at, weigh = active_slots(x), torch.randn(6 * days, 5, dtype=torch.float64)
+        inputs = at.counts.double().requires_grad_()
+        start.requires_grad_()
+        states, h = list[torch.Tensor](), start[:0]
+        for number, (day, place) in enumerate(zip(at.day.tolist(), at.place.tolist(), strict=True)):
+            h = gru.step(inputs[number : number + 1], h if place else start[day : day + 1])
+            states.append(h)
+        assert len(states) > 4
+        by_steps = torch.cat(states)
+        found = gru(inputs, start, at)
+        torch.testing.assert_close(found, by_steps)
+        wanted = [inputs, start, *gru.parameters()]
+        ours, theirs = (
+            torch.autograd.grad((each * weigh[: len(each)]).sum(), wanted) for each in (found, by_steps)
+        )
+        for mine, truth in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(mine, truth)
 
     def test_the_gru_is_that_of_torch(self):
         torch.manual_seed(0)

@@ -23,10 +23,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from habitus.models.rhythm_habits import Shifts
-from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, active_slots, told_counts
+from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, active_slots, told_counts
 from habitus.parts.counts.amounts import Amount
 from habitus.parts.counts.bins import choose
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
+from habitus.parts.slot_gru import SlotGRU
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
@@ -304,7 +305,7 @@ class DaySlots(nn.Module):
     def _slot_logits(self, known: Tensor, recall: Tensor, after: Tensor) -> Tensor:
         """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1]."""
         logits = self.next_slot(known)
-        often = torch.einsum("nsr,nr->ns", recall, self.of_recall(known))
+        often = torch.linalg.vecdot(recall, self.of_recall(known)[:, None])  # many small matrices would be slow
         gap = torch.arange(self.slots, device=after.device) - after[:, None] - 1
         of_gap = self.gap(known).gather(1, gap.clamp_min(0))
         logits = logits + functional.pad(often + of_gap, (0, 1))

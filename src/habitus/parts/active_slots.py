@@ -1,6 +1,6 @@
-"""The active slots of days, and a recurrent network that reads them: an empty slot takes no work.
+"""The active slots of days: an empty slot takes no work.
 
-Letters: N days (of all users), S slots, C channels, K active slots of all days, I inputs, H hidden units.
+Letters: N days (of all users), S slots, C channels, K active slots of all days.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 TOLD_OF_COUNT = 6
 MOST_TOLD = 5000  # a larger count is told as this one
@@ -63,42 +63,6 @@ def active_slots(x: Tensor) -> ActiveSlots:
     number = torch.arange(len(day), device=day.device)
     begins = torch.where(first, number, 0).cummax(0).values if len(day) else number
     return ActiveSlots(day, slot, x[day, slot], number - begins, last)
-
-
-class SlotGRU(nn.Module):
-    """A GRU over the active slots of each day (Cho et al. 2014), all days side by side without padding."""
-
-    def __init__(self, inputs: int, hidden: int) -> None:
-        super().__init__()
-        self.of_input = nn.Linear(inputs, 3 * hidden)
-        self.of_state = nn.Linear(hidden, 3 * hidden)
-
-    def forward(self, inputs: Tensor, start: Tensor, slots: ActiveSlots) -> Tensor:
-        """States after every slot [K, H], from inputs [K, I] and the state at the beginning of each day [N, H]."""
-        if not len(inputs):
-            return start[:0]
-        lengths, days = slots.place[slots.last] + 1, slots.day[slots.last]
-        by_length = lengths.argsort(descending=True, stable=True)
-        rank = by_length.argsort()
-        number = slots.first.long().cumsum(0) - 1  # of its day among those with any
-        order = (slots.place * len(days) + rank[number]).argsort()  # all first slots, then all second ones, ...
-        h, found = start[days[by_length]], list[Tensor]()
-        for of_input in self.of_input(inputs[order]).split(torch.bincount(slots.place).tolist()):
-            h = self._update(of_input, h[: len(of_input)])
-            found.append(h)
-        return torch.cat(found)[order.argsort()]
-
-    def step(self, inputs: Tensor, h: Tensor) -> Tensor:
-        """The state after one slot, [N, H]."""
-        of_input, of_state = self.of_input, self.of_state
-        return torch.gru_cell(inputs, h, of_input.weight, of_state.weight, of_input.bias, of_state.bias)
-
-    def _update(self, of_input: Tensor, h: Tensor) -> Tensor:
-        reset, keep, new = of_input.chunk(3, -1)
-        h_reset, h_keep, h_new = self.of_state(h).chunk(3, -1)
-        keep = torch.sigmoid(keep + h_keep)
-        new = torch.tanh(new + torch.sigmoid(reset + h_reset) * h_new)
-        return new + keep * (h - new)
 
 
 def told_counts(counts: Tensor) -> Tensor:
