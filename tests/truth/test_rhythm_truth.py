@@ -13,12 +13,11 @@ from habitus.models.day_slots import DaySlots
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.models.rhythm_habits import Shifts
-from habitus.parts.active_slots import active_slots
+from habitus.parts.active_slots import SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
 from habitus.parts.examples import Days
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
 from habitus.parts.shapes import Axes
-from habitus.parts.slot_gru import SlotGRU
 
 AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
 

@@ -23,11 +23,10 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from habitus.models.rhythm_habits import Shifts
-from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, active_slots, told_counts
+from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, active_slots, told_counts
 from habitus.parts.counts.amounts import Amount
 from habitus.parts.counts.bins import choose
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
-from habitus.parts.slot_gru import SlotGRU
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
@@ -282,9 +281,12 @@ class DaySlots(nn.Module):
     def _log_slots(self, known: Tensor, after: Tensor, recall: Tensor, at: ActiveSlots) -> Tensor:
         """-log p of which slots are active, [N]."""
         first, following = at.next_slots(len(known), self.slots)
-        of_slots = self._of_slots(recall)
-        of_first = self._slot_logits(known, of_slots, torch.full_like(first, -1))
-        of_rest = self._slot_logits(after, of_slots[at.day], at.slot)
+        rest = (at.day, at.slot + 1)
+        asked = known.new_zeros(len(known), self.slots, 2 * RECALLED)
+        asked = asked.index_put((at.day, at.slot), self.of_recall(after))
+        often = torch.cat([self.of_recall(known)[:, None], asked], 1) @ self._of_slots(recall).mT
+        of_first = self._slot_logits(known, often[:, 0], torch.full_like(first, -1))
+        of_rest = self._slot_logits(after, often[rest], at.slot)
         found = functional.cross_entropy(of_first, first, reduction="none")
         return found.index_add(0, at.day, functional.cross_entropy(of_rest, following, reduction="none"))
 
@@ -302,10 +304,15 @@ class DaySlots(nn.Module):
         progress = torch.stack([0.5 * torch.log1p(place), torch.tanh(left / 3), (left > 0).to(told.dtype)], 1)
         return torch.cat([which, told, past.balance.told, progress], -1)
 
-    def _slot_logits(self, known: Tensor, recall: Tensor, after: Tensor) -> Tensor:
-        """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1]."""
+    def _slot_logits(self, known: Tensor, often: Tensor, after: Tensor) -> Tensor:
+        """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1].
+
+        Args:
+            known: [n, H].
+            often: What follows of each slot's past, [n, S].
+            after: The slot.
+        """
         logits = self.next_slot(known)
-        often = torch.linalg.vecdot(recall, self.of_recall(known)[:, None])  # many small matrices would be slow
         gap = torch.arange(self.slots, device=after.device) - after[:, None] - 1
         of_gap = self.gap(known).gather(1, gap.clamp_min(0))
         logits = logits + functional.pad(often + of_gap, (0, 1))
@@ -322,7 +329,8 @@ class DaySlots(nn.Module):
         told, now = told_counts(x[:, 0]), past._replace(recall=past.recall[:, 0])
         for place in itertools.count():
             known = self._known(state, of_day)
-            logits = self._slot_logits(known, of_slots[day], slot) + likelier[day]
+            often = torch.einsum("nsr,nr->ns", of_slots[day], self.of_recall(known))
+            logits = self._slot_logits(known, often, slot) + likelier[day]
             before, slot = slot, choose(logits.softmax(-1), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):

@@ -44,7 +44,7 @@ from habitus.models.rhythm_config import RhythmConfig
 from habitus.models.rhythm_habits import HABITS, Shifts, habits_of_users
 from habitus.models.rhythm_terms import Draw, Given
 from habitus.models.told import TOLD, Told
-from habitus.parts.active_slots import ActiveSlots, active_slots
+from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS
 from habitus.parts.examples import Days, Examples
 from habitus.parts.gaussians import diagonal
@@ -52,7 +52,6 @@ from habitus.parts.memory import OF_DAYS, Memory, balanced_pairs, memories, memo
 from habitus.parts.objectives import diagonal_normal, reparameterised, warm_up_weight
 from habitus.parts.priors import LearntMixture, Prior
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
-from habitus.parts.slot_gru import SlotGRU
 
 PAIRS = 2  # of channels whose difference is told, at most
 

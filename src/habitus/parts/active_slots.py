@@ -1,15 +1,19 @@
-"""The active slots of days: an empty slot takes no work.
+"""The active slots of days, and a recurrent network that reads them: an empty slot takes no work.
 
-Letters: N days (of all users), S slots, C channels, K active slots of all days.
+Days are read side by side without padding: sorted by their number of active slots, so that those with a k-th slot
+come first, and its step is a step of their states only.
+
+Letters: N days (of all users), S slots, C channels, K active slots of all days, I inputs, H hidden units.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 TOLD_OF_COUNT = 6
 MOST_TOLD = 5000  # a larger count is told as this one
@@ -63,6 +67,94 @@ def active_slots(x: Tensor) -> ActiveSlots:
     number = torch.arange(len(day), device=day.device)
     begins = torch.where(first, number, 0).cummax(0).values if len(day) else number
     return ActiveSlots(day, slot, x[day, slot], number - begins, last)
+
+
+class SlotGRU(nn.Module):
+    """A GRU over the active slots of each day (Cho et al. 2014).
+
+        r_k = sigmoid(W_r x_k + b_r + U_r h_(k-1) + c_r)      what of the state is let into the new one
+        u_k = sigmoid(W_u x_k + b_u + U_u h_(k-1) + c_u)      what of the state is kept
+        n_k = tanh(W_n x_k + b_n + r_k (U_n h_(k-1) + c_n))
+        h_k = u_k h_(k-1) + (1 - u_k) n_k
+
+    Args:
+        inputs: I.
+        hidden: H.
+    """
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.of_input = nn.Linear(inputs, 3 * hidden)
+        self.of_state = nn.Linear(hidden, 3 * hidden)
+
+    def forward(self, inputs: Tensor, start: Tensor, slots: ActiveSlots) -> Tensor:
+        """States after every slot [K, H], from inputs [K, I] and the state at the beginning of each day [N, H]."""
+        if not len(inputs):
+            return start[:0]
+        lengths, days = slots.place[slots.last] + 1, slots.day[slots.last]
+        by_length = lengths.argsort(descending=True, stable=True)
+        rank = by_length.argsort()
+        number = slots.first.long().cumsum(0) - 1  # of its day among those with any
+        order = (slots.place * len(days) + rank[number]).argsort()  # all first slots, then all second ones, ...
+        sizes = torch.bincount(slots.place).tolist()
+        of_input, of_state = self.of_input(inputs[order]), self.of_state
+        found = _States.apply(of_input, start[days[by_length]], of_state.weight, of_state.bias, sizes)
+        return found[order.argsort()]
+
+    def step(self, inputs: Tensor, h: Tensor) -> Tensor:
+        """The state after one slot, [N, H]."""
+        of_input, of_state = self.of_input, self.of_state
+        return torch.gru_cell(inputs, h, of_input.weight, of_state.weight, of_input.bias, of_state.bias)
+
+
+class _States(torch.autograd.Function):
+    """States after every slot, from what the inputs make of it [K, 3 H]; ``days`` have a slot, a second one, ...
+
+    The gradient is written out: weights get theirs in one product over all slots, where autograd would add one for
+    each step and keep every intermediate result.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, start: Tensor, weight: Tensor, bias: Tensor, days: list[int]) -> Tensor:
+        hidden, kind = start.shape[1], {"dtype": weight.dtype, "device": weight.device}
+        of_state, gates, new, states = (torch.empty(len(x), n * hidden, **kind) for n in (3, 2, 1, 1))
+        ctx.days, ctx.kinds = days, (x.dtype, start.dtype)
+        x, start = x.to(weight.dtype), start.to(weight.dtype)
+        h = start
+        with torch.autocast(start.device.type, enabled=False):
+            for x_k, o, g, n, s in _steps(days, x, of_state, gates, new, states):
+                h = h[: len(x_k)]
+                torch.addmm(bias, h, weight.t(), out=o)
+                torch.add(x_k[:, : 2 * hidden], o[:, : 2 * hidden], out=g).sigmoid_()
+                torch.addcmul(x_k[:, 2 * hidden :], g[:, :hidden], o[:, 2 * hidden :], out=n).tanh_()
+                h = torch.lerp(n, h, g[:, hidden:], out=s)
+        before = torch.cat([start[: days[0]], *(s[:n] for s, n in zip(states.split(days), days[1:], strict=False))])
+        ctx.save_for_backward(before, gates, new, of_state[:, 2 * hidden :], weight)
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        before, gates, new, of_new, weight = ctx.saved_tensors
+        hidden = new.shape[1]
+        of_state, candidate = torch.empty(len(new), 3 * hidden).to(new), torch.empty_like(new)
+        later = new[:0]
+        for d, h, g, n, o, p, c in reversed(
+            list(_steps(ctx.days, grads[0].clone(), before, gates, new, of_new, of_state, candidate))
+        ):
+            d[: len(later)] += later
+            kept = d * g[:, hidden:]
+            torch.ops.aten.tanh_backward.grad_input(d - kept, n, grad_input=c)
+            of_gates = torch.cat([c * o, d * (h - n)], 1)
+            torch.ops.aten.sigmoid_backward.grad_input(of_gates, g, grad_input=p[:, : 2 * hidden])
+            torch.mul(c, g[:, :hidden], out=p[:, 2 * hidden :])
+            later = torch.addmm(kept, p, weight)
+        of_x = torch.cat([of_state[:, : 2 * hidden], candidate], 1)
+        return of_x.to(ctx.kinds[0]), later.to(ctx.kinds[1]), of_state.t() @ before, of_state.sum(0), None
+
+
+def _steps(days: list[int], *of_slots: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """What belongs to the slots of each step."""
+    return zip(*(each.split(days) for each in of_slots), strict=True)
 
 
 def told_counts(counts: Tensor) -> Tensor:
