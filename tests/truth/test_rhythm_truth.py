@@ -108,6 +108,21 @@ class TestMemory:
             runs, gaps = pattern.split("0"), pattern.lstrip("0").split("1")
             assert memory.longest[user].tolist() == [max(map(len, gaps)), max(map(len, runs))]
 
+    @pytest.mark.parametrize("days", [1, 6, 7, 8, 40])
+    @pytest.mark.parametrize("share", [1.0, 0.6])
+    def test_all_days_at_once_are_those_of_one_after_another(self, days, share):
+        x, pairs = counts(5, days, 4, 3, rate=0.15), torch.tensor([[1, 0], [2, 1]])
+        observed = torch.rand(5, days, generator=noise()) < share
+        memory, (features, past) = Memory(5, 4, 3, pairs), memories(x, pairs, observed)
+        everybody = torch.arange(5)
+        for day in range(days):
+            torch.testing.assert_close(features[:, day], memory.features)
+            found = past.of((everybody, torch.full_like(everybody, day)))
+            for one, other in zip(flat(*(NOTHING, found)), flat(NOTHING, memory.past(everybody)), strict=True):
+                torch.testing.assert_close(one, other)
+            memory.take_in(x[:, day], observed[:, day])
+        torch.testing.assert_close(features[:, days], memory.features)
+
     def test_nothing_is_known_of_the_day_itself(self):
         x, pairs = counts(2, 6, 4, 2), torch.tensor([[1, 0]])
         other = x.clone()

@@ -1,0 +1,25 @@
+"""What users have done so far, as exact numbers for a network to be told: a recurrent state has to learn to count.
+
+:class:`Memory` takes in one day after another, :func:`memories` looks at all days of a fit at once.
+"""
+
+from habitus.parts.memory.all_days import memories
+from habitus.parts.memory.balance import PER_PAIR, Balance, balanced_pairs, pair_steps
+from habitus.parts.memory.before import NEVER_BEFORE, OF_CHANNEL, OF_DAYS, RECALLED, Before, Past, memory_features
+from habitus.parts.memory.day_by_day import Memory
+
+__all__ = [
+    "NEVER_BEFORE",
+    "OF_CHANNEL",
+    "OF_DAYS",
+    "PER_PAIR",
+    "RECALLED",
+    "Balance",
+    "Before",
+    "Memory",
+    "Past",
+    "balanced_pairs",
+    "memories",
+    "memory_features",
+    "pair_steps",
+]
