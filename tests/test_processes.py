@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from habitus.synthesis.processes import by_number
+from habitus.processes import by_number
 
 
 @pytest.fixture(params=[1, 2])

@@ -13,7 +13,10 @@ from habitus.models.rhythm_habits import HABITS, Shifts, habits_of_users
 from habitus.parts.shapes import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 14, 240, ("a", "b"))
-NAMES = (*(f"day {day}" for day in range(7)), "late days", "early slots", "late slots", "ever", "largest", "ones")
+NAMES = (
+    *(f"day {day}" for day in range(7)), "late days", "early slots", "late slots", "ever", "largest", "ones",
+    "early counts", "late counts",
+)  # fmt: skip
 
 
 def by_loops(x: np.ndarray, observed: np.ndarray, in_week: np.ndarray) -> list[float]:
@@ -31,7 +34,9 @@ def by_loops(x: np.ndarray, observed: np.ndarray, in_week: np.ndarray) -> list[f
     means = {name: sum(w * n for w, n in found) / sum(w for w, _ in found) for name, found in often.items()}
     counts = x[x > 0].tolist()
     ones = sum(count == 1 for count in counts) / len(counts)
-    return [*(means.get(name, 0.0) for name in NAMES[:10]), len(ever) / slots, np.log(max(counts)), ones]
+    late = np.arange(days)[:, None, None] / (days - 1)
+    logs = [np.average(np.log(x[x > 0]), weights=(w * (x > 0))[x > 0]) for w in (1 - late, late)]
+    return [*(means.get(name, 0.0) for name in NAMES[:10]), len(ever) / slots, np.log(max(counts)), ones, *logs]
 
 
 def test_habits_are_what_loops_count():
@@ -46,11 +51,11 @@ def test_habits_are_what_loops_count():
 
 
 def test_shifts_of_a_day():
-    shifts = torch.tensor([0.0, 10, 20, 30, 40, 50, 60, 2, -3, 5, 0.1, 0.2, 0.3])
-    for late, drift, end in ((0.0, -1, -3), (0.25, -0.5, -1), (1.0, 1, 5)):
+    shifts = torch.tensor([0.0, 10, 20, 30, 40, 50, 60, 2, -3, 5, 0.1, 0.4, 0.3, 0.2, 0.6])
+    for late, drift, end, counts in ((0.0, -1, -3, 0.2), (0.25, -0.5, -1, 0.3), (1.0, 1, 5, 0.6)):
         on = Shifts.on(shifts, late, torch.tensor([0, 2, 6]))
         assert on.active.tolist() == pytest.approx([drift, 20 + drift, 60 + drift])
-        assert [float(each) for each in on[1:]] == pytest.approx([end, 0.1, 0.2, 0.3])
+        assert [float(each) for each in on[1:]] == pytest.approx([end, 0.1, 0.4, 0.3, counts])
 
 
 def test_days_after_the_window_are_as_late_as_its_last():
@@ -81,6 +86,7 @@ def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
     low, high = (drawn(model, name, shift) for shift in (-1.0, 1.0))
     moved = {each: (high[each] - low[each]) * (-1 if each.endswith("slots") else 1) for each in NAMES}
     assert moved[name] > 0.02 * low[name]  # fewer slots where a day's end is likelier
-    others = {"early slots": ["late slots"], "late slots": ["early slots"]}.get(name, [])
+    pairs = ("early slots", "late slots"), ("early counts", "late counts")
+    others = [other for pair in pairs if name in pair for other in pair if other != name]
     others += [each for each in NAMES[:7] if each != name and name in NAMES[:7]]
     assert all(abs(moved[other]) < 0.8 * moved[name] for other in others)

@@ -206,8 +206,8 @@ class Ones(torch.nn.Module):
     def start(self) -> torch.Tensor:
         return torch.zeros(2)
 
-    def shift(self, larger: torch.Tensor, ones: torch.Tensor) -> torch.Tensor:
-        return torch.stack([ones, larger])
+    def shift(self, larger: torch.Tensor, ones: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        return torch.stack([ones, larger + counts])
 
     def log_prob(self, features: torch.Tensor, largest: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         features = features + torch.stack([0 * largest, largest == 1], 1)
@@ -252,7 +252,7 @@ class TestDays:
         (model, h, past, pairs), again = small_day(settled), torch.zeros(60_000, dtype=torch.long)
         draws = len(again)
         with torch.no_grad():
-            drawn = model.draw(h[again], past.of(again), pairs, Shifts(*torch.zeros(5)), noise())
+            drawn = model.draw(h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise())
             days, seen = drawn.unique(dim=0, return_counts=True)
             terms = model.log_prob(days, h[again[: len(days)]], past.of(again[: len(days)]), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
@@ -265,7 +265,7 @@ class TestDays:
         """Of which of two slots is the first, by its exponential."""
         (model, h, past, pairs), again = small_day(False), torch.zeros(60_000, dtype=torch.long)
         past.recall[0, :, NEVER_BEFORE] = torch.tensor([1.0, 0.0])
-        odds, shifts = [], Shifts(*torch.zeros(5))
+        odds, shifts = [], Shifts(*torch.zeros(6))
         for shift in (0.0, 0.7):
             with torch.no_grad():
                 x = model.draw(
@@ -281,7 +281,9 @@ class TestDays:
         odds = []
         for shift in (0.0, -0.6):
             with torch.no_grad():
-                x = model.draw(h[again], past.of(again), pairs, Shifts(*torch.tensor([0, shift, 0, 0, 0])), noise())
+                x = model.draw(
+                    h[again], past.of(again), pairs, Shifts(*torch.tensor([0, shift, 0, 0, 0, 0])), noise()
+                )
             active = x.amax(2) > 0
             alone = active[active[:, 0], 1:].any(1).logical_not().double().mean()
             odds.append(float(alone / (1 - alone)))
@@ -293,7 +295,7 @@ class TestDays:
         amount, largest = BinnedAmount(), torch.full((60_000,), 3.0)
         features = amount.start().expand(60_000, -1)
         odds = []
-        for shift in (amount.shift(torch.zeros(()), torch.zeros(())), amount.shift(*torch.tensor([larger, ones]))):
+        for shift in (amount.shift(*torch.zeros(3)), amount.shift(*torch.tensor([larger, ones, 0.0]))):
             drawn = amount.draw(features + shift, largest, noise())
             between = ((drawn > 1) & (drawn <= 3)).double().mean()
             odds.append(
@@ -301,9 +303,17 @@ class TestDays:
             )
         assert np.log(odds[1]) - np.log(odds[0]) == pytest.approx([larger, ones], abs=0.06)
 
+    def test_a_shift_of_counts_is_a_power_of_them(self):
+        """Odds of a count against one are those before times the count to that power."""
+        amount, largest = BinnedAmount(), torch.zeros(3)
+        features, counts = amount.start().expand(3, -1), torch.tensor([1.0, 2.0, 7.0])
+        shift = amount.shift(*torch.tensor([0.0, 0.0, 0.4]))
+        more = amount.log_prob(features + shift, largest, counts) - amount.log_prob(features, largest, counts)
+        torch.testing.assert_close(more - more[0], 0.4 * counts.log())
+
     @pytest.mark.parametrize("amount", [PoissonAmount(), NegativeBinomialAmount()])
     def test_a_shift_changes_a_rate(self, amount):
-        shift = amount.shift(torch.tensor(0.3), torch.tensor(0.9))
+        shift = amount.shift(*torch.tensor([0.2, 0.9, 0.1]))
         assert shift.tolist() == pytest.approx([0.3] + [0.0] * (amount.features - 1))
 
 

@@ -321,7 +321,7 @@ class DaySlots(nn.Module):
 
     def draw(self, h: Tensor, past: Past, pairs: Tensor, shifts: Shifts, generator: Generator) -> Tensor:
         """Days [N, S, C] with some activity; arguments as in :meth:`log_prob`. What has ended takes no work."""
-        shift = self.counts.amount.shift(shifts.larger, shifts.ones)
+        shift = self.counts.amount.shift(shifts.larger, shifts.ones, shifts.counts)
         likelier = torch.cat([shifts.new_slots * past.recall[..., NEVER_BEFORE], shifts.end.expand(len(h), 1)], 1)
         x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
         day, of_slots = torch.arange(len(h), device=h.device), self._of_slots(past.recall)

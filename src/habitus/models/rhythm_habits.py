@@ -7,6 +7,7 @@
     1  share of slots that ever were active                 slots which never were
     1  log of the largest count                             counts above all before
     1  share of counts that are one                         counts of one
+    2  mean log of counts; early, late days weighing most   counts, by their logs, early and late
 
 Errors of what is drawn grow with the days, so that what is late has shifts of its own.
 
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from habitus.parts.shapes import DAYS_PER_WEEK
 
-OTHERS = 6
+OTHERS = 8
 TINY = 1e-6
 HABITS = DAYS_PER_WEEK + OTHERS  # J
 
@@ -35,7 +36,7 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
         observed: Which days were, bool [B, D].
         in_week: The place of each day in the week, [B, D].
     """
-    active, cells = x.amax(3) > 0, (x > 0).sum((1, 2, 3))
+    active, cells, logs = x.amax(3) > 0, (x > 0).sum((2, 3)), x.clamp_min(1).log().sum((2, 3))
     days, slots = active.any(2).float(), active.sum(2).float()
     late = observed * torch.linspace(0, 1, x.shape[1], device=x.device)
     early = observed.float() - late
@@ -45,14 +46,15 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
         *(_mean(slots, weights) for weights in (early, late)),
         active.any(1).float().mean(1),
         x.flatten(1).amax(1).clamp_min(1).log(),
-        (x == 1).sum((1, 2, 3)) / cells.clamp_min(1),
+        (x == 1).sum((1, 2, 3)) / cells.sum(1).clamp_min(1),
+        *(_mean(logs, weights, cells * weights) for weights in (early, late)),
     ]
     return torch.stack(means, 1)
 
 
-def _mean(of_days: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means of numbers [B, D], 0 where nothing weighs, [B]."""
-    return (of_days * weights).sum(1) / weights.sum(1).clamp_min(TINY)
+def _mean(of_days: Tensor, weights: Tensor, over: Tensor | None = None) -> Tensor:
+    """Weighted sums of numbers [B, D] over those of the weights, or of others, 0 where these are 0, [B]."""
+    return (of_days * weights).sum(1) / (weights if over is None else over).sum(1).clamp_min(TINY)
 
 
 class Shifts(NamedTuple):
@@ -64,6 +66,7 @@ class Shifts(NamedTuple):
         new_slots: Of slots that never were active, [].
         larger: Of counts above all before, [].
         ones: Of counts of one, [].
+        counts: Of counts, by their logs, [].
     """
 
     active: Tensor
@@ -71,6 +74,7 @@ class Shifts(NamedTuple):
     new_slots: Tensor
     larger: Tensor
     ones: Tensor
+    counts: Tensor
 
     @classmethod
     def on(cls, shifts: Tensor, late: float, in_week: Tensor) -> Shifts:
@@ -81,5 +85,6 @@ class Shifts(NamedTuple):
             late: Where the day is in the window, from 0 to 1.
             in_week: Its place in the week, [B].
         """
-        drift, early_end, late_end, *rest = shifts[DAYS_PER_WEEK:]
-        return cls(shifts[in_week] + (late - 0.5) * drift, torch.lerp(early_end, late_end, late), *rest)
+        drift, early_end, late_end, new_slots, larger, ones, early_counts, late_counts = shifts[DAYS_PER_WEEK:]
+        end, counts = torch.lerp(early_end, late_end, late), torch.lerp(early_counts, late_counts, late)
+        return cls(shifts[in_week] + (late - 0.5) * drift, end, new_slots, larger, ones, counts)

@@ -27,6 +27,7 @@ from habitus.parts.examples import Days
 from habitus.parts.nets import in_memory_format
 from habitus.parts.priors import Prior
 from habitus.parts.shapes import Axes, FloatArray, IntArray
+from habitus.processes import by_number
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import log_format
@@ -35,7 +36,6 @@ from habitus.run import Run
 from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
-from habitus.synthesis.processes import by_number
 from habitus.synthesis.thresholds import check_threshold
 
 TYPICAL = 32 * 24 * 5  # cells of a profile; of larger ones fewer are drawn together

@@ -6,14 +6,17 @@ meet the conditions of a population are drawn again, which leaves the more activ
 its zero threshold to the training users' daily activity for like reasons.
 
 The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training users an error
-that is that of two means; the likeliest shifts are sought by the method of Gauss and Newton, with derivatives by
-differences that each step mends along its way (Broyden 1965). What few users cannot tell stays near 0.
+that is that of two means; the likeliest shifts are sought by steps of the method of Gauss and Newton, each from
+populations of its own. Derivatives, by differences, are rough, and each step is moved by chance, which does not
+change where the steps lead to: their mean is taken (Polyak and Juditsky 1992). What few users cannot tell stays
+near 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import mean
 from typing import NamedTuple
 
 import torch
@@ -21,13 +24,15 @@ from torch import Generator, Tensor
 
 from habitus.models.base import ConditionedModel
 from habitus.parts.examples import Days
+from habitus.processes import by_number
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import Profiles
 
 Drawn = Callable[[int, int], None]
 """Told how many users of how many are drawn."""
 
-USERS, STEPS, AGAIN = 4096, 3, 3  # AGAIN: populations for a step, so that chance moves it little
+USERS, FIRST, EACH = 4096, 4, 2  # users of a population; populations to begin with, and for each step
+STEPS, LAST, GAIN = 8, 6, 0.7  # LAST: steps whose mean is taken; GAIN: share of a step, as derivatives are rough
 PROBE, MOST = -0.3, 1.0  # MOST: a shift beyond hides a fault and mends none
 PRIOR = 0.3  # standard deviation
 TINY = 1e-8  # a variance: habits that all users share are not known to any precision
@@ -70,14 +75,17 @@ def calibrate(
     """
     populations = _Populations(model, wanted.double().mean(0), conditions, codes, days, seed, on_progress)
     at, variance = torch.zeros(wanted.shape[1]).double(), _variance(wanted.double())
-    found, probes = populations.excess(at, AGAIN), PROBE * torch.eye(len(at)).double()
-    slopes = torch.stack([(populations.excess(probe) - found) / PROBE for probe in probes], 1)
-    weights = 1 / (variance / len(wanted) + variance / (AGAIN * len(codes))).clamp_min(TINY)
-    for _ in range(STEPS):
-        step, before = likeliest(at, found, slopes, weights) - at, found
-        at, found = at + step, populations.excess(at + step, AGAIN)
-        slopes = slopes + torch.outer(found - before - slopes @ step, step) / (step @ step).clamp_min(TINY)
+    probes = PROBE * torch.eye(len(at)).double()
+    first, path = populations.excesses([at] * FIRST + list(probes)), list[Tensor]()
+    found = first[:FIRST].mean(0)
+    slopes = ((first[FIRST:] - found) / PROBE).T
+    weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
     at = likeliest(at, found, slopes, weights)
+    for _ in range(STEPS):
+        found = populations.excesses([at] * EACH).mean(0)
+        at = torch.lerp(at, likeliest(at, found, slopes, weights), GAIN)
+        path.append(at)
+    at = torch.stack(path[-LAST:]).mean(0)
     model.shifts.copy_(at)
     return Calibrated(at.tolist(), populations.met)
 
@@ -95,11 +103,11 @@ def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Ten
 
 @dataclass
 class _Populations:
-    """Populations one after another, and how far their habits are from those wanted.
+    """Populations, several side by side, and how far their habits are from those wanted.
 
     Attributes:
         drawn: How many populations were.
-        met: Share of the users of the last one who meet the conditions.
+        met: Share of the users of the last ones who meet the conditions.
     """
 
     model: ConditionedModel
@@ -112,23 +120,31 @@ class _Populations:
     drawn: int = 0
     met: float = 1.0
 
-    def excess(self, shifts: Tensor, times: int = 1) -> Tensor:
-        """By how much the mean habits of so many populations exceed those wanted, [J]."""
-        self.model.shifts.copy_(shifts)
-        return torch.stack([self._habits() for _ in range(times)]).mean(0) - self.wanted
+    def excesses(self, shifts: list[Tensor]) -> Tensor:
+        """By how much the mean habits of a population with each of the shifts exceed those wanted, [n, J]."""
+        found, met, begun = list[Tensor](), list[float](), self.drawn
+        for habits, share in by_number(
+            lambda number: self._habits(shifts[number], begun + number), range(len(shifts))
+        ):
+            found.append(habits)
+            met.append(share)
+            self.drawn += 1
+            populations = FIRST + len(self.wanted) + STEPS * EACH
+            self.on_progress(len(self.codes) * self.drawn, len(self.codes) * populations)
+        self.met = mean(met)
+        return torch.stack(found) - self.wanted
 
-    def _habits(self) -> Tensor:
-        """Means over drawn users who meet the conditions, [J]; over all where nobody does."""
+    def _habits(self, shifts: Tensor, number: int) -> tuple[Tensor, float]:
+        """Means over drawn users who meet the conditions, [J], and their share; over all where nobody does."""
         model, days, users = self.model, self.days, len(self.codes)
-        generator = Generator().manual_seed(self.seed + self.drawn)
+        model.shifts.copy_(shifts)
+        generator = Generator().manual_seed(self.seed + number)
         with torch.no_grad():
             x = model.sample(users, generator, days=days, codes=self.codes)
         x, axes = x.where(days.observed[..., None, None], 0.0), model.axes.with_unit(model.unit)
         met = torch.from_numpy(self.conditions.met(Profiles.from_dense(axes, x.numpy())))
-        self.met, self.drawn = float(met.double().mean()), self.drawn + 1
-        self.on_progress(users * self.drawn, users * (AGAIN * (STEPS + 1) + len(self.wanted)))
-        met = met if met.any() else torch.ones_like(met)
-        return habits_of(model, x[met], days.of(met)).double().mean(0)
+        some = met if met.any() else torch.ones_like(met)
+        return habits_of(model, x[some], days.of(some)).double().mean(0), float(met.double().mean())
 
 
 def habits_of(model: ConditionedModel, x: Tensor, days: Days) -> Tensor:

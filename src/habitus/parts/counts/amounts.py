@@ -37,12 +37,17 @@ class Amount(nn.Module, ABC):
         """Features [F] that suit some training counts [N]; those of :meth:`start` where nothing better is known."""
         return self.start()
 
-    def shift(self, larger: Tensor, ones: Tensor) -> Tensor:
-        """What is added to features, [F], so that large counts, or counts of one, are likelier by such logits [].
+    def shift(self, larger: Tensor, ones: Tensor, counts: Tensor) -> Tensor:
+        """What is added to features, [F], so that counts are likelier by such logits [].
 
-        Here the first feature is the log of a rate, and ones follow from it.
+        Here the first feature is the log of a rate, which moves all counts.
+
+        Args:
+            larger: Of counts above all before.
+            ones: Of counts of one.
+            counts: Of any, by its log.
         """
-        return functional.pad(larger[None], (0, self.features - 1))
+        return functional.pad((larger + counts)[None], (0, self.features - 1))
 
     @abstractmethod
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
@@ -84,9 +89,10 @@ class BinnedAmount(Amount):
         logits = torch.log(often + torch.where(beyond, BEYOND, WITHIN)) - math.log(len(at) + 1)
         return functional.pad(logits, (0, OF_LARGEST))
 
-    def shift(self, larger: Tensor, ones: Tensor) -> Tensor:
-        """Added to the logit of the first bin, and to that of all counts above those before."""
-        return torch.cat([ones[None], larger.new_zeros(self.features - 2), larger[None]])
+    def shift(self, larger: Tensor, ones: Tensor, counts: Tensor) -> Tensor:
+        """Added to the logits of the bins, the first one most, and to that of all counts above those before."""
+        bins = counts * self.first.log() + ones * (self.first == 1)
+        return torch.cat([bins, torch.zeros_like(larger[None]), larger[None]])
 
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Of the bin, and of a count within it."""
