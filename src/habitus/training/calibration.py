@@ -80,14 +80,22 @@ def calibrate(
     found = first[:FIRST].mean(0)
     slopes = ((first[FIRST:] - found) / PROBE).T
     weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
+    tried = [(_cost(at, found, weights), at)]
     at = likeliest(at, found, slopes, weights)
     for _ in range(STEPS):
         found = populations.excesses([at] * EACH).mean(0)
+        tried.append((_cost(at, found, weights), at))
         at = torch.lerp(at, likeliest(at, found, slopes, weights), GAIN)
         path.append(at)
-    at = torch.stack(path[-LAST:]).mean(0)
+    led_away = mean(cost for cost, _ in tried[-LAST:]) > tried[0][0]
+    at = min(tried, key=lambda each: each[0])[1] if led_away else torch.stack(path[-LAST:]).mean(0)
     model.shifts.copy_(at)
     return Calibrated(at.tolist(), populations.met)
+
+
+def _cost(at: Tensor, found: Tensor, weights: Tensor) -> float:
+    """What :func:`likeliest` makes small; where steps lead away, the best shifts that were tried are kept."""
+    return float((weights * found**2).sum() + (at**2).sum() / PRIOR**2)
 
 
 def _variance(habits: Tensor) -> Tensor:
