@@ -118,7 +118,7 @@ class TestMemory:
         for day in range(days):
             torch.testing.assert_close(features[:, day], memory.features)
             found = past.of((everybody, torch.full_like(everybody, day)))
-            for one, other in zip(flat(*(NOTHING, found)), flat(NOTHING, memory.past(everybody)), strict=True):
+            for one, other in zip(flat(NOTHING, found), flat(NOTHING, memory.past(everybody)), strict=True):
                 torch.testing.assert_close(one, other)
             memory.take_in(x[:, day], observed[:, day])
         torch.testing.assert_close(features[:, days], memory.features)

@@ -29,7 +29,7 @@ def memories(x: Tensor, pairs: Tensor, observed: Tensor | None = None) -> tuple[
         Features [B, D + 1, F], those after the last day too; what days are drawn from, each [B, D, ...].
     """
     known = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device) if observed is None else observed
-    before = before_days(x.where(known[..., None, None], 0.0), pairs, known)
+    before = before_days(x if known.all() else x.where(known[..., None, None], 0.0), pairs, known)
     return before.features, before.past((slice(None), slice(x.shape[1])))
 
 
@@ -45,6 +45,7 @@ def before_days(x: Tensor, pairs: Tensor, observed: Tensor) -> Before:
     slots = cells.amax(3)
     active, one = slots.amax(2), observed.to(x.dtype)
     seen, active_days = _sums(one), _sums(active)
+    number = _numbered(observed)
     silence = seen - _latest(active > 0, seen)
     run = seen - _latest(observed & (active == 0), seen)
     longest = torch.stack([silence * (active_days > 0), run], 2).cummax(1).values
@@ -55,8 +56,8 @@ def before_days(x: Tensor, pairs: Tensor, observed: Tensor) -> Before:
         days_of_slot=_sums(slots),
         on_weekday=_weeks_joined(_sums(_in_weeks(slots)), x.shape[1]),
         days_of_cell=_sums(cells),
-        week_ago=_on_last(slots, _weeks_joined(_last(_in_weeks(_numbered(observed))), x.shape[1])),
-        yesterday=_on_last(slots, _last(_numbered(observed))),
+        week_ago=_on_last(slots, _weeks_joined(_last(_in_weeks(number)), x.shape[1])),
+        yesterday=_on_last(slots, _last(number)),
         lately=_fading(slots, one, seen, LASTING),
         balance=_balance(pair_steps(x, pairs)),
         total=_sums(x.sum(2)),
