@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from habitus.parts.examples import Days
 from habitus.parts.shapes import Axes
 from habitus.profiles.conditions import Conditions
-from habitus.training.calibration import PRIOR, USERS, calibrate, likeliest
+from habitus.training.calibration import PRIOR, USERS, calibrate, likeliest, slopes_of
 
 AXES = Axes(dt.date(2018, 2, 1), 8, 240, ("a",))
 ANYBODY = Conditions()
@@ -77,6 +77,53 @@ def test_a_single_user_moves_nothing():
     model = Known([0.4, 0.2, 0.5])
     found = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY)[:1], ANYBODY, *TOLD, 0)
     assert found.shifts == model.shifts.tolist() == [0.0] * 3
+
+
+class Coupled:
+    """Habits that users share much of, and shifts some of which move hardly anything that others do not."""
+
+    axes, unit = AXES, "count"
+
+    def __init__(self, singular: list[float], seed: int) -> None:
+        rng, habits = Generator().manual_seed(seed), len(singular)
+        left, right = (torch.linalg.qr(torch.randn(habits, habits, generator=rng)).Q for _ in range(2))
+        self.slopes = left @ torch.diag(torch.tensor(singular)) @ right.T
+        self.faults = 0.3 * torch.randn(habits, generator=rng).clamp(-2, 2)
+        self.shifts = torch.zeros(habits)
+
+    @property
+    def excess(self) -> Tensor:
+        """Of what is drawn now, in standard deviations of users."""
+        return self.slopes @ (self.shifts + self.faults)
+
+    def sample(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Tensor:
+        habits = len(self.shifts)
+        unlike = (torch.randn(size, n, generator=generator) for n in (1, habits))
+        x = torch.zeros(size, AXES.days * AXES.slots)
+        x[:, :habits] = torch.round(1000 * (10 + self.excess + 0.8 * next(unlike) + 0.6 * next(unlike)))
+        return x.view(size, AXES.days, AXES.slots, 1)
+
+    def habits(self, x: Tensor, days: Days) -> Tensor:
+        return x.flatten(1)[:, : len(self.shifts)] / 1000 - 10
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_coupled_habits_are_not_led_away(seed):
+    """With slopes by one difference each, shifts that move little ran to their bounds: 3.1 and 1.2 times as far."""
+    model = Coupled([1.0, 1.0, 0.3, 0.3, 0.2, 0.2, *[0.1] * 9], seed)
+    before = model.excess
+    wanted = torch.randn(14_000, len(before), generator=Generator().manual_seed(100 + seed))
+    calibrate(model, wanted, ANYBODY, *TOLD, seed)
+    assert float(model.excess.norm()) < 0.25 * float(before.norm())
+    assert float(model.excess.abs().max()) < 0.05
+
+
+def test_slopes_are_those_of_least_squares():
+    """Of more populations than shifts, each moved by chance."""
+    rng = np.random.default_rng(0)
+    shifts, slopes = rng.normal(size=(200, 4)), rng.normal(size=(3, 4))
+    excesses = shifts @ slopes.T + 0.7 + 1e-6 * rng.normal(size=(200, 3))
+    np.testing.assert_allclose(slopes_of(torch.from_numpy(shifts), torch.from_numpy(excesses)), slopes, atol=1e-6)
 
 
 @pytest.mark.parametrize("certain", [1e-6, 1.0, 1e4])

@@ -27,6 +27,7 @@ from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, acti
 from habitus.parts.counts.amounts import Amount
 from habitus.parts.counts.bins import choose
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
+from habitus.parts.rows import rows_of
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
@@ -108,8 +109,8 @@ class SlotCounts(nn.Module):
         amounts = torch.zeros_like(gates[:, 0])
         for channel in range(self.channels):
             on = active[:, channel].nonzero()[:, 0]
-            out = self._out(hidden[on, channel], channel)
-            found = self._log_amounts(out, at.counts[on], channel, past.of(on), pairs)
+            out = self._out(rows_of(hidden[:, channel], on), channel)
+            found = self._log_amounts(out, rows_of(at.counts, on), channel, past.of(on), pairs)
             amounts = amounts.index_add(0, on, found)
         return gates.sum(1), -amounts
 
@@ -167,10 +168,10 @@ class SlotCounts(nn.Module):
                 active |= empty
             empty &= ~active
             on = active.nonzero()[:, 0]
-            free, settle = self._out(hidden[on], channel).split([self.amount.features, SETTLED], 1)
-            drawn = self.amount.draw(free + shift, past.largest[on, channel], generator)
+            free, settle = self._out(rows_of(hidden, on), channel).split([self.amount.features, SETTLED], 1)
+            drawn = self.amount.draw(free + shift, rows_of(past.largest[:, channel], on), generator)
             if (partner := partner_of(channel, pairs)) is not None:
-                drawn = _settled(drawn, settle, counts[on], past.balance.of(on), partner, generator)
+                drawn = _settled(drawn, settle, rows_of(counts, on), past.balance.of(on), partner, generator)
             counts[on, channel] = drawn
             if channel + 1 < self.channels:  # a count of 0 tells nothing
                 of_channel = slice(channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT)
@@ -261,7 +262,7 @@ class DaySlots(nn.Module):
         after, before = self._during(x, at, past, pairs)
         begin, of_day = torch.tanh(self.start(h)), self.of_day(h)
         states = self.gru(self._told(at.slot, told_counts(at.counts), at.place, after), begin, at)
-        known, known_after = self._known(begin, of_day), self._known(states, of_day[at.day])
+        known, known_after = self._known(begin, of_day), self._known(states, rows_of(of_day, at.day))
         known_before = at.previous(known_after, known)
         parts = self.counts.log_prob(known_before, at, before, pairs)
         slots = self._log_slots(known, known_after, past.recall, at)
@@ -273,8 +274,9 @@ class DaySlots(nn.Module):
         """What is known after, and before, each active slot, with the recall of it alone."""
         where = (at.day, at.slot)
         balance = past.balance.during(pair_steps(x, pairs)).of(where)
-        largest = torch.maximum(past.largest[at.day], x.cummax(1).values[where])
-        after = Past(past.recall[where], past.channels[at.day], largest, past.most[at.day], balance)
+        largest = torch.maximum(rows_of(past.largest, at.day), rows_of(x.cummax(1).values, where))
+        channels, most = rows_of(past.channels, at.day), rows_of(past.most, at.day)
+        after = Past(rows_of(past.recall, where), channels, largest, most, balance)
         earlier = Balance(*(at.previous(b, a) for b, a in zip(balance, past.balance, strict=True)))
         return after, after._replace(largest=at.previous(largest, past.largest), balance=earlier)
 
@@ -329,17 +331,17 @@ class DaySlots(nn.Module):
         told, now = told_counts(x[:, 0]), past._replace(recall=past.recall[:, 0])
         for place in itertools.count():
             known = self._known(state, of_day)
-            often = torch.einsum("nsr,nr->ns", of_slots[day], self.of_recall(known))
-            logits = self._slot_logits(known, often, slot) + likelier[day]
+            often = torch.einsum("nsr,nr->ns", rows_of(of_slots, day), self.of_recall(known))
+            logits = self._slot_logits(known, often, slot) + rows_of(likelier, day)
             before, slot = slot, choose(logits.softmax(-1), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):
                 break
             gap = torch.where(before < 0, 0, slot - before)
             day, slot, gap, told, known, state, of_day = (
-                each[going] for each in (day, slot, gap, told, known, state, of_day)
+                rows_of(each, going) for each in (day, slot, gap, told, known, state, of_day)
             )
-            now = now.of(going)._replace(recall=past.recall[day, slot])
+            now = now.of(going)._replace(recall=rows_of(past.recall, (day, slot)))
             counts = self.counts.draw(known, slot, gap, told, now, pairs, shift, generator)
             x[day, slot], now, told = counts, now.after(counts, pairs), told_counts(counts)
             state = self.gru.step(self._told(slot, told, torch.full_like(slot, place), now), state)

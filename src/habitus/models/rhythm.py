@@ -51,6 +51,7 @@ from habitus.parts.gaussians import diagonal
 from habitus.parts.memory import OF_DAYS, Memory, balanced_pairs, memories, memory_features
 from habitus.parts.objectives import diagonal_normal, reparameterised, warm_up_weight
 from habitus.parts.priors import LearntMixture, Prior
+from habitus.parts.rows import rows_of
 from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 
 PAIRS = 2  # of channels whose difference is told, at most
@@ -189,13 +190,14 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         """h_d before every day, [B, D, H], from features of the active days [N, H]."""
         nothing = e.new_zeros(len(active), self.config.hidden)
         where = (at.day, at.slot)
-        number = days.observed.cumsum(1)[where]
+        number = rows_of(days.observed.cumsum(1), where)
         gap = torch.where(at.first, 0, number - number.roll(1))
         after = torch.cat([nothing[:1], self.state(self._on(days.of(where), gap, e), nothing, at)])
         count = active.long()
         so_far = count.cumsum(1) - count
         before = count.sum(1).cumsum(0) - count.sum(1)  # active days of the users before
-        return after[torch.where(so_far > 0, before[:, None] + so_far, 0)]
+        number = torch.where(so_far > 0, before[:, None] + so_far, 0)
+        return rows_of(after, number.flatten()).unflatten(0, number.shape)
 
     def _known(self, features: Tensor, h: Tensor, calendar: Tensor, u: Tensor) -> Tensor:
         """k_d of days, [B, D, H] (or one day, without that axis), u being all that is known of the user."""
@@ -249,7 +251,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         gates = functional.binary_cross_entropy_with_logits(
             self._gate(known, given.features, given.days), given.active.to(known.dtype), reduction="none"
         )
-        gates, known = torch.where(given.days.observed, gates, 0.0), known[where]
+        gates, known = torch.where(given.days.observed, gates, 0.0), rows_of(known, where)
         p_z, q_z = diagonal(self.p_z(known).float()), diagonal(self.q_z(torch.cat([known, given.e], -1)).float())
         z = q_z.draw(generator)
         terms = self.p_x.log_prob(given.x, self.what(torch.cat([known, z], -1)), given.past.of(where), self.pairs)
@@ -309,15 +311,15 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
             now = Shifts.on(shifts, self.told.late(number), self.told.in_week(day))
             chance = (self._gate(known, features, day) + now.active).sigmoid()
             active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
-            drawn = self._draw_day(known[active], memory, active, now, generator)
+            drawn = self._draw_day(rows_of(known, active), memory, active, now, generator)
             x[active, number - first] = drawn
-            h[active] = self._next_state(drawn, memory, day.of(active), active, h[active])
+            h[active] = self._next_state(drawn, memory, day.of(active), active, rows_of(h, active))
             memory.take_in(x[:, number - first])
         return x
 
     def _next_state(self, x: Tensor, memory: Memory, days: Days, rows: Tensor, h: Tensor) -> Tensor:
         """The state after a day [n, S, C] of the users of some rows, who are active on it."""
-        return self.state.step(self._on(days, memory.gap[rows], self._read(x)), h)
+        return self.state.step(self._on(days, rows_of(memory.gap, rows), self._read(x)), h)
 
     def _draw_day(
         self, known: Tensor, memory: Memory, rows: Tensor, shifts: Shifts, generator: Generator
@@ -366,7 +368,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         for number in range(x.shape[1]):
             day, active = x[:, number], x[:, number].flatten(1).any(1).nonzero()[:, 0]
             which = days.of((active, number))
-            h[active] = self._next_state(day[active], memory, which, active, h[active])
+            h[active] = self._next_state(rows_of(day, active), memory, which, active, rows_of(h, active))
             memory.take_in(day, days.observed[:, number])
         return memory, h
 

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from habitus.parts.rows import rows_of
 
 TOLD_OF_COUNT = 6
 MOST_TOLD = 5000  # a larger count is told as this one
@@ -48,7 +51,7 @@ class ActiveSlots(NamedTuple):
 
     def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
         """What belongs to the slot before each one [K, ...], or to its day [N, ...] where it is the first."""
-        return torch.where(self.first[:, None], of_days[self.day], of_slots.roll(1, 0))
+        return torch.where(self.first[:, None], rows_of(of_days, self.day), of_slots.roll(1, 0))
 
     def next_slots(self, days: int, end: int) -> tuple[Tensor, Tensor]:
         """The slot that is active next, from the beginning of N days and from each slot; ``end`` for none."""
@@ -159,7 +162,8 @@ def _steps(days: list[int], *of_slots: Tensor) -> Iterator[tuple[Tensor, ...]]:
 
 def told_counts(counts: Tensor) -> Tensor:
     """Counts [..., C] as a network is told them, [..., 6 C]: whether any, how many, and which of the small ones."""
-    return _told_of_counts(counts.device)[counts.clamp(max=MOST_TOLD).long()].flatten(-2)
+    known = counts.clamp(max=MOST_TOLD).long()
+    return functional.embedding(known, _told_of_counts(counts.device)).flatten(-2)
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from habitus.parts.rows import Rows, rows_of
 from habitus.parts.shapes import DAYS_PER_WEEK
 
 
@@ -34,9 +35,9 @@ class Days(NamedTuple):
         none = torch.zeros_like(number, dtype=torch.bool)
         return cls((number + weekday) % DAYS_PER_WEEK, none, ~none)
 
-    def of(self, rows: Tensor | slice | tuple[Tensor | slice, Tensor | slice | int]) -> Days:
+    def of(self, rows: Rows) -> Days:
         """Those of some profiles, or some days of them."""
-        return Days(*(each[rows] for each in self))
+        return Days(*(rows_of(each, rows) for each in self))
 
     def to(self, device: torch.device) -> Days:
         """The same on a device."""

@@ -7,9 +7,10 @@ its zero threshold to the training users' daily activity for like reasons.
 
 The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training users an error
 that is that of two means; the likeliest shifts are sought by steps of the method of Gauss and Newton, each from
-populations of its own. Derivatives, by differences, are rough, and each step is moved by chance, which does not
-change where the steps lead to: their mean is taken (Polyak and Juditsky 1992). What few users cannot tell stays
-near 0.
+populations of its own. Slopes are those of the plane through all populations so far: habits are coupled, some
+shifts move hardly anything that others do not, and slopes by a single difference each would lead away. Each step
+is moved by chance, which does not change where the steps lead to: their mean is taken (Polyak and Juditsky 1992).
+What few users cannot tell stays near 0.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from statistics import mean
 from typing import NamedTuple
 
 import torch
+from scipy.optimize import lsq_linear
 from torch import Generator, Tensor
 
 from habitus.models.base import ConditionedModel
@@ -32,7 +34,7 @@ Drawn = Callable[[int, int], None]
 """Told how many users of how many are drawn."""
 
 USERS, FIRST, EACH = 4096, 4, 2  # users of a population; populations to begin with, and for each step
-STEPS, LAST, GAIN = 8, 6, 0.7  # LAST: steps whose mean is taken; GAIN: share of a step, as derivatives are rough
+STEPS, LAST = 8, 6  # and how many of the last ones are averaged
 PROBE, MOST = -0.3, 1.0  # MOST: a shift beyond hides a fault and mends none
 PRIOR = 0.3  # standard deviation
 TINY = 1e-8  # a variance: habits that all users share are not known to any precision
@@ -75,27 +77,19 @@ def calibrate(
     """
     populations = _Populations(model, wanted.double().mean(0), conditions, codes, days, seed, on_progress)
     at, variance = torch.zeros(wanted.shape[1]).double(), _variance(wanted.double())
-    probes = PROBE * torch.eye(len(at)).double()
-    first, path = populations.excesses([at] * FIRST + list(probes)), list[Tensor]()
-    found = first[:FIRST].mean(0)
-    slopes = ((first[FIRST:] - found) / PROBE).T
     weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
-    tried = [(_cost(at, found, weights), at)]
-    at = likeliest(at, found, slopes, weights)
+    shifts, path = torch.cat([at.expand(FIRST, -1), PROBE * torch.eye(len(at)).double()]), list[Tensor]()
+    excesses = populations.excesses(shifts)
+    at = likeliest(at, excesses[:FIRST].mean(0), slopes_of(shifts, excesses), weights)
     for _ in range(STEPS):
-        found = populations.excesses([at] * EACH).mean(0)
-        tried.append((_cost(at, found, weights), at))
-        at = torch.lerp(at, likeliest(at, found, slopes, weights), GAIN)
+        again = at.expand(EACH, -1)
+        latest = populations.excesses(again)
+        shifts, excesses = torch.cat([shifts, again]), torch.cat([excesses, latest])
+        at = likeliest(at, latest.mean(0), slopes_of(shifts, excesses), weights)
         path.append(at)
-    led_away = mean(cost for cost, _ in tried[-LAST:]) > tried[0][0]
-    at = min(tried, key=lambda each: each[0])[1] if led_away else torch.stack(path[-LAST:]).mean(0)
+    at = torch.stack(path[-LAST:]).mean(0)
     model.shifts.copy_(at)
     return Calibrated(at.tolist(), populations.met)
-
-
-def _cost(at: Tensor, found: Tensor, weights: Tensor) -> float:
-    """What :func:`likeliest` makes small; where steps lead away, the best shifts that were tried are kept."""
-    return float((weights * found**2).sum() + (at**2).sum() / PRIOR**2)
 
 
 def _variance(habits: Tensor) -> Tensor:
@@ -103,10 +97,18 @@ def _variance(habits: Tensor) -> Tensor:
     return habits.var(0) if len(habits) > 1 else torch.full_like(habits[0], torch.inf)
 
 
+def slopes_of(shifts: Tensor, excesses: Tensor) -> Tensor:
+    """Of the plane through excesses [n, J] by shifts [n, J] with the least squares, [J, J]: habits by shifts."""
+    ones = torch.ones_like(shifts[:, :1])
+    return torch.linalg.lstsq(torch.cat([ones, shifts], 1), excesses).solution[1:].T
+
+
 def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Tensor:
-    """The likeliest shifts [J] where those at hand leave differences ``found`` [J], which have slopes [J, J]."""
-    weighted, prior = slopes.T * weights, torch.eye(len(at), dtype=at.dtype) / PRIOR**2
-    return (at - torch.linalg.solve(weighted @ slopes + prior, weighted @ found + prior @ at)).clamp(-MOST, MOST)
+    """The likeliest shifts [J], up to MOST, where those at hand leave excesses [J], which have slopes [J, J]."""
+    scale = weights.sqrt()
+    rows = torch.cat([scale[:, None] * slopes, torch.eye(len(at), dtype=at.dtype) / PRIOR])
+    right = torch.cat([scale * (slopes @ at - found), torch.zeros_like(at)])
+    return torch.from_numpy(lsq_linear(rows.numpy(), right.numpy(), bounds=(-MOST, MOST)).x)
 
 
 @dataclass
@@ -128,8 +130,8 @@ class _Populations:
     drawn: int = 0
     met: float = 1.0
 
-    def excesses(self, shifts: list[Tensor]) -> Tensor:
-        """By how much the mean habits of a population with each of the shifts exceed those wanted, [n, J]."""
+    def excesses(self, shifts: Tensor) -> Tensor:
+        """By how much the mean habits of populations with shifts [n, J] exceed those wanted, [n, J]."""
         found, met, begun = list[Tensor](), list[float](), self.drawn
         for habits, share in by_number(
             lambda number: self._habits(shifts[number], begun + number), range(len(shifts))

@@ -6,17 +6,17 @@ Letters: B users, S slots, C channels, P pairs of channels.
 from __future__ import annotations
 
 from functools import cache
-from types import EllipsisType
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from habitus.parts.rows import Rows, rows_of
+
 TOLD_EXACTLY = 3  # a difference of totals up to which it is told exactly
 MOST_TOLD = 100  # beyond, a difference is told as this one
 PER_PAIR = 3 * (2 * TOLD_EXACTLY + 2)
-Rows = Tensor | tuple[Tensor | slice, ...] | EllipsisType
 
 
 class Balance(NamedTuple):
@@ -37,7 +37,7 @@ class Balance(NamedTuple):
 
     def of(self, rows: Rows) -> Balance:
         """That of some rows."""
-        return Balance(*(each[rows] for each in self))
+        return Balance(*(rows_of(each, rows) for each in self))
 
     def after(self, step: Tensor) -> Balance:
         """Once the difference has changed by a step [..., P]."""
@@ -62,9 +62,8 @@ class Balance(NamedTuple):
 
 def _told(differences: Tensor) -> Tensor:
     """Whole numbers [..., n] as indicators of the small ones and a bounded number of any, [..., 8 n]."""
-    return _told_of_differences(differences.device)[
-        (differences.clamp(-MOST_TOLD, MOST_TOLD) + MOST_TOLD).long()
-    ].flatten(-2)
+    known = (differences.clamp(-MOST_TOLD, MOST_TOLD) + MOST_TOLD).long()
+    return functional.embedding(known, _told_of_differences(differences.device)).flatten(-2)
 
 
 @cache

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from habitus.parts.memory.balance import PER_PAIR, Balance, Rows, pair_steps
+from habitus.parts.memory.balance import PER_PAIR, Balance, pair_steps
+from habitus.parts.rows import Rows, rows_of
 from habitus.parts.shapes import DAYS_PER_WEEK
 
 GRANTED = 0.1  # of a day: so much activity is taken for granted, that logarithms stay finite
@@ -50,9 +51,8 @@ class Past(NamedTuple):
 
     def of(self, rows: Rows) -> Past:
         """That of some days."""
-        return Past(
-            self.recall[rows], self.channels[rows], self.largest[rows], self.most[rows], self.balance.of(rows)
-        )
+        recall, channels, largest, most = (rows_of(each, rows) for each in self[:4])
+        return Past(recall, channels, largest, most, self.balance.of(rows))
 
     def after(self, counts: Tensor, pairs: Tensor) -> Past:
         """Once some counts [..., C] have come."""
@@ -155,9 +155,8 @@ class Before:
 
     def past(self, rows: Rows = ...) -> Past:
         """What the days of some users are drawn from."""
-        return Past(
-            self.recall(rows), self.channels[rows], self.largest[rows], self.most[rows], self.balance.of(rows)
-        )
+        channels, largest, most = (rows_of(each, rows) for each in (self.channels, self.largest, self.most))
+        return Past(self.recall(rows), channels, largest, most, self.balance.of(rows))
 
     def recall(self, rows: Rows = ...) -> Tensor:
         """Of each slot of some users: what it was before, [..., S, R] with R = 8 + C.
@@ -165,16 +164,16 @@ class Before:
         How often it was active; with its neighbours; lately; on this weekday; whether it was a week ago, and
         yesterday; never, or once only; how often each channel was when it was.
         """
-        slots, cells = self.days_of_slot[rows], self.days_of_cell[rows]
-        days, weeks = self.seen[rows][..., None], self.seen_of_weekday[rows][..., :1]
+        slots, cells = rows_of(self.days_of_slot, rows), rows_of(self.days_of_cell, rows)
+        days, weeks = rows_of(self.seen, rows)[..., None], rows_of(self.seen_of_weekday[..., :1], rows)
         near = functional.avg_pool1d(slots.flatten(0, -2)[:, None], 3, 1, 1)[:, 0].view_as(slots)
         often = [
             log_share(slots, days),
             log_share(near, days),
-            0.5 * (torch.log(self.lately[rows] + 0.02) + 3),
-            log_share(self.on_weekday[rows], weeks),
-            self.week_ago[rows],
-            self.yesterday[rows],
+            0.5 * (torch.log(rows_of(self.lately, rows) + 0.02) + 3),
+            log_share(rows_of(self.on_weekday, rows), weeks),
+            rows_of(self.week_ago, rows),
+            rows_of(self.yesterday, rows),
             (slots == 0).to(slots.dtype),
             (slots == 1).to(slots.dtype),
         ]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from habitus.parts.memory.balance import Balance, pair_steps
 from habitus.parts.memory.before import FADING, HISTORY, LASTING, Before, Past
+from habitus.parts.rows import rows_of
 from habitus.parts.shapes import DAYS_PER_WEEK
 
 BY_WEEKDAY = ("weekly", "last_week", "days_of_weekday", "seen_of_weekday")  # of a memory: [7, B, ...]
@@ -68,7 +69,7 @@ class Memory:
         weekday, active = self.days % DAYS_PER_WEEK, x.flatten(1).amax(1) > 0
         rows = (active if known is None else active & known).nonzero()[:, 0]  # not many
         slots = torch.zeros_like(self.yesterday)
-        slots[rows] = self._take_in_active(x[rows], rows, weekday)
+        slots[rows] = self._take_in_active(rows_of(x, rows), rows, weekday)
         active = slots.amax(1)
         self.last_week[weekday] = latest(slots, self.last_week[weekday])
         self.yesterday = latest(slots, self.yesterday)
@@ -100,8 +101,8 @@ class Memory:
             (self.days_of_weekday[weekday], slots.amax(1)),
         ):
             sums.index_add_(0, rows, those)
-        self.largest[rows] = torch.maximum(self.largest[rows], x.amax(1))
-        self.most[rows] = torch.maximum(self.most[rows], slots.sum(1))
+        self.largest[rows] = torch.maximum(rows_of(self.largest, rows), x.amax(1))
+        self.most[rows] = torch.maximum(rows_of(self.most, rows), slots.sum(1))
         during = self.balance.of(rows).during(pair_steps(x, self.pairs))
         for each, after in zip(self.balance, during, strict=True):
             each[rows] = after[:, -1]
