@@ -14,29 +14,31 @@ from habitus.parts.shapes import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 14, 240, ("a", "b"))
 NAMES = (
-    *(f"day {day}" for day in range(7)), "late days", "early slots", "late slots", "ever", "largest", "ones",
-    "early counts", "late counts",
+    *(f"day {day}" for day in range(7)),
+    *(f"{kind} {k}" for kind in ("active", "slots", "counts") for k in range(4)),
+    "ever", "largest", "ones",
 )  # fmt: skip
 
 
 def by_loops(x: np.ndarray, observed: np.ndarray, in_week: np.ndarray) -> list[float]:
     days, slots, _ = x.shape
-    often = dict[str, list[tuple[float, float]]]()
+    found = dict[str, list[tuple[float, float]]]()
     ever = set[int]()
     for day in np.flatnonzero(observed):
-        late = day / (days - 1)
         active = [slot for slot in range(slots) if x[day, slot].any()]
         ever |= set(active)
-        often.setdefault(f"day {in_week[day]}", []).append((1, bool(active)))
-        often.setdefault("late days", []).append((late, bool(active)))
-        often.setdefault("early slots", []).append((1 - late, len(active)))
-        often.setdefault("late slots", []).append((late, len(active)))
-    means = {name: sum(w * n for w, n in found) / sum(w for w, _ in found) for name, found in often.items()}
+        found.setdefault(f"day {in_week[day]}", []).append((1, bool(active)))
+        for k in range(4):
+            near = max(0, 1 - abs(3 * day / (days - 1) - k))
+            found.setdefault(f"active {k}", []).append((near, bool(active)))
+            found.setdefault(f"slots {k}", []).append((near, len(active)))
+            counts = x[day][x[day] > 0]
+            found.setdefault(f"counts {k}", []).extend((near, np.log(count)) for count in counts)
+    weights = {name: sum(w for w, _ in pairs) for name, pairs in found.items()}
+    means = {name: sum(w * n for w, n in pairs) / weights[name] for name, pairs in found.items() if weights[name]}
     counts = x[x > 0].tolist()
     ones = sum(count == 1 for count in counts) / len(counts)
-    late = np.arange(days)[:, None, None] / (days - 1)
-    logs = [np.average(np.log(x[x > 0]), weights=(w * (x > 0))[x > 0]) for w in (1 - late, late)]
-    return [*(means.get(name, 0.0) for name in NAMES[:10]), len(ever) / slots, np.log(max(counts)), ones, *logs]
+    return [*(means.get(name, 0.0) for name in NAMES[:19]), len(ever) / slots, np.log(max(counts)), ones]
 
 
 def test_habits_are_what_loops_count():
@@ -51,11 +53,18 @@ def test_habits_are_what_loops_count():
 
 
 def test_shifts_of_a_day():
-    shifts = torch.tensor([0.0, 10, 20, 30, 40, 50, 60, 2, -3, 5, 0.1, 0.4, 0.3, 0.2, 0.6])
-    for late, drift, end, counts in ((0.0, -1, -3, 0.2), (0.25, -0.5, -1, 0.3), (1.0, 1, 5, 0.6)):
+    weekdays, active, end, counts = (
+        [0.0, 10, 20, 30, 40, 50, 60],
+        [2.0, -1, 4, 7],
+        [-3.0, 0, 0, 5],
+        [0.2, 0.3, 0, 1],
+    )
+    shifts = torch.tensor([*weekdays, *active, *end, *counts, 0.1, 0.4, 0.3])
+    expected = (0.0, 2, -3, 0.2), (0.25, -0.25, -0.75, 0.275), (0.5, 1.5, 0, 0.15), (1.0, 7, 5, 1)
+    for late, place, *others in expected:
         on = Shifts.on(shifts, late, torch.tensor([0, 2, 6]))
-        assert on.active.tolist() == pytest.approx([drift, 20 + drift, 60 + drift])
-        assert [float(each) for each in on[1:]] == pytest.approx([end, 0.1, 0.4, 0.3, counts])
+        assert on.active.tolist() == pytest.approx([place, 20 + place, 60 + place])
+        assert [float(each) for each in on[1:]] == pytest.approx([*others, 0.1, 0.4, 0.3])
 
 
 def test_days_after_the_window_are_as_late_as_its_last():
@@ -84,9 +93,8 @@ def drawn(model: Rhythm, name: str, shift: float) -> dict[str, float]:
 def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
     assert len(NAMES) == HABITS == len(model.shifts)
     low, high = (drawn(model, name, shift) for shift in (-1.0, 1.0))
-    moved = {each: (high[each] - low[each]) * (-1 if each.endswith("slots") else 1) for each in NAMES}
+    moved = {each: (high[each] - low[each]) * (-1 if each.startswith("slots") else 1) for each in NAMES}
     assert moved[name] > 0.02 * low[name]  # fewer slots where a day's end is likelier
-    pairs = ("early slots", "late slots"), ("early counts", "late counts")
-    others = [other for pair in pairs if name in pair for other in pair if other != name]
-    others += [each for each in NAMES[:7] if each != name and name in NAMES[:7]]
+    alike = [NAMES[:7], *(NAMES[begin : begin + 4] for begin in (7, 11, 15))]
+    others = [each for kind in alike if name in kind for each in kind if each != name]
     assert all(abs(moved[other]) < 0.8 * moved[name] for other in others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any
 
 import typer
@@ -51,6 +52,7 @@ from habitus.settings import settings_of
 from habitus.training import FitConfig, fit
 
 app = command_app()
+RECENT = 50  # rows of the history whose mean loss is told: the last batch of an epoch may be one of few users
 COLLAPSED = (
     "this run tells no more of a step than one distribution for all steps would: either the series has no habits, "
     "or the fit has collapsed; then try more --epochs, a smaller --learning-rate or another --seed"
@@ -153,10 +155,12 @@ def _run(
 def _report(path: Path, run: Run) -> None:
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     out(f"{path}: {type(run.model).__name__}, {parameters:,} parameters; {listed(run.model.config)}")
-    held_out = [loss for loss in run.history.get("held_out_loss", []) if loss is not None]
+    losses, held_out = (
+        [loss for loss in run.history.get(name, []) if loss is not None] for name in ("loss", "held_out_loss")
+    )
     best = min(held_out, default=0.0) if run.fit["keep"] == "best" else (held_out or [0.0])[-1]
     whom = "steps" if is_series_run(run) else "users"
     judged = f", {best:.4g} on held-out {whom}" if held_out else ""
     if run.about.get("collapsed"):
         warn(COLLAPSED)
-    out(f"loss: {run.history['loss'][-1]:.4g} on the last training steps{judged}; {run.about['precision']}")
+    out(f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{judged}; {run.about['precision']}")

@@ -1,17 +1,18 @@
 """Habits of users that those drawn by Rhythm are brought to, and the shifts of logits that do so, one for each.
 
-    habit                                                   shift of the logit of
-    7  share of active days on each weekday                 a day's being active, by weekday
-    1  the same, late days weighing most                    a day's being active, from -1/2 of it to +1/2
-    2  active slots a day; early, late days weighing most   a day's end, early and late
-    1  share of slots that ever were active                 slots which never were
-    1  log of the largest count                             counts above all before
-    1  share of counts that are one                         counts of one
-    2  mean log of counts; early, late days weighing most   counts, by their logs, early and late
+    habit                                              shift of the logit of
+    7  share of active days on each weekday            a day's being active, by weekday
+    K  the same, around each of K days                 a day's being active, around each of these
+    K  active slots a day, around each of K days       a day's end, likewise
+    K  mean log of counts, around each of K days       counts, by their logs, likewise
+    1  share of slots that ever were active            slots which never were
+    1  log of the largest count                        counts above all before
+    1  share of counts that are one                    counts of one
 
-Errors of what is drawn grow with the days, so that what is late has shifts of its own.
+Errors of what is drawn change with the days, as more and more of the past is itself drawn. Shifts are linear
+between days of the window that lie equally far apart, its first and its last among them.
 
-Letters: B users, D days, S slots, C channels, J habits.
+Letters: B users, D days, S slots, C channels, J habits, K days between which a shift is linear.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from torch import Tensor
 
 from habitus.parts.shapes import DAYS_PER_WEEK
 
-OTHERS = 8
+PLACES = 4  # K
+OTHERS = 3
 TINY = 1e-6
-HABITS = DAYS_PER_WEEK + OTHERS  # J
+HABITS = DAYS_PER_WEEK + 3 * PLACES + OTHERS  # J
 
 
 def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
@@ -38,18 +40,32 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
     """
     active, cells, logs = x.amax(3) > 0, (x > 0).sum((2, 3)), x.clamp_min(1).log().sum((2, 3))
     days, slots = active.any(2).float(), active.sum(2).float()
-    late = observed * torch.linspace(0, 1, x.shape[1], device=x.device)
-    early = observed.float() - late
+    near = nearness(torch.linspace(0, 1, x.shape[1], device=x.device), PLACES)
+    places = [observed * each for each in near.unbind(-1)]
     weekdays = [observed & (in_week == day) for day in range(DAYS_PER_WEEK)]
     means = [
-        *(_mean(days, weights) for weights in (*weekdays, late)),
-        *(_mean(slots, weights) for weights in (early, late)),
+        *(_mean(days, weights) for weights in (*weekdays, *places)),
+        *(_mean(slots, weights) for weights in places),
+        *(_mean(logs, weights, cells * weights) for weights in places),
         active.any(1).float().mean(1),
         x.flatten(1).amax(1).clamp_min(1).log(),
         (x == 1).sum((1, 2, 3)) / cells.sum(1).clamp_min(1),
-        *(_mean(logs, weights, cells * weights) for weights in (early, late)),
     ]
     return torch.stack(means, 1)
+
+
+def nearness(late: Tensor, places: int) -> Tensor:
+    """How near days [...] are to each of K, from 1 for the same to 0 for the next of these, [..., K].
+
+    Args:
+        late: Where days are in the window, from 0 to 1.
+        places: K.
+
+    >>> nearness(torch.tensor([0.0, 0.25, 1.0]), 3).tolist()
+    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+    """
+    at = torch.arange(places, device=late.device)
+    return (1 - (late[..., None] * (places - 1) - at).abs()).clamp_min(0)
 
 
 def _mean(of_days: Tensor, weights: Tensor, over: Tensor | None = None) -> Tensor:
@@ -63,18 +79,18 @@ class Shifts(NamedTuple):
     Attributes:
         active: Of its being active, [B].
         end: Of its end, after any slot, [].
+        counts: Of counts, by their logs, [].
         new_slots: Of slots that never were active, [].
         larger: Of counts above all before, [].
         ones: Of counts of one, [].
-        counts: Of counts, by their logs, [].
     """
 
     active: Tensor
     end: Tensor
+    counts: Tensor
     new_slots: Tensor
     larger: Tensor
     ones: Tensor
-    counts: Tensor
 
     @classmethod
     def on(cls, shifts: Tensor, late: float, in_week: Tensor) -> Shifts:
@@ -85,6 +101,7 @@ class Shifts(NamedTuple):
             late: Where the day is in the window, from 0 to 1.
             in_week: Its place in the week, [B].
         """
-        drift, early_end, late_end, new_slots, larger, ones, early_counts, late_counts = shifts[DAYS_PER_WEEK:]
-        end, counts = torch.lerp(early_end, late_end, late), torch.lerp(early_counts, late_counts, late)
-        return cls(shifts[in_week] + (late - 0.5) * drift, end, new_slots, larger, ones, counts)
+        weekdays, of_places, others = shifts.split([DAYS_PER_WEEK, 3 * PLACES, OTHERS])
+        near = nearness(torch.tensor(late, device=shifts.device), PLACES)
+        active, end, counts = of_places.view(3, PLACES) @ near
+        return cls(weekdays[in_week] + active, end, counts, *others)
