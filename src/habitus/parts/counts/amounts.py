@@ -68,6 +68,8 @@ class BinnedAmount(Amount):
 
     first: Tensor
     last: Tensor
+    same: Tensor
+    above: Tensor
 
     def __init__(self, single: int = 12, ratio: float = 1.4) -> None:
         super().__init__()
@@ -76,6 +78,12 @@ class BinnedAmount(Amount):
         self.features = self.bins + OF_LARGEST
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("last", last, persistent=False)
+        bins = torch.arange(self.bins)
+        largest = functional.pad(bins, (1, 0), value=self.bins)[
+            :, None
+        ]  # first: none
+        self.register_buffer("same", (bins == largest).float(), persistent=False)
+        self.register_buffer("above", (bins > largest).float(), persistent=False)
 
     def start(self) -> Tensor:
         """A power law."""
@@ -105,9 +113,9 @@ class BinnedAmount(Amount):
     def _counts(self, features: Tensor, largest: Tensor) -> BinnedCounts:
         """Their distributions, [N]: whether a count exceeds, or equals, all before it is a habit of its own."""
         logits, same, above = features.split([self.bins, 1, 1], 1)
-        over = torch.arange(self.bins, device=largest.device) - bin_of(largest, self.last)[:, None]
-        relation = torch.where(over > 0, above, torch.where(over == 0, same, 0.0))
-        logits = logits + torch.where(largest[:, None] > 0, relation, 0.0)
+        which = torch.where(largest > 0, 1 + bin_of(largest, self.last), 0)
+        logits = torch.addcmul(logits, above, self.above.index_select(0, which))
+        logits = torch.addcmul(logits, same, self.same.index_select(0, which))
         return BinnedCounts(logits, (self.first, self.last))
 
 
