@@ -102,6 +102,24 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+class TestOutputs:
+    """What is read is never replaced."""
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ("fit", "profiles", "--model", "beta-vae", "--out", "profiles"),
+            ("complete", "any", "profiles", "--mask", "centre", "--out", "profiles"),
+            ("complete", "any", "profiles", "--mask", "centre", "--out", "any"),
+            ("forecast", "any", "profiles", "--days", "1", "--out", "./profiles"),
+            ("profile", "log.parquet", *COLUMNS, "--out", "log.parquet"),
+        ],
+    )
+    def test_the_input_as_output(self, refused, here, args):
+        write()
+        assert "is read and would be replaced; choose another --out" in refused(*args)
+
+
 class TestLogs:
     def test_no_such_file(self, refused):
         assert "no such file" in refused("profile", "absent.parquet", *COLUMNS, "--out", "p")

@@ -12,6 +12,7 @@ from habitus.cli.console import bar, out
 from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app, threshold_of
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run
+from habitus.output import check_apart
 from habitus.parts.masks import USAGE
 from habitus.profiles.completed import StoredCompleted
 from habitus.profiles.gaps import read_missing
@@ -80,6 +81,7 @@ def complete(
     """
     if mask and missing:
         raise ValueError("give --mask or --missing, not both")
+    check_apart(out_, run, profiles, missing)
     fitted = load(run)
     if is_series_run(fitted):
         series_command.complete(fitted, profiles, out_, noise, noise_share, max(samples, PARTICLES), seed)

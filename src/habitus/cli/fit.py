@@ -45,6 +45,7 @@ from habitus.cli.series import (
     is_series_run,
 )
 from habitus.models.base import Model
+from habitus.output import check_apart
 from habitus.profiles.store import StoredProfiles, header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
 from habitus.series import Series, read_series
@@ -96,6 +97,7 @@ def _fit(
     Ctrl-C, or a kill, leaves a run that the same command with --resume takes up where it was.
     """
     asked = fit_settings(locals())
+    check_apart(out_, profiles)
     kind, config, settings = (
         _begun(out_, model, set_ or [], asked)
         if resume

@@ -15,6 +15,7 @@ from habitus.cli.console import bar, out, out_table
 from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run, window_of
+from habitus.output import check_apart
 from habitus.profiles.completed import TOTALS
 from habitus.profiles.store import StoredProfiles
 from habitus.run import load
@@ -58,6 +59,7 @@ def forecast(
     The folder holds profiles on windows that end so many days later, all draws, and each day's total per user
     (daily_totals.parquet). The run has to be fitted with mask=last:K, K days at least, or mask=any.
     """
+    check_apart(out_, run, profiles)
     fitted = load(run)
     if is_series_run(fitted):
         ahead = window_of(fitted) if steps is None else steps

@@ -11,6 +11,7 @@ import typer
 from habitus.cli.console import out, spinner
 from habitus.cli.options import DAY, command_app, date_of, names_of, slot_minutes, weekday_number
 from habitus.events import MEMORY_LIMIT, EventLog
+from habitus.output import check_apart
 from habitus.profiles.build import ProfileConfig, profile_to
 from habitus.profiles.calendar import Calendar, dates_file
 from habitus.profiles.store import StoredProfiles
@@ -112,6 +113,7 @@ def profile(
     on the day that they go back the repeated hour holds the events of both. Attributes observed_from and
     observed_until are the first and the last day on which a user was recorded.
     """
+    check_apart(out_, Path(log), holidays, unobserved)
     config = ProfileConfig(
         start=date_of(start), end=date_of(end), days=_days(days, start, end, window_every), every=window_every,
         align=weekday_number(align), slot_minutes=slot_minutes(slot), channels=names_of(channels),

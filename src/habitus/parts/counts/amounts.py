@@ -79,9 +79,7 @@ class BinnedAmount(Amount):
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("last", last, persistent=False)
         bins = torch.arange(self.bins)
-        largest = functional.pad(bins, (1, 0), value=self.bins)[
-            :, None
-        ]  # first: none
+        largest = functional.pad(bins, (1, 0), value=self.bins)[:, None]  # first: none
         self.register_buffer("same", (bins == largest).float(), persistent=False)
         self.register_buffer("above", (bins > largest).float(), persistent=False)
 
