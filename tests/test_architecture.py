@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from itertools import chain
@@ -200,3 +202,13 @@ def test_every_public_name_is_there():
     assert importlib.util.find_spec("habitus.cli")
     with pytest.raises(AttributeError):
         habitus.no_such_name  # noqa: B018
+
+
+def test_what_a_command_does_not_use_is_not_imported():
+    """What fits, clusters and draws figures takes longer to import than all else together."""
+    commands = ("complete", "describe", "export", "forecast", "generate", "profile", "score")
+    imports = "; ".join(f"import habitus.cli.{name}" for name in commands)
+    heavy = "{'lightning', 'sklearn', 'matplotlib', 'torch._dynamo'}"
+    script = f"import sys; {imports}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -14,7 +14,8 @@ from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import Run, load
-from habitus.synthesis.cohorts import cluster, load_cohorts, remembered
+from habitus.synthesis.cohorts import load_cohorts, remembered
+from habitus.synthesis.cohorts.clustering import cluster
 
 USERS = 200
 FILES = ["cohorts.html", "cohorts.json", "cohorts.parquet", "cohorts.png", "cohorts.safetensors", "habitus.json"]

@@ -18,7 +18,8 @@ from habitus.models.base import LatentModel
 from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run, fingerprint
-from habitus.synthesis.cohorts import around, cluster, kmeans, load_cohorts, mix, remembered, save_cohorts
+from habitus.synthesis.cohorts import around, kmeans, load_cohorts, mix, remembered, save_cohorts
+from habitus.synthesis.cohorts.clustering import cluster
 from habitus.synthesis.cohorts.names import names_of
 from habitus.synthesis.generation import GenerateConfig, generate, zero_threshold
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from command_line import call
+from habitus.encoding import windows
 from habitus.models.base import unpacked
 from habitus.models.recurrent import LSTM, RecurrentConfig
 from habitus.models.timegan import TimeGAN, TimeGANConfig
@@ -14,7 +15,6 @@ from habitus.parts.shapes import SeriesAxes
 from habitus.series import Series
 from habitus.training import FitConfig, fit
 from habitus.training.collapse import verdict
-from habitus.training.windows import windows
 
 AXES = SeriesAxes(("a",))
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from habitus.series import Series, read_series, write_series
     from habitus.sweeps import sweep
     from habitus.synthesis import complete, forecast, generate
-    from habitus.synthesis.cohorts import cluster
+    from habitus.synthesis.cohorts.clustering import cluster
     from habitus.synthesis.explanation import explain
     from habitus.synthesis.traversal import traverse
     from habitus.training import FitConfig, fit
@@ -83,7 +83,7 @@ _HOME = {
     "TimeGANConfig": "habitus.models.timegan",
     "VRNN": "habitus.models.vrnn",
     "VRNNConfig": "habitus.models.vrnn",
-    "cluster": "habitus.synthesis.cohorts",
+    "cluster": "habitus.synthesis.cohorts.clustering",
     "complete": "habitus.synthesis",
     "evaluate": "habitus.evaluation",
     "explain": "habitus.synthesis.explanation",

@@ -1,6 +1,6 @@
-"""Profiles as a model reads them, and as latents: the posterior q(z|x) of every user.
+"""Profiles and series as a model reads them, and profiles as latents: the posterior q(z|x) of every user.
 
-Letters: U users (profiles), Z latent dimensions.
+Letters: U users (profiles), Z latent dimensions, B windows of T steps, V variables, N series.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Generator, Tensor
@@ -18,11 +19,12 @@ from habitus.models.base import ConditionedModel, EncodingModel, LatentModel, Mo
 from habitus.parts.examples import Days, Examples
 from habitus.parts.nets import in_memory_format
 from habitus.parts.objectives import kl_from_standard_normal
-from habitus.parts.shapes import Axes, Vocabulary
+from habitus.parts.shapes import Axes, IntArray, Vocabulary
 from habitus.profiles.attributes import codes_of
 from habitus.profiles.batches import Population, pieces
 from habitus.profiles.calendar import Calendar, observed_part
 from habitus.profiles.sparse import Profiles
+from habitus.series import Series
 
 CHUNK = 500  # profiles encoded together
 IN_USE = 0.01  # nats: a dimension whose KL is below tells nothing about a user
@@ -161,3 +163,20 @@ def latent_model(model: Model) -> LatentModel:
             "model, such as beta-vae"
         )
     return found
+
+
+def windows(series: Series, starts: np.ndarray, length: int, numbered_from: IntArray | int = 0) -> Tensor:
+    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series.
+
+    Args:
+        series: What they are cut from.
+        starts: First row of each.
+        length: Steps of a window.
+        numbered_from: Number of each series' first step [N], on which its seasons depend.
+    """
+    values, observed = series.windows(starts, length)
+    number = np.searchsorted(series.starts, starts, side="right") - 1
+    begins = series.starts[number] - np.broadcast_to(numbered_from, len(series))[number]
+    clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
+    whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
+    return torch.from_numpy(whole.astype(np.float32))

@@ -16,7 +16,8 @@ from habitus.profiles.store import StoredProfiles
 from habitus.report.cohorts import write_cohort_page
 from habitus.report.png import save_png
 from habitus.run import Run, load
-from habitus.synthesis.cohorts import Cohorts, cluster, remember, write_cohorts
+from habitus.synthesis.cohorts import Cohorts, remember, write_cohorts
+from habitus.synthesis.cohorts.clustering import cluster
 
 app = command_app()
 

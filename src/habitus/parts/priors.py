@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Self
 
-import numpy as np
 import torch
-from sklearn.mixture import GaussianMixture
 from torch import Generator, Tensor, nn
 from torch.distributions import (
     Categorical,
@@ -17,8 +15,6 @@ from torch.distributions import (
     MultivariateNormal,
     Normal,
 )
-
-COMPONENTS = (1, 4, 8, 32)
 
 
 class Prior(nn.Module, ABC):
@@ -101,7 +97,7 @@ class LearntMixture(Prior):
 
 
 class Mixture(Prior):
-    """Gaussian mixture with full covariances, fitted to the posterior of the training users.
+    """Gaussian mixture with full covariances, fitted to the posterior of the training users (habitus.mixtures).
 
     The users that the encoder has seen do not fill N(0, I): where they leave gaps the decoder was never trained,
     and latents drawn there become profiles that nobody has.
@@ -116,24 +112,6 @@ class Mixture(Prior):
         self.register_buffer("weights", weights)  # [K]
         self.register_buffer("means", means)  # [K, Z]
         self.register_buffer("scales", scales)  # [K, Z, Z], lower triangular
-
-    @classmethod
-    def fit(cls, latents: Tensor, seed: int, components: tuple[int, ...] = COMPONENTS) -> Self:
-        """Fit to draws from the training users' posterior, [U, Z].
-
-        The number of components is the one with the best likelihood on a fifth of the users kept aside.
-
-        Raises:
-            ValueError: if there are fewer than 10 users.
-        """
-        if len(latents) < 10:
-            raise ValueError(f"expected the latents of at least 10 users to fit a mixture to, got {len(latents)}")
-        z = latents.double().numpy(force=True)
-        fitted, kept_aside = z[len(z) // 5 :], z[: len(z) // 5]
-        candidates = [_mixture(k, fitted, seed) for k in components if 20 * k <= len(fitted) or k == 1]
-        best = max(candidates, key=lambda mixture: mixture.score(kept_aside))
-        arrays = (best.weights_, best.means_, np.linalg.cholesky(np.asarray(best.covariances_)))
-        return cls(*(torch.from_numpy(np.asarray(array)).float() for array in arrays))
 
     @classmethod
     def of_normals(cls, mean: Tensor, stddev: Tensor) -> Self:
@@ -151,7 +129,3 @@ class Mixture(Prior):
         which = torch.multinomial(self.weights, size, replacement=True, generator=generator)
         noise = torch.randn(size, self.means.shape[1], generator=generator, device=generator.device)
         return self.means[which] + torch.einsum("bij,bj->bi", self.scales[which], noise)
-
-
-def _mixture(components: int, z: np.ndarray, seed: int) -> GaussianMixture:
-    return GaussianMixture(components, reg_covar=1e-5, max_iter=200, tol=1e-3, random_state=seed).fit(z)

@@ -1,6 +1,6 @@
 """What a fitted model makes: populations that never existed, missing cells filled, the days ahead."""
 
-from habitus.synthesis.cohorts import Cohorts, cluster, load_cohorts
+from habitus.synthesis.cohorts import Cohorts, load_cohorts
 from habitus.synthesis.completion import CompleteConfig, complete, complete_to
 from habitus.synthesis.forecasting import forecast, forecast_to
 from habitus.synthesis.generation import GenerateConfig, generate, generate_log_to, generate_to
@@ -9,7 +9,6 @@ __all__ = [
     "Cohorts",
     "CompleteConfig",
     "GenerateConfig",
-    "cluster",
     "complete",
     "complete_to",
     "forecast",

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from habitus.encoding import encode, examples_of, known_to
 from habitus.evaluation.summary import summarise
+from habitus.mixtures import fit_mixture
 from habitus.models.base import ConditionedModel, EncodingModel, Model, ProfileModel
 from habitus.parts.examples import Examples
 from habitus.parts.priors import Mixture
@@ -136,7 +137,7 @@ class ProfileMaterial:
             return None, about | {"shifts": found.shifts, "conditions_met": found.met}
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
-        return Mixture.fit(posterior.draw(Generator().manual_seed(seed)), seed), about
+        return fit_mixture(posterior.draw(Generator().manual_seed(seed)), seed), about
 
     def _habits(self, model: ConditionedModel) -> Tensor:
         """Those of the training profiles that were observed at all, [n, J]."""

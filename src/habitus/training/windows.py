@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from habitus.encoding import windows
 from habitus.models.base import Model, SeriesModel, unpacked
 from habitus.parts.priors import Mixture
-from habitus.parts.shapes import IntArray
 from habitus.series import Series
 from habitus.series.checks import check_fit
 from habitus.training.calibration import Drawn
@@ -77,23 +77,6 @@ class WindowMaterial:
         judged = [unpacked(x) for x in self.held_out(MOST_JUDGED)][:1]
         found = verdict(cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed)
         return None, {"series": len(self.data), "steps": len(self.data.values), **found}
-
-
-def windows(series: Series, starts: np.ndarray, length: int, numbered_from: IntArray | int = 0) -> Tensor:
-    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series.
-
-    Args:
-        series: What they are cut from.
-        starts: First row of each.
-        length: Steps of a window.
-        numbered_from: Number of each series' first step [N], on which its seasons depend.
-    """
-    values, observed = series.windows(starts, length)
-    number = np.searchsorted(series.starts, starts, side="right") - 1
-    begins = series.starts[number] - np.broadcast_to(numbered_from, len(series))[number]
-    clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
-    whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
-    return torch.from_numpy(whole.astype(np.float32))
 
 
 def values_of(series: Series) -> Tensor:

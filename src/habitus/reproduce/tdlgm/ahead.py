@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from habitus.encoding import windows
 from habitus.evaluation.series import RIVALS, forecast_transitions, horizons, transitions
 from habitus.models.base import Windows, unpacked
 from habitus.models.steps import StepModel
@@ -17,7 +18,6 @@ from habitus.parts.shapes import FloatArray
 from habitus.reproduce.tdlgm.lab import MOST_AHEAD, Json, Lab
 from habitus.reproduce.tdlgm.paper import TABLE_2
 from habitus.synthesis.series import forecast_series
-from habitus.training.windows import windows
 
 STEPS = tuple(TABLE_2)
 CRPS_STEPS = (1, 6, 24)

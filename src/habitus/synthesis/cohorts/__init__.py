@@ -1,6 +1,6 @@
 """Cohorts: users with like habits, and users that never existed drawn from them."""
 
-from habitus.synthesis.cohorts.clustering import Cohort, Cohorts, cluster
+from habitus.synthesis.cohorts.cohort import Cohort, Cohorts
 from habitus.synthesis.cohorts.sources import around, mix
 from habitus.synthesis.cohorts.store import load_cohorts, remember, remembered, save_cohorts, write_cohorts
 
@@ -8,7 +8,6 @@ __all__ = [
     "Cohort",
     "Cohorts",
     "around",
-    "cluster",
     "load_cohorts",
     "mix",
     "remember",

@@ -5,8 +5,6 @@ Letters: U users (profiles), Z latent dimensions, K cohorts, D days, S slots, C 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 import torch
@@ -15,83 +13,21 @@ from torch import Generator
 
 from habitus.encoding import IN_USE, Posterior, Progress, encode, encoding_model
 from habitus.evaluation.habits import Habits, habits_of
+from habitus.mixtures import fit_mixture
 from habitus.parts.priors import Mixture
-from habitus.parts.shapes import Axes, IntArray
+from habitus.parts.shapes import IntArray
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, WINDOW
 from habitus.run import Run, fingerprint
-from habitus.synthesis.cohorts.kmeans import AUTO, Candidate, Clustering, checked_k, cluster_latents
-from habitus.synthesis.cohorts.names import Medians, medians, medians_of_groups, names_of, spreads_of
+from habitus.synthesis.cohorts.cohort import Cohort, Cohorts
+from habitus.synthesis.cohorts.kmeans import AUTO, Clustering, checked_k, cluster_latents
+from habitus.synthesis.cohorts.names import medians, medians_of_groups, names_of, spreads_of
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.population import COHORT
 
 COMPONENTS = (1, 4)  # of a cohort's mixture
 MIXTURE_USERS = 2000  # draws that it is fitted to, at most
 FEWEST_FOR_FIT = 50  # users; a smaller cohort's mixture has a component for each
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """Some users with like habits.
-
-    Attributes:
-        number: From 0, in order of size.
-        name: What sets them apart, in words.
-        size: How many users.
-        share: Their share of all users.
-        stability: Mean best Jaccard similarity with the clusters of random halves of the users (Hennig 2007).
-        habits: The typical value of each habit.
-        centre: The middle of their latents in the dimensions in use, [Z in use].
-        picture: Their mean profile, [D, S, C].
-        active_share: The share of them that is active on each day, [D].
-        mixture: What latents of such users are drawn from.
-    """
-
-    number: int
-    name: str
-    size: int
-    share: float
-    stability: float
-    habits: Medians
-    centre: NDArray[np.float64]
-    picture: NDArray[np.float64]
-    active_share: NDArray[np.float64]
-    mixture: Mixture
-
-
-@dataclass(frozen=True)
-class Cohorts:
-    """The cohorts of a set of profiles.
-
-    Attributes:
-        groups: The cohorts, the largest first.
-        axes: What the axes of pictures are, in the model's unit, which habits are measured in, too.
-        dims: The latent dimensions in use, in which users were clustered.
-        usual: The typical value of each habit over all users.
-        tried: What was measured of each number of cohorts.
-        rule: How their number was chosen, in words.
-        reason: Why it is this one, in words.
-        seed: What decided all that is random.
-        fingerprint: Of the weights of the run whose latents these are.
-        members: One row per profile: user, window_start where known, cohort, and the distance to its centre; None
-            for what a run remembers.
-    """
-
-    groups: tuple[Cohort, ...]
-    axes: Axes
-    dims: NDArray[np.int64]
-    usual: Medians
-    tried: tuple[Candidate, ...]
-    rule: str
-    reason: str
-    seed: int
-    fingerprint: str
-    members: pa.Table | None = None
-
-    @property
-    def users(self) -> int:
-        """How many users were clustered."""
-        return sum(group.size for group in self.groups)
 
 
 def cluster(
@@ -203,7 +139,7 @@ def _mixture(posterior: Posterior, rows: IntArray, seed: int) -> Mixture:
     own = Posterior(posterior.mean[index], posterior.stddev[index])
     if len(rows) < FEWEST_FOR_FIT:
         return Mixture.of_normals(own.mean, own.stddev)
-    return Mixture.fit(own.draw(Generator().manual_seed(seed)), seed, COMPONENTS)
+    return fit_mixture(own.draw(Generator().manual_seed(seed)), seed, COMPONENTS)
 
 
 def _members(users: pa.Table, found: Clustering) -> pa.Table:

@@ -24,6 +24,7 @@ from sklearn.metrics import adjusted_rand_score, pairwise_distances_argmin_min, 
 from threadpoolctl import threadpool_limits
 
 from habitus.parts.shapes import FloatArray, IntArray
+from habitus.synthesis.cohorts.cohort import STABLE, SURE, Candidate
 
 AUTO = "auto"
 FEWEST, MOST = 2, 10  # clusters that are tried
@@ -32,9 +33,6 @@ FITTED, FITTED_EACH = 10_000, 50  # users that centres are fitted to: at most so
 PAIRS = 6  # of random halves
 STARTS = 4  # of k-means, the best of which is kept
 SILHOUETTE_USERS = 2000
-
-STABLE = 0.8  # mean adjusted Rand index of a stable clustering
-SURE = 0.75  # mean best Jaccard similarity of a stable cluster (Hennig)
 
 RULE = (
     f"For each k from {FEWEST} to {MOST}, k-means is fitted to {PAIRS} pairs of random halves of the users (of "
@@ -45,31 +43,6 @@ RULE = (
 )
 
 GIVEN = f"Stability is the mean adjusted Rand index of labels over {PAIRS} pairs of random halves of the users."
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What was measured of one number of clusters.
-
-    Attributes:
-        k: The number.
-        stability: Mean adjusted Rand index over pairs of random halves.
-        weakest: The lowest best Jaccard similarity of a cluster of one half with those of the other; mean over
-            pairs.
-        silhouette: Mean silhouette of a sample of users, from -1 to 1; None where it is not defined.
-        inertia: Sum of squared distances to the centres, over the users that the centres were fitted to.
-    """
-
-    k: int
-    stability: float
-    weakest: float
-    silhouette: float | None
-    inertia: float
-
-    @property
-    def is_stable(self) -> bool:
-        """Whether it and all its clusters come back."""
-        return self.stability >= STABLE and self.weakest >= SURE
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from habitus.evaluation.summary import summarise
 from habitus.parts.priors import Mixture
 from habitus.profiles.batches import Population
 from habitus.run import Run, fingerprint
-from habitus.synthesis.cohorts.clustering import Cohorts
+from habitus.synthesis.cohorts.cohort import Cohorts
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.population import Part, Source
 

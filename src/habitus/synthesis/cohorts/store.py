@@ -30,8 +30,7 @@ from habitus.parts.shapes import Axes
 from habitus.profiles.store import damage, open_parquet, read_header, write_header
 from habitus.provenance import versions
 from habitus.run import Run, load_tensors, save_tensors
-from habitus.synthesis.cohorts.clustering import Cohort, Cohorts
-from habitus.synthesis.cohorts.kmeans import Candidate
+from habitus.synthesis.cohorts.cohort import Candidate, Cohort, Cohorts
 from habitus.synthesis.cohorts.names import Medians
 
 KIND, VERSION = "cohorts", 1

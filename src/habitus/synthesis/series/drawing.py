@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
+from habitus.encoding import windows
 from habitus.models.base import AutoregressiveModel, Model, SeriesModel, State, unpacked
 from habitus.parts.shapes import Forecast, IntArray
 from habitus.run import Run
 from habitus.series import Series, check_variables
-from habitus.training.windows import windows
 
 TOGETHER = 2048  # series drawn at once
 CONTEXT = 4  # windows of the past that are read before looking ahead
