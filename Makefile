@@ -53,7 +53,7 @@ test: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --quiet  # two processes share two cores best with a thread each
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet  # two processes share two cores best with a thread each
 
 clean:
 	rm -rf .venv demo
