@@ -27,7 +27,7 @@ from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, acti
 from habitus.parts.counts.amounts import Amount
 from habitus.parts.counts.bins import choose
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
-from habitus.parts.rows import Rows, rows_of
+from habitus.parts.rows import rows_of
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
@@ -331,20 +331,18 @@ class DaySlots(nn.Module):
         slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
         told, now = told_counts(x[:, 0]), past._replace(recall=past.recall[:, 0])
         for place in itertools.count():
-            days: Rows = day if len(day) < len(h) else slice(None)
             known = self._known(state, of_day)
-            often = torch.einsum("nsr,nr->ns", rows_of(of_slots, days), self.of_recall(known))
-            logits = self._slot_logits(known, often, slot) + rows_of(likelier, days)
+            often = torch.einsum("nsr,nr->ns", rows_of(of_slots, day), self.of_recall(known))
+            logits = self._slot_logits(known, often, slot) + rows_of(likelier, day)
             before, slot = slot, choose(logits.softmax(-1), generator)
             going = (slot < self.slots).nonzero()[:, 0]
             if not len(going):
                 break
             gap = torch.where(before < 0, 0, slot - before)
-            rows: Rows = going if len(going) < len(day) else slice(None)
             day, slot, gap, told, known, state, of_day = (
-                rows_of(each, rows) for each in (day, slot, gap, told, known, state, of_day)
+                rows_of(each, going) for each in (day, slot, gap, told, known, state, of_day)
             )
-            now = now.of(rows)._replace(recall=rows_of(past.recall, (day, slot)))
+            now = now.of(going)._replace(recall=rows_of(past.recall, (day, slot)))
             counts = self.counts.draw(known, slot, gap, told, now, pairs, shift, generator)
             x[day, slot], now, told = counts, now.after(counts, pairs), told_counts(counts)
             state = self.gru.step(self._told(slot, told, torch.full_like(slot, place), now), state)

@@ -164,8 +164,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         if isinstance(x, Tensor):
             codes = torch.zeros(len(x), len(self.vocabulary), dtype=torch.long, device=x.device)
             return x, codes, self.told.days(x.shape[1]).for_each(len(x))
-        observed = x.days.observed
-        return x.x if observed.all() else x.x.where(observed[..., None, None], 0.0), x.codes, x.days
+        return x.days.emptied(x.x), x.codes, x.days
 
     def _q_u(
         self, e: Tensor, at: ActiveSlots, days: Days, features: Tensor, about: Tensor, told: Tensor

@@ -40,7 +40,7 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
     """
     active, cells, logs = x.amax(3) > 0, (x > 0).sum((2, 3)), x.clamp_min(1).log().sum((2, 3))
     days, slots = active.any(2).float(), active.sum(2).float()
-    near = nearness(torch.linspace(0, 1, x.shape[1], device=x.device), PLACES)
+    near = nearness(torch.linspace(0, 1, x.shape[1], device=x.device))
     places = [observed * each for each in near.unbind(-1)]
     weekdays = [observed & (in_week == day) for day in range(DAYS_PER_WEEK)]
     means = [
@@ -54,18 +54,17 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
     return torch.stack(means, 1)
 
 
-def nearness(late: Tensor, places: int) -> Tensor:
+def nearness(late: Tensor) -> Tensor:
     """How near days [...] are to each of K, from 1 for the same to 0 for the next of these, [..., K].
 
     Args:
         late: Where days are in the window, from 0 to 1.
-        places: K.
 
-    >>> nearness(torch.tensor([0.0, 0.25, 1.0]), 3).tolist()
-    [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+    >>> nearness(torch.tensor([0.0, 0.5, 1.0])).tolist()
+    [[1.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.0, 0.0, 0.0, 1.0]]
     """
-    at = torch.arange(places, device=late.device)
-    return (1 - (late[..., None] * (places - 1) - at).abs()).clamp_min(0)
+    at = torch.arange(PLACES, device=late.device)
+    return (1 - (late[..., None] * (PLACES - 1) - at).abs()).clamp_min(0)
 
 
 def _mean(of_days: Tensor, weights: Tensor, over: Tensor | None = None) -> Tensor:
@@ -102,6 +101,6 @@ class Shifts(NamedTuple):
             in_week: Its place in the week, [B].
         """
         weekdays, of_places, others = shifts.split([DAYS_PER_WEEK, 3 * PLACES, OTHERS])
-        near = nearness(torch.tensor(late, device=shifts.device), PLACES)
+        near = nearness(torch.tensor(late, device=shifts.device))
         active, end, counts = of_places.view(3, PLACES) @ near
         return cls(weekdays[in_week] + active, end, counts, *others)

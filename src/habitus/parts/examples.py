@@ -39,6 +39,10 @@ class Days(NamedTuple):
         """Those of some profiles, or some days of them."""
         return Days(*(rows_of(each, rows) for each in self))
 
+    def emptied(self, x: Tensor) -> Tensor:
+        """Profiles [B, D, S, C] without what stands on days that were not observed."""
+        return x if self.observed.all() else x.where(self.observed[..., None, None], 0.0)
+
     def to(self, device: torch.device) -> Days:
         """The same on a device."""
         return Days(*(each.to(device) for each in self))

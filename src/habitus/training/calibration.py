@@ -151,7 +151,7 @@ class _Populations:
         generator = Generator().manual_seed(self.seed + number)
         with torch.no_grad():
             x = model.sample(users, generator, days=days, codes=self.codes)
-        x, axes = x.where(days.observed[..., None, None], 0.0), model.axes.with_unit(model.unit)
+        x, axes = days.emptied(x), model.axes.with_unit(model.unit)
         met = torch.from_numpy(self.conditions.met(Profiles.from_dense(axes, x.numpy())))
         some = met if met.any() else torch.ones_like(met)
         return habits_of(model, x[some], days.of(some)).double().mean(0), float(met.double().mean())
@@ -160,4 +160,4 @@ class _Populations:
 def habits_of(model: ConditionedModel, x: Tensor, days: Days) -> Tensor:
     """The habits of those profiles [B, D, S, C] of which any day [B, D] was observed, [n, J]."""
     some = days.observed.any(1)
-    return model.habits(x.where(days.observed[..., None, None], 0.0)[some], days.of(some))
+    return model.habits(days.emptied(x)[some], days.of(some))
