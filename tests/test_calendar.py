@@ -230,7 +230,7 @@ def test_a_week_without_observation_leaves_the_memory_as_it_was():
     for day in range(21):
         some.take_in(with_gap[:, day], observed[:, day])
     torch.testing.assert_close(some.features, expected[:, 14])
-    assert some.seen.tolist() == [14.0] * 3
+    assert some.store.seen.tolist() == [14.0] * 3
 
 
 def test_the_state_knows_no_day_that_was_not_observed():

@@ -87,26 +87,26 @@ class TestMemory:
         memory = Memory(3, 4, 2, torch.tensor([[1, 0]]))
         for day in range(10):
             memory.take_in(x[:, day])
-        active = (x > 0).any(-1)
+        active, store = (x > 0).any(-1), memory.store
         for user in range(3):
             for slot in range(4):
-                assert memory.days_of_slot[user, slot] == sum(bool(active[user, d, slot]) for d in range(10))
-                assert memory.weekly[3, user, slot] == sum(bool(active[user, d, slot]) for d in (3,))
-                assert memory.weekly[1, user, slot] == sum(bool(active[user, d, slot]) for d in (1, 8))
-            assert memory.balance.now[user, 0] == x[user, ..., 1].sum() - x[user, ..., 0].sum()
+                assert store.days_of_slot[user, slot] == sum(bool(active[user, d, slot]) for d in range(10))
+                assert store.weekly[user, 3, slot] == sum(bool(active[user, d, slot]) for d in (3,))
+                assert store.weekly[user, 1, slot] == sum(bool(active[user, d, slot]) for d in (1, 8))
+            assert store.now[user, 0] == x[user, ..., 1].sum() - x[user, ..., 0].sum()
             walk = (x[user, ..., 1] - x[user, ..., 0]).flatten().cumsum(0)
-            assert memory.balance.lowest[user, 0] == min(0, walk.min())
-            assert memory.balance.highest[user, 0] == max(0, walk.max())
+            assert store.lowest[user, 0] == min(0, walk.min())
+            assert store.highest[user, 0] == max(0, walk.max())
             days = active[user].any(-1).nonzero()[:, 0]
-            assert memory.silence[user] == 9 - (int(days.max()) if len(days) else -1)
-            assert memory.days_of_weekday[1, user] == sum(bool(active[user, d].any()) for d in (1, 8))
-            assert memory.most[user] == active[user].sum(1).max()
-            assert torch.equal(memory.largest[user], x[user].amax((0, 1)))
-            assert torch.equal(memory.ones[user], (x[user] == 1).sum((0, 1)))
+            assert store.silence[user] == 9 - (int(days.max()) if len(days) else -1)
+            assert store.days_of_weekday[user, 1] == sum(bool(active[user, d].any()) for d in (1, 8))
+            assert store.most[user] == active[user].sum(1).max()
+            assert np.array_equal(store.largest[user], x[user].amax((0, 1)))
+            assert np.array_equal(store.ones[user], (x[user] == 1).sum((0, 1)))
             pattern = "".join(str(int(day.any())) for day in active[user])
-            assert memory.run[user] == len(pattern) - len(pattern.rstrip("1"))
+            assert store.run[user] == len(pattern) - len(pattern.rstrip("1"))
             runs, gaps = pattern.split("0"), pattern.lstrip("0").split("1")
-            assert memory.longest[user].tolist() == [max(map(len, gaps)), max(map(len, runs))]
+            assert store.longest[user].tolist() == [max(map(len, gaps)), max(map(len, runs))]
 
     @pytest.mark.parametrize("days", [1, 6, 7, 8, 40])
     @pytest.mark.parametrize("share", [1.0, 0.6])

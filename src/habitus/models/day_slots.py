@@ -15,18 +15,15 @@ recalled of a slot, F features of a count.
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
-from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import TOLD_OF_COUNT, ActiveSlots, SlotGRU, active_slots, told_counts
 from habitus.parts.counts.amounts import Amount
-from habitus.parts.counts.bins import choose
-from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
+from habitus.parts.memory import OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
 from habitus.parts.rows import rows_of
 
 NEVER = -1e4  # a logit
@@ -141,46 +138,6 @@ class SlotCounts(nn.Module):
         exact = torch.where(values == count[:, None], weights[:, 1:], NEVER)
         return torch.logsumexp(torch.cat([(weights[:, 0] + freely)[:, None], exact], 1), 1)
 
-    def draw(
-        self,
-        s: Tensor,
-        slot: Tensor,
-        gap: Tensor,
-        told: Tensor,
-        past: Past,
-        pairs: Tensor,
-        shift: Tensor,
-        generator: Generator,
-    ) -> Tensor:
-        """Counts [n, C] of n slots, at least one of them not zero; arguments as in :meth:`log_prob`.
-
-        ``gap`` [n] is how many slots each is after the one before it, 0 where there is none, of whose counts
-        ``told`` [n, 6 C] tells. ``shift`` [F] is added to the features of every count.
-        """
-        base = self._base(s, slot, gap, told, past).unflatten(1, (self.channels, self.width))
-        earlier = self.of_earlier.unflatten(0, (self.channels, self.width))
-        habits = self._habits(past)
-        counts, empty = torch.zeros(len(s), self.channels, device=s.device), torch.ones_like(slot, dtype=torch.bool)
-        for channel in range(self.channels):
-            hidden = functional.silu(base[:, channel])
-            gate = hidden @ self.out[channel, :, 0] + self.bias[channel, 0] + habits[:, channel]
-            active = torch.rand(len(s), generator=generator, device=s.device) < gate.sigmoid()
-            if channel == self.channels - 1:
-                active |= empty
-            empty &= ~active
-            on = active.nonzero()[:, 0]
-            free, settle = self._out(rows_of(hidden, on), channel).split([self.amount.features, SETTLED], 1)
-            drawn = self.amount.draw(free + shift, rows_of(past.largest[:, channel], on), generator)
-            if (partner := partner_of(channel, pairs)) is not None:
-                drawn = _settled(drawn, settle, rows_of(counts, on), past.balance.of(on), partner, generator)
-            counts[on, channel] = drawn
-            if channel + 1 < self.channels:  # a count of 0 tells nothing
-                of_channel = slice(channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT)
-                weights = earlier[channel + 1 :, :, of_channel].flatten(0, 1)
-                later = functional.linear(told_counts(drawn[:, None]), weights).to(base.dtype)
-                base[:, channel + 1 :].index_add_(0, on, later.unflatten(1, (-1, self.width)))
-        return counts
-
 
 def partner_of(channel: int, pairs: Tensor) -> tuple[int, int] | None:
     """The number of the pair that a channel is the later one of, and its earlier channel; None where there is none.
@@ -190,21 +147,6 @@ def partner_of(channel: int, pairs: Tensor) -> tuple[int, int] | None:
     """
     found = [(at, b) for at, (a, b) in enumerate(pairs.tolist()) if a == channel and a != b]
     return found[0] if found else None
-
-
-def _settled(
-    drawn: Tensor,
-    settle: Tensor,
-    counts: Tensor,
-    balance: Balance,
-    partner: tuple[int, int],
-    generator: Generator,
-) -> Tensor:
-    """Counts [n], some of which settle the difference of their channel's pair."""
-    values, weights = _settling(settle, counts, balance, partner)
-    which = choose(weights.exp(), generator)
-    settled = values.gather(1, (which - 1).clamp_min(0)[:, None])[:, 0]
-    return torch.where(which == 0, drawn, settled)
 
 
 def _settling(settle: Tensor, counts: Tensor, balance: Balance, partner: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -287,13 +229,13 @@ class DaySlots(nn.Module):
         rest = (at.day, at.slot + 1)
         asked = known.new_zeros(len(known), self.slots, 2 * RECALLED)
         asked = asked.index_put((at.day, at.slot), self.of_recall(after))
-        often = torch.cat([self.of_recall(known)[:, None], asked], 1) @ self._of_slots(recall).mT
+        often = torch.cat([self.of_recall(known)[:, None], asked], 1) @ self.of_recalled(recall).mT
         of_first = self._slot_logits(known, often[:, 0], torch.full_like(first, -1))
         of_rest = self._slot_logits(after, often[rest], at.slot)
         found = functional.cross_entropy(of_first, first, reduction="none")
         return found.index_add(0, at.day, functional.cross_entropy(of_rest, following, reduction="none"))
 
-    def _of_slots(self, recall: Tensor) -> Tensor:
+    def of_recalled(self, recall: Tensor) -> Tensor:
         """Features of the slots of days, [N, S, 2 R]: what is recalled, and what follows from it together."""
         of_slots = recall[..., :RECALLED]
         return torch.cat([of_slots, self.of_slots(of_slots)], -1)
@@ -321,29 +263,3 @@ class DaySlots(nn.Module):
         logits = logits + functional.pad(often + of_gap, (0, 1))
         never = torch.cat([gap < 0, after[:, None] < 0], 1)  # what has passed, and the end of a day that is active
         return logits.masked_fill(never, NEVER)
-
-    def draw(self, h: Tensor, past: Past, pairs: Tensor, shifts: Shifts, generator: Generator) -> Tensor:
-        """Days [N, S, C] with some activity; arguments as in :meth:`log_prob`. What has ended takes no work."""
-        shift = self.counts.amount.shift(shifts.larger, shifts.ones, shifts.counts)
-        likelier = torch.cat([shifts.new_slots * past.recall[..., NEVER_BEFORE], shifts.end.expand(len(h), 1)], 1)
-        x = torch.zeros(len(h), self.slots, self.channels, device=h.device)
-        day, of_slots = torch.arange(len(h), device=h.device), self._of_slots(past.recall)
-        slot, state, of_day = torch.full_like(day, -1), torch.tanh(self.start(h)), self.of_day(h)
-        told, now = told_counts(x[:, 0]), past._replace(recall=past.recall[:, 0])
-        for place in itertools.count():
-            known = self._known(state, of_day)
-            often = torch.einsum("nsr,nr->ns", rows_of(of_slots, day), self.of_recall(known))
-            logits = self._slot_logits(known, often, slot) + rows_of(likelier, day)
-            before, slot = slot, choose(logits.softmax(-1), generator)
-            going = (slot < self.slots).nonzero()[:, 0]
-            if not len(going):
-                break
-            gap = torch.where(before < 0, 0, slot - before)
-            day, slot, gap, told, known, state, of_day = (
-                rows_of(each, going) for each in (day, slot, gap, told, known, state, of_day)
-            )
-            now = now.of(going)._replace(recall=rows_of(past.recall, (day, slot)))
-            counts = self.counts.draw(known, slot, gap, told, now, pairs, shift, generator)
-            x[day, slot], now, told = counts, now.after(counts, pairs), told_counts(counts)
-            state = self.gru.step(self._told(slot, told, torch.full_like(slot, place), now), state)
-        return x

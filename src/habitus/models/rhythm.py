@@ -38,6 +38,7 @@ from habitus.models.base import (
     Loss,
     ScoringModel,
 )
+from habitus.models.day_draws import draw_days
 from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
@@ -326,7 +327,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         """A day [n, S, C] of the users of some rows, who are active on it."""
         z = diagonal(self.p_z(known)).draw(generator)
         what = self.what(torch.cat([known, z], -1))
-        return self.p_x.draw(what, memory.past(rows), self.pairs, shifts, generator)
+        return draw_days(self.p_x, what, memory.past(rows), self.pairs, shifts, generator)
 
     # Filling the last days
 

@@ -163,11 +163,11 @@ def _steps(days: list[int], *of_slots: Tensor) -> Iterator[tuple[Tensor, ...]]:
 def told_counts(counts: Tensor) -> Tensor:
     """Counts [..., C] as a network is told them, [..., 6 C]: whether any, how many, and which of the small ones."""
     known = counts.clamp(max=MOST_TOLD).long()
-    return functional.embedding(known, _told_of_counts(counts.device)).flatten(-2)
+    return functional.embedding(known, told_of_counts(counts.device)).flatten(-2)
 
 
 @cache
-def _told_of_counts(device: torch.device) -> Tensor:
+def told_of_counts(device: torch.device) -> Tensor:
     """What is told of each count from 0, [MOST_TOLD + 1, 6]: one look-up is quicker than six comparisons."""
     with torch.inference_mode(False):
         counts = torch.arange(MOST_TOLD + 1.0, device=device)

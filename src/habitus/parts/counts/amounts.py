@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from habitus.parts.counts.bins import MOST, BinnedCounts, bin_edges, bin_of
@@ -18,6 +19,7 @@ from habitus.parts.counts.bins import MOST, BinnedCounts, bin_edges, bin_of
 WITHIN, BEYOND = 0.3, 1e-3  # counts that are granted to each bin, up to the largest count seen and beyond
 OF_LARGEST = 2  # features that tell how likely the largest bin so far is, and those above
 LEAST_RATE, MOST_RATE = 1e-4, 1e6
+BINNED, NEGATIVE_BINOMIAL, POISSON = range(3)  # kinds, by which they are drawn
 
 
 class Amount(nn.Module, ABC):
@@ -25,9 +27,11 @@ class Amount(nn.Module, ABC):
 
     Attributes:
         features: F.
+        kind: How counts are drawn, see :mod:`habitus.models.day_kernels`.
     """
 
     features: int
+    kind: ClassVar[int]
 
     @abstractmethod
     def start(self) -> Tensor:
@@ -53,9 +57,10 @@ class Amount(nn.Module, ABC):
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         """Of counts [N], from features [N, F], where the largest counts before were [N], 0 for none."""
 
-    @abstractmethod
-    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
-        """A count for each of the features [N, F], and largest counts before [N]."""
+    @property
+    def edges(self) -> tuple[Tensor, Tensor]:
+        """First and last counts of bins, [V]; none here."""
+        return torch.zeros(0), torch.zeros(0)
 
 
 class BinnedAmount(Amount):
@@ -64,16 +69,18 @@ class BinnedAmount(Amount):
     Args:
         single: Counts that have a bin each.
         ratio: Of the last count of a bin to that of the bin before.
+        most: The last bin holds it.
     """
 
+    kind = BINNED
     first: Tensor
     last: Tensor
     same: Tensor
     above: Tensor
 
-    def __init__(self, single: int = 12, ratio: float = 1.4) -> None:
+    def __init__(self, single: int = 12, ratio: float = 1.4, most: int = MOST) -> None:
         super().__init__()
-        first, last = bin_edges(single, ratio)
+        first, last = bin_edges(single, ratio, most)
         self.bins = len(last)
         self.features = self.bins + OF_LARGEST
         self.register_buffer("first", first, persistent=False)
@@ -104,9 +111,10 @@ class BinnedAmount(Amount):
         """Of the bin, and of a count within it."""
         return self._counts(features, largest).log_prob(counts)
 
-    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
-        """A bin, then a count within it."""
-        return self._counts(features, largest).draw(generator)
+    @property
+    def edges(self) -> tuple[Tensor, Tensor]:
+        """First and last counts of its bins, [V]."""
+        return self.first, self.last
 
     def _counts(self, features: Tensor, largest: Tensor) -> BinnedCounts:
         """Their distributions, [N]: whether a count exceeds, or equals, all before it is a habit of its own."""
@@ -120,7 +128,7 @@ class BinnedAmount(Amount):
 class PoissonAmount(Amount):
     """A Poisson count that is not zero."""
 
-    features = 1
+    features, kind = 1, POISSON
 
     def start(self) -> Tensor:
         """A rate of one."""
@@ -131,18 +139,11 @@ class PoissonAmount(Amount):
         rate = _rate(features[:, 0])
         return counts * rate.log() - rate - torch.lgamma(counts + 1) - torch.log(-torch.expm1(-rate))
 
-    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
-        """The first event falls before the end, the rest are Poisson after it."""
-        rate = _rate(features[:, 0])
-        u = torch.rand(rate.shape, generator=generator, device=rate.device)
-        first = -torch.log1p(u * torch.expm1(-rate))
-        return 1 + torch.poisson((rate - first).clamp_min(0), generator=generator)
-
 
 class NegativeBinomialAmount(Amount):
     """A negative binomial count that is not zero: a Poisson one whose rate has a gamma distribution."""
 
-    features = 2
+    features, kind = 2, NEGATIVE_BINOMIAL
 
     def start(self) -> Tensor:
         """A mean of one, a size of one."""
@@ -155,18 +156,6 @@ class NegativeBinomialAmount(Amount):
         share = torch.log(rate / (rate + size))
         ways = torch.lgamma(counts + size) - torch.lgamma(size) - torch.lgamma(counts + 1)
         return ways + zero + counts * share - torch.log(-torch.expm1(zero))
-
-    def draw(self, features: Tensor, largest: Tensor, generator: Generator) -> Tensor:
-        """By inverting the distribution, which is summed up to where hardly any of it is left."""
-        found = torch.ones(len(features), device=features.device)
-        left = torch.rand(len(features), generator=generator, device=features.device)
-        going = left > (p := self.log_prob(features, largest, found).exp())
-        while bool(going.any()):
-            left = left - torch.where(going, p, 0.0)
-            found = found + going
-            p = self.log_prob(features, largest, found).exp()
-            going = going & (left > p) & (found < MOST) & (p > 1e-9)
-        return found
 
 
 def _rate(feature: Tensor) -> Tensor:

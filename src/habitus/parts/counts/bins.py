@@ -16,18 +16,19 @@ MOST = 250_000  # in a cell; a larger count is taken as one in the last bin
 
 
 @cache
-def bin_edges(single: int = 4, ratio: float = 2.0) -> tuple[Tensor, Tensor]:
+def bin_edges(single: int = 4, ratio: float = 2.0, most: int = MOST) -> tuple[Tensor, Tensor]:
     """First and last count of each bin, [V].
 
     Args:
         single: Counts that have a bin each.
         ratio: Of the last count of a wider bin to that of the bin before.
+        most: The last bin holds it.
 
     >>> [edge.int().tolist()[:7] for edge in bin_edges()]
     [[1, 2, 3, 4, 5, 9, 17], [1, 2, 3, 4, 8, 16, 32]]
     """
     last = list(range(1, single + 1))
-    while last[-1] < MOST:
+    while last[-1] < most:
         last.append(math.ceil(last[-1] * ratio))
     first = [1, *(each + 1 for each in last[:-1])]
     with torch.inference_mode(False):

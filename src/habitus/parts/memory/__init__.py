@@ -4,11 +4,19 @@
 """
 
 from habitus.parts.memory.all_days import memories
-from habitus.parts.memory.balance import PER_PAIR, Balance, balanced_pairs, pair_steps
+from habitus.parts.memory.balance import (
+    MOST_APART,
+    PER_PAIR,
+    Balance,
+    balanced_pairs,
+    pair_steps,
+    told_of_differences,
+)
 from habitus.parts.memory.before import NEVER_BEFORE, OF_CHANNEL, OF_DAYS, RECALLED, Before, Past, memory_features
 from habitus.parts.memory.day_by_day import Memory
 
 __all__ = [
+    "MOST_APART",
     "NEVER_BEFORE",
     "OF_CHANNEL",
     "OF_DAYS",
@@ -22,4 +30,5 @@ __all__ = [
     "memories",
     "memory_features",
     "pair_steps",
+    "told_of_differences",
 ]

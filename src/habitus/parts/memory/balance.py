@@ -15,7 +15,7 @@ from torch.nn import functional
 from habitus.parts.rows import Rows, rows_of
 
 TOLD_EXACTLY = 3  # a difference of totals up to which it is told exactly
-MOST_TOLD = 100  # beyond, a difference is told as this one
+MOST_APART = 100  # beyond, a difference is told as this one
 PER_PAIR = 3 * (2 * TOLD_EXACTLY + 2)
 
 
@@ -62,15 +62,15 @@ class Balance(NamedTuple):
 
 def _told(differences: Tensor) -> Tensor:
     """Whole numbers [..., n] as indicators of the small ones and a bounded number of any, [..., 8 n]."""
-    known = (differences.clamp(-MOST_TOLD, MOST_TOLD) + MOST_TOLD).long()
-    return functional.embedding(known, _told_of_differences(differences.device)).flatten(-2)
+    known = (differences.clamp(-MOST_APART, MOST_APART) + MOST_APART).long()
+    return functional.embedding(known, told_of_differences(differences.device)).flatten(-2)
 
 
 @cache
-def _told_of_differences(device: torch.device) -> Tensor:
-    """What is told of differences from -MOST_TOLD to MOST_TOLD, [2 MOST_TOLD + 1, 8]: a look-up is quicker."""
+def told_of_differences(device: torch.device) -> Tensor:
+    """What is told of differences from -MOST_APART to MOST_APART, [2 MOST_APART + 1, 8]: a look-up is quicker."""
     with torch.inference_mode(False):
-        differences = torch.arange(-MOST_TOLD, MOST_TOLD + 1, device=device)
+        differences = torch.arange(-MOST_APART, MOST_APART + 1, device=device)
         near = differences.clamp(-TOLD_EXACTLY, TOLD_EXACTLY) + TOLD_EXACTLY
         which = functional.one_hot(near, 2 * TOLD_EXACTLY + 1).float()
         return torch.cat([which, torch.tanh(differences / 10)[:, None]], 1)

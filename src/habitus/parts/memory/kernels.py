@@ -1,0 +1,305 @@
+"""A memory user by user, compiled: what a day changes, and what is told of it (habitus.parts.memory.before).
+
+Letters: B users, S slots, C channels, P pairs of channels, F features, R numbers recalled of a slot, n users asked
+for.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from habitus.parts.compiled import compiled
+from habitus.parts.memory.before import FADING, GRANTED, HISTORY, LASTING, RECALLED
+from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
+
+LASTING_SHARE, FADING_SHARE = np.float32(LASTING), np.float32(FADING)
+ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
+LOG_2, SQRT_2, BITS = np.float32(math.log(2)), np.float32(math.sqrt(2)), np.int32(23)
+EXPONENT, MANTISSA, ONE_BITS = np.int32(127), np.int32(0x7FFFFF), np.int32(0x3F800000)
+LOG = tuple(
+    np.float32(c) for c in (-0.0991321, 0.16338757, -0.17363192, 0.1988534, -0.24957775, 0.3333569, -0.500007, 1.0)
+)  # least squares for log(1 + f) / f
+
+
+class Store(NamedTuple):
+    """What users did before a day; weekdays are those from the first day on.
+
+    Attributes:
+        seen: Days observed, [B].
+        seen_of_weekday: [B, 7].
+        days_of_slot: Days on which a slot was active, [B, S].
+        weekly: The same by weekday, [B, 7, S].
+        days_of_cell: [B, S, C].
+        last_week: Which slots were active on the last day of each weekday, [B, 7, S].
+        yesterday: [B, S].
+        lately: How often, late days weighing most, [B, S].
+        now: Balance of the pairs, [B, P].
+        lowest: [B, P].
+        highest: [B, P].
+        total: [B, C].
+        largest: [B, C].
+        logs: Sum of the logs of counts, [B, C].
+        ones: Cells with a count of one, [B, C].
+        recent: Activity and active slots, late days weighing most, [B, 2].
+        active_days: [B].
+        history: Whether each of the last days was active, yesterday first, [B, 28].
+        days_of_weekday: Active ones, [B, 7].
+        silence: Days since the last active one, [B].
+        run: Days since the last silent one, [B].
+        longest: Silence, once active, and run, [B, 2].
+        most: Active slots of a day, [B].
+    """
+
+    seen: FloatArray
+    seen_of_weekday: FloatArray
+    days_of_slot: FloatArray
+    weekly: FloatArray
+    days_of_cell: FloatArray
+    last_week: FloatArray
+    yesterday: FloatArray
+    lately: FloatArray
+    now: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+    total: FloatArray
+    largest: FloatArray
+    logs: FloatArray
+    ones: FloatArray
+    recent: FloatArray
+    active_days: FloatArray
+    history: FloatArray
+    days_of_weekday: FloatArray
+    silence: FloatArray
+    run: FloatArray
+    longest: FloatArray
+    most: FloatArray
+
+
+def nothing(users: int, slots: int, channels: int, pairs: int) -> Store:
+    """Before the first day."""
+    week, of_slots, of_channels, of_pairs = (DAYS_PER_WEEK,), (slots,), (channels,), (pairs,)
+    shapes = (
+        (), week, of_slots, (*week, *of_slots), (*of_slots, *of_channels), (*week, *of_slots), of_slots, of_slots,
+        of_pairs, of_pairs, of_pairs, of_channels, of_channels, of_channels, of_channels, (2,), (), (HISTORY,),
+        week, (), (), (2,), (),
+    )  # fmt: skip
+    return Store(*(np.zeros((users, *shape), np.float32) for shape in shapes))
+
+
+@compiled
+def log(x: Any) -> Any:
+    """Of a number above 0, to 1e-7, by 2^n (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2): many run side by side."""
+    bits = np.float32(x).view(np.int32)
+    f = np.int32((bits & MANTISSA) | ONE_BITS).view(np.float32)
+    n = np.float32((bits >> BITS) - EXPONENT)
+    above = f >= SQRT_2
+    n = n + ONE if above else n
+    f = (HALF * f if above else f) - ONE
+    p = (((LOG[0] * f + LOG[1]) * f + LOG[2]) * f + LOG[3]) * f + LOG[4]
+    return (((p * f + LOG[5]) * f + LOG[6]) * f + LOG[7]) * f + n * LOG_2
+
+
+@compiled
+def write(numbers: FloatArray, place: FloatArray) -> None:
+    """Copy some numbers: an assignment to a slice would look first whether both overlap."""
+    for k in range(len(place)):
+        place[k] = numbers[k]
+
+
+# What a day changes
+
+
+@compiled
+def take_in(m: Store, x: FloatArray, observed: BoolArray, weekday: int, pairs: IntArray) -> None:
+    """A day of counts [B, S, C] of the users of whom it was observed [B]."""
+    for user in range(len(x)):
+        if not observed[user]:
+            continue
+        active, slots = ZERO, m.yesterday[user]
+        for slot in range(len(slots)):
+            largest = ZERO
+            for channel in range(x.shape[2]):
+                largest = max(largest, x[user, slot, channel])
+            slots[slot] = ONE if largest > 0 else ZERO
+            active += slots[slot]
+        if active > 0:
+            take_in_cells(m, x[user], user)
+            take_in_slots(m, slots, user, weekday)
+            take_in_pairs(m, x[user], user, pairs)
+            m.active_days[user] += 1
+            m.days_of_weekday[user, weekday] += 1
+            m.most[user] = max(m.most[user], active)
+        pass_on(m, active, user, weekday)
+
+
+@compiled
+def take_in_cells(m: Store, x: FloatArray, user: int) -> None:
+    """The counts [S, C] of an active day."""
+    for slot in range(x.shape[0]):
+        for channel in range(x.shape[1]):
+            count = x[slot, channel]
+            if count > 0:
+                m.days_of_cell[user, slot, channel] += 1
+                m.total[user, channel] += count
+                m.largest[user, channel] = max(m.largest[user, channel], count)
+                m.logs[user, channel] += log(count)
+                m.ones[user, channel] += ONE if count == 1 else ZERO
+
+
+@compiled
+def take_in_slots(m: Store, slots: FloatArray, user: int, weekday: int) -> None:
+    """The active slots of a day, [S]."""
+    for slot in range(len(slots)):
+        m.days_of_slot[user, slot] += slots[slot]
+        m.weekly[user, weekday, slot] += slots[slot]
+
+
+@compiled
+def take_in_pairs(m: Store, x: FloatArray, user: int, pairs: IntArray) -> None:
+    """The balance of pairs after each slot of a day."""
+    for pair in range(len(pairs)):
+        for slot in range(x.shape[0]):
+            now = m.now[user, pair] + x[slot, pairs[pair, 0]] - x[slot, pairs[pair, 1]]
+            m.now[user, pair] = now
+            m.lowest[user, pair] = min(m.lowest[user, pair], now)
+            m.highest[user, pair] = max(m.highest[user, pair], now)
+
+
+@compiled
+def pass_on(m: Store, active: Any, user: int, weekday: int) -> None:
+    """What changes with every day, of so many active slots."""
+    for slot in range(m.lately.shape[1]):
+        now = m.yesterday[user, slot]
+        m.last_week[user, weekday, slot] = now
+        m.lately[user, slot] = LASTING_SHARE * m.lately[user, slot] + (ONE - LASTING_SHARE) * now
+    for day in range(HISTORY - 1, 0, -1):
+        m.history[user, day] = m.history[user, day - 1]
+    any_slot = ONE if active > 0 else ZERO
+    m.history[user, 0] = any_slot
+    m.recent[user, 0] = FADING_SHARE * m.recent[user, 0] + (ONE - FADING_SHARE) * any_slot
+    m.recent[user, 1] = FADING_SHARE * m.recent[user, 1] + (ONE - FADING_SHARE) * log(ONE + active)
+    m.silence[user] = ZERO if active > 0 else m.silence[user] + 1
+    m.run[user] = m.run[user] + 1 if active > 0 else ZERO
+    if m.active_days[user] > 0:
+        m.longest[user, 0] = max(m.longest[user, 0], m.silence[user])
+    m.longest[user, 1] = max(m.longest[user, 1], m.run[user])
+    m.seen[user] += 1
+    m.seen_of_weekday[user, weekday] += 1
+
+
+# What is told
+
+
+@compiled
+def log_share(days: Any, out_of: Any) -> Any:
+    """As habitus.parts.memory.before has it."""
+    return HALF * (log((days + np.float32(GRANTED)) / (out_of + ONE)) + np.float32(3))
+
+
+@compiled
+def tell_features(m: Store, weekday: int, weeks: Any, of_pairs: FloatArray, told: FloatArray) -> None:
+    """Write all of it, [B, F]: as Before.features has it.
+
+    Args:
+        m: What is known before a day.
+        weekday: Its weekday.
+        weeks: Whole weeks before it.
+        of_pairs: What is told of these, [B, 24 P].
+        told: Overwritten.
+    """
+    slots, channels = m.days_of_cell.shape[1:]
+    for user in range(len(told)):
+        row = told[user]
+        tell_slots(m, user, weekday, row)
+        begin = 4 * slots
+        for channel in range(channels):
+            row[begin + channel] = np.float32(0.3) * log(ONE + m.total[user, channel])
+        tell_channels(m, user, row[begin + channels : begin + 5 * channels])
+        begin += 5 * channels
+        write(of_pairs[user], row[begin : begin + of_pairs.shape[1]])
+        begin += of_pairs.shape[1]
+        tell_numbers(m, user, weekday, row[begin : begin + 16])
+        write(m.history[user], row[begin + 16 : begin + 16 + HISTORY])
+        begin += 16 + HISTORY
+        for day in range(DAYS_PER_WEEK):
+            which = (weekday + day) % DAYS_PER_WEEK
+            whole = min(m.seen_of_weekday[user, which], np.float32(weeks))
+            row[begin + day] = log_share(m.days_of_weekday[user, which], whole)
+
+
+@compiled
+def tell_slots(m: Store, user: int, weekday: int, told: FloatArray) -> None:
+    """Of slots, [4 S]."""
+    days, on_weekday = m.days_of_slot[user], m.weekly[user, weekday]
+    slots, seen, weeks = len(days), m.seen[user], m.seen_of_weekday[user, weekday]
+    log_shares(days, seen, told[:slots])
+    log_shares(on_weekday, weeks, told[slots : 2 * slots])
+    write(m.yesterday[user], told[2 * slots : 3 * slots])
+    write(m.last_week[user, weekday], told[3 * slots : 4 * slots])
+
+
+@compiled
+def log_shares(days: FloatArray, out_of: Any, told: FloatArray) -> None:
+    """The same of several numbers of days."""
+    for k in range(len(days)):
+        told[k] = log_share(days[k], out_of)
+
+
+@compiled
+def tell_channels(m: Store, user: int, told: FloatArray) -> None:
+    """Of channels, [4 C]: as Before.channels has it."""
+    channels = m.total.shape[1]
+    for channel in range(channels):
+        cells = ZERO
+        for slot in range(m.days_of_cell.shape[1]):
+            cells += m.days_of_cell[user, slot, channel]
+        some = max(cells, ONE)
+        told[channel] = np.float32(0.3) * log(ONE + m.largest[user, channel])
+        told[channels + channel] = m.logs[user, channel] / some
+        told[2 * channels + channel] = m.ones[user, channel] / some
+        told[3 * channels + channel] = log_share(cells, m.seen[user])
+
+
+@compiled
+def tell_numbers(m: Store, user: int, weekday: int, told: FloatArray) -> None:
+    """Of days, and of how much is new, [16]."""
+    seen, weeks, slots = m.seen[user], m.seen_of_weekday[user, weekday], m.days_of_slot[user]
+    told[0], told[1], told[2] = m.active_days[user], m.silence[user], m.run[user]
+    told[3], told[4], told[5] = m.longest[user, 0], m.longest[user, 1], m.most[user]
+    told[6], told[7], told[8] = ZERO, ZERO, ZERO
+    for slot in range(len(slots)):
+        told[6] += slots[slot]
+        told[7] += ONE if slots[slot] > 0 else ZERO
+        told[8] += ONE if slots[slot] == 1 else ZERO
+    for k in range(9):
+        told[k] = log(ONE + told[k])
+    told[9] = m.recent[user, 0] + m.recent[user, 1]
+    told[10], told[11] = m.recent[user, 0], m.recent[user, 1]
+    told[12] = log_share(m.active_days[user], seen)
+    told[13] = log_share(m.days_of_weekday[user, weekday], weeks)
+    told[14] = m.last_week[user, weekday].max()
+    told[15] = log_share(m.weekly[user, weekday].max(), weeks)
+
+
+@compiled
+def recall(m: Store, users: IntArray, weekday: int, told: FloatArray, of_channels: FloatArray) -> None:
+    """Write what the slots [n, S, R + C] and channels [n, 4 C] of users were: as Before.recall has it."""
+    slots, channels = m.days_of_cell.shape[1:]
+    for i, user in enumerate(users):
+        tell_channels(m, user, of_channels[i])
+        seen, weeks = m.seen[user], m.seen_of_weekday[user, weekday]
+        for slot in range(slots):
+            days, row = m.days_of_slot[user, slot], told[i, slot]
+            near = days + (m.days_of_slot[user, slot - 1] if slot > 0 else ZERO)
+            near += m.days_of_slot[user, slot + 1] if slot + 1 < slots else ZERO
+            row[0], row[1] = log_share(days, seen), log_share(near / 3, seen)
+            row[2] = HALF * (log(m.lately[user, slot] + np.float32(0.02)) + np.float32(3))
+            row[3] = log_share(m.weekly[user, weekday, slot], weeks)
+            row[4], row[5] = m.last_week[user, weekday, slot], m.yesterday[user, slot]
+            row[6], row[7] = ONE if days == 0 else ZERO, ONE if days == 1 else ZERO
+            for channel in range(channels):
+                cells = m.days_of_cell[user, slot, channel]
+                row[RECALLED + channel] = HALF * log((cells + np.float32(GRANTED)) / (days + HALF))
