@@ -9,14 +9,18 @@ import scipy.stats
 import torch
 from torch import Generator
 
+from habitus.models import day_kernels
+from habitus.models.day_draws import amount_kind, draw_days
+from habitus.models.day_kernels import draw_amount
 from habitus.models.day_slots import DaySlots
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import SlotGRU, active_slots
-from habitus.parts.counts.amounts import AMOUNTS, BinnedAmount, NegativeBinomialAmount, PoissonAmount
+from habitus.parts.counts.amounts import AMOUNTS, Amount, BinnedAmount, NegativeBinomialAmount, PoissonAmount
 from habitus.parts.examples import Days
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
+from habitus.parts.memory import kernels as memory_kernels
 from habitus.parts.shapes import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
@@ -31,6 +35,22 @@ def noise(seed: int = 0) -> Generator:
 
 def counts(*shape: int, rate: float = 0.4, seed: int = 1) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(seed).poisson(rate, shape).astype(np.float32))
+
+
+def amounts(amount: Amount, features: torch.Tensor, largest: float, draws: int) -> torch.Tensor:
+    """So many counts from the same features."""
+    kind, rng = amount_kind(amount), np.random.default_rng(0)
+    rows = np.repeat(features.numpy()[None], draws, 0)
+    return torch.tensor([draw_amount(row, kind, np.float32(largest), rng) for row in rows])
+
+
+def test_exponentials_and_logarithms_are_numpys():
+    x = np.linspace(-80, 80, 2001, dtype=np.float32)
+    found = np.array([day_kernels.exp(each) for each in x], np.float64)
+    np.testing.assert_allclose(found, np.exp(np.float64(x)), rtol=6e-6)  # |x| log2(e) is rounded to 2^-18
+    x = np.logspace(-6, 6, 2001, dtype=np.float32)
+    found = np.array([memory_kernels.log(each) for each in x], np.float64)
+    np.testing.assert_allclose(found, np.log(np.float64(x)), rtol=2e-7, atol=2e-7)
 
 
 class TestAmounts:
@@ -54,12 +74,30 @@ class TestAmounts:
     def test_draws_have_the_probabilities(self, name, largest):
         amount, draws, before = AMOUNTS[name](), 40_000, torch.tensor([largest])
         features = amount.start() + 0.3 * torch.arange(float(amount.features)).cos()
-        drawn = amount.draw(features.expand(draws, -1), before.expand(draws), noise())
+        drawn = amounts(amount, features, largest, draws)
         x = torch.arange(1.0, 6.0)
         expected = amount.log_prob(features.expand(5, -1), before.expand(5), x).exp().double().numpy()
         seen = np.array([(drawn == value).double().mean() for value in x])
         np.testing.assert_allclose(seen, expected, atol=4 * np.sqrt(0.25 / draws))
         assert drawn.min() >= 1
+
+    @pytest.mark.parametrize(("rate", "size"), [(0.02, 0.3), (3.0, 0.05), (60.0, 1.5), (900.0, 140.0)])
+    def test_negative_binomial_draws_have_scipys_distribution(self, rate, size):
+        features, draws = torch.tensor([rate, size]).log(), 20_000
+        drawn = amounts(NegativeBinomialAmount(), features, 0.0, draws).numpy()
+        counts = scipy.stats.nbinom(size, size / (size + rate))
+        x = np.arange(0, counts.ppf(0.9999) + 1)
+        expected = (counts.cdf(x) - counts.pmf(0)) / counts.sf(0)
+        seen = np.searchsorted(np.sort(drawn), x, "right") / draws
+        assert np.abs(seen - expected).max() < 2 / np.sqrt(draws)  # Kolmogorov: one in three thousand
+
+    def test_poisson_draws_have_scipys_distribution(self):
+        for rate in (0.01, 4.0, 2000.0):
+            drawn = amounts(PoissonAmount(), torch.tensor([rate]).log(), 0.0, 20_000).numpy()
+            x = np.arange(0, scipy.stats.poisson.ppf(0.9999, rate) + 1)
+            expected = 1 - scipy.stats.poisson.sf(x, rate) / scipy.stats.poisson.sf(0, rate)
+            seen = np.searchsorted(np.sort(drawn), x, "right") / 20_000
+            assert np.abs(seen - expected).max() < 2 / np.sqrt(20_000)
 
     def test_bins_hold_every_count_once(self):
         amount = BinnedAmount()
@@ -198,30 +236,19 @@ class TestActiveSlots:
         torch.testing.assert_close(ours.step(x, h), theirs(x, h))
 
 
-class Ones(torch.nn.Module):
+class OneOrTwo(BinnedAmount):
     """An amount that is 1 or 2, so that all days can be listed."""
 
-    features = 2
-
-    def start(self) -> torch.Tensor:
-        return torch.zeros(2)
-
-    def shift(self, larger: torch.Tensor, ones: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        return torch.stack([ones, larger + counts])
+    def __init__(self) -> None:
+        super().__init__(1, 2.0, most=2)
 
     def log_prob(self, features: torch.Tensor, largest: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        features = features + torch.stack([0 * largest, largest == 1], 1)
-        found = features.log_softmax(-1).gather(1, (counts.clamp(1, 2) - 1).long()[:, None])[:, 0]
-        return torch.where(counts <= 2, found, -torch.inf)
-
-    def draw(self, features: torch.Tensor, largest: torch.Tensor, generator: Generator) -> torch.Tensor:
-        features = features + torch.stack([0 * largest, largest == 1], 1)
-        return 1.0 + torch.multinomial(features.softmax(-1), 1, generator=generator)[:, 0]
+        return torch.where(counts <= 2, super().log_prob(features, largest, counts), -torch.inf)
 
 
 def small_day(settled: bool) -> tuple[DaySlots, torch.Tensor, Past, torch.Tensor]:
     torch.manual_seed(0)
-    model = DaySlots(2, 2, 1, 8, 6, Ones())
+    model = DaySlots(2, 2, 1, 8, 6, OneOrTwo())
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn_like(weight))
@@ -252,7 +279,7 @@ class TestDays:
         (model, h, past, pairs), again = small_day(settled), torch.zeros(60_000, dtype=torch.long)
         draws = len(again)
         with torch.no_grad():
-            drawn = model.draw(h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise())
+            drawn = draw_days(model, h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise())
             days, seen = drawn.unique(dim=0, return_counts=True)
             terms = model.log_prob(days, h[again[: len(days)]], past.of(again[: len(days)]), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
@@ -268,8 +295,8 @@ class TestDays:
         odds, shifts = [], Shifts(*torch.zeros(6))
         for shift in (0.0, 0.7):
             with torch.no_grad():
-                x = model.draw(
-                    h[again], past.of(again), pairs, shifts._replace(new_slots=torch.tensor(shift)), noise()
+                x = draw_days(
+                    model, h[again], past.of(again), pairs, shifts._replace(new_slots=torch.tensor(shift)), noise()
                 )
             first = (x[:, 0].amax(1) > 0).double().mean()
             odds.append(float(first / (1 - first)))
@@ -281,8 +308,8 @@ class TestDays:
         odds = []
         for shift in (0.0, -0.6):
             with torch.no_grad():
-                x = model.draw(
-                    h[again], past.of(again), pairs, Shifts(*torch.tensor([0, shift, 0, 0, 0, 0])), noise()
+                x = draw_days(
+                    model, h[again], past.of(again), pairs, Shifts(*torch.tensor([0, shift, 0, 0, 0, 0])), noise()
                 )
             active = x.amax(2) > 0
             alone = active[active[:, 0], 1:].any(1).logical_not().double().mean()
@@ -292,11 +319,9 @@ class TestDays:
     @pytest.mark.parametrize(("larger", "ones"), [(-0.5, 0.0), (0.0, 0.4)])
     def test_shifts_change_the_odds_of_counts(self, larger, ones):
         """Of those above all before, and of ones, against the counts between."""
-        amount, largest = BinnedAmount(), torch.full((60_000,), 3.0)
-        features = amount.start().expand(60_000, -1)
-        odds = []
+        amount, odds = BinnedAmount(), []
         for shift in (amount.shift(*torch.zeros(3)), amount.shift(*torch.tensor([larger, ones, 0.0]))):
-            drawn = amount.draw(features + shift, largest, noise())
+            drawn = amounts(amount, amount.start() + shift, 3.0, 60_000)
             between = ((drawn > 1) & (drawn <= 3)).double().mean()
             odds.append(
                 [float((drawn > 3).double().mean() / between), float((drawn == 1).double().mean() / between)]
@@ -419,4 +444,4 @@ def test_bins_begin_where_the_counts_are():
     p = amount.log_prob(features.expand(3, -1), torch.zeros(3), torch.tensor([1.0, 2.0, 30.0])).exp()
     assert p[0] == pytest.approx(0.7, abs=0.05)
     assert p[1] == pytest.approx(0.2, abs=0.02)
-    assert amount.draw(features.expand(20_000, -1), torch.zeros(20_000), noise()).gt(44).double().mean() < 2e-3
+    assert amounts(amount, features, 0.0, 20_000).gt(44).double().mean() < 2e-3

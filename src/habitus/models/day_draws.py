@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from habitus.models import day_kernels
-from habitus.models.day_kernels import CountWeights, DayState, Going
+from habitus.models.day_kernels import AmountKind, CountWeights, DayState, Going
 from habitus.models.day_slots import DaySlots, SlotCounts, partner_of
 from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import TOLD_OF_COUNT, told_of_counts
-from habitus.parts.memory import Past, told_of_differences
+from habitus.parts.counts.amounts import Amount
+from habitus.parts.memory import RECALLED, Past, told_of_differences
 from habitus.parts.shapes import FloatArray, IntArray
 
 CPU = torch.device("cpu")
@@ -26,6 +27,7 @@ SEEDS = 2**62
 
 
 @torch.no_grad()
+@torch.autocast("cpu", enabled=False)
 def draw_days(
     p_x: DaySlots, h: Tensor, past: Past, pairs: Tensor, shifts: Shifts, generator: torch.Generator
 ) -> Tensor:
@@ -40,7 +42,7 @@ def draw_days(
         generator: Of the noise.
     """
     rng = np.random.default_rng(int(torch.randint(SEEDS, (), generator=generator, device=generator.device)))
-    steps, days = _Steps(p_x, h, pairs, shifts, rng), _state_of(p_x, past, len(h))
+    steps, days = _Steps(p_x, h.float(), pairs, shifts, rng), _state_of(p_x, past, len(h))
     going = Going(np.arange(len(h)), np.full(len(h), -1), np.zeros(len(h), np.int64))
     for place in range(p_x.slots):
         going = steps.next_slots(days, going)
@@ -53,10 +55,14 @@ def draw_days(
 
 def _state_of(p_x: DaySlots, past: Past, days: int) -> DayState:
     """Before the first slot."""
-    told = [past.recall, p_x.of_recalled(past.recall), past.channels, past.most, past.largest, *past.balance]
-    x, told_before = torch.zeros(days, p_x.slots, p_x.channels), torch.zeros(days, TOLD_OF_COUNT * p_x.channels)
-    mutable = [each.clone() for each in told[4:]]
-    return DayState(*(_numbers(each) for each in (*told[:4], *mutable, told_before, x)))
+    recall, layer = _numbers(past.recall), p_x.of_slots[0]
+    of_slots = np.empty((days, p_x.slots, 2 * RECALLED), np.float32)
+    day_kernels.of_recalled(recall, _numbers(layer.weight.T), _numbers(layer.bias), of_slots)
+    told, x = np.zeros((days, TOLD_OF_COUNT * p_x.channels)), np.zeros((days, p_x.slots, p_x.channels))
+    changing = [_numbers(each).copy() for each in (past.largest, *past.balance)]
+    return DayState(
+        recall, of_slots, _numbers(past.channels), _numbers(past.most), *changing, np.float32(told), np.float32(x)
+    )
 
 
 class _Steps:
@@ -131,12 +137,15 @@ def _count_weights(p: SlotCounts, pairs: Tensor, shifts: Shifts) -> CountWeights
         *map(_numbers, layers),
         pairs=_whole(pairs),
         pair=np.array([-1 if found is None else found[0] for found in partners]),
-        kind=p.amount.kind,
-        first=_numbers(p.amount.edges[0]),
-        last=_numbers(p.amount.edges[1]),
+        amounts=amount_kind(p.amount),
         shift=_numbers(shift),
         told=_numbers(told_of_counts(CPU)),
     )
+
+
+def amount_kind(amount: Amount) -> AmountKind:
+    """What :func:`habitus.models.day_kernels.draw_amount` is given."""
+    return AmountKind(amount.kind, *map(_numbers, amount.edges))
 
 
 def _numbers(x: Tensor) -> FloatArray:

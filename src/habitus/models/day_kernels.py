@@ -74,6 +74,20 @@ class Going(NamedTuple):
     gap: IntArray
 
 
+class AmountKind(NamedTuple):
+    """What a count that is not zero is drawn from, beside its features.
+
+    Attributes:
+        kind: Of habitus.parts.counts.amounts.
+        first: Counts that bins begin with, [V].
+        last: [V].
+    """
+
+    kind: int
+    first: FloatArray
+    last: FloatArray
+
+
 class CountWeights(NamedTuple):
     """Of :class:`habitus.models.day_slots.SlotCounts`.
 
@@ -87,9 +101,7 @@ class CountWeights(NamedTuple):
         habit: [C, 3].
         pairs: Later and earlier channel of each pair, [P, 2].
         pair: Number of the pair that a channel may settle, -1 for none, [C].
-        kind: Of the amounts.
-        first: Counts that bins begin with, [V].
-        last: [V].
+        amounts: What they are drawn from.
         shift: Of features, [F].
         told: What is told of counts, [T, 6].
     """
@@ -103,9 +115,7 @@ class CountWeights(NamedTuple):
     habit: FloatArray
     pairs: IntArray
     pair: IntArray
-    kind: int
-    first: FloatArray
-    last: FloatArray
+    amounts: AmountKind
     shift: FloatArray
     told: FloatArray
 
@@ -129,8 +139,9 @@ def sigmoid(x: Any) -> Any:
 @compiled
 def choose(logits: FloatArray, rng: Generator) -> int:
     """One of k by its logit [k], which is overwritten."""
-    top = logits.max()
-    total = np.float32(0)
+    top, total = logits[0], np.float32(0)
+    for k in range(len(logits)):
+        top = max(top, logits[k])
     for k in range(len(logits)):
         logits[k] = exp(logits[k] - top)
         total += logits[k]
@@ -160,6 +171,23 @@ def known_of_days(known: FloatArray, of_day: FloatArray, day: IntArray) -> None:
         for unit in range(known.shape[1]):
             x = known[i, unit] + of_this[unit]
             known[i, unit] = x * sigmoid(x)
+
+
+@compiled
+def of_recalled(recall: FloatArray, weights: FloatArray, bias: FloatArray, found: FloatArray) -> None:
+    """Write what is recalled of slots and what follows from it, [N, S, 2 R]: as DaySlots.of_recalled has it."""
+    follows = np.empty(RECALLED, np.float32)
+    for i in range(recall.shape[0]):
+        for slot in range(recall.shape[1]):
+            recalled, row = recall[i, slot], found[i, slot]
+            write(bias, follows)
+            for r in range(RECALLED):
+                row[r] = recalled[r]
+                of_this = weights[r]
+                for k in range(RECALLED):
+                    follows[k] += recalled[r] * of_this[k]
+            for k in range(RECALLED):
+                row[RECALLED + k] = follows[k] * sigmoid(follows[k])
 
 
 @compiled
@@ -329,9 +357,21 @@ def outputs(hidden: FloatArray, weights: FloatArray, bias: FloatArray, shift: Fl
         out[k] = bias[1 + k]
     for k in range(len(shift)):
         out[k] += shift[k]
-    for unit in range(len(hidden)):
+    whole = len(hidden) // 4 * 4
+    for unit in range(0, whole, 4):  # four at a time: out is read and written less often
+        first, second, third, fourth = hidden[unit], hidden[unit + 1], hidden[unit + 2], hidden[unit + 3]
+        of_first, of_second, of_third, of_fourth = (
+            weights[unit],
+            weights[unit + 1],
+            weights[unit + 2],
+            weights[unit + 3],
+        )
         for k in range(len(out)):
-            out[k] += hidden[unit] * weights[unit, k]
+            out[k] += first * of_first[k] + second * of_second[k] + third * of_third[k] + fourth * of_fourth[k]
+    for unit in range(whole, len(hidden)):
+        of_this = weights[unit]
+        for k in range(len(out)):
+            out[k] += hidden[unit] * of_this[k]
 
 
 @compiled
@@ -345,35 +385,37 @@ def draw_count(
         values[0], values[1] = 0, 1
         values[2], values[3] = days.lowest[day, pair], days.lowest[day, pair] + 1
         values[4], values[5] = days.highest[day, pair], days.highest[day, pair] - 1
-        values -= days.now[day, pair] - days.x[day, slot, weights.pairs[pair, 1]]
+        now = days.now[day, pair] - days.x[day, slot, weights.pairs[pair, 1]]
         for k in range(SETTLED):
+            values[k] -= now
             logits[1 + k] = out[features + k] if values[k] >= 1 else NEVER
         chosen = choose(logits, rng)
         if chosen > 0:
             return values[chosen - 1]
-    return draw_amount(out[:features], weights, days.largest[day, channel], rng)
+    return draw_amount(out[:features], weights.amounts, days.largest[day, channel], rng)
 
 
 @compiled
-def draw_amount(features: FloatArray, weights: CountWeights, largest: Any, rng: Generator) -> Any:
-    """A count of one or more, as the class of its likelihood has it."""
-    if weights.kind == BINNED:
-        return draw_binned(features, weights.first, weights.last, largest, rng)
+def draw_amount(features: FloatArray, amounts: AmountKind, largest: Any, rng: Generator) -> Any:
+    """A count of one or more, as the class of its likelihood has it; features are overwritten."""
+    if amounts.kind == BINNED:
+        return draw_binned(features, amounts.first, amounts.last, largest, rng)
     rate = math.exp(min(max(features[0], math.log(LEAST_RATE)), math.log(MOST_RATE)))
-    if weights.kind == POISSON:
+    if amounts.kind == POISSON:
         return np.float32(draw_poisson(rate, rng))
     return np.float32(draw_negative_binomial(rate, math.exp(min(max(features[1], -5), 5)), rng))
 
 
 @compiled
 def draw_binned(features: FloatArray, first: FloatArray, last: FloatArray, largest: Any, rng: Generator) -> Any:
-    """A bin, then a count within it; features [V + 2] are overwritten."""
+    """A bin, then a count within it, from features [V + 2]."""
     bins = len(last)
     logits = features[:bins]
     if largest > 0:
-        which = np.searchsorted(last[:-1], largest)
-        logits[which] += features[bins]
-        logits[which + 1 :] += features[bins + 1]
+        for k in range(bins):
+            if last[k] >= largest or k == bins - 1:
+                same = k == 0 or last[k - 1] < largest
+                logits[k] += features[bins] if same else features[bins + 1]
     chosen = choose(logits, rng)
     within = np.floor(np.float32(rng.random()) * (last[chosen] - first[chosen] + ONE))
     return min(first[chosen] + within, last[chosen])

@@ -50,6 +50,7 @@ from habitus.parts.counts.amounts import AMOUNTS
 from habitus.parts.examples import Days, Examples
 from habitus.parts.gaussians import diagonal
 from habitus.parts.memory import OF_DAYS, Memory, balanced_pairs, memories, memory_features
+from habitus.parts.nets import after_parts
 from habitus.parts.objectives import diagonal_normal, reparameterised, warm_up_weight
 from habitus.parts.priors import LearntMixture, Prior
 from habitus.parts.rows import rows_of
@@ -67,7 +68,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         "clip": 5.0, "keep": "best", "precision": "float32",
     }  # fmt: skip
     start_profiles: ClassVar[int] = 4096
-    together: ClassVar[int] = 8192  # many small steps: most users at a time, least overhead
+    together: ClassVar[int] = 4096  # more would not stay in the processor's cache
     pairs: Tensor
     on_holidays: nn.Parameter | None  # added to the logit of a day that is one
 
@@ -154,7 +155,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     def _read(self, x: Tensor) -> Tensor:
         """Days [N, S, C] as features [N, H]."""
         active = (x > 0).to(x.dtype)
-        return self.day(torch.cat([active.flatten(1), 0.5 * x.log1p().flatten(1), active.amax(-1)], -1))
+        return after_parts(self.day, active.flatten(1), 0.5 * x.log1p().flatten(1), active.amax(-1))
 
     def _on(self, days: Days, gap: Tensor, e: Tensor) -> Tensor:
         """Active days [N, H] as the state is told them: which days, and how many after the one before."""
@@ -201,13 +202,12 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     def _known(self, features: Tensor, h: Tensor, calendar: Tensor, u: Tensor) -> Tensor:
         """k_d of days, [B, D, H] (or one day, without that axis), u being all that is known of the user."""
-        u = u[:, None].expand(-1, features.shape[1], -1) if features.dim() == 3 else u
-        return self.known(torch.cat([features, h, calendar, u], -1))
+        return after_parts(self.known, features, h, calendar, u[:, None] if features.dim() == 3 else u)
 
     def _gate(self, known: Tensor, features: Tensor, days: Days) -> Tensor:
         """Logits of days' being active [...], from what is known of them, and the memory before."""
-        told = torch.cat([known, features[..., -OF_DAYS:]], -1)
-        found = self.gate(told)[..., 0] + self.often[self.told.in_week(days)]
+        of_state = after_parts(self.gate, known, features[..., -OF_DAYS:])[..., 0]
+        found = of_state + self.often[self.told.in_week(days)]
         return found if self.on_holidays is None else found + days.holiday * self.on_holidays
 
     # The loss

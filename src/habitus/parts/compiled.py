@@ -1,7 +1,8 @@
 """Functions over numbers of one user after another, compiled for the processor they run on (Numba).
 
-What is compiled is kept beside the package, by the file of the function alone: a compiled function calls others of
-its own file only, or a change of theirs would go unseen.
+It takes some twenty seconds in all, once: what is compiled is kept beside the package or, where that can't be
+written, in the user's cache. It is known by the file of the function alone, so that a compiled function calls
+others of its own file only, or a change of theirs would go unseen.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 
+ALLOWED = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}  # of LLVM's flags
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -19,6 +22,8 @@ def compiled(function: _Function) -> _Function:
 
     Sums may be taken in any order, and numbers are taken to be finite.
     """
-    allowed = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
-    options = {"fastmath": allowed, "error_model": "numpy", "forceinline": True}
-    return cast("_Function", njit(function, cache=True, **options))
+    options = {"fastmath": ALLOWED, "error_model": "numpy", "forceinline": True}
+    try:
+        return cast("_Function", njit(function, cache=True, **options))
+    except RuntimeError:  # nowhere to keep it
+        return cast("_Function", njit(function, **options))

@@ -182,6 +182,23 @@ class ConvDecoder(nn.Module):
 M = TypeVar("M", bound=nn.Module)
 
 
+def after_parts(layers: nn.Sequential, *parts: Tensor) -> Tensor:
+    """What layers, of which the first is linear, make of parts of its input [..., n] that are not joined for it.
+
+    >>> layers, x, y = nn.Sequential(nn.Linear(5, 2), nn.SiLU()), torch.ones(4, 3), torch.ones(4, 2)
+    >>> torch.allclose(after_parts(layers, x, y), layers(torch.cat([x, y], -1)), atol=1e-6)
+    True
+    """
+    first, *rest = layers
+    weights = first.weight.split([part.shape[-1] for part in parts], 1)
+    found = functional.linear(parts[0], weights[0], first.bias)
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        found = found + functional.linear(part, weight)
+    for layer in rest:
+        found = layer(found)
+    return found
+
+
 def in_memory_format(module: M, memory_format: torch.memory_format) -> M:
     """The module with its 4-dimensional weights laid out in a memory format, in place."""
     return module.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]

@@ -109,6 +109,15 @@ def write(numbers: FloatArray, place: FloatArray) -> None:
         place[k] = numbers[k]
 
 
+@compiled
+def largest(numbers: FloatArray) -> Any:
+    """Of some numbers from 0 on."""
+    found = ZERO
+    for k in range(len(numbers)):
+        found = max(found, numbers[k])
+    return found
+
+
 # What a day changes
 
 
@@ -120,10 +129,7 @@ def take_in(m: Store, x: FloatArray, observed: BoolArray, weekday: int, pairs: I
             continue
         active, slots = ZERO, m.yesterday[user]
         for slot in range(len(slots)):
-            largest = ZERO
-            for channel in range(x.shape[2]):
-                largest = max(largest, x[user, slot, channel])
-            slots[slot] = ONE if largest > 0 else ZERO
+            slots[slot] = ONE if largest(x[user, slot]) > 0 else ZERO
             active += slots[slot]
         if active > 0:
             take_in_cells(m, x[user], user)
@@ -280,8 +286,8 @@ def tell_numbers(m: Store, user: int, weekday: int, told: FloatArray) -> None:
     told[10], told[11] = m.recent[user, 0], m.recent[user, 1]
     told[12] = log_share(m.active_days[user], seen)
     told[13] = log_share(m.days_of_weekday[user, weekday], weeks)
-    told[14] = m.last_week[user, weekday].max()
-    told[15] = log_share(m.weekly[user, weekday].max(), weeks)
+    told[14] = largest(m.last_week[user, weekday])
+    told[15] = log_share(largest(m.weekly[user, weekday]), weeks)
 
 
 @compiled
