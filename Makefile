@@ -57,3 +57,4 @@ test: $(STAMP)
 
 clean:
 	rm -rf .venv demo
+	find src -name '*.nb[ic]' -delete

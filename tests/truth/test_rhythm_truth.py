@@ -9,18 +9,17 @@ import scipy.stats
 import torch
 from torch import Generator
 
-from habitus.models import day_kernels
+from habitus.models.count_kernels import draw_amount
 from habitus.models.day_draws import amount_kind, draw_days
-from habitus.models.day_kernels import draw_amount
 from habitus.models.day_slots import DaySlots
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.models.rhythm_habits import Shifts
+from habitus.parts import compiled
 from habitus.parts.active_slots import SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS, Amount, BinnedAmount, NegativeBinomialAmount, PoissonAmount
 from habitus.parts.examples import Days
 from habitus.parts.memory import NEVER_BEFORE, OF_CHANNEL, RECALLED, Balance, Memory, Past, balanced_pairs, memories
-from habitus.parts.memory import kernels as memory_kernels
 from habitus.parts.shapes import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 9, 240, ("a", "b", "c"))
@@ -46,11 +45,18 @@ def amounts(amount: Amount, features: torch.Tensor, largest: float, draws: int) 
 
 def test_exponentials_and_logarithms_are_numpys():
     x = np.linspace(-80, 80, 2001, dtype=np.float32)
-    found = np.array([day_kernels.exp(each) for each in x], np.float64)
+    found = np.array([compiled.exp(each) for each in x], np.float64)
     np.testing.assert_allclose(found, np.exp(np.float64(x)), rtol=6e-6)  # |x| log2(e) is rounded to 2^-18
     x = np.logspace(-6, 6, 2001, dtype=np.float32)
-    found = np.array([memory_kernels.log(each) for each in x], np.float64)
+    found = np.array([compiled.log(each) for each in x], np.float64)
     np.testing.assert_allclose(found, np.log(np.float64(x)), rtol=2e-7, atol=2e-7)
+
+
+def test_what_is_compiled_need_not_be_kept():
+    """Here there is no file that it is of, as where none can be written."""
+    names = {"compiled": compiled.compiled}
+    exec("@compiled\ndef twice(x):\n    return 2 * x", names)
+    assert names["twice"](3.0) == 6.0
 
 
 class TestAmounts:

@@ -8,13 +8,16 @@ Letters: as in :mod:`habitus.models.day_kernels`.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from habitus.models import day_kernels
-from habitus.models.day_kernels import AmountKind, CountWeights, DayState, Going
+from habitus.models import count_kernels, day_kernels
+from habitus.models.count_kernels import AmountKind, CountWeights
+from habitus.models.day_kernels import DayState, Going
 from habitus.models.day_slots import DaySlots, SlotCounts, partner_of
 from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import TOLD_OF_COUNT, told_of_counts
@@ -55,13 +58,23 @@ def draw_days(
 
 def _state_of(p_x: DaySlots, past: Past, days: int) -> DayState:
     """Before the first slot."""
-    recall, layer = _numbers(past.recall), p_x.of_slots[0]
+    recall, layer = _numbers(past.recall), cast("nn.Linear", p_x.of_slots[0])
     of_slots = np.empty((days, p_x.slots, 2 * RECALLED), np.float32)
     day_kernels.of_recalled(recall, _numbers(layer.weight.T), _numbers(layer.bias), of_slots)
-    told, x = np.zeros((days, TOLD_OF_COUNT * p_x.channels)), np.zeros((days, p_x.slots, p_x.channels))
-    changing = [_numbers(each).copy() for each in (past.largest, *past.balance)]
+    told = np.zeros((days, TOLD_OF_COUNT * p_x.channels), np.float32)
+    x = np.zeros((days, p_x.slots, p_x.channels), np.float32)
+    now, lowest, highest = (_numbers(each).copy() for each in past.balance)
     return DayState(
-        recall, of_slots, _numbers(past.channels), _numbers(past.most), *changing, np.float32(told), np.float32(x)
+        recall=recall,
+        of_slots=of_slots,
+        channels=_numbers(past.channels),
+        most=_numbers(past.most),
+        largest=_numbers(past.largest).copy(),
+        now=now,
+        lowest=lowest,
+        highest=highest,
+        told=told,
+        x=x,
     )
 
 
@@ -104,7 +117,7 @@ class _Steps:
         told = torch.empty(len(going.day), self.counts_of_past.shape[1])
         day_kernels.tell_before(days, going, self.differences, told.numpy())
         base = self.counts_of_state(self.known).addmm_(told, self.counts_of_past.t())
-        day_kernels.draw_counts(base.numpy(), self.weights, days, going, self.rng)
+        count_kernels.draw_counts(base.numpy(), self.weights, days, going, self.rng)
 
     def next_states(self, days: DayState, going: Going, place: int) -> None:
         """The state after the slot."""
@@ -128,7 +141,7 @@ class _Product:
 
 
 def _count_weights(p: SlotCounts, pairs: Tensor, shifts: Shifts) -> CountWeights:
-    """What :func:`habitus.models.day_kernels.draw_counts` is given."""
+    """What :func:`habitus.models.count_kernels.draw_counts` is given."""
     partners = [partner_of(channel, pairs) for channel in range(p.channels)]
     shift = p.amount.shift(shifts.larger, shifts.ones, shifts.counts)
     earlier = p.of_earlier.unflatten(1, (p.channels, TOLD_OF_COUNT)).permute(1, 2, 0)
@@ -144,7 +157,7 @@ def _count_weights(p: SlotCounts, pairs: Tensor, shifts: Shifts) -> CountWeights
 
 
 def amount_kind(amount: Amount) -> AmountKind:
-    """What :func:`habitus.models.day_kernels.draw_amount` is given."""
+    """What :func:`habitus.models.count_kernels.draw_amount` is given."""
     return AmountKind(amount.kind, *map(_numbers, amount.edges))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -189,14 +189,12 @@ def after_parts(layers: nn.Sequential, *parts: Tensor) -> Tensor:
     >>> torch.allclose(after_parts(layers, x, y), layers(torch.cat([x, y], -1)), atol=1e-6)
     True
     """
-    first, *rest = layers
+    first = cast("nn.Linear", layers[0])
     weights = first.weight.split([part.shape[-1] for part in parts], 1)
     found = functional.linear(parts[0], weights[0], first.bias)
     for part, weight in zip(parts[1:], weights[1:], strict=True):
         found = found + functional.linear(part, weight)
-    for layer in rest:
-        found = layer(found)
-    return found
+    return layers[1:](found)
 
 
 def in_memory_format(module: M, memory_format: torch.memory_format) -> M:

@@ -27,7 +27,7 @@ class Amount(nn.Module, ABC):
 
     Attributes:
         features: F.
-        kind: How counts are drawn, see :mod:`habitus.models.day_kernels`.
+        kind: How counts are drawn, see :mod:`habitus.models.count_kernels`.
     """
 
     features: int

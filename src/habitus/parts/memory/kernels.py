@@ -6,22 +6,17 @@ for.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from habitus.parts.compiled import compiled
+from habitus.parts.compiled import HALF, ONE, ZERO, compiled, log, write
 from habitus.parts.memory.before import FADING, GRANTED, HISTORY, LASTING, RECALLED
 from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
 LASTING_SHARE, FADING_SHARE = np.float32(LASTING), np.float32(FADING)
-ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
-LOG_2, SQRT_2, BITS = np.float32(math.log(2)), np.float32(math.sqrt(2)), np.int32(23)
-EXPONENT, MANTISSA, ONE_BITS = np.int32(127), np.int32(0x7FFFFF), np.int32(0x3F800000)
-LOG = tuple(
-    np.float32(c) for c in (-0.0991321, 0.16338757, -0.17363192, 0.1988534, -0.24957775, 0.3333569, -0.500007, 1.0)
-)  # least squares for log(1 + f) / f
+
+LASTING_SHARE, FADING_SHARE = np.float32(LASTING), np.float32(FADING)
 
 
 class Store(NamedTuple):
@@ -87,26 +82,6 @@ def nothing(users: int, slots: int, channels: int, pairs: int) -> Store:
         week, (), (), (2,), (),
     )  # fmt: skip
     return Store(*(np.zeros((users, *shape), np.float32) for shape in shapes))
-
-
-@compiled
-def log(x: Any) -> Any:
-    """Of a number above 0, to 1e-7, by 2^n (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2): many run side by side."""
-    bits = np.float32(x).view(np.int32)
-    f = np.int32((bits & MANTISSA) | ONE_BITS).view(np.float32)
-    n = np.float32((bits >> BITS) - EXPONENT)
-    above = f >= SQRT_2
-    n = n + ONE if above else n
-    f = (HALF * f if above else f) - ONE
-    p = (((LOG[0] * f + LOG[1]) * f + LOG[2]) * f + LOG[3]) * f + LOG[4]
-    return (((p * f + LOG[5]) * f + LOG[6]) * f + LOG[7]) * f + n * LOG_2
-
-
-@compiled
-def write(numbers: FloatArray, place: FloatArray) -> None:
-    """Copy some numbers: an assignment to a slice would look first whether both overlap."""
-    for k in range(len(place)):
-        place[k] = numbers[k]
 
 
 @compiled
