@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from habitus.models.base import Scored
 from habitus.parts.examples import Days
 from habitus.parts.shapes import Axes
 from habitus.profiles.conditions import Conditions
@@ -31,14 +32,18 @@ class Known:
     def __init__(self, faults: list[float]) -> None:
         self.shifts, self.faults = torch.zeros(3), torch.tensor(faults)
 
-    def sample(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Tensor:
+    def sample_scored(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Scored:
         day, slot, size_of_count = self.shifts + self.faults
-        chance = torch.rand(size, AXES.days, AXES.slots, 1, generator=generator)
-        active = torch.rand(size, AXES.days, 1, 1, generator=generator) < torch.sigmoid(day)
-        count = 1 + torch.floor(
-            torch.exp(3 + 0.3 * size_of_count + 0.1 * day) * torch.rand(size, 1, 1, 1, generator=generator)
+        of_day, of_slot = torch.sigmoid(day), torch.sigmoid(slot - 1)
+        slots = torch.rand(size, AXES.days, AXES.slots, 1, generator=generator) < of_slot
+        active = torch.rand(size, AXES.days, 1, 1, generator=generator) < of_day
+        rate = torch.exp(3 + 0.3 * size_of_count + 0.1 * day)
+        count = torch.poisson(rate.expand(size, 1, 1, 1), generator=generator)
+        days_more, slots_more = (active.float() - of_day).sum((1, 2, 3)), (slots.float() - of_slot).sum((1, 2, 3))
+        more = (count - rate)[:, 0, 0, 0]
+        return Scored(
+            (1 + count) * (active & slots), torch.stack([days_more + 0.1 * more, slots_more, 0.3 * more], 1)
         )
-        return count * (active & (chance < torch.sigmoid(slot - 1)))
 
     def habits(self, x: Tensor, days: Days) -> Tensor:
         active = x.amax(3) > 0
@@ -47,7 +52,7 @@ class Known:
 
 
 def wanted_of(model: Known, conditions: Conditions) -> Tensor:
-    x = model.sample(50_000, Generator().manual_seed(7), every_day(50_000), torch.zeros(0))
+    x, _ = model.sample_scored(50_000, Generator().manual_seed(7), every_day(50_000), torch.zeros(0))
     enough = (x.sum((1, 2, 3)) >= conditions.min_events) & ((x.sum((2, 3)) > 0).sum(1) >= conditions.min_days)
     return model.habits(x[enough], every_day(int(enough.sum())))
 
@@ -96,12 +101,14 @@ class Coupled:
         """Of what is drawn now, in standard deviations of users."""
         return self.slopes @ (self.shifts + self.faults)
 
-    def sample(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Tensor:
+    def sample_scored(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Scored:
         habits = len(self.shifts)
-        unlike = (torch.randn(size, n, generator=generator) for n in (1, habits))
+        shared, own = (torch.randn(size, n, generator=generator) for n in (1, habits))
+        more = 0.8 * shared + 0.6 * own
         x = torch.zeros(size, AXES.days * AXES.slots)
-        x[:, :habits] = torch.round(1000 * (10 + self.excess + 0.8 * next(unlike) + 0.6 * next(unlike)))
-        return x.view(size, AXES.days, AXES.slots, 1)
+        x[:, :habits] = torch.round(1000 * (10 + self.excess + more))
+        precision = torch.linalg.inv(0.64 + 0.36 * torch.eye(habits))
+        return Scored(x.view(size, AXES.days, AXES.slots, 1), more @ precision @ self.slopes)
 
     def habits(self, x: Tensor, days: Days) -> Tensor:
         return x.flatten(1)[:, : len(self.shifts)] / 1000 - 10
@@ -118,12 +125,11 @@ def test_coupled_habits_are_not_led_away(seed):
     assert float(model.excess.abs().max()) < 0.05
 
 
-def test_slopes_are_those_of_least_squares():
-    """Of more populations than shifts, each moved by chance."""
-    rng = np.random.default_rng(0)
-    shifts, slopes = rng.normal(size=(200, 4)), rng.normal(size=(3, 4))
-    excesses = shifts @ slopes.T + 0.7 + 1e-6 * rng.normal(size=(200, 3))
-    np.testing.assert_allclose(slopes_of(torch.from_numpy(shifts), torch.from_numpy(excesses)), slopes, atol=1e-6)
+def test_slopes_are_covariances_with_scores():
+    """Of normal habits, whose means the shifts move by known slopes."""
+    model, users = Coupled([1.0, 0.5, 0.2], 0), 200_000
+    x, scores = model.sample_scored(users, Generator().manual_seed(0), every_day(users), torch.zeros(users, 0))
+    np.testing.assert_allclose(slopes_of(model.habits(x, every_day(users)), scores), model.slopes, atol=0.02)
 
 
 @pytest.mark.parametrize("certain", [1e-6, 1.0, 1e4])

@@ -11,11 +11,13 @@ from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
 from habitus.models.rhythm_habits import HABITS, Shifts, habits_of_users
 from habitus.parts.shapes import Axes
+from habitus.training.calibration import slopes_of
 
-AXES = Axes(dt.date(2018, 2, 1), 14, 240, ("a", "b"))
+AXES = Axes(dt.date(2018, 2, 1), 21, 240, ("a", "b"))
 NAMES = (
     *(f"day {day}" for day in range(7)),
-    *(f"{kind} {k}" for kind in ("active", "slots", "counts") for k in range(4)),
+    *(f"first {day}" for day in range(7)),
+    *(f"{kind} {k}" for kind in ("active", "size", "slots", "counts") for k in range(4)),
     "ever", "largest", "ones",
 )  # fmt: skip
 
@@ -27,10 +29,12 @@ def by_loops(x: np.ndarray, observed: np.ndarray, in_week: np.ndarray) -> list[f
     for day in np.flatnonzero(observed):
         active = [slot for slot in range(slots) if x[day, slot].any()]
         ever |= set(active)
-        found.setdefault(f"day {in_week[day]}", []).append((1, bool(active)))
+        if day >= 7:
+            found.setdefault(f"day {in_week[day]}", []).append((1, bool(active)))
         for k in range(4):
             near = max(0, 1 - abs(3 * day / (days - 1) - k))
             found.setdefault(f"active {k}", []).append((near, bool(active)))
+            found.setdefault(f"size {k}", []).append((near, bool(active) * np.log(x.max())))
             found.setdefault(f"slots {k}", []).append((near, len(active)))
             counts = x[day][x[day] > 0]
             found.setdefault(f"counts {k}", []).extend((near, np.log(count)) for count in counts)
@@ -38,7 +42,8 @@ def by_loops(x: np.ndarray, observed: np.ndarray, in_week: np.ndarray) -> list[f
     means = {name: sum(w * n for w, n in pairs) / weights[name] for name, pairs in found.items() if weights[name]}
     counts = x[x > 0].tolist()
     ones = sum(count == 1 for count in counts) / len(counts)
-    return [*(means.get(name, 0.0) for name in NAMES[:19]), len(ever) / slots, np.log(max(counts)), ones]
+    means |= {f"first {day}": x[day].sum() / x.max() for day in range(7)}
+    return [*(means.get(name, 0.0) for name in NAMES[:30]), len(ever) / slots, np.log(max(counts)), ones]
 
 
 def test_habits_are_what_loops_count():
@@ -53,23 +58,27 @@ def test_habits_are_what_loops_count():
 
 
 def test_shifts_of_a_day():
-    weekdays, active, end, counts = (
-        [0.0, 10, 20, 30, 40, 50, 60],
-        [2.0, -1, 4, 7],
-        [-3.0, 0, 0, 5],
-        [0.2, 0.3, 0, 1],
-    )
-    shifts = torch.tensor([*weekdays, *active, *end, *counts, 0.1, 0.4, 0.3])
-    expected = (0.0, 2, -3, 0.2), (0.25, -0.25, -0.75, 0.275), (0.5, 1.5, 0, 0.15), (1.0, 7, 5, 1)
-    for late, place, *others in expected:
-        on = Shifts.on(shifts, late, torch.tensor([0, 2, 6]))
-        assert on.active.tolist() == pytest.approx([place, 20 + place, 60 + place])
+    weekdays, first_week = [0.0, 10, 20, 30, 40, 50, 60], [100.0, 200, 300, 400, 500, 600, 700]
+    active, of_size, end, counts = [2.0, -1, 4, 7], [0.0, 1, 0, 0], [-3.0, 0, 0, 5], [0.2, 0.3, 0, 1]
+    shifts = torch.tensor([*weekdays, *first_week, *active, *of_size, *end, *counts, 0.1, 0.4, 0.3])
+    expected = (0, 0.0, 102, -3, 0.2), (3, 0.25, 399.75, -0.75, 0.275), (7, 0.5, 1.5, 0, 0.15), (20, 1.0, 7, 5, 1)
+    for number, late, place, *others in expected:
+        on = Shifts.on(shifts, number, late, torch.tensor([0, 2, 6]), torch.tensor([0.0, 2, 0]))
+        of_size = max(0, 1 - abs(3 * late - 1))
+        assert on.active.tolist() == pytest.approx([place, 20 + place + 2 * of_size, 60 + place])
         assert [float(each) for each in on[1:]] == pytest.approx([*others, 0.1, 0.4, 0.3])
+
+
+def test_a_window_of_less_than_a_week_has_no_later_days():
+    days, observed = torch.arange(5).expand(3, -1), torch.ones(3, 5, dtype=torch.bool)
+    found = habits_of_users(torch.ones(3, 5, 2, 1), observed, days)
+    assert found[:, 7:12].all()
+    assert not found[:, 12:14].any()
 
 
 def test_days_after_the_window_are_as_late_as_its_last():
     late = Rhythm(AXES).told.late
-    assert [late(0), late(13), late(40)] == [0, 1, 1]
+    assert [late(0), late(20), late(40)] == [0, 1, 1]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +104,21 @@ def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
     low, high = (drawn(model, name, shift) for shift in (-1.0, 1.0))
     moved = {each: (high[each] - low[each]) * (-1 if each.startswith("slots") else 1) for each in NAMES}
     assert moved[name] > 0.02 * low[name]  # fewer slots where a day's end is likelier
-    alike = [NAMES[:7], *(NAMES[begin : begin + 4] for begin in (7, 11, 15))]
+    alike = [NAMES[:7], NAMES[7:14], *(NAMES[begin : begin + 4] for begin in (14, 18, 22, 26))]
     others = [each for kind in alike if name in kind for each in kind if each != name]
     assert all(abs(moved[other]) < 0.8 * moved[name] for other in others)
+
+
+def test_scores_tell_what_shifts_would_do(model):
+    """The slope of each habit by its shift, from one population, beside the difference of two with other shifts."""
+    users, own = 20_000, torch.arange(HABITS)
+    model.shifts.zero_()
+    x, scores = model.sample_scored(users, Generator().manual_seed(3))
+    habits = model.habits(x, model.told.days().for_each(users)).double()
+    assert float((scores.mean(0) / (scores.std(0) / users**0.5)).abs().max()) < 4.5
+    slopes = slopes_of(habits, scores.double())[own, own]
+    error = habits.std(0) * scores.double().std(0) / users**0.5
+    for number, name in enumerate(NAMES):
+        low, high = (drawn(model, name, shift)[name] for shift in (-0.3, 0.3))
+        of_difference = habits[:, number].std() * (2 / 3000) ** 0.5 / 0.6
+        assert abs((high - low) / 0.6 - slopes[number]) < 4.5 * (error[number] + of_difference)

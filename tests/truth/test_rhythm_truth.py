@@ -39,8 +39,8 @@ def counts(*shape: int, rate: float = 0.4, seed: int = 1) -> torch.Tensor:
 def amounts(amount: Amount, features: torch.Tensor, largest: float, draws: int) -> torch.Tensor:
     """So many counts from the same features."""
     kind, rng = amount_kind(amount), np.random.default_rng(0)
-    rows = np.repeat(features.numpy()[None], draws, 0)
-    return torch.tensor([draw_amount(row, kind, np.float32(largest), rng) for row in rows])
+    rows, scores = np.repeat(features.numpy()[None], draws, 0), np.zeros(5, np.float32)
+    return torch.tensor([draw_amount(row, kind, np.float32(largest), rng, scores) for row in rows])
 
 
 def test_exponentials_and_logarithms_are_numpys():
@@ -252,9 +252,9 @@ class OneOrTwo(BinnedAmount):
         return torch.where(counts <= 2, super().log_prob(features, largest, counts), -torch.inf)
 
 
-def small_day(settled: bool) -> tuple[DaySlots, torch.Tensor, Past, torch.Tensor]:
+def small_day(settled: bool, amount: Amount | None = None) -> tuple[DaySlots, torch.Tensor, Past, torch.Tensor]:
     torch.manual_seed(0)
-    model = DaySlots(2, 2, 1, 8, 6, OneOrTwo())
+    model = DaySlots(2, 2, 1, 8, 6, amount or OneOrTwo())
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn_like(weight))
@@ -285,7 +285,7 @@ class TestDays:
         (model, h, past, pairs), again = small_day(settled), torch.zeros(60_000, dtype=torch.long)
         draws = len(again)
         with torch.no_grad():
-            drawn = draw_days(model, h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise())
+            drawn = draw_days(model, h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise()).x
             days, seen = drawn.unique(dim=0, return_counts=True)
             terms = model.log_prob(days, h[again[: len(days)]], past.of(again[: len(days)]), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
@@ -303,7 +303,7 @@ class TestDays:
             with torch.no_grad():
                 x = draw_days(
                     model, h[again], past.of(again), pairs, shifts._replace(new_slots=torch.tensor(shift)), noise()
-                )
+                ).x
             first = (x[:, 0].amax(1) > 0).double().mean()
             odds.append(float(first / (1 - first)))
         assert np.log(odds[1] / odds[0]) == pytest.approx(0.7, abs=0.06)
@@ -316,11 +316,39 @@ class TestDays:
             with torch.no_grad():
                 x = draw_days(
                     model, h[again], past.of(again), pairs, Shifts(*torch.tensor([0, shift, 0, 0, 0, 0])), noise()
-                )
+                ).x
             active = x.amax(2) > 0
             alone = active[active[:, 0], 1:].any(1).logical_not().double().mean()
             odds.append(float(alone / (1 - alone)))
         assert np.log(odds[1] / odds[0]) == pytest.approx(-0.6, abs=0.06)
+
+    @pytest.mark.parametrize("name", AMOUNTS)
+    def test_scores_are_the_gradients_of_the_log_probability(self, name):
+        """By the biases that a shift is added to; of slots that never were active see the next test."""
+        (model, h, past, pairs), again = small_day(False, AMOUNTS[name]()), torch.zeros(30, dtype=torch.long)
+        drawn = draw_days(model, h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise())
+        for x, scores in zip(*drawn, strict=True):
+            model.zero_grad()
+            torch.stack(list(model.log_prob(x[None], h, past, pairs))).sum().neg().backward()
+            features = model.counts.bias.grad[:, 1 : 1 + model.counts.amount.features].sum(0)
+            kinds = torch.eye(3)  # larger, ones, counts
+            larger, ones, counts = (float(features @ model.counts.amount.shift(*kind)) for kind in kinds)
+            expected = [float(model.next_slot.bias.grad[-1]), counts, larger, ones]
+            assert scores[[0, 2, 3, 4]].tolist() == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+    def test_scores_of_new_slots_tell_how_often_they_would_be(self):
+        """By the covariance with the score, as by a difference of shifts."""
+        (model, h, past, pairs), again = small_day(False), torch.zeros(60_000, dtype=torch.long)
+        past.recall[0, :, NEVER_BEFORE] = torch.tensor([1.0, 0.0])
+        first = []
+        for shift in (-0.2, 0.0, 0.2):
+            shifts = Shifts(*torch.zeros(6))._replace(new_slots=torch.tensor(shift))
+            x, scores = draw_days(model, h[again], past.of(again), pairs, shifts, noise())
+            first.append((x[:, 0].amax(1) > 0).double())
+            if not shift:
+                slope = torch.cov(torch.stack([first[-1], scores[:, 1].double()]))[0, 1]
+        assert float(scores.mean(0).abs().max()) < 0.01
+        assert float(first[2].mean() - first[0].mean()) / 0.4 == pytest.approx(float(slope), abs=0.015)
 
     @pytest.mark.parametrize(("larger", "ones"), [(-0.5, 0.0), (0.0, 0.4)])
     def test_shifts_change_the_odds_of_counts(self, larger, ones):

@@ -104,6 +104,20 @@ class GenerativeModel(ProfileModel):
         """Profiles [size, D, S, C] of users that never existed, in ``unit``."""
 
 
+class Scored(NamedTuple):
+    """Users who were drawn, and how log p of each changes with the shifts.
+
+    The mean of anything of the users changes by its covariance with these scores (Williams 1992).
+
+    Attributes:
+        x: Profiles, [B, D, S, C].
+        scores: d log p(x) / d shifts, [B, J].
+    """
+
+    x: Tensor
+    scores: Tensor
+
+
 class ConditionedModel(GenerativeModel):
     """A model that is told of users and days, and draws any of them from a prior of its own.
 
@@ -154,6 +168,17 @@ class ConditionedModel(GenerativeModel):
             days: Which days, [B, D'] or [1, D']; those of its axes by default. All of them are drawn.
             codes: Of their attributes in the order of its vocabulary, [size, A]; not known by default.
         """
+
+    @abstractmethod
+    def sample_scored(
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None = None,
+        days: Days | None = None,
+        codes: Tensor | None = None,
+    ) -> Scored:
+        """The same profiles, and what shifts would change."""
 
 
 class Completion(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from habitus.models.day_kernels import DayState, Going
+from habitus.models.day_kernels import COUNTS, LARGER, ONES, DayState, Going
 from habitus.models.day_slots import SETTLED
 from habitus.parts.active_slots import MOST_TOLD, TOLD_OF_COUNT
 from habitus.parts.compiled import ONE, ZERO, choose, compiled, sigmoid
@@ -31,11 +31,13 @@ class AmountKind(NamedTuple):
         kind: Of habitus.parts.counts.amounts.
         first: Counts that bins begin with, [V].
         last: [V].
+        logs: Logs of the first ones, [V].
     """
 
     kind: int
     first: FloatArray
     last: FloatArray
+    logs: FloatArray
 
 
 class CountWeights(NamedTuple):
@@ -162,33 +164,58 @@ def draw_count(
         chosen = choose(logits, rng)
         if chosen > 0:
             return values[chosen - 1]
-    return draw_amount(out[:features], weights.amounts, days.largest[day, channel], rng)
+    return draw_amount(out[:features], weights.amounts, days.largest[day, channel], rng, days.scores[day])
 
 
 @compiled
-def draw_amount(features: FloatArray, amounts: AmountKind, largest: Any, rng: Generator) -> Any:
-    """A count of one or more, as the class of its likelihood has it; features are overwritten."""
+def draw_amount(features: FloatArray, amounts: AmountKind, largest: Any, rng: Generator, scores: FloatArray) -> Any:
+    """A count of one or more, as the class of its likelihood has it; features are overwritten, scores added to."""
     if amounts.kind == BINNED:
-        return draw_binned(features, amounts.first, amounts.last, largest, rng)
+        return draw_binned(features, amounts, largest, rng, scores)
     rate = math.exp(min(max(features[0], math.log(LEAST_RATE)), math.log(MOST_RATE)))
     if amounts.kind == POISSON:
-        return np.float32(draw_poisson(rate, rng))
-    return np.float32(draw_negative_binomial(rate, math.exp(min(max(features[1], -5), 5)), rng))
+        found, moves, some = draw_poisson(rate, rng), 1.0, -math.expm1(-rate)
+    else:
+        size = math.exp(min(max(features[1], -5), 5))
+        found, moves = draw_negative_binomial(rate, size, rng), size / (rate + size)
+        some = -math.expm1(-size * math.log1p(rate / size))
+    score = moves * (found - rate / some)  # d log p / d log rate
+    scores[COUNTS] += score
+    scores[LARGER] += score
+    return np.float32(found)
 
 
 @compiled
-def draw_binned(features: FloatArray, first: FloatArray, last: FloatArray, largest: Any, rng: Generator) -> Any:
+def draw_binned(features: FloatArray, amounts: AmountKind, largest: Any, rng: Generator, scores: FloatArray) -> Any:
     """A bin, then a count within it, from features [V + 2]."""
-    bins = len(last)
+    first, last = amounts.first, amounts.last
+    bins, same = len(last), len(last)
     logits = features[:bins]
     if largest > 0:
-        for k in range(bins):
-            if last[k] >= largest or k == bins - 1:
-                same = k == 0 or last[k - 1] < largest
-                logits[k] += features[bins] if same else features[bins + 1]
+        same = 0
+        while same < bins - 1 and last[same] < largest:
+            same += 1
+        logits[same] += features[bins]
+        for k in range(same + 1, bins):
+            logits[k] += features[bins + 1]
     chosen = choose(logits, rng)
+    score_bins(logits, amounts, same, chosen, scores)
     within = np.floor(np.float32(rng.random()) * (last[chosen] - first[chosen] + ONE))
     return min(first[chosen] + within, last[chosen])
+
+
+@compiled
+def score_bins(chances: FloatArray, amounts: AmountKind, same: int, chosen: int, scores: FloatArray) -> None:
+    """Add to the scores of a choice among bins, by chances [V] that need not sum to one."""
+    total, logs, above = ZERO, ZERO, ZERO
+    for k in range(len(chances)):
+        total += chances[k]
+        logs += chances[k] * amounts.logs[k]
+    for k in range(same + 1, len(chances)):
+        above += chances[k]
+    scores[COUNTS] += amounts.logs[chosen] - logs / total
+    scores[LARGER] += (ONE if chosen > same else ZERO) - above / total
+    scores[ONES] += (ONE if chosen == 0 else ZERO) - chances[0] / total
 
 
 @compiled

@@ -8,7 +8,7 @@ Letters: as in :mod:`habitus.models.day_kernels`.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from habitus.models import count_kernels, day_kernels
 from habitus.models.count_kernels import AmountKind, CountWeights
-from habitus.models.day_kernels import DayState, Going
+from habitus.models.day_kernels import SCORES, DayState, Going
 from habitus.models.day_slots import DaySlots, SlotCounts, partner_of
 from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import TOLD_OF_COUNT, told_of_counts
@@ -29,12 +29,24 @@ CPU = torch.device("cpu")
 SEEDS = 2**62
 
 
+class DrawnDays(NamedTuple):
+    """Days that were drawn.
+
+    Attributes:
+        x: Counts, [N, S, C].
+        scores: See :class:`habitus.models.day_kernels.DayState`, [N, 5].
+    """
+
+    x: Tensor
+    scores: Tensor
+
+
 @torch.no_grad()
 @torch.autocast("cpu", enabled=False)
 def draw_days(
     p_x: DaySlots, h: Tensor, past: Past, pairs: Tensor, shifts: Shifts, generator: torch.Generator
-) -> Tensor:
-    """Days [N, S, C] with some activity, the same for the same state of the generator.
+) -> DrawnDays:
+    """Days with some activity, the same for the same state of the generator.
 
     Args:
         p_x: What they are drawn from.
@@ -53,7 +65,7 @@ def draw_days(
         steps.next_states(days, going, place)
         if not len(going.day):
             break
-    return torch.from_numpy(days.x).to(h.device)
+    return DrawnDays(*(torch.from_numpy(each).to(h.device) for each in (days.x, days.scores)))
 
 
 def _state_of(p_x: DaySlots, past: Past, days: int) -> DayState:
@@ -75,6 +87,7 @@ def _state_of(p_x: DaySlots, past: Past, days: int) -> DayState:
         highest=highest,
         told=told,
         x=x,
+        scores=np.zeros((days, len(SCORES)), np.float32),
     )
 
 
@@ -158,7 +171,8 @@ def _count_weights(p: SlotCounts, pairs: Tensor, shifts: Shifts) -> CountWeights
 
 def amount_kind(amount: Amount) -> AmountKind:
     """What :func:`habitus.models.count_kernels.draw_amount` is given."""
-    return AmountKind(amount.kind, *map(_numbers, amount.edges))
+    first, last = map(_numbers, amount.edges)
+    return AmountKind(amount.kind, first, last, np.log(first))
 
 
 def _numbers(x: Tensor) -> FloatArray:

@@ -19,6 +19,8 @@ from habitus.parts.compiled import ONE, ZERO, choose, compiled, sigmoid, write
 from habitus.parts.memory import MOST_APART, NEVER_BEFORE, RECALLED
 from habitus.parts.shapes import FloatArray, IntArray
 
+END, NEW, COUNTS, LARGER, ONES = SCORES = range(5)  # columns of scores
+
 
 class DayState(NamedTuple):
     """What days are drawn from, by the number of the day; the last of it changes with every slot.
@@ -34,6 +36,8 @@ class DayState(NamedTuple):
         highest: [N, P].
         told: What is told of the counts of the slot before, [N, 6 C].
         x: Counts, [N, S, C].
+        scores: d log p / d shift of the logits of a day's end, of new slots, of counts by their logs, of counts
+            above all before, and of ones, [N, 5]: what was drawn less what was to be expected.
     """
 
     recall: FloatArray
@@ -46,6 +50,7 @@ class DayState(NamedTuple):
     highest: FloatArray
     told: FloatArray
     x: FloatArray
+    scores: FloatArray
 
 
 class Going(NamedTuple):
@@ -122,6 +127,20 @@ def next_slots(
         logits[slots] = asked[i, slots] + np.float32(end)
         last = slots if begin == 0 else slots + 1  # a day that is active does not end before it began
         following[i] = begin + choose(logits[begin:last], rng)
+        score_slots(logits[begin:last], days.recall[day, begin:], following[i] - begin, days.scores[day])
+
+
+@compiled
+def score_slots(chances: FloatArray, recall: FloatArray, chosen: int, scores: FloatArray) -> None:
+    """Add to the scores of a choice among slots and the end, by chances [k] that need not sum to one."""
+    slots, total, new = len(recall), ZERO, ZERO
+    for k in range(len(chances)):
+        total += chances[k]
+    for k in range(slots):
+        new += chances[k] * recall[k, NEVER_BEFORE]
+    if len(chances) > slots:
+        scores[END] += (ONE if chosen == slots else ZERO) - chances[slots] / total
+    scores[NEW] += (recall[chosen, NEVER_BEFORE] if chosen < slots else ZERO) - new / total
 
 
 @compiled

@@ -36,13 +36,14 @@ from habitus.models.base import (
     ConditionedModel,
     EncodingModel,
     Loss,
+    Scored,
     ScoringModel,
 )
-from habitus.models.day_draws import draw_days
+from habitus.models.day_draws import DrawnDays, draw_days
 from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
-from habitus.models.rhythm_habits import HABITS, Shifts, habits_of_users
+from habitus.models.rhythm_habits import HABITS, Scores, Shifts, habits_of_users
 from habitus.models.rhythm_terms import Draw, Given
 from habitus.models.told import TOLD, Told
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
@@ -289,6 +290,17 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         codes: Tensor | None = None,
     ) -> Tensor:
         """Draw u, then day after day."""
+        return self.sample_scored(size, generator, prior, days, codes).x
+
+    def sample_scored(
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None = None,
+        days: Days | None = None,
+        codes: Tensor | None = None,
+    ) -> Scored:
+        """The same, and the scores of its shifts."""
         if codes is None:
             codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=self.pairs.device)
         about = self.told.about(codes)
@@ -298,24 +310,28 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         which = (self.told.days() if days is None else days).for_each(size)
         return self._go_on(u, self._memory(size), h, which, self.shifts, generator)
 
+    @torch.no_grad()
     def _go_on(
         self, u: Tensor, memory: Memory, h: Tensor, days: Days, shifts: Tensor, generator: Generator
-    ) -> Tensor:
+    ) -> Scored:
         """Days [B, D', S, C] after those in memory, of all days [B, D]."""
         first, last, places = memory.days, days.weekday.shape[1], self.told.placed(days)
         x = torch.zeros(len(u), last - first, self.axes.slots, len(self.axes.channels), device=u.device)
+        scores = Scores(len(u), u.device)
         for number in range(first, last):
-            day = days.of((slice(None), number))
-            features = memory.features
+            day, features = days.of((slice(None), number)), memory.features
             known = self._known(features, h, self.told.calendar(day, places[:, number]), u)
-            now = Shifts.on(shifts, self.told.late(number), self.told.in_week(day))
+            when = (number, self.told.late(number), self.told.in_week(day), memory.size)
+            now = Shifts.on(shifts, *when)
             chance = (self._gate(known, features, day) + now.active).sigmoid()
-            active = (torch.rand(len(u), generator=generator, device=u.device) < chance).nonzero()[:, 0]
-            drawn = self._draw_day(rows_of(known, active), memory, active, now, generator)
-            x[active, number - first] = drawn
-            h[active] = self._next_state(drawn, memory, day.of(active), active, rows_of(h, active))
+            noise = torch.rand(len(u), generator=generator, device=u.device)
+            rows = (noise < chance).nonzero()[:, 0]
+            drawn = self._draw_day(rows_of(known, rows), memory, rows, now, generator)
+            scores.take_in(*when, (noise < chance).float() - chance, rows, drawn.scores)
+            x[rows, number - first] = drawn.x
+            h[rows] = self._next_state(drawn.x, memory, day.of(rows), rows, rows_of(h, rows))
             memory.take_in(x[:, number - first])
-        return x
+        return Scored(x, scores.of_users)
 
     def _next_state(self, x: Tensor, memory: Memory, days: Days, rows: Tensor, h: Tensor) -> Tensor:
         """The state after a day [n, S, C] of the users of some rows, who are active on it."""
@@ -323,8 +339,8 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     def _draw_day(
         self, known: Tensor, memory: Memory, rows: Tensor, shifts: Shifts, generator: Generator
-    ) -> Tensor:
-        """A day [n, S, C] of the users of some rows, who are active on it."""
+    ) -> DrawnDays:
+        """A day of the users of some rows, who are active on it."""
         z = diagonal(self.p_z(known)).draw(generator)
         what = self.what(torch.cat([known, z], -1))
         return draw_days(self.p_x, what, memory.past(rows), self.pairs, shifts, generator)
@@ -357,7 +373,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
         again, nothing = memory.repeated(samples), torch.zeros_like(self.shifts)
         which = days.of(torch.arange(len(x), device=x.device).repeat(samples))
-        drawn = self._go_on(u, again, h.repeat(samples, 1), which, nothing, generator)
+        drawn = self._go_on(u, again, h.repeat(samples, 1), which, nothing, generator).x
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)
 

@@ -1,8 +1,11 @@
 """Habits of users that those drawn by Rhythm are brought to, and the shifts of logits that do so, one for each.
 
     habit                                              shift of the logit of
-    7  share of active days on each weekday            a day's being active, by weekday
-    K  the same, around each of K days                 a day's being active, around each of these
+    7  share of active days on each weekday, from      a day's being active, by weekday
+       the second week on
+    7  activity of each day of the first week          a day's being active, by day of the first week
+    K  share of active days around each of K days      a day's being active, around each of these
+    K  the same times the log of the largest count     a day's being active, by the log of the largest so far
     K  active slots a day, around each of K days       a day's end, likewise
     K  mean log of counts, around each of K days       counts, by their logs, likewise
     1  share of slots that ever were active            slots which never were
@@ -10,7 +13,9 @@
     1  share of counts that are one                    counts of one
 
 Errors of what is drawn change with the days, as more and more of the past is itself drawn. Shifts are linear
-between days of the window that lie equally far apart, its first and its last among them.
+between days of the window that lie equally far apart, its first and its last among them. In the first week nothing
+is known of how users spend which weekday: its days have a shift each, for their activity in shares of users'
+largest counts, that of "Time pictures" 5.1.1.
 
 Letters: B users, D days, S slots, C channels, J habits, K days between which a shift is linear.
 """
@@ -21,13 +26,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from habitus.parts.shapes import DAYS_PER_WEEK
 
 PLACES = 4  # K
 OTHERS = 3
 TINY = 1e-6
-HABITS = DAYS_PER_WEEK + 3 * PLACES + OTHERS  # J
+KINDS = 4  # of shifts that are linear between days
+HABITS = 2 * DAYS_PER_WEEK + KINDS * PLACES + OTHERS  # J
+PARTS = [DAYS_PER_WEEK, DAYS_PER_WEEK, KINDS * PLACES, OTHERS]
 
 
 def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
@@ -42,16 +50,28 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
     days, slots = active.any(2).float(), active.sum(2).float()
     near = nearness(torch.linspace(0, 1, x.shape[1], device=x.device))
     places = [observed * each for each in near.unbind(-1)]
-    weekdays = [observed & (in_week == day) for day in range(DAYS_PER_WEEK)]
+    later = observed & (torch.arange(x.shape[1], device=x.device) >= DAYS_PER_WEEK)
+    weekdays = [later & (in_week == day) for day in range(DAYS_PER_WEEK)]
+    largest = x.flatten(1).amax(1).clamp_min(1)
+    size = largest.log()
     means = [
-        *(_mean(days, weights) for weights in (*weekdays, *places)),
+        *(_mean(days, weights) for weights in weekdays),
+        *_first_week(x, largest),
+        *(_mean(days, weights) for weights in places),
+        *(size * _mean(days, weights) for weights in places),
         *(_mean(slots, weights) for weights in places),
         *(_mean(logs, weights, cells * weights) for weights in places),
         active.any(1).float().mean(1),
-        x.flatten(1).amax(1).clamp_min(1).log(),
+        size,
         (x == 1).sum((1, 2, 3)) / cells.sum(1).clamp_min(1),
     ]
     return torch.stack(means, 1)
+
+
+def _first_week(x: Tensor, largest: Tensor) -> tuple[Tensor, ...]:
+    """Activity of its days in shares of users' largest counts [B], 7 times [B]; 0 where the window is shorter."""
+    of_days = x[:, :DAYS_PER_WEEK].sum((2, 3)) / largest[:, None]
+    return functional.pad(of_days, (0, DAYS_PER_WEEK - of_days.shape[1])).unbind(1)
 
 
 def nearness(late: Tensor) -> Tensor:
@@ -92,15 +112,56 @@ class Shifts(NamedTuple):
     ones: Tensor
 
     @classmethod
-    def on(cls, shifts: Tensor, late: float, in_week: Tensor) -> Shifts:
+    def on(cls, shifts: Tensor, number: int, late: float, in_week: Tensor, size: Tensor) -> Shifts:
         """Those of a day, from all shifts [J].
 
         Args:
             shifts: One for each habit.
-            late: Where the day is in the window, from 0 to 1.
+            number: Of the day, from 0.
+            late: Where it is in the window, from 0 to 1.
             in_week: Its place in the week, [B].
+            size: What is told of users' largest counts so far, [B].
         """
-        weekdays, of_places, others = shifts.split([DAYS_PER_WEEK, 3 * PLACES, OTHERS])
+        weekdays, first_week, of_places, others = shifts.split(PARTS)
         near = nearness(torch.tensor(late, device=shifts.device))
-        active, end, counts = of_places.view(3, PLACES) @ near
-        return cls(weekdays[in_week] + active, end, counts, *others)
+        active, of_size, end, counts = of_places.view(KINDS, PLACES) @ near
+        active = active + first_week[number : number + 1].sum()
+        return cls(weekdays[in_week] + active + of_size * size, end, counts, *others)
+
+
+class Scores:
+    """d log p / d shifts of drawn users, [B, J]: what was drawn less what was to be expected, as each shift acts.
+
+    Args:
+        users: B.
+        device: Theirs.
+    """
+
+    def __init__(self, users: int, device: torch.device) -> None:
+        self.of_users = torch.zeros(users, HABITS, device=device)
+
+    def take_in(
+        self, number: int, late: float, in_week: Tensor, size: Tensor, active: Tensor, rows: Tensor, of_days: Tensor
+    ) -> None:
+        """Those of a day.
+
+        Args:
+            number: Of the day, from 0.
+            late: Where it is in the window, from 0 to 1.
+            in_week: Its place in the week, [B].
+            size: What was told of users' largest counts, [B].
+            active: Of its being active, [B].
+            rows: Whose day is active, [n].
+            of_days: Of what else was drawn of these, [n, 5].
+        """
+        near = nearness(torch.tensor(late, device=size.device))
+        weekdays, first_week, of_places, others = self.of_users.split(PARTS, 1)
+        weekdays.scatter_add_(1, in_week[:, None], active[:, None])
+        first_week[:, number : number + 1] += active[:, None]
+        of_active, of_size, of_end, of_counts = of_places.unflatten(1, (KINDS, PLACES)).unbind(1)
+        of_active += active[:, None] * near
+        of_size += (size * active)[:, None] * near
+        end, new, counts, larger, ones = of_days.split(1, 1)
+        of_end.index_add_(0, rows, end * near)
+        of_counts.index_add_(0, rows, counts * near)
+        others.index_add_(0, rows, torch.cat([new, larger, ones], 1))

@@ -7,10 +7,10 @@ its zero threshold to the training users' daily activity for like reasons.
 
 The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training users an error
 that is that of two means; the likeliest shifts are sought by steps of the method of Gauss and Newton, each from
-populations of its own. Slopes are those of the plane through all populations so far: habits are coupled, some
-shifts move hardly anything that others do not, and slopes by a single difference each would lead away. Each step
-is moved by chance, which does not change where the steps lead to: their mean is taken (Polyak and Juditsky 1992).
-What few users cannot tell stays near 0.
+populations of its own. The slope of a mean by a shift is the covariance of the habit with the score of the users
+drawn, d log p / d shift (Williams 1992): no population has to be drawn with another shift to see what it does. Each
+step is moved by chance, which does not change where the steps lead to: their mean is taken (Polyak and Juditsky
+1992). What few users cannot tell stays near 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Drawn = Callable[[int, int], None]
 
 USERS, FIRST, EACH = 4096, 4, 2  # users of a population; populations to begin with, and for each step
 STEPS, LAST = 8, 6  # and how many of the last ones are averaged
-PROBE, MOST = -0.3, 1.0  # MOST: a shift beyond hides a fault and mends none
+MOST = 1.0  # a shift beyond hides a fault and mends none
 PRIOR = 0.3  # standard deviation
 TINY = 1e-8  # a variance: habits that all users share are not known to any precision
 
@@ -78,15 +78,15 @@ def calibrate(
     populations = _Populations(model, wanted.double().mean(0), conditions, codes, days, seed, on_progress)
     at, variance = torch.zeros(wanted.shape[1]).double(), _variance(wanted.double())
     weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
-    shifts, path = torch.cat([at.expand(FIRST, -1), PROBE * torch.eye(len(at)).double()]), list[Tensor]()
-    excesses = populations.excesses(shifts)
-    at = likeliest(at, excesses[:FIRST].mean(0), slopes_of(shifts, excesses), weights)
-    for _ in range(STEPS):
-        again = at.expand(EACH, -1)
-        latest = populations.excesses(again)
-        shifts, excesses = torch.cat([shifts, again]), torch.cat([excesses, latest])
-        at = likeliest(at, latest.mean(0), slopes_of(shifts, excesses), weights)
+    found = populations.drawn_with(at, FIRST)
+    slopes, path = [each.slopes for each in found], list[Tensor]()
+    for step in range(STEPS + 1):
+        excess = torch.stack([each.excess for each in found]).mean(0)
+        at = likeliest(at, excess, torch.stack(slopes).mean(0), weights)
         path.append(at)
+        if step < STEPS:
+            found = populations.drawn_with(at, EACH)
+            slopes += [each.slopes for each in found]
     at = torch.stack(path[-LAST:]).mean(0)
     model.shifts.copy_(at)
     return Calibrated(at.tolist(), populations.met)
@@ -97,10 +97,23 @@ def _variance(habits: Tensor) -> Tensor:
     return habits.var(0) if len(habits) > 1 else torch.full_like(habits[0], torch.inf)
 
 
-def slopes_of(shifts: Tensor, excesses: Tensor) -> Tensor:
-    """Of the plane through excesses [n, J] by shifts [n, J] with the least squares, [J, J]: habits by shifts."""
-    ones = torch.ones_like(shifts[:, :1])
-    return torch.linalg.lstsq(torch.cat([ones, shifts], 1), excesses).solution[1:].T
+def slopes_of(habits: Tensor, scores: Tensor) -> Tensor:
+    """Of the means of users' habits [B, J] by shifts, from the scores of these [B, J]: [J, J], habits by shifts."""
+    return (habits - habits.mean(0)).T @ (scores - scores.mean(0)) / len(habits)
+
+
+class _Population(NamedTuple):
+    """What a population tells.
+
+    Attributes:
+        excess: By how much its mean habits exceed those wanted, [J].
+        slopes: Of these by the shifts, [J, J].
+        met: Share of its users who meet the conditions.
+    """
+
+    excess: Tensor
+    slopes: Tensor
+    met: float
 
 
 def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Tensor:
@@ -130,31 +143,30 @@ class _Populations:
     drawn: int = 0
     met: float = 1.0
 
-    def excesses(self, shifts: Tensor) -> Tensor:
-        """By how much the mean habits of populations with shifts [n, J] exceed those wanted, [n, J]."""
-        found, met, begun = list[Tensor](), list[float](), self.drawn
-        for habits, share in by_number(
-            lambda number: self._habits(shifts[number], begun + number), range(len(shifts))
-        ):
-            found.append(habits)
-            met.append(share)
+    def drawn_with(self, shifts: Tensor, number: int) -> list[_Population]:
+        """So many, with some shifts [J]."""
+        found, begun = list[_Population](), self.drawn
+        self.model.shifts.copy_(shifts)
+        for each in by_number(lambda at: self._population(begun + at), range(number)):
+            found.append(each)
             self.drawn += 1
-            populations = FIRST + len(self.wanted) + STEPS * EACH
-            self.on_progress(len(self.codes) * self.drawn, len(self.codes) * populations)
-        self.met = mean(met)
-        return torch.stack(found) - self.wanted
+            self.on_progress(len(self.codes) * self.drawn, len(self.codes) * (FIRST + STEPS * EACH))
+        self.met = mean(each.met for each in found)
+        return found
 
-    def _habits(self, shifts: Tensor, number: int) -> tuple[Tensor, float]:
-        """Means over drawn users who meet the conditions, [J], and their share; over all where nobody does."""
+    def _population(self, number: int) -> _Population:
+        """Of drawn users who meet the conditions; of all where nobody does."""
         model, days, users = self.model, self.days, len(self.codes)
-        model.shifts.copy_(shifts)
         generator = Generator().manual_seed(self.seed + number)
         with torch.no_grad():
-            x = model.sample(users, generator, days=days, codes=self.codes)
+            x, scores = model.sample_scored(users, generator, days=days, codes=self.codes)
         x, axes = days.emptied(x), model.axes.with_unit(model.unit)
         met = torch.from_numpy(self.conditions.met(Profiles.from_dense(axes, x.numpy())))
-        some = met if met.any() else torch.ones_like(met)
-        return habits_of(model, x[some], days.of(some)).double().mean(0), float(met.double().mean())
+        some = (met if met.any() else torch.ones_like(met)) & days.observed.any(1)
+        habits = model.habits(x[some], days.of(some)).double()
+        return _Population(
+            habits.mean(0) - self.wanted, slopes_of(habits, scores[some].double()), float(met.double().mean())
+        )
 
 
 def habits_of(model: ConditionedModel, x: Tensor, days: Days) -> Tensor:

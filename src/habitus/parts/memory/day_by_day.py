@@ -73,6 +73,11 @@ class Memory:
         return Past(self._tensor(told), self._tensor(of_channels), largest, most, self._balance(users))
 
     @property
+    def size(self) -> Tensor:
+        """What is told of the largest count of any channel, [B]."""
+        return self._tensor(np.float32(0.3) * np.log1p(self.store.largest.max(1)))
+
+    @property
     def gap(self) -> Tensor:
         """Days observed from the last active one to the one to come, 0 where there is none, [B]."""
         return self._tensor(np.where(self.store.active_days > 0, self.store.silence + 1, np.float32(0)))
