@@ -78,15 +78,13 @@ def calibrate(
     populations = _Populations(model, wanted.double().mean(0), conditions, codes, days, seed, on_progress)
     at, variance = torch.zeros(wanted.shape[1]).double(), _variance(wanted.double())
     weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
-    found = populations.drawn_with(at, FIRST)
-    slopes, path = [each.slopes for each in found], list[Tensor]()
-    for step in range(STEPS + 1):
+    slopes, path = list[Tensor](), list[Tensor]()
+    for number in (FIRST, *[EACH] * STEPS):
+        found = populations.drawn_with(at, number)
+        slopes += [each.slopes for each in found]
         excess = torch.stack([each.excess for each in found]).mean(0)
         at = likeliest(at, excess, torch.stack(slopes).mean(0), weights)
         path.append(at)
-        if step < STEPS:
-            found = populations.drawn_with(at, EACH)
-            slopes += [each.slopes for each in found]
     at = torch.stack(path[-LAST:]).mean(0)
     model.shifts.copy_(at)
     return Calibrated(at.tolist(), populations.met)
