@@ -150,7 +150,6 @@ class ConditionedModel(GenerativeModel):
     def knows_holidays(self) -> bool:
         """Whether it learnt what holidays are like."""
 
-    @abstractmethod
     def sample(
         self,
         size: int,
@@ -168,6 +167,7 @@ class ConditionedModel(GenerativeModel):
             days: Which days, [B, D'] or [1, D']; those of its axes by default. All of them are drawn.
             codes: Of their attributes in the order of its vocabulary, [size, A]; not known by default.
         """
+        return self.sample_scored(size, generator, prior, days, codes).x
 
     @abstractmethod
     def sample_scored(

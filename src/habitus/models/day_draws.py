@@ -61,10 +61,10 @@ def draw_days(
     going = Going(np.arange(len(h)), np.full(len(h), -1), np.zeros(len(h), np.int64))
     for place in range(p_x.slots):
         going = steps.next_slots(days, going)
-        steps.counts(days, going)
-        steps.next_states(days, going, place)
         if not len(going.day):
             break
+        steps.counts(days, going)
+        steps.next_states(days, going, place)
     return DrawnDays(*(torch.from_numpy(each).to(h.device) for each in (days.x, days.scores)))
 
 

@@ -281,17 +281,6 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         e = self._read(at.counts.unflatten(1, x.shape[2:]))
         return self._q_u(e, at, days, memory.features, about, told)
 
-    def sample(
-        self,
-        size: int,
-        generator: Generator,
-        prior: Prior | None = None,
-        days: Days | None = None,
-        codes: Tensor | None = None,
-    ) -> Tensor:
-        """Draw u, then day after day."""
-        return self.sample_scored(size, generator, prior, days, codes).x
-
     def sample_scored(
         self,
         size: int,
@@ -300,7 +289,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         days: Days | None = None,
         codes: Tensor | None = None,
     ) -> Scored:
-        """The same, and the scores of its shifts."""
+        """Draw u, then day after day; beside them the scores of the shifts."""
         if codes is None:
             codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=self.pairs.device)
         about = self.told.about(codes)

@@ -16,8 +16,6 @@ from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
 LASTING_SHARE, FADING_SHARE = np.float32(LASTING), np.float32(FADING)
 
-LASTING_SHARE, FADING_SHARE = np.float32(LASTING), np.float32(FADING)
-
 
 class Store(NamedTuple):
     """What users did before a day; weekdays are those from the first day on.
