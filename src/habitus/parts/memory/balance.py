@@ -39,11 +39,6 @@ class Balance(NamedTuple):
         """That of some rows."""
         return Balance(*(rows_of(each, rows) for each in self))
 
-    def after(self, step: Tensor) -> Balance:
-        """Once the difference has changed by a step [..., P]."""
-        now = self.now + step
-        return Balance(now, torch.minimum(self.lowest, now), torch.maximum(self.highest, now))
-
     def during(self, steps: Tensor) -> Balance:
         """After each of steps [..., S, P] one after another, [..., S, P]."""
         now = self.now[..., None, :] + steps.cumsum(-2)

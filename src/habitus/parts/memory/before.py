@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from habitus.parts.memory.balance import PER_PAIR, Balance, pair_steps
+from habitus.parts.memory.balance import PER_PAIR, Balance
 from habitus.parts.rows import Rows, rows_of
 from habitus.parts.shapes import DAYS_PER_WEEK
 
@@ -53,11 +53,6 @@ class Past(NamedTuple):
         """That of some days."""
         recall, channels, largest, most = (rows_of(each, rows) for each in self[:4])
         return Past(recall, channels, largest, most, self.balance.of(rows))
-
-    def after(self, counts: Tensor, pairs: Tensor) -> Past:
-        """Once some counts [..., C] have come."""
-        largest = torch.maximum(self.largest, counts)
-        return self._replace(largest=largest, balance=self.balance.after(pair_steps(counts, pairs)))
 
 
 def memory_features(slots: int, channels: int, pairs: int) -> int:
