@@ -244,7 +244,7 @@ def test_the_state_knows_no_day_that_was_not_observed():
     with torch.no_grad():
         side_by_side = model._states(e, draw.at, seen.flatten(2).any(2), days)
         for day in range(AXES.days):
-            torch.testing.assert_close(side_by_side[:, day], model._remembered(seen[:, :day], days)[1])
+            torch.testing.assert_close(side_by_side[:, day], model._remembered(seen[:, :day], days).h)
 
 
 def test_scores_count_no_slot_of_a_day_that_was_not_observed(with_holidays, tmp_path):

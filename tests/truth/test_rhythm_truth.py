@@ -10,7 +10,7 @@ import torch
 from torch import Generator
 
 from habitus.models.count_kernels import draw_amount
-from habitus.models.day_draws import amount_kind, draw_days
+from habitus.models.day_draws import DayDraws, amount_kind
 from habitus.models.day_slots import DaySlots
 from habitus.models.rhythm import Rhythm
 from habitus.models.rhythm_config import RhythmConfig
@@ -285,7 +285,7 @@ class TestDays:
         (model, h, past, pairs), again = small_day(settled), torch.zeros(60_000, dtype=torch.long)
         draws = len(again)
         with torch.no_grad():
-            drawn = draw_days(model, h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise()).x
+            drawn = DayDraws(model, pairs).draw(h[again], past.of(again), Shifts(*torch.zeros(6)), noise()).x
             days, seen = drawn.unique(dim=0, return_counts=True)
             terms = model.log_prob(days, h[again[: len(days)]], past.of(again[: len(days)]), pairs)
         p = torch.stack(list(terms)).sum(0).neg().exp().double()
@@ -301,9 +301,11 @@ class TestDays:
         odds, shifts = [], Shifts(*torch.zeros(6))
         for shift in (0.0, 0.7):
             with torch.no_grad():
-                x = draw_days(
-                    model, h[again], past.of(again), pairs, shifts._replace(new_slots=torch.tensor(shift)), noise()
-                ).x
+                x = (
+                    DayDraws(model, pairs)
+                    .draw(h[again], past.of(again), shifts._replace(new_slots=torch.tensor(shift)), noise())
+                    .x
+                )
             first = (x[:, 0].amax(1) > 0).double().mean()
             odds.append(float(first / (1 - first)))
         assert np.log(odds[1] / odds[0]) == pytest.approx(0.7, abs=0.06)
@@ -314,9 +316,11 @@ class TestDays:
         odds = []
         for shift in (0.0, -0.6):
             with torch.no_grad():
-                x = draw_days(
-                    model, h[again], past.of(again), pairs, Shifts(*torch.tensor([0, shift, 0, 0, 0, 0])), noise()
-                ).x
+                x = (
+                    DayDraws(model, pairs)
+                    .draw(h[again], past.of(again), Shifts(*torch.tensor([0, shift, 0, 0, 0, 0])), noise())
+                    .x
+                )
             active = x.amax(2) > 0
             alone = active[active[:, 0], 1:].any(1).logical_not().double().mean()
             odds.append(float(alone / (1 - alone)))
@@ -326,7 +330,7 @@ class TestDays:
     def test_scores_are_the_gradients_of_the_log_probability(self, name):
         """By the biases that a shift is added to; of slots that never were active see the next test."""
         (model, h, past, pairs), again = small_day(False, AMOUNTS[name]()), torch.zeros(30, dtype=torch.long)
-        drawn = draw_days(model, h[again], past.of(again), pairs, Shifts(*torch.zeros(6)), noise())
+        drawn = DayDraws(model, pairs).draw(h[again], past.of(again), Shifts(*torch.zeros(6)), noise())
         for x, scores in zip(*drawn, strict=True):
             model.zero_grad()
             torch.stack(list(model.log_prob(x[None], h, past, pairs))).sum().neg().backward()
@@ -343,7 +347,7 @@ class TestDays:
         first = []
         for shift in (-0.2, 0.0, 0.2):
             shifts = Shifts(*torch.zeros(6))._replace(new_slots=torch.tensor(shift))
-            x, scores = draw_days(model, h[again], past.of(again), pairs, shifts, noise())
+            x, scores = DayDraws(model, pairs).draw(h[again], past.of(again), shifts, noise())
             first.append((x[:, 0].amax(1) > 0).double())
             if not shift:
                 slope = torch.cov(torch.stack([first[-1], scores[:, 1].double()]))[0, 1]
@@ -412,7 +416,7 @@ def test_states_of_a_fit_are_those_of_drawing():
     with torch.no_grad():
         side_by_side = states(model, x)
         for day in range(AXES.days):
-            torch.testing.assert_close(side_by_side[:, day], model._remembered(x[:, :day], days_of(model, x))[1])
+            torch.testing.assert_close(side_by_side[:, day], model._remembered(x[:, :day], days_of(model, x)).h)
 
 
 def test_the_probabilities_of_a_day_and_of_its_absence_sum_to_one():

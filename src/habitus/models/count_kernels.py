@@ -1,6 +1,6 @@
 """Counts of active slots drawn channel after channel (habitus.models.day_slots), compiled.
 
-Letters: N days, n days going on, S slots, C channels, W units of a channel, P pairs, F features of a count, V bins.
+Letters: as in :mod:`habitus.models.day_state`.
 """
 
 from __future__ import annotations
@@ -11,96 +11,94 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from habitus.models.day_kernels import COUNTS, LARGER, ONES, DayState, Going
 from habitus.models.day_slots import SETTLED
+from habitus.models.day_state import COUNTS, LARGER, ONES, AmountKind, CountWeights, DayState
 from habitus.parts.active_slots import MOST_TOLD, TOLD_OF_COUNT
-from habitus.parts.compiled import ONE, ZERO, choose, compiled, sigmoid
+from habitus.parts.compiled import ONE, ZERO, add_rows, allocating, choose, compiled, sigmoid, write
 from habitus.parts.counts.amounts import BINNED, LEAST_RATE, MOST_RATE, POISSON
 from habitus.parts.counts.bins import MOST
 from habitus.parts.memory import RECALLED
+from habitus.parts.memory.kernels import follow
 from habitus.parts.shapes import FloatArray, IntArray
 
 NEVER = np.float32(-1e4)  # a logit
 RARELY_NONE = 0.9  # chance of zero up to which a count that is not zero is found by drawing again
 
 
-class AmountKind(NamedTuple):
-    """What a count that is not zero is drawn from, beside its features.
+class CountRoom(NamedTuple):
+    """Room for what a count is drawn from, and what is overwritten with each.
 
     Attributes:
-        kind: Of habitus.parts.counts.amounts.
-        first: Counts that bins begin with, [V].
-        last: [V].
-        logs: Logs of the first ones, [V].
+        every: Numbers from 0 on.
+        hidden: Units of a channel, [W].
+        out: Features and logits of settling, [F + 6].
+        values: Counts that would settle a pair, [6].
+        logits: Of being free and of each of these, [7].
     """
 
-    kind: int
-    first: FloatArray
-    last: FloatArray
-    logs: FloatArray
-
-
-class CountWeights(NamedTuple):
-    """Of :class:`habitus.models.day_slots.SlotCounts`.
-
-    Attributes:
-        of_slot: [S, C W].
-        of_gap: [S, C W].
-        earlier: What is told of a channel to those after it, [C, 6, C W].
-        gate: [C, W].
-        out: [C, W, F + 6].
-        bias: [C, 1 + F + 6].
-        habit: [C, 3].
-        pairs: Later and earlier channel of each pair, [P, 2].
-        pair: Number of the pair that a channel may settle, -1 for none, [C].
-        amounts: What they are drawn from.
-        shift: Of features, [F].
-        told: What is told of counts, [T, 6].
-    """
-
-    of_slot: FloatArray
-    of_gap: FloatArray
-    earlier: FloatArray
-    gate: FloatArray
+    every: IntArray
+    hidden: FloatArray
     out: FloatArray
-    bias: FloatArray
-    habit: FloatArray
-    pairs: IntArray
-    pair: IntArray
-    amounts: AmountKind
-    shift: FloatArray
-    told: FloatArray
+    values: FloatArray
+    logits: FloatArray
+
+
+def count_room(width: int, outputs: int) -> CountRoom:
+    """For a count of any channel, from W units to F + 6 numbers."""
+    sizes = (width, outputs, SETTLED, 1 + SETTLED)
+    return CountRoom(np.arange(max(width, TOLD_OF_COUNT)), *(np.empty(size, np.float32) for size in sizes))
 
 
 @compiled
-def draw_counts(base: FloatArray, weights: CountWeights, days: DayState, going: Going, rng: Generator) -> None:
-    """Draw the counts of a slot of each, channel after channel; ``base`` is what is known before any, [n, C W]."""
-    channels, width = weights.gate.shape
-    hidden, out = np.empty(width, np.float32), np.empty(weights.out.shape[2], np.float32)
-    for i in range(len(base)):
-        day, slot, empty = going.day[i], going.slot[i], True
-        add_both(base[i], weights.of_slot[slot], weights.of_gap[going.gap[i]])
-        for k in range(days.told.shape[1]):
-            days.told[day, k] = ZERO
-        for channel in range(channels):
-            logit = gate(base[i, channel * width : (channel + 1) * width], weights.gate[channel], hidden)
-            logit += of_habit(weights.habit[channel], days, day, slot, channel)
-            active = rng.random() < sigmoid(logit + weights.bias[channel, 0])
-            if active or (empty and channel == channels - 1):
-                empty = False
-                outputs(hidden, weights.out[channel], weights.bias[channel], weights.shift, out)
-                count = draw_count(out, weights, days, day, slot, channel, rng)
-                take_in(count, days, day, slot, channel)
-                told = weights.told[int(min(count, np.float32(MOST_TOLD)))]
-                tell(told, weights.earlier[channel], days.told[day], channel, base[i], width)
-        settle_balance(days, day, slot, weights.pairs)
+def draw_counts(
+    base: FloatArray,
+    weights: CountWeights,
+    shift: FloatArray,
+    days: DayState,
+    day: int,
+    slot: int,
+    gap: int,
+    room: CountRoom,
+    rng: Generator,
+) -> None:
+    """Draw the counts of a slot, channel after channel.
+
+    Args:
+        base: What is known before any, but for the slot, the gap and the channels' past; overwritten, [C W].
+        weights: Of counts.
+        shift: Of features, [F].
+        days: All days.
+        day: The number of one.
+        slot: The slot.
+        gap: How many slots it is after the one before, 0 where there is none.
+        room: To work in.
+        rng: Of the noise.
+    """
+    (channels, width), empty, told = weights.gate.shape, True, days.told[day]
+    add_three(base, weights.of_slot[slot], weights.of_gap[gap], days.of_channels[day])
+    for k in range(len(told)):
+        told[k] = ZERO
+    for channel in range(channels):
+        logit = gate(base[channel * width : (channel + 1) * width], weights.gate[channel], room.hidden)
+        logit += of_habit(weights.habit[channel], days, day, slot, channel)
+        active = rng.random() < sigmoid(logit + weights.bias[channel, 0])
+        if active or (empty and channel == channels - 1):
+            empty = False
+            outputs(weights, channel, shift, room)
+            count = draw_count(room, weights, days, day, slot, channel, rng)
+            take_in(count, days, day, slot, channel)
+            begin, end = channel * TOLD_OF_COUNT, (channel + 1) * TOLD_OF_COUNT
+            write(weights.told[int(min(count, np.float32(MOST_TOLD)))], told[begin:end])
+            later = (channel + 1) * width
+            add_rows(room.every, told[begin:end], TOLD_OF_COUNT, weights.earlier[begin:end, later:], base[later:])
+    follow(days.now[day], days.lowest[day], days.highest[day], days.x[day, slot], weights.pairs)
 
 
 @compiled
-def add_both(base: FloatArray, first: FloatArray, second: FloatArray) -> None:
-    """Add two vectors to a third."""
+def add_three(base: FloatArray, first: FloatArray, second: FloatArray, third: FloatArray) -> None:
+    """Add three vectors to a fourth."""
     for k in range(len(base)):
-        base[k] += first[k] + second[k]
+        base[k] += first[k] + second[k] + third[k]
 
 
 @compiled
@@ -118,53 +116,40 @@ def of_habit(weights: FloatArray, days: DayState, day: int, slot: int, channel: 
     """Of the logit of a channel's being active what follows from its own past."""
     channels = days.x.shape[2]
     logit = weights[1] * days.channels[day, 3 * channels + channel]
-    logit += weights[2] * days.recall[day, slot, RECALLED + channel]
+    logit += weights[2] * days.recall[day, RECALLED + channel, slot]
     return logit + weights[0] if days.largest[day, channel] == 0 else logit
 
 
 @compiled
-def outputs(hidden: FloatArray, weights: FloatArray, bias: FloatArray, shift: FloatArray, out: FloatArray) -> None:
+def outputs(weights: CountWeights, channel: int, shift: FloatArray, room: CountRoom) -> None:
     """Write features of a channel's count, shifted, and logits of settling, [F + 6]."""
+    bias, out = weights.bias[channel], room.out
     for k in range(len(out)):
         out[k] = bias[1 + k]
     for k in range(len(shift)):
         out[k] += shift[k]
-    whole = len(hidden) // 4 * 4
-    for unit in range(0, whole, 4):  # four at a time: out is read and written less often
-        first, second, third, fourth = hidden[unit], hidden[unit + 1], hidden[unit + 2], hidden[unit + 3]
-        of_first, of_second, of_third, of_fourth = (
-            weights[unit],
-            weights[unit + 1],
-            weights[unit + 2],
-            weights[unit + 3],
-        )
-        for k in range(len(out)):
-            out[k] += first * of_first[k] + second * of_second[k] + third * of_third[k] + fourth * of_fourth[k]
-    for unit in range(whole, len(hidden)):
-        of_this = weights[unit]
-        for k in range(len(out)):
-            out[k] += hidden[unit] * of_this[k]
+    add_rows(room.every, room.hidden, len(room.hidden), weights.out[channel], out)
 
 
 @compiled
 def draw_count(
-    out: FloatArray, weights: CountWeights, days: DayState, day: int, slot: int, channel: int, rng: Generator
+    room: CountRoom, weights: CountWeights, days: DayState, day: int, slot: int, channel: int, rng: Generator
 ) -> Any:
     """A count: it settles the difference of the channel's pair, or is free."""
-    features, pair = len(weights.shift), weights.pair[channel]
+    features, pair, values, logits = len(room.out) - SETTLED, weights.pair[channel], room.values, room.logits
     if pair >= 0:
-        values, logits = np.empty(SETTLED, np.float32), np.zeros(1 + SETTLED, np.float32)
         values[0], values[1] = 0, 1
         values[2], values[3] = days.lowest[day, pair], days.lowest[day, pair] + 1
         values[4], values[5] = days.highest[day, pair], days.highest[day, pair] - 1
         now = days.now[day, pair] - days.x[day, slot, weights.pairs[pair, 1]]
+        logits[0] = ZERO
         for k in range(SETTLED):
             values[k] -= now
-            logits[1 + k] = out[features + k] if values[k] >= 1 else NEVER
+            logits[1 + k] = room.out[features + k] if values[k] >= 1 else NEVER
         chosen = choose(logits, rng)
         if chosen > 0:
             return values[chosen - 1]
-    return draw_amount(out[:features], weights.amounts, days.largest[day, channel], rng, days.scores[day])
+    return draw_amount(room.out[:features], weights.amounts, days.largest[day, channel], rng, days.scores[day])
 
 
 @compiled
@@ -218,11 +203,17 @@ def score_bins(chances: FloatArray, amounts: AmountKind, same: int, chosen: int,
     scores[ONES] += (ONE if chosen == 0 else ZERO) - chances[0] / total
 
 
+@allocating
+def poisson(rate: float, rng: Generator) -> float:
+    """A Poisson count."""
+    return float(rng.poisson(rate))
+
+
 @compiled
 def draw_poisson(rate: float, rng: Generator) -> float:
     """A Poisson count that is not zero: the first event falls before the end, the rest after it."""
     first = -math.log1p(rng.random() * math.expm1(-rate))
-    return 1.0 + rng.poisson(max(rate - first, 0.0))
+    return 1.0 + poisson(max(rate - first, 0.0), rng)
 
 
 @compiled
@@ -231,7 +222,7 @@ def draw_negative_binomial(rate: float, size: float, rng: Generator) -> float:
     none = math.exp(-size * math.log1p(rate / size))
     if none < RARELY_NONE:
         while True:
-            found = float(rng.poisson(rng.gamma(size, rate / size)))
+            found = poisson(rng.gamma(size, rate / size), rng)
             if found > 0:
                 return min(found, float(MOST))
     found, left = 1.0, rng.random() * -math.expm1(-size * math.log1p(rate / size))
@@ -248,25 +239,3 @@ def take_in(count: Any, days: DayState, day: int, slot: int, channel: int) -> No
     """Write down a count."""
     days.x[day, slot, channel] = count
     days.largest[day, channel] = max(days.largest[day, channel], count)
-
-
-@compiled
-def tell(
-    told: FloatArray, weights: FloatArray, of_day: FloatArray, channel: int, base: FloatArray, width: int
-) -> None:
-    """Tell later channels, and the slot after this one, of a count."""
-    for k in range(TOLD_OF_COUNT):
-        of_day[channel * TOLD_OF_COUNT + k] = told[k]
-        if told[k] != 0:
-            for unit in range((channel + 1) * width, len(base)):
-                base[unit] += told[k] * weights[k, unit]
-
-
-@compiled
-def settle_balance(days: DayState, day: int, slot: int, pairs: IntArray) -> None:
-    """Take the counts of a slot into the balance of the pairs."""
-    for pair in range(len(pairs)):
-        now = days.now[day, pair] + days.x[day, slot, pairs[pair, 0]] - days.x[day, slot, pairs[pair, 1]]
-        days.now[day, pair] = now
-        days.lowest[day, pair] = min(days.lowest[day, pair], now)
-        days.highest[day, pair] = max(days.highest[day, pair], now)

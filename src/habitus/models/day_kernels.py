@@ -1,218 +1,137 @@
 """Loops over days that are drawn (Rhythm), compiled for the processor they run on.
 
 One pass over a few numbers of a day takes the place of many over those of all days. Matrix products are not here:
-:mod:`habitus.models.day_draws` has them between these loops. Counts are in :mod:`habitus.models.count_kernels`.
+:mod:`habitus.models.day_draws` has them between these loops; what they would multiply by zeros is told row by row.
 
-Letters: N days, n days going on, S slots, C channels, H hidden units, P pairs, R numbers recalled of a slot,
-K numbers told of a day before counts.
+Letters: as in :mod:`habitus.models.day_state`.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
-from habitus.parts.compiled import ONE, ZERO, choose, compiled, sigmoid, write
-from habitus.parts.memory import MOST_APART, NEVER_BEFORE, RECALLED
+from habitus.models.count_kernels import CountRoom, count_room, draw_counts
+from habitus.models.day_state import CountWeights, DayState, Going, Moved, SlotWeights
+from habitus.models.slot_kernels import next_slot, tell_after, tell_before
+from habitus.parts.compiled import ONE, Sparse, add_rows, compiled, sigmoid, write
+from habitus.parts.memory import RECALLED
 from habitus.parts.shapes import FloatArray, IntArray
 
-END, NEW, COUNTS, LARGER, ONES = SCORES = range(5)  # columns of scores
 
-
-class DayState(NamedTuple):
-    """What days are drawn from, by the number of the day; the last of it changes with every slot.
+class Room(NamedTuple):
+    """Room to work in, overwritten with each day.
 
     Attributes:
-        recall: [N, S, R + C].
-        of_slots: What follows of it, [N, S, 2 R].
-        channels: [N, 4 C].
-        most: [N].
-        largest: [N, C].
-        now: Balance of the pairs, [N, P].
-        lowest: [N, P].
-        highest: [N, P].
-        told: What is told of the counts of the slot before, [N, 6 C].
-        x: Counts, [N, S, C].
-        scores: d log p / d shift of the logits of a day's end, of new slots, of counts by their logs, of counts
-            above all before, and of ones, [N, 5]: what was drawn less what was to be expected.
+        every: Numbers from 0 on, as many as can be told.
+        told: What is told.
+        logits: Of slots and the end, [S + 1].
+        of_input: What follows of it for the state, [3 H].
+        h: A state, [H].
+        of_counts: Room for counts.
     """
 
-    recall: FloatArray
-    of_slots: FloatArray
-    channels: FloatArray
-    most: FloatArray
-    largest: FloatArray
-    now: FloatArray
-    lowest: FloatArray
-    highest: FloatArray
-    told: FloatArray
-    x: FloatArray
-    scores: FloatArray
+    every: IntArray
+    told: Sparse
+    logits: FloatArray
+    of_input: FloatArray
+    h: FloatArray
+    of_counts: CountRoom
 
 
-class Going(NamedTuple):
-    """Days that go on, by their place among these.
-
-    Attributes:
-        day: Their numbers, [n].
-        slot: The last slot that was active, -1 for none, [n].
-        gap: How many slots it is after the one before, 0 where there is none, [n].
-    """
-
-    day: IntArray
-    slot: IntArray
-    gap: IntArray
+def room(weights: SlotWeights, of_counts: CountWeights) -> Room:
+    """For days of some weights."""
+    told, units = max(len(weights.of_input), len(of_counts.of_past)), len(weights.of_state_bias)
+    slots, (width, outputs) = len(of_counts.of_slot), of_counts.out.shape[1:]
+    return Room(
+        np.arange(told),
+        Sparse(np.zeros(told + 1, np.int64), np.zeros(told + 1, np.float32)),
+        *(np.zeros(each, np.float32) for each in (slots + 1, units, units // 3)),
+        of_counts=count_room(width, outputs),
+    )
 
 
 @compiled
-def known_of_days(known: FloatArray, of_day: FloatArray, day: IntArray) -> None:
-    """SiLU of what is known of each going day [n, H] and of its day [N, H]; overwritten."""
+def known_of_days(of_state: FloatArray, of_day: FloatArray, day: IntArray, known: FloatArray) -> None:
+    """SiLU of what follows of states, the first numbers of [n, 4 H], and days [N, H]; written to [n, H]."""
     for i in range(len(known)):
         of_this = of_day[day[i]]
         for unit in range(known.shape[1]):
-            x = known[i, unit] + of_this[unit]
+            x = of_state[i, unit] + of_this[unit]
             known[i, unit] = x * sigmoid(x)
 
 
 @compiled
-def of_recalled(recall: FloatArray, weights: FloatArray, bias: FloatArray, found: FloatArray) -> None:
-    """Write what is recalled of slots and what follows from it, [N, S, 2 R]: as DaySlots.of_recalled has it."""
-    follows = np.empty(RECALLED, np.float32)
-    for i in range(recall.shape[0]):
-        for slot in range(recall.shape[1]):
-            recalled, row = recall[i, slot], found[i, slot]
-            write(bias, follows)
-            for r in range(RECALLED):
-                row[r] = recalled[r]
-                of_this = weights[r]
-                for k in range(RECALLED):
-                    follows[k] += recalled[r] * of_this[k]
-            for k in range(RECALLED):
-                row[RECALLED + k] = follows[k] * sigmoid(follows[k])
-
-
-@compiled
-def next_slots(
+def draw_slots(
     asked: FloatArray,
+    of_state: FloatArray,
+    weights: SlotWeights,
+    of_counts: CountWeights,
+    moved: Moved,
     days: DayState,
     going: Going,
-    new_slots: float,
-    end: float,
+    place: int,
+    room: Room,
     rng: Generator,
-    following: IntArray,
-) -> None:
-    """Draw the next active slot of each, S for the end, [n].
+) -> int:
+    """Draw the next slot of each going day with its counts, and the state after it; how many days go on.
+
+    Those that do are moved to the front.
 
     Args:
-        asked: Logits of slots and the end, of gaps, and what is asked of what is recalled, [n, 2 S + 1 + 2 R].
+        asked: What is asked of each: of slots and the end, gaps, what is recalled, counts; overwritten.
+        of_state: What follows of its state, the last 3 H of [n, 4 H].
+        weights: Of slots.
+        of_counts: Of counts.
+        moved: Shifts of logits.
         days: All days.
         going: Those that go on.
-        new_slots: Added to the logit of a slot that never was active.
-        end: Added to that of the end.
+        place: How many slots each has had.
+        room: To work in.
         rng: Of the noise.
-        following: Overwritten.
     """
-    slots = days.x.shape[1]
-    logits = np.empty(slots + 1, np.float32)
+    slots, units, told, count = days.x.shape[1], going.h.shape[1], room.told, 0
+    asks = 2 * slots + 1 + 2 * RECALLED
     for i in range(len(asked)):
-        day, begin = going.day[i], going.slot[i] + 1
-        for slot in range(begin, slots):
-            of_past = days.recall[day, slot, NEVER_BEFORE] * np.float32(new_slots)
-            for r in range(2 * RECALLED):
-                of_past += days.of_slots[day, slot, r] * asked[i, 2 * slots + 1 + r]
-            logits[slot] = asked[i, slot] + asked[i, slots + 1 + slot - begin] + of_past
-        logits[slots] = asked[i, slots] + np.float32(end)
-        last = slots if begin == 0 else slots + 1  # a day that is active does not end before it began
-        following[i] = begin + choose(logits[begin:last], rng)
-        score_slots(logits[begin:last], days.recall[day, begin:], following[i] - begin, days.scores[day])
-
-
-@compiled
-def score_slots(chances: FloatArray, recall: FloatArray, chosen: int, scores: FloatArray) -> None:
-    """Add to the scores of a choice among slots and the end, by chances [k] that need not sum to one."""
-    slots, total, new = len(recall), ZERO, ZERO
-    for k in range(len(chances)):
-        total += chances[k]
-    for k in range(slots):
-        new += chances[k] * recall[k, NEVER_BEFORE]
-    if len(chances) > slots:
-        scores[END] += (ONE if chosen == slots else ZERO) - chances[slots] / total
-    scores[NEW] += (recall[chosen, NEVER_BEFORE] if chosen < slots else ZERO) - new / total
-
-
-@compiled
-def keep_going(following: IntArray, end: int, going: Going, known: FloatArray, state: FloatArray) -> int:
-    """Move those that go on to the front, all that is known of them too; how many there are."""
-    count = 0
-    for i in range(len(following)):
-        if following[i] < end:
-            going.day[count] = going.day[i]
-            going.gap[count] = following[i] - going.slot[i] if going.slot[i] >= 0 else 0
-            going.slot[count] = following[i]
-            write(known[i], known[count])
-            write(state[i], state[count])
-            count += 1
+        day, before, row = going.day[i], going.slot[i], asked[i]
+        for k in range(len(row)):
+            row[k] += weights.bias[k]
+        slot = next_slot(row[:asks], days, day, before, moved, room.every, room.logits, rng)
+        if slot == slots:
+            continue
+        gap, base = slot - before if before >= 0 else 0, row[asks:]
+        known = tell_before(days, day, slot, gap, weights, told)
+        add_rows(told.which, told.values, known, of_counts.of_past, base)
+        draw_counts(base, of_counts, moved.counts, days, day, slot, gap, room.of_counts, rng)
+        known = tell_after(days, day, slot, place, weights, told)
+        write(weights.of_input_bias, room.of_input)
+        add_rows(told.which, told.values, known, weights.of_input, room.of_input)
+        next_state(room.of_input, of_state[i, units:], weights.of_state_bias, going.h[i], room.h)
+        write(room.h, going.h[count])
+        going.day[count], going.slot[count] = day, slot
+        count += 1
     return count
 
 
 @compiled
-def tell_balance(days: DayState, day: int, differences: FloatArray, told: FloatArray) -> None:
-    """Write what is told of the balance of a day's pairs, [24 P]: as Balance.told has it."""
-    pairs, width = days.now.shape[1], differences.shape[1]
-    for pair in range(pairs):
-        now = days.now[day, pair]
-        for kind, value in enumerate((now, now - days.lowest[day, pair], days.highest[day, pair] - now)):
-            row = int(min(max(value, -MOST_APART), MOST_APART)) + MOST_APART
-            begin = (kind * pairs + pair) * width
-            write(differences[row], told[begin : begin + width])
+def next_state(
+    of_input: FloatArray, of_state: FloatArray, bias: FloatArray, h: FloatArray, after: FloatArray
+) -> None:
+    """Write the state after a step of a GRU to a place of its own: over the one before, it would take longer.
 
-
-@compiled
-def tell_before(days: DayState, going: Going, differences: FloatArray, told: FloatArray) -> None:
-    """Write what counts of slots are drawn from beside the state, [n, K]."""
-    recalled, channels = days.recall.shape[2], days.channels.shape[1]
-    begin = recalled + channels
-    balance = differences.shape[1] * 3 * days.now.shape[1]
-    for i in range(len(going.day)):
-        day = going.day[i]
-        write(days.recall[day, going.slot[i]], told[i, :recalled])
-        write(days.channels[day], told[i, recalled:begin])
-        tell_balance(days, day, differences, told[i, begin : begin + balance])
-        adjacent = going.gap[i] == 1
-        for k in range(days.told.shape[1]):
-            told[i, begin + balance + k] = days.told[day, k] if adjacent else ZERO
-
-
-@compiled
-def tell_after(days: DayState, going: Going, place: int, differences: FloatArray, told: FloatArray) -> None:
-    """Write what the state is told of slots and their counts, as DaySlots.told has it."""
-    slots, counts = days.x.shape[1], days.told.shape[1]
-    balance = differences.shape[1] * 3 * days.now.shape[1]
-    begin = slots + counts
-    for i in range(len(going.day)):
-        day = going.day[i]
-        for slot in range(slots):
-            told[i, slot] = ZERO
-        told[i, going.slot[i]] = ONE
-        write(days.told[day], told[i, slots:begin])
-        tell_balance(days, day, differences, told[i, begin : begin + balance])
-        left = days.most[day] - 1 - place
-        told[i, begin + balance] = 0.5 * math.log1p(place)
-        told[i, begin + balance + 1] = math.tanh(left / 3)
-        told[i, begin + balance + 2] = ONE if left > 0 else ZERO
-
-
-@compiled
-def next_states(of_input: FloatArray, of_state: FloatArray, h: FloatArray) -> None:
-    """A step of a GRU, from what input and state make of its three gates, [n, 3 H] each; states are overwritten."""
-    units = h.shape[1]
-    for i in range(len(h)):
-        for k in range(units):
-            reset = sigmoid(of_input[i, k] + of_state[i, k])
-            kept = sigmoid(of_input[i, units + k] + of_state[i, units + k])
-            x = of_input[i, 2 * units + k] + reset * of_state[i, 2 * units + k]
-            new = ONE - (ONE + ONE) * sigmoid(-(x + x))  # tanh
-            h[i, k] = new + kept * (h[i, k] - new)
+    Args:
+        of_input: What the input makes of its three gates, [3 H].
+        of_state: What the state does, [3 H].
+        bias: Added to that.
+        h: The state, [H].
+        after: Overwritten, [H].
+    """
+    units = len(h)
+    for k in range(units):
+        reset = sigmoid(of_input[k] + of_state[k] + bias[k])
+        kept = sigmoid(of_input[units + k] + of_state[units + k] + bias[units + k])
+        x = of_input[2 * units + k] + reset * (of_state[2 * units + k] + bias[2 * units + k])
+        new = ONE - (ONE + ONE) * sigmoid(-(x + x))  # tanh
+        after[k] = new + kept * (h[k] - new)

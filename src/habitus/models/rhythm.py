@@ -39,13 +39,13 @@ from habitus.models.base import (
     Scored,
     ScoringModel,
 )
-from habitus.models.day_draws import DrawnDays, draw_days
 from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
-from habitus.models.rhythm_habits import HABITS, Scores, Shifts, habits_of_users
+from habitus.models.rhythm_habits import HABITS, habits_of_users
 from habitus.models.rhythm_terms import Draw, Given
 from habitus.models.told import TOLD, Told
+from habitus.models.user_draws import CPU, UserLayers, UserStates, draw_users
 from habitus.parts.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.parts.counts.amounts import AMOUNTS
 from habitus.parts.examples import Days, Examples
@@ -208,8 +208,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     def _gate(self, known: Tensor, features: Tensor, days: Days) -> Tensor:
         """Logits of days' being active [...], from what is known of them, and the memory before."""
         of_state = after_parts(self.gate, known, features[..., -OF_DAYS:])[..., 0]
-        found = of_state + self.often[self.told.in_week(days)]
-        return found if self.on_holidays is None else found + days.holiday * self.on_holidays
+        return of_state + self._layers.on_date(days)
 
     # The loss
 
@@ -267,19 +266,16 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
     def encode(self, x: Tensor | Examples) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
         counts, codes, days = self._parts(x)
-        memory = self._memory(len(counts))
+        memory = Memory(len(counts), self.axes.slots, len(self.axes.channels), self.pairs)
         for day, observed in zip(counts.unbind(1), days.observed.unbind(1), strict=True):
             memory.take_in(day, observed)
         return self._encoded(counts, days, self.told.about(codes), memory)
-
-    def _memory(self, users: int) -> Memory:
-        return Memory(users, self.axes.slots, len(self.axes.channels), self.pairs)
 
     def _encoded(self, x: Tensor, days: Days, about: Tensor, memory: Memory) -> Independent:
         """q(u | x) from the first days, those in memory."""
         at, told = active_slots(x.flatten(2)), torch.full((len(x),), memory.days, device=x.device)
         e = self._read(at.counts.unflatten(1, x.shape[2:]))
-        return self._q_u(e, at, days, memory.features, about, told)
+        return self._q_u(e, at, days, memory.features.to(x.device), about, told)
 
     def sample_scored(
         self,
@@ -295,44 +291,25 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         about = self.told.about(codes)
         u = self.p_u.sample_given(about, generator) if prior is None else prior.sample(size, generator)
         u = torch.cat([u, about], 1)
-        h = torch.zeros(size, self.config.hidden, device=u.device)
         which = (self.told.days() if days is None else days).for_each(size)
-        return self._go_on(u, self._memory(size), h, which, self.shifts, generator)
+        return self._go_on(self._nothing_before(size), u, which, self.shifts, generator)
 
-    @torch.no_grad()
-    def _go_on(
-        self, u: Tensor, memory: Memory, h: Tensor, days: Days, shifts: Tensor, generator: Generator
-    ) -> Scored:
-        """Days [B, D', S, C] after those in memory, of all days [B, D]."""
-        first, last, places = memory.days, days.weekday.shape[1], self.told.placed(days)
-        x = torch.zeros(len(u), last - first, self.axes.slots, len(self.axes.channels), device=u.device)
-        scores = Scores(len(u), u.device)
-        for number in range(first, last):
-            day, features = days.of((slice(None), number)), memory.features
-            known = self._known(features, h, self.told.calendar(day, places[:, number]), u)
-            when = (number, self.told.late(number), self.told.in_week(day), memory.size)
-            now = Shifts.on(shifts, *when)
-            chance = (self._gate(known, features, day) + now.active).sigmoid()
-            noise = torch.rand(len(u), generator=generator, device=u.device)
-            rows = (noise < chance).nonzero()[:, 0]
-            drawn = self._draw_day(rows_of(known, rows), memory, rows, now, generator)
-            scores.take_in(*when, (noise < chance).float() - chance, rows, drawn.scores)
-            x[rows, number - first] = drawn.x
-            h[rows] = self._next_state(drawn.x, memory, day.of(rows), rows, rows_of(h, rows))
-            memory.take_in(x[:, number - first])
-        return Scored(x, scores.of_users)
+    def _go_on(self, states: UserStates, u: Tensor, days: Days, shifts: Tensor, generator: Generator) -> Scored:
+        """Days [B, D', S, C] after those that were taken in, of all days [B, D]."""
+        drawn = draw_users(states, u.cpu(), days.to(CPU), shifts.cpu(), generator)
+        return Scored(*(each.to(u.device) for each in drawn))
 
-    def _next_state(self, x: Tensor, memory: Memory, days: Days, rows: Tensor, h: Tensor) -> Tensor:
-        """The state after a day [n, S, C] of the users of some rows, who are active on it."""
-        return self.state.step(self._on(days, rows_of(memory.gap, rows), self._read(x)), h)
+    @property
+    def _layers(self) -> UserLayers:
+        return UserLayers(
+            self.told, self.day, self.state, self.known, self.gate, self.p_z, self.what, self.p_x, self.pairs,
+            self.often, self.on_holidays,
+        )  # fmt: skip
 
-    def _draw_day(
-        self, known: Tensor, memory: Memory, rows: Tensor, shifts: Shifts, generator: Generator
-    ) -> DrawnDays:
-        """A day of the users of some rows, who are active on it."""
-        z = diagonal(self.p_z(known)).draw(generator)
-        what = self.what(torch.cat([known, z], -1))
-        return draw_days(self.p_x, what, memory.past(rows), self.pairs, shifts, generator)
+    def _nothing_before(self, users: int) -> UserStates:
+        """Users of whom nothing is known."""
+        layers = self._layers.on_processor()
+        return UserStates(layers, Memory(users, self.axes.slots, len(self.axes.channels), layers.pairs))
 
     # Filling the last days
 
@@ -357,25 +334,23 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         if not last:
             return Completion(x.new_zeros(0), x.new_zeros(samples, 0))
         seen, about = torch.where(missing, 0.0, x), self.told.about(codes)
-        memory, h = self._remembered(seen[:, : x.shape[1] - last], days)
-        q_u = self._encoded(seen, days, about, memory)
+        states = self._remembered(seen[:, : x.shape[1] - last], days)
+        q_u = self._encoded(seen, days, about, states.memory)
         u = torch.cat([torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)])
-        again, nothing = memory.repeated(samples), torch.zeros_like(self.shifts)
+        nothing = torch.zeros_like(self.shifts)
         which = days.of(torch.arange(len(x), device=x.device).repeat(samples))
-        drawn = self._go_on(u, again, h.repeat(samples, 1), which, nothing, generator).x
+        drawn = self._go_on(states.repeated(samples), u, which, nothing, generator).x
         draws = drawn.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)
 
-    def _remembered(self, x: Tensor, days: Days) -> tuple[Memory, Tensor]:
-        """Memory and state [B, H] after the first days [B, D', S, C] of some."""
-        memory = self._memory(len(x))
-        h = torch.zeros(len(x), self.config.hidden, device=x.device)
+    def _remembered(self, x: Tensor, days: Days) -> UserStates:
+        """What is known after the first days [B, D', S, C] of some."""
+        states, x, days = self._nothing_before(len(x)), x.cpu(), days.to(CPU)
         for number in range(x.shape[1]):
-            day, active = x[:, number], x[:, number].flatten(1).any(1).nonzero()[:, 0]
-            which = days.of((active, number))
-            h[active] = self._next_state(rows_of(day, active), memory, which, active, rows_of(h, active))
-            memory.take_in(day, days.observed[:, number])
-        return memory, h
+            day = x[:, number]
+            users = day.flatten(1).any(1).nonzero()[:, 0]
+            states.take_in(rows_of(day, users), users, days.of((slice(None), number)))
+        return states
 
 
 def _two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from habitus.parts.memory import kernels
-from habitus.parts.memory.balance import Balance
+from habitus.parts.memory.balance import Balance, told_of_differences
 from habitus.parts.memory.before import OF_CHANNEL, RECALLED, Past, memory_features
 from habitus.parts.memory.kernels import Store
 from habitus.parts.shapes import DAYS_PER_WEEK, FloatArray, IntArray
@@ -40,11 +40,21 @@ class Memory:
     def _weekday(self) -> int:
         return self.days % DAYS_PER_WEEK
 
-    def take_in(self, x: Tensor, observed: Tensor | None = None) -> None:
-        """A day of counts [B, S, C]; nothing is learnt of users of whom it was not observed, bool [B], else all."""
-        known = np.ones(len(x), np.bool_) if observed is None else observed.numpy(force=True)
-        kernels.take_in(self.store, x.numpy(force=True), known, self._weekday, self.pairs)
+    def take_in(self, x: Tensor, observed: Tensor | None = None, users: Tensor | None = None) -> None:
+        """A day of counts.
+
+        Args:
+            x: Of some users, [n, S, C].
+            observed: Of whom it was observed, bool [B]; nothing is learnt of the others. All of them by default.
+            users: Their numbers, [n], where others were silent; by default all users.
+        """
+        known = np.ones(len(self), np.bool_) if observed is None else observed.numpy(force=True)
+        which = np.arange(len(self)) if users is None else users.numpy(force=True)
+        kernels.take_in(self.store, x.numpy(force=True), which, known, self._weekday, self.pairs)
         self.days += 1
+
+    def __len__(self) -> int:
+        return len(self.store.seen)
 
     def repeated(self, times: int) -> Memory:
         """The same of every user again and again, [times B]."""
@@ -55,22 +65,29 @@ class Memory:
     @property
     def features(self) -> Tensor:
         """All of it, [B, F]: see :class:`habitus.parts.memory.before.Before`."""
-        users, slots, channels = self.store.days_of_cell.shape
-        told = np.empty((users, memory_features(slots, channels, len(self.pairs))), np.float32)
-        weeks = self.days // DAYS_PER_WEEK
-        of_pairs = self._balance(slice(None)).told.numpy(force=True)
-        kernels.tell_features(self.store, self._weekday, weeks, of_pairs, told)
+        told = np.empty((len(self), self.numbers), np.float32)
+        self.tell(told)
         return self._tensor(told)
+
+    @property
+    def numbers(self) -> int:
+        """F."""
+        return memory_features(*self.store.days_of_cell.shape[1:], len(self.pairs))
+
+    def tell(self, told: FloatArray) -> None:
+        """Write the features to the first numbers of rows [B, ...]."""
+        differences = told_of_differences(torch.device("cpu")).numpy()
+        kernels.tell_features(self.store, self._weekday, self.days // DAYS_PER_WEEK, differences, told)
 
     def past(self, rows: Tensor) -> Past:
         """What the days of some users are drawn from."""
         users, m = rows.numpy(force=True), self.store
         slots, channels = m.days_of_cell.shape[1:]
-        told = np.empty((len(users), slots, RECALLED + channels), np.float32)
+        told = np.empty((len(users), RECALLED + channels, slots), np.float32)
         of_channels = np.empty((len(users), OF_CHANNEL * channels), np.float32)
         kernels.recall(m, users, self._weekday, told, of_channels)
         largest, most = (self._tensor(each[users]) for each in (m.largest, m.most))
-        return Past(self._tensor(told), self._tensor(of_channels), largest, most, self._balance(users))
+        return Past(self._tensor(told).mT, self._tensor(of_channels), largest, most, self._balance(users))
 
     @property
     def size(self) -> Tensor:

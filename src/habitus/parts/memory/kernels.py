@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from habitus.parts.compiled import HALF, ONE, ZERO, compiled, log, write
+from habitus.parts.memory.balance import MOST_APART
 from habitus.parts.memory.before import FADING, GRANTED, HISTORY, LASTING, RECALLED
 from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
@@ -95,28 +96,30 @@ def largest(numbers: FloatArray) -> Any:
 
 
 @compiled
-def take_in(m: Store, x: FloatArray, observed: BoolArray, weekday: int, pairs: IntArray) -> None:
-    """A day of counts [B, S, C] of the users of whom it was observed [B]."""
-    for user in range(len(x)):
-        if not observed[user]:
-            continue
-        active, slots = ZERO, m.yesterday[user]
-        for slot in range(len(slots)):
-            slots[slot] = ONE if largest(x[user, slot]) > 0 else ZERO
-            active += slots[slot]
-        if active > 0:
-            take_in_cells(m, x[user], user)
-            take_in_slots(m, slots, user, weekday)
-            take_in_pairs(m, x[user], user, pairs)
-            m.active_days[user] += 1
-            m.days_of_weekday[user, weekday] += 1
-            m.most[user] = max(m.most[user], active)
-        pass_on(m, active, user, weekday)
+def take_in(m: Store, x: FloatArray, users: IntArray, observed: BoolArray, weekday: int, pairs: IntArray) -> None:
+    """A day of counts [n, S, C] of some users [n], the others being silent; of those it was observed of [B]."""
+    for user in range(len(observed)):
+        if observed[user]:
+            for slot in range(m.yesterday.shape[1]):
+                m.yesterday[user, slot] = ZERO
+    for i, user in enumerate(users):
+        if observed[user]:
+            active = take_in_cells(m, x[i], user)
+            if active > 0:
+                take_in_slots(m, user, weekday)
+                take_in_pairs(m, x[i], user, pairs)
+                m.active_days[user] += 1
+                m.days_of_weekday[user, weekday] += 1
+                m.most[user] = max(m.most[user], active)
+    for user in range(len(observed)):
+        if observed[user]:
+            pass_on(m, user, weekday)
 
 
 @compiled
-def take_in_cells(m: Store, x: FloatArray, user: int) -> None:
-    """The counts [S, C] of an active day."""
+def take_in_cells(m: Store, x: FloatArray, user: int) -> Any:
+    """The counts [S, C] of a day; how many slots are active."""
+    active = ZERO
     for slot in range(x.shape[0]):
         for channel in range(x.shape[1]):
             count = x[slot, channel]
@@ -126,32 +129,42 @@ def take_in_cells(m: Store, x: FloatArray, user: int) -> None:
                 m.largest[user, channel] = max(m.largest[user, channel], count)
                 m.logs[user, channel] += log(count)
                 m.ones[user, channel] += ONE if count == 1 else ZERO
+                m.yesterday[user, slot] = ONE
+        active += m.yesterday[user, slot]
+    return active
 
 
 @compiled
-def take_in_slots(m: Store, slots: FloatArray, user: int, weekday: int) -> None:
-    """The active slots of a day, [S]."""
-    for slot in range(len(slots)):
-        m.days_of_slot[user, slot] += slots[slot]
-        m.weekly[user, weekday, slot] += slots[slot]
+def take_in_slots(m: Store, user: int, weekday: int) -> None:
+    """The active slots of a day."""
+    for slot in range(m.yesterday.shape[1]):
+        m.days_of_slot[user, slot] += m.yesterday[user, slot]
+        m.weekly[user, weekday, slot] += m.yesterday[user, slot]
 
 
 @compiled
 def take_in_pairs(m: Store, x: FloatArray, user: int, pairs: IntArray) -> None:
     """The balance of pairs after each slot of a day."""
-    for pair in range(len(pairs)):
-        for slot in range(x.shape[0]):
-            now = m.now[user, pair] + x[slot, pairs[pair, 0]] - x[slot, pairs[pair, 1]]
-            m.now[user, pair] = now
-            m.lowest[user, pair] = min(m.lowest[user, pair], now)
-            m.highest[user, pair] = max(m.highest[user, pair], now)
+    for slot in range(x.shape[0]):
+        follow(m.now[user], m.lowest[user], m.highest[user], x[slot], pairs)
 
 
 @compiled
-def pass_on(m: Store, active: Any, user: int, weekday: int) -> None:
-    """What changes with every day, of so many active slots."""
+def follow(now: FloatArray, lowest: FloatArray, highest: FloatArray, counts: FloatArray, pairs: IntArray) -> None:
+    """The balance of pairs [P] each, after the counts of a slot [C]."""
+    for pair in range(len(pairs)):
+        now[pair] += counts[pairs[pair, 0]] - counts[pairs[pair, 1]]
+        lowest[pair] = min(lowest[pair], now[pair])
+        highest[pair] = max(highest[pair], now[pair])
+
+
+@compiled
+def pass_on(m: Store, user: int, weekday: int) -> None:
+    """What changes with every day."""
+    active = ZERO
     for slot in range(m.lately.shape[1]):
         now = m.yesterday[user, slot]
+        active += now
         m.last_week[user, weekday, slot] = now
         m.lately[user, slot] = LASTING_SHARE * m.lately[user, slot] + (ONE - LASTING_SHARE) * now
     for day in range(HISTORY - 1, 0, -1):
@@ -179,17 +192,18 @@ def log_share(days: Any, out_of: Any) -> Any:
 
 
 @compiled
-def tell_features(m: Store, weekday: int, weeks: Any, of_pairs: FloatArray, told: FloatArray) -> None:
-    """Write all of it, [B, F]: as Before.features has it.
+def tell_features(m: Store, weekday: int, weeks: Any, differences: FloatArray, told: FloatArray) -> None:
+    """Write all of it to the first F numbers of rows [B, ...]: as Before.features has it.
 
     Args:
         m: What is known before a day.
         weekday: Its weekday.
         weeks: Whole weeks before it.
-        of_pairs: What is told of these, [B, 24 P].
+        differences: What is told of differences, [T, 8].
         told: Overwritten.
     """
     slots, channels = m.days_of_cell.shape[1:]
+    of_pairs = 3 * m.now.shape[1] * differences.shape[1]
     for user in range(len(told)):
         row = told[user]
         tell_slots(m, user, weekday, row)
@@ -198,8 +212,8 @@ def tell_features(m: Store, weekday: int, weeks: Any, of_pairs: FloatArray, told
             row[begin + channel] = np.float32(0.3) * log(ONE + m.total[user, channel])
         tell_channels(m, user, row[begin + channels : begin + 5 * channels])
         begin += 5 * channels
-        write(of_pairs[user], row[begin : begin + of_pairs.shape[1]])
-        begin += of_pairs.shape[1]
+        tell_balance(m, user, differences, row[begin : begin + of_pairs])
+        begin += of_pairs
         tell_numbers(m, user, weekday, row[begin : begin + 16])
         write(m.history[user], row[begin + 16 : begin + 16 + HISTORY])
         begin += 16 + HISTORY
@@ -207,6 +221,23 @@ def tell_features(m: Store, weekday: int, weeks: Any, of_pairs: FloatArray, told
             which = (weekday + day) % DAYS_PER_WEEK
             whole = min(m.seen_of_weekday[user, which], np.float32(weeks))
             row[begin + day] = log_share(m.days_of_weekday[user, which], whole)
+
+
+@compiled
+def row_of_difference(difference: Any) -> int:
+    """Which row of what is told of differences is that of one."""
+    return int(min(max(difference, -MOST_APART), MOST_APART)) + MOST_APART
+
+
+@compiled
+def tell_balance(m: Store, user: int, differences: FloatArray, told: FloatArray) -> None:
+    """Of the balance of pairs, [24 P]: as Balance.told has it."""
+    pairs, width = m.now.shape[1], differences.shape[1]
+    for pair in range(pairs):
+        now = m.now[user, pair]
+        for kind, value in enumerate((now, now - m.lowest[user, pair], m.highest[user, pair] - now)):
+            begin = (kind * pairs + pair) * width
+            write(differences[row_of_difference(value)], told[begin : begin + width])
 
 
 @compiled
@@ -265,20 +296,28 @@ def tell_numbers(m: Store, user: int, weekday: int, told: FloatArray) -> None:
 
 @compiled
 def recall(m: Store, users: IntArray, weekday: int, told: FloatArray, of_channels: FloatArray) -> None:
-    """Write what the slots [n, S, R + C] and channels [n, 4 C] of users were: as Before.recall has it."""
-    slots, channels = m.days_of_cell.shape[1:]
+    """Write what the slots [n, R + C, S] and channels [n, 4 C] of users were: as Before.recall has it.
+
+    Slots come last: what is told of them is worked out for many side by side.
+    """
     for i, user in enumerate(users):
         tell_channels(m, user, of_channels[i])
-        seen, weeks = m.seen[user], m.seen_of_weekday[user, weekday]
+        rows, days, seen = told[i], m.days_of_slot[user], m.seen[user]
+        slots, weeks = len(days), m.seen_of_weekday[user, weekday]
+        log_shares(days, seen, rows[0])
         for slot in range(slots):
-            days, row = m.days_of_slot[user, slot], told[i, slot]
-            near = days + (m.days_of_slot[user, slot - 1] if slot > 0 else ZERO)
-            near += m.days_of_slot[user, slot + 1] if slot + 1 < slots else ZERO
-            row[0], row[1] = log_share(days, seen), log_share(near / 3, seen)
-            row[2] = HALF * (log(m.lately[user, slot] + np.float32(0.02)) + np.float32(3))
-            row[3] = log_share(m.weekly[user, weekday, slot], weeks)
-            row[4], row[5] = m.last_week[user, weekday, slot], m.yesterday[user, slot]
-            row[6], row[7] = ONE if days == 0 else ZERO, ONE if days == 1 else ZERO
-            for channel in range(channels):
+            before, after = days[max(slot - 1, 0)], days[min(slot + 1, slots - 1)]
+            near = (before if slot > 0 else ZERO) + days[slot] + (after if slot + 1 < slots else ZERO)
+            rows[1, slot] = log_share(near / 3, seen)
+        for slot in range(slots):
+            rows[2, slot] = HALF * (log(m.lately[user, slot] + np.float32(0.02)) + np.float32(3))
+        log_shares(m.weekly[user, weekday], weeks, rows[3])
+        write(m.last_week[user, weekday], rows[4])
+        write(m.yesterday[user], rows[5])
+        for slot in range(slots):
+            rows[6, slot] = ONE if days[slot] == 0 else ZERO
+            rows[7, slot] = ONE if days[slot] == 1 else ZERO
+        for channel in range(m.days_of_cell.shape[2]):
+            for slot in range(slots):
                 cells = m.days_of_cell[user, slot, channel]
-                row[RECALLED + channel] = HALF * log((cells + np.float32(GRANTED)) / (days + HALF))
+                rows[RECALLED + channel, slot] = HALF * log((cells + np.float32(GRANTED)) / (days[slot] + HALF))
