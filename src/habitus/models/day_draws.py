@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from habitus.models import day_kernels, slot_kernels
+from habitus.models import day_kernels
+from habitus.models.day_kernels import Products
 from habitus.models.day_slots import DaySlots, SlotCounts, partner_of
-from habitus.models.day_state import SCORES, AmountKind, CountWeights, DayState, Going, Moved, SlotWeights
+from habitus.models.day_state import SCORES, AmountKind, CountWeights, DayState, Moved, SlotWeights
 from habitus.models.rhythm_habits import Shifts
 from habitus.parts.active_slots import TOLD_OF_COUNT, told_of_counts
+from habitus.parts.compiled import single_threaded_blas
 from habitus.parts.counts.amounts import Amount
 from habitus.parts.memory import OF_CHANNEL, RECALLED, Past, told_of_differences
 from habitus.parts.shapes import FloatArray, IntArray
@@ -50,8 +52,13 @@ class DayDraws:
         self.p_x, of_past = p_x, p_x.counts.of_past.weight.detach().T
         before = RECALLED + p_x.channels
         channels = before + OF_CHANNEL * p_x.channels
-        self.of_state = _joined(p_x.of_state, p_x.gru.of_state)
-        self.asks = _joined(p_x.next_slot, p_x.gap, p_x.of_recall, p_x.counts.of_state)
+        of_recall = cast("nn.Linear", p_x.of_slots[0])
+        self.products = Products(
+            _joined(p_x.of_state, p_x.gru.of_state),
+            _joined(p_x.next_slot, p_x.gap, p_x.of_recall, p_x.counts.of_state),
+            numbers_of(of_recall.weight.T),
+            numbers_of(of_recall.bias),
+        )
         self.of_channels = of_past[before:channels]
         self.weights, self.of_counts = _slot_weights(p_x), _count_weights(p_x.counts, pairs, before, channels)
 
@@ -68,37 +75,20 @@ class DayDraws:
         """
         rng = np.random.default_rng(int(torch.randint(SEEDS, (), generator=generator, device=generator.device)))
         h, days = h.float(), self._state_of(past, len(h))
+        state, of_day = torch.tanh(self.p_x.start(h)), self.p_x.of_day(h) + self.p_x.of_state.bias
+        given = self.products, self.weights, self.of_counts, self._moved(shifts)
         room = day_kernels.room(self.weights, self.of_counts)
-        state, known = torch.tanh(self.p_x.start(h)), torch.empty_like(h)
-        of_day = numbers_of(self.p_x.of_day(h) + self.p_x.of_state.bias)
-        moved = self._moved(shifts)
-        going, count, asked = (
-            Going(np.arange(len(h)), np.full(len(h), -1), state.numpy()),
-            len(h),
-            torch.empty(len(h), self.asks.shape[1]),
-        )
-        of_state = torch.empty(len(h), self.of_state.shape[1])
-        for place in range(self.p_x.slots):
-            if not count:
-                break
-            follows = torch.mm(state[:count], self.of_state, out=of_state[:count]).numpy()
-            day_kernels.known_of_days(follows, of_day, going.day, known[:count].numpy())
-            asks = torch.mm(known[:count], self.asks, out=asked[:count]).numpy()
-            count = day_kernels.draw_slots(
-                asks, follows, self.weights, self.of_counts, moved, days, going, place, room, rng
-            )
-        return DrawnDays(*(torch.from_numpy(each) for each in (days.x, days.scores)))
+        with single_threaded_blas():
+            day_kernels.draw_days(state.numpy(), of_day.numpy(), *given, days, room, rng)
+        return DrawnDays(torch.from_numpy(days.x), torch.from_numpy(days.scores))
 
     def _state_of(self, past: Past, days: int) -> DayState:
         """Before the first slot."""
         p_x, recall = self.p_x, numbers_of(past.recall.mT)
-        layer = cast("nn.Linear", p_x.of_slots[0])
-        of_slots = np.empty((days, RECALLED, p_x.slots), np.float32)
-        slot_kernels.of_recalled(recall, numbers_of(layer.weight.T), numbers_of(layer.bias), of_slots)
         now, lowest, highest = (numbers_of(each).copy() for each in past.balance)
         return DayState(
             recall=recall,
-            of_slots=of_slots,
+            of_slots=np.empty((days, RECALLED, p_x.slots), np.float32),
             channels=numbers_of(past.channels),
             of_channels=numbers_of(past.channels @ self.of_channels),
             most=numbers_of(past.most),
@@ -116,9 +106,9 @@ class DayDraws:
         return Moved(float(shifts.end), float(shifts.new_slots), numbers_of(shift))
 
 
-def _joined(*layers: nn.Linear) -> Tensor:
-    """Weights of linear layers of the same input as one, [I, O] on the processor, to be multiplied by."""
-    return torch.cat([each.weight.detach() for each in layers]).T.contiguous()
+def _joined(*layers: nn.Linear) -> FloatArray:
+    """Weights of linear layers of the same input as one, [I, O], to be multiplied by."""
+    return numbers_of(torch.cat([each.weight for each in layers]).T)
 
 
 def _slot_weights(p_x: DaySlots) -> SlotWeights:

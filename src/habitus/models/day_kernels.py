@@ -1,7 +1,8 @@
 """Loops over days that are drawn (Rhythm), compiled for the processor they run on.
 
-One pass over a few numbers of a day takes the place of many over those of all days. Matrix products are not here:
-:mod:`habitus.models.day_draws` has them between these loops; what they would multiply by zeros is told row by row.
+One pass over a few numbers of a day takes the place of many over those of all days. Days are drawn in blocks, all
+numbers of which stay in the processor's cache; products of matrices are those of BLAS, and what they would multiply
+by zeros is told row by row.
 
 Letters: as in :mod:`habitus.models.day_state`.
 """
@@ -15,10 +16,12 @@ from numpy.random import Generator
 
 from habitus.models.count_kernels import CountRoom, count_room, draw_counts
 from habitus.models.day_state import CountWeights, DayState, Going, Moved, SlotWeights
-from habitus.models.slot_kernels import next_slot, tell_after, tell_before
-from habitus.parts.compiled import ONE, Sparse, add_rows, compiled, sigmoid, write
+from habitus.models.slot_kernels import next_slot, of_recalled, tell_after, tell_before
+from habitus.parts.compiled import ONE, Sparse, add_rows, allocating, compiled, sigmoid, write
 from habitus.parts.memory import RECALLED
 from habitus.parts.shapes import FloatArray, IntArray
+
+BLOCK = 256  # days drawn side by side
 
 
 class Room(NamedTuple):
@@ -51,6 +54,67 @@ def room(weights: SlotWeights, of_counts: CountWeights) -> Room:
         *(np.zeros(each, np.float32) for each in (slots + 1, units, units // 3)),
         of_counts=count_room(width, outputs),
     )
+
+
+class Products(NamedTuple):
+    """Weights of products of matrices.
+
+    Attributes:
+        of_state: From a state to what is known and to the gates of the next state, [H, 4 H].
+        asks: From what is known to what is asked of slots and the end, gaps, what is recalled, and of counts,
+            [H, 2 S + 1 + 2 R + C W].
+        of_recall: From what is recalled of a slot, [R, R].
+        of_recall_bias: [R].
+    """
+
+    of_state: FloatArray
+    asks: FloatArray
+    of_recall: FloatArray
+    of_recall_bias: FloatArray
+
+
+@allocating
+def draw_days(
+    h: FloatArray,
+    of_day: FloatArray,
+    products: Products,
+    weights: SlotWeights,
+    of_counts: CountWeights,
+    moved: Moved,
+    days: DayState,
+    room: Room,
+    rng: Generator,
+) -> None:
+    """Draw days, step by step.
+
+    Args:
+        h: States before the first slot; overwritten, [N, H].
+        of_day: What follows of days for what is known, [N, H].
+        products: Weights of products.
+        weights: Of slots.
+        of_counts: Of counts.
+        moved: Shifts of logits.
+        days: The days; what is drawn is written there.
+        room: To work in.
+        rng: Of the noise.
+    """
+    follows = np.empty((BLOCK, products.of_state.shape[1]), np.float32)
+    known = np.empty((BLOCK, h.shape[1]), np.float32)
+    asked = np.empty((BLOCK, products.asks.shape[1]), np.float32)
+    for begin in range(0, len(h), BLOCK):
+        end = min(begin + BLOCK, len(h))
+        recall, of_slots = days.recall[begin:end], days.of_slots[begin:end]
+        of_recalled(recall, products.of_recall, products.of_recall_bias, of_slots)
+        going = Going(np.arange(begin, end), np.full(end - begin, -1), h[begin:end])
+        count = end - begin
+        for place in range(days.x.shape[1]):
+            if count == 0:
+                break
+            some, of_state, asks = known[:count], follows[:count], asked[:count]
+            np.dot(going.h[:count], products.of_state, of_state)
+            known_of_days(of_state, of_day, going.day, some)
+            np.dot(some, products.asks, asks)
+            count = draw_slots(asks, of_state, weights, of_counts, moved, days, going, place, room, rng)
 
 
 @compiled

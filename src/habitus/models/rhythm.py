@@ -42,7 +42,7 @@ from habitus.models.base import (
 from habitus.models.day_slots import DaySlots
 from habitus.models.holes import check_last_days
 from habitus.models.rhythm_config import RhythmConfig
-from habitus.models.rhythm_habits import HABITS, habits_of_users
+from habitus.models.rhythm_habits import habits_of_users, number_of_habits
 from habitus.models.rhythm_terms import Draw, Given
 from habitus.models.told import TOLD, Told
 from habitus.models.user_draws import CPU, UserLayers, UserStates, draw_users
@@ -79,7 +79,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         self.config: RhythmConfig = config or RhythmConfig()
         c, (_, slots, channels) = self.config, axes.shape
         pairs = min(PAIRS, channels * (channels - 1) // 2)
-        self.register_buffer("shifts", torch.zeros(HABITS))
+        self.register_buffer("shifts", torch.zeros(number_of_habits(axes.days)))
         self.register_buffer("pairs", torch.zeros(pairs, 2, dtype=torch.long))
         self.told = Told(axes, c.vocabulary, c.holidays)
         told, memory = self.told.of_attributes, memory_features(slots, channels, pairs)

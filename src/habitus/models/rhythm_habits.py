@@ -3,7 +3,7 @@
     habit                                              shift of the logit of
     7  share of active days on each weekday, from      a day's being active, by weekday
        the second week on
-    7  activity of each day of the first week          a day's being active, by day of the first week
+    D  activity of each day of the window              a day's being active, by day of the window
     K  share of active days around each of K days      a day's being active, around each of these
     K  the same times the log of the largest count     a day's being active, by the log of the largest so far
     K  active slots a day, around each of K days       a day's end, likewise
@@ -13,11 +13,11 @@
     1  share of counts that are one                    counts of one
 
 Errors of what is drawn change with the days, as more and more of the past is itself drawn. Shifts are linear
-between days of the window that lie equally far apart, its first and its last among them. In the first week nothing
-is known of how users spend which weekday: its days have a shift each, for their activity in shares of users'
-largest counts, that of "Time pictures" 5.1.1.
+between days of the window that lie equally far apart, its first and its last among them. Activity of days is in
+shares of users' largest counts, that of "Time pictures" 5.1.1; in the first week nothing is known yet of how users
+spend which weekday. Days after those of the window have no shift of their own.
 
-Letters: B users, D days, S slots, C channels, J habits, K days between which a shift is linear.
+Letters: B users, D days of a window, S slots, C channels, J habits, K days between which a shift is linear.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from habitus.parts.shapes import DAYS_PER_WEEK
 
@@ -34,8 +33,16 @@ PLACES = 4  # K
 OTHERS = 3
 TINY = 1e-6
 KINDS = 4  # of shifts that are linear between days
-HABITS = 2 * DAYS_PER_WEEK + KINDS * PLACES + OTHERS  # J
-PARTS = [DAYS_PER_WEEK, DAYS_PER_WEEK, KINDS * PLACES, OTHERS]
+
+
+def number_of_habits(days: int) -> int:
+    """J, for windows of D days."""
+    return DAYS_PER_WEEK + days + KINDS * PLACES + OTHERS
+
+
+def _parts(habits: int) -> list[int]:
+    """How many there are of weekdays, of days, of days linear between K, and others."""
+    return [DAYS_PER_WEEK, habits - number_of_habits(0), KINDS * PLACES, OTHERS]
 
 
 def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
@@ -56,7 +63,7 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
     size = largest.log()
     means = [
         *(_mean(days, weights) for weights in weekdays),
-        *_first_week(x, largest),
+        *(x.sum((2, 3)) / largest[:, None]).unbind(1),
         *(_mean(days, weights) for weights in places),
         *(size * _mean(days, weights) for weights in places),
         *(_mean(slots, weights) for weights in places),
@@ -66,12 +73,6 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
         (x == 1).sum((1, 2, 3)) / cells.sum(1).clamp_min(1),
     ]
     return torch.stack(means, 1)
-
-
-def _first_week(x: Tensor, largest: Tensor) -> tuple[Tensor, ...]:
-    """Activity of its days in shares of users' largest counts [B], 7 times [B]; 0 where the window is shorter."""
-    of_days = x[:, :DAYS_PER_WEEK].sum((2, 3)) / largest[:, None]
-    return functional.pad(of_days, (0, DAYS_PER_WEEK - of_days.shape[1])).unbind(1)
 
 
 def nearness(late: Tensor) -> Tensor:
@@ -122,10 +123,10 @@ class Shifts(NamedTuple):
             in_week: Its place in the week, [B].
             size: What is told of users' largest counts so far, [B].
         """
-        weekdays, first_week, of_places, others = shifts.split(PARTS)
+        weekdays, of_days, of_places, others = shifts.split(_parts(len(shifts)))
         near = nearness(torch.tensor(late, device=shifts.device))
         active, of_size, end, counts = of_places.view(KINDS, PLACES) @ near
-        active = active + first_week[number : number + 1].sum()
+        active = active + of_days[number : number + 1].sum()
         return cls(weekdays[in_week] + active + of_size * size, end, counts, *others)
 
 
@@ -134,14 +135,15 @@ class Scores:
 
     Args:
         users: B.
+        habits: J.
         device: Theirs.
     """
 
-    def __init__(self, users: int, device: torch.device) -> None:
-        self.of_users = torch.zeros(users, HABITS, device=device)
+    def __init__(self, users: int, habits: int, device: torch.device) -> None:
+        self.of_users = torch.zeros(users, habits, device=device)
 
     def take_in(
-        self, number: int, late: float, in_week: Tensor, size: Tensor, active: Tensor, rows: Tensor, of_days: Tensor
+        self, number: int, late: float, in_week: Tensor, size: Tensor, active: Tensor, rows: Tensor, drawn: Tensor
     ) -> None:
         """Those of a day.
 
@@ -152,16 +154,16 @@ class Scores:
             size: What was told of users' largest counts, [B].
             active: Of its being active, [B].
             rows: Whose day is active, [n].
-            of_days: Of what else was drawn of these, [n, 5].
+            drawn: Of what else was drawn of these, [n, 5].
         """
         near = nearness(torch.tensor(late, device=size.device))
-        weekdays, first_week, of_places, others = self.of_users.split(PARTS, 1)
+        weekdays, of_days, of_places, others = self.of_users.split(_parts(self.of_users.shape[1]), 1)
         weekdays.scatter_add_(1, in_week[:, None], active[:, None])
-        first_week[:, number : number + 1] += active[:, None]
+        of_days[:, number : number + 1] += active[:, None]
         of_active, of_size, of_end, of_counts = of_places.unflatten(1, (KINDS, PLACES)).unbind(1)
         of_active += active[:, None] * near
         of_size += (size * active)[:, None] * near
-        end, new, counts, larger, ones = of_days.split(1, 1)
+        end, new, counts, larger, ones = drawn.split(1, 1)
         of_end.index_add_(0, rows, end * near)
         of_counts.index_add_(0, rows, counts * near)
         others.index_add_(0, rows, torch.cat([new, larger, ones], 1))

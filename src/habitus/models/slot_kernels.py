@@ -12,7 +12,7 @@ from numpy.random import Generator
 from habitus.models.day_state import END, NEW, DayState, Moved, SlotWeights
 from habitus.parts.compiled import HALF, ONE, ZERO, Sparse, add_rows, choose, compiled, sigmoid, tell, write
 from habitus.parts.memory import NEVER_BEFORE, RECALLED
-from habitus.parts.memory.kernels import row_of_difference
+from habitus.parts.memory.kernels import near_difference, row_of_difference
 from habitus.parts.shapes import FloatArray, IntArray
 
 
@@ -89,8 +89,10 @@ def tell_balance(days: DayState, day: int, differences: FloatArray, begin: int, 
     for pair in range(pairs):
         now = days.now[day, pair]
         for kind, value in enumerate((now, now - days.lowest[day, pair], days.highest[day, pair] - now)):
-            row = differences[row_of_difference(value)]
-            count = tell(row, begin + (kind * pairs + pair) * width, told, count)
+            row, first = row_of_difference(value), begin + (kind * pairs + pair) * width
+            told.which[count], told.values[count] = first + near_difference(value), ONE
+            told.which[count + 1], told.values[count + 1] = first + width - 1, differences[row, width - 1]
+            count += 2
     return count
 
 

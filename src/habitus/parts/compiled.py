@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
+import scipy.linalg.cython_blas  # noqa: F401  whose threads are to be found
 from numba import njit
 from numpy.random import Generator
+from threadpoolctl import ThreadpoolController
 
 from habitus.parts.shapes import FloatArray, IntArray
 
@@ -47,12 +51,22 @@ def allocating(function: _Function) -> _Function:
     return _kept(function, _nrt=True)
 
 
-def _kept(function: _Function, **options: bool) -> _Function:
-    options = {"fastmath": ALLOWED, "error_model": "numpy", **options}
+def _kept(function: _Function, **options: Any) -> _Function:
+    options |= {"fastmath": ALLOWED, "error_model": "numpy"}
     try:
         return cast("_Function", njit(function, cache=True, **options))
     except RuntimeError:  # nowhere to keep it
         return cast("_Function", njit(function, **options))
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def single_threaded_blas() -> AbstractContextManager[object]:
+    """Within it products of small matrices in compiled functions, by the BLAS of scipy, use a single thread."""
+    return _threads().limit(limits=1, user_api="blas")
 
 
 @compiled

@@ -77,7 +77,7 @@ class Profiles:
         flat = values.reshape(len(values), axes.cells)
         if axes.unit != "count":
             flat = flat.astype(np.float32, copy=False)  # first, as what is too small for it becomes zero
-        rows, cells = np.nonzero(flat)
+        rows, cells = np.divmod(np.flatnonzero(flat != 0), axes.cells)  # of bool it is found far quicker
         kept = checked_values(flat[rows, cells], axes.unit)
         users = numbered(len(flat)) if users is None else users
         return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users)

@@ -72,7 +72,8 @@ class Memory:
     @property
     def numbers(self) -> int:
         """F."""
-        return memory_features(*self.store.days_of_cell.shape[1:], len(self.pairs))
+        slots, channels = self.store.days_of_cell.shape[1:]
+        return memory_features(slots, channels, len(self.pairs))
 
     def tell(self, told: FloatArray) -> None:
         """Write the features to the first numbers of rows [B, ...]."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from habitus.parts.compiled import HALF, ONE, ZERO, compiled, log, write
-from habitus.parts.memory.balance import MOST_APART
+from habitus.parts.memory.balance import MOST_APART, TOLD_EXACTLY
 from habitus.parts.memory.before import FADING, GRANTED, HISTORY, LASTING, RECALLED
 from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
@@ -227,6 +227,12 @@ def tell_features(m: Store, weekday: int, weeks: Any, differences: FloatArray, t
 def row_of_difference(difference: Any) -> int:
     """Which row of what is told of differences is that of one."""
     return int(min(max(difference, -MOST_APART), MOST_APART)) + MOST_APART
+
+
+@compiled
+def near_difference(difference: Any) -> int:
+    """Which number of such a row is one, those but the last being indicators of small differences."""
+    return int(min(max(difference, -TOLD_EXACTLY), TOLD_EXACTLY)) + TOLD_EXACTLY
 
 
 @compiled
