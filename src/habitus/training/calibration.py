@@ -33,7 +33,7 @@ from habitus.profiles.sparse import Profiles
 Drawn = Callable[[int, int], None]
 """Told how many users of how many are drawn."""
 
-USERS, FIRST, EACH = 4096, 4, 2  # users of a population; populations to begin with, and for each step
+USERS, FIRST, EACH = 4096, 4, 5  # users of a population; populations to begin with, and for each step
 STEPS, LAST = 8, 6  # and how many of the last ones are averaged
 MOST = 1.0  # a shift beyond hides a fault and mends none
 PRIOR = 0.3  # standard deviation
