@@ -32,13 +32,13 @@ from habitus.evaluation import evaluate
 from habitus.evaluation.completion import evaluate_completion
 from habitus.evaluation.floor import draw
 from habitus.evaluation.metrics import compare
-from habitus.evaluation.summary import summarise
+from habitus.evaluation.summary import Summary, summarise
 from habitus.evaluation.two_sample import two_sample
 from habitus.models import MODELS
 from habitus.models.base import ConditionedModel
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
-from habitus.run import Run
+from habitus.run import Run, load
 from habitus.settings import settings_of
 from habitus.synthesis import complete, generate
 from habitus.training import FitConfig, as_asked, fit
@@ -57,11 +57,13 @@ Settings = argparse.Namespace
 
 
 def fitted(name: str, train: Profiles, seed: int, settings: Settings) -> Run:
-    """A fit with what suits the model."""
+    """A fit with what suits the model, or the one that is kept."""
     kind = MODELS[name]
     given = as_asked({"epochs": settings.epochs} if settings.epochs else {})
     config = kind.Config(**settings_of(kind.Config, settings.pairs))
     out = settings.runs / f"{settings.name}-{name}-{seed}" if settings.runs else None
+    if out and out.exists():
+        return load(out)
     return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}), out=out)
 
 
@@ -81,6 +83,10 @@ def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settin
         told = {"fit": took, "users/s": len(test) / (time.perf_counter() - start), **held_out(run)}
         method = {"method": f"{name}, {prior}" if prior else name}
         yield method | told | judged(made, train, test, seed, settings)
+        for number in range(settings.populations):
+            yield {"method": f"{method['method']}, again"} | figures(
+                summarise(generate(run, len(test), 1000 + number)), summarise(test)
+            )
     if name == "rhythm" and settings.forecasts:
         yield {"method": "rhythm, ahead"} | ahead(run, train, test, seed, settings)
 
@@ -120,10 +126,18 @@ def ahead(run: Run, train: Profiles, test: Profiles, seed: int, settings: Settin
 def floors(train: Profiles, test: Profiles, samples: int) -> Row:
     """Medians of what samples of training users score, as many users as are tested."""
     rng, reference = np.random.default_rng(7), summarise(test)
-    found = [compare(summarise(train, draw(len(train), len(test), rng)), reference) for _ in range(samples)]
-    by_name = {name: name.split(".") for name in FIGURES}
-    medians = {name: median(each[part][key] for each in found) for name, (part, key) in by_name.items()}
-    return {"method": "floor", "samples": samples, **medians}
+    found = [figures(summarise(train, draw(len(train), len(test), rng)), reference) for _ in range(samples)]
+    return {
+        "method": "floor",
+        "samples": samples,
+        **{name: median(each[name] for each in found) for name in FIGURES},
+    }
+
+
+def figures(made: Summary, reference: Summary) -> Row:
+    """Every figure of some profiles."""
+    found, by_name = compare(made, reference), {name: name.split(".") for name in FIGURES}
+    return {name: found[part][key] for name, (part, key) in by_name.items()}
 
 
 def measure(settings: Settings) -> None:
@@ -145,7 +159,7 @@ def measure(settings: Settings) -> None:
 def table(found: list[Row]) -> None:
     """A table for each data set: mean and spread over seeds, and in brackets how many times the floor each is."""
     for data in dict.fromkeys(row["data"] for row in found):
-        mine = [row for row in found if row["data"] == data and "auc" in row]
+        mine = [row for row in found if row["data"] == data and FIGURES[0] in row and row["method"] != "floor"]
         methods = list(dict.fromkeys(row["method"] for row in mine))
         print(f"\n**{data}**\n\n| figure | {' | '.join(methods)} | floor |\n|---|{'---|' * (len(methods) + 1)}")
         for name in (*FIGURES, "auc", "auc of pictures", "held-out loss", "fit", "users/s", "peak GiB"):
@@ -180,7 +194,10 @@ def main() -> None:
     parser.add_argument("--convolutional", action="store_true", help="a network on pictures too")
     parser.add_argument("--forecasts", type=int, default=1000, help="test profiles that are looked ahead for")
     parser.add_argument("--floors", type=int, help="draw so many samples of training users for the floor")
-    parser.add_argument("--runs", type=Path, help="keep the fits here, as DATA-MODEL-SEED")
+    parser.add_argument("--runs", type=Path, help="keep the fits here, as DATA-MODEL-SEED, and take those that are")
+    parser.add_argument(
+        "--populations", type=int, default=0, help="so many more of each fit, judged by figures only"
+    )
     kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()

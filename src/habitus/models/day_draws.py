@@ -1,7 +1,7 @@
-"""Days drawn from p(x_d | h) (habitus.models.day_slots), step by step for all days side by side.
+"""Days drawn from p(x_d | h) (habitus.models.day_slots), step by step for many days side by side.
 
-Matrix products are torch's, everything between them is compiled (habitus.models.day_kernels): a step is two
-products and two loops. All of it is on the processor: days end one by one, and a step has ever fewer.
+Weights are laid out here for the compiled loops that draw (habitus.models.day_kernels). All of it is on the
+processor: days end one by one, and a step has ever fewer.
 
 Letters: as in :mod:`habitus.models.day_state`.
 """
