@@ -79,6 +79,7 @@ def calibrate(
     at, variance = torch.zeros(wanted.shape[1]).double(), _variance(wanted.double())
     weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
     slopes, path = list[Tensor](), list[Tensor]()
+    populations.prepare()
     for number in (FIRST, *[EACH] * STEPS):
         found = populations.drawn_with(at, number)
         slopes += [each.slopes for each in found]
@@ -140,6 +141,10 @@ class _Populations:
     on_progress: Drawn
     drawn: int = 0
     met: float = 1.0
+
+    def prepare(self) -> None:
+        """Draw somebody, so that what is compiled is loaded here and not by the processes of every step."""
+        self.model.sample_scored(1, Generator().manual_seed(0), days=self.days.of(slice(1)), codes=self.codes[:1])
 
     def drawn_with(self, shifts: Tensor, number: int) -> list[_Population]:
         """So many, with some shifts [J]."""
