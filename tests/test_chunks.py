@@ -8,7 +8,8 @@ from habitus.synthesis.chunks import SMALLEST, Chunks
 @pytest.mark.parametrize("most", [1, 7, SMALLEST, 1000, 8192])
 @pytest.mark.parametrize("users", [1, SMALLEST, SMALLEST + 1, 20_000])
 def test_every_user_is_in_one_chunk(users, most):
-    chunks = [Chunks(users, most)[number] for number in range(len(Chunks(users, most)))]
+    whole = Chunks(users, most)
+    chunks = [whole[number] for number in range(len(whole))]
     ends = [begin + size for begin, size in chunks]
     assert [begin for begin, _ in chunks] == [0, *ends[:-1]]
     assert ends[-1] >= users > chunks[-1][0]

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from torch import Generator
+from torch import Generator, nn
 from torch.distributions import Independent, Normal
 from torch.nn import functional
 
 from habitus.mixtures import fit_mixture
 from habitus.parts.likelihoods import Counts, CrossEntropy, SquaredError
-from habitus.parts.nets import UpConv2d
+from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder, UpConv2d
 from habitus.parts.objectives import (
     diagonal_normal,
     kl_from_standard_normal,
@@ -112,7 +112,25 @@ def test_up_convolution_is_up_sampling_then_convolution(size):
     torch.testing.assert_close(fast_gradients, slow_gradients)
 
 
-@pytest.mark.parametrize("size", [(4, 3), (1, 1), (5, 7)])
+@pytest.mark.parametrize("slots", [2, 6, 12])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_networks_in_bfloat16_have_nearly_the_gradients_of_float32(architecture, slots):
+    """Of narrow pictures too; what memory held before is large."""
+    torch.manual_seed(0)
+    size, kind = (32, slots, 2), ARCHITECTURES[architecture]
+    nets = nn.Sequential(ConvEncoder(kind, size, 6, False, 0.0), ConvDecoder(kind, size, 6, False, 0.0))
+    x, found = torch.rand(20, 2, 32, slots), list[torch.Tensor]()
+    for enabled in (False, True):
+        held = [torch.full((2**power,), 1e37) for power in range(8, 18)]
+        del held
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            made = nets(x).float().square().mean()
+        gradients = torch.autograd.grad(made, list(nets.parameters()))
+        found.append(torch.cat([each.flatten() for each in gradients]))
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0.1 * found[0].abs().max().item())
+
+
+@pytest.mark.parametrize("size", [(4, 3), (1, 2), (5, 7)])  # to a width of 1 networks compute in float32
 def test_up_convolution_in_bfloat16(size):
     layer, x = UpConv2d(6, 4), torch.randn(3, 6, *size).bfloat16().requires_grad_()
     reference = [t.detach().double().requires_grad_() for t in (x, layer.weight, layer.bias)]

@@ -132,6 +132,18 @@ def _strided_kernel(weight: Tensor) -> Tensor:
     return wide[..., :-1, :] + wide[..., 1:, :]
 
 
+def _of_pictures(layers: nn.Module, x: Tensor, width: int) -> Tensor:
+    """What layers make of pictures, the smallest of which is so wide.
+
+    Where that is 1, in float32: in bfloat16 on AMX a convolution of stride 2 to that width, or its gradient, is
+    what memory happened to hold (oneDNN in torch 2.13).
+    """
+    if width > 1:
+        return layers(x)
+    with torch.autocast(x.device.type, enabled=False):
+        return layers(x.float())
+
+
 class ConvEncoder(nn.Module):
     """Pictures [B, C, D, S] to features [B, F] ("Time pictures" Table 5.1); any size, padded to a multiple of 8."""
 
@@ -145,12 +157,13 @@ class ConvEncoder(nn.Module):
             *(_down(w, layer, batch_norm, dropout) for w, layer in zip(widths, architecture.encoder, strict=False))
         )
         self.padding = (0, -slots % MULTIPLE, 0, -days % MULTIPLE)
-        self.head = nn.Linear(widths[-1] * coarse(days) * coarse(slots), outputs)
+        self.width = coarse(slots)
+        self.head = nn.Linear(widths[-1] * coarse(days) * self.width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, outputs]."""
         padded = functional.pad(x, self.padding) if any(self.padding) else x
-        return self.head(self.layers(padded).flatten(1))
+        return self.head(_of_pictures(self.layers, padded, self.width).flatten(1))
 
 
 class ConvDecoder(nn.Module):
@@ -174,7 +187,7 @@ class ConvDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """Features [B, C, D, S]."""
         x = functional.relu(self.tail(z)).unflatten(1, self.shape)
-        x = self.layers(x.contiguous(memory_format=torch.channels_last))
+        x = _of_pictures(self.layers, x.contiguous(memory_format=torch.channels_last), self.shape[2])
         whole = x.shape[2:] == (self.days, self.slots)  # a slice of everything would still copy its gradient
         return x if whole else x[:, :, : self.days, : self.slots]
 
