@@ -23,6 +23,7 @@ from habitus.training import FitConfig, chosen_precision, fit
 from habitus.training import fitting as fitting_module
 from habitus.training import material as material_module
 from habitus.training.config import SCHEDULES, for_profiles, one_cycle
+from habitus.training.fitting import interrupts_deferred
 
 SMALL = FitConfig(epochs=3, batch=32, chunk=16, precision="float32", accelerator="cpu", held_out=0.1)
 MODEL = BetaVAEConfig(latents=3)
@@ -356,3 +357,10 @@ def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypat
 
     fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=progress)
     assert len(set(seen)) > 3
+
+
+def test_ctrl_c_after_the_last_look_is_not_lost():
+    with pytest.raises(KeyboardInterrupt), interrupts_deferred() as interrupted:
+        assert not interrupted()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()

@@ -310,7 +310,11 @@ class Fitting:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[Callable[[], bool]]:
-    """Hold Ctrl-C back until a moment at which nothing is half done; yield whether it was pressed."""
+    """Hold Ctrl-C back until a moment at which nothing is half done; yield whether it was pressed.
+
+    Raises:
+        KeyboardInterrupt: at the end, if it was and nobody has acted on it.
+    """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may take signals
         yield lambda: False
         return
@@ -320,6 +324,8 @@ def interrupts_deferred() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(pressed)
     finally:
         signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
