@@ -360,7 +360,11 @@ def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypat
 
 
 def test_ctrl_c_after_the_last_look_is_not_lost():
-    with pytest.raises(KeyboardInterrupt), interrupts_deferred() as interrupted:
-        assert not interrupted()
-        signal.raise_signal(signal.SIGINT)
-        assert interrupted()
+    def pressed() -> None:
+        with interrupts_deferred() as interrupted:
+            assert not interrupted()
+            signal.raise_signal(signal.SIGINT)
+            assert interrupted()
+
+    with pytest.raises(KeyboardInterrupt):
+        pressed()
