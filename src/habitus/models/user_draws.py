@@ -118,11 +118,8 @@ def draw_users(states: UserStates, u: Tensor, days: Days, shifts: Tensor, genera
     draws, memory = _Draws(states, u, Generator().manual_seed(seed)), states.memory
     told, first, last = states.layers.told, memory.days, days.weekday.shape[1]
     slots, channels = memory.store.days_of_cell.shape[1:]
-    x, scores, places = (
-        torch.zeros(len(u), last - first, slots, channels),
-        Scores(len(u), len(shifts), CPU),
-        told.placed(days),
-    )
+    x, places = torch.zeros(len(u), last - first, slots, channels), told.placed(days)
+    scores = Scores(len(u), len(shifts), CPU)
     for number in range(first, last):
         day = days.of((slice(None), number))
         when = (number, told.late(number), told.in_week(day), memory.size)
