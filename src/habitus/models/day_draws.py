@@ -61,6 +61,7 @@ class DayDraws:
         )
         self.of_channels = of_past[before:channels]
         self.weights, self.of_counts = _slot_weights(p_x), _count_weights(p_x.counts, pairs, before, channels)
+        self.room = day_kernels.room(self.weights, self.of_counts)
 
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
@@ -77,9 +78,8 @@ class DayDraws:
         h, days = h.float(), self._state_of(past, len(h))
         state, of_day = torch.tanh(self.p_x.start(h)), self.p_x.of_day(h) + self.p_x.of_state.bias
         given = self.products, self.weights, self.of_counts, self._moved(shifts)
-        room = day_kernels.room(self.weights, self.of_counts)
         with single_threaded_blas():
-            day_kernels.draw_days(state.numpy(), of_day.numpy(), *given, days, room, rng)
+            day_kernels.draw_days(state.numpy(), of_day.numpy(), *given, days, self.room, rng)
         return DrawnDays(torch.from_numpy(days.x), torch.from_numpy(days.scores))
 
     def _state_of(self, past: Past, days: int) -> DayState:

@@ -1,8 +1,8 @@
 """Loops over days that are drawn (Rhythm), compiled for the processor they run on.
 
-One pass over a few numbers of a day takes the place of many over those of all days. Days are drawn in blocks, all
-numbers of which stay in the processor's cache; products of matrices are those of BLAS, and what they would multiply
-by zeros is told row by row.
+One pass over a few numbers of a day takes the place of many over those of all days. Days are drawn in blocks, so
+that room for their steps is small; products of matrices are those of BLAS, and what they would multiply by zeros is
+told row by row.
 
 Letters: as in :mod:`habitus.models.day_state`.
 """

@@ -3,7 +3,8 @@
 It is done on the processor, wherever the model is: matrix products are torch's, what is between them is compiled
 (habitus.models.user_kernels), and silent days take little.
 
-Letters: B users, D days, S slots, C channels, H hidden units, F numbers of a memory, n users with an active day.
+Letters: B users, D days, S slots, C channels, H hidden units, F numbers of a memory, n users with an active
+day, Z numbers known of a user.
 """
 
 from __future__ import annotations
@@ -76,10 +77,7 @@ class UserStates:
         self.layers, self.memory, self.hidden = layers, memory, day.out_features
         self.h = torch.zeros(len(memory), self.hidden) if h is None else h
         self.of_day, self.of_day_bias = numbers_of(day.weight.T), numbers_of(day.bias)
-        self.of_input, self.of_state = (
-            each.weight.detach().T.contiguous() for each in (state.of_input, state.of_state)
-        )
-        self.biases = numbers_of(state.of_input.bias), numbers_of(state.of_state.bias)
+        self.of_state, self.bias = state.of_state.weight.detach().T.contiguous(), numbers_of(state.of_state.bias)
         self.told = Sparse(np.empty(len(self.of_day), np.int64), np.empty(len(self.of_day), np.float32))
         self.after = np.empty(self.hidden, np.float32)
 
@@ -91,14 +89,13 @@ class UserStates:
     @torch.autocast("cpu", enabled=False)
     def take_in(self, x: Tensor, users: Tensor, days: Days) -> None:
         """A day [n, S, C] of some users [n], the others being silent; ``days`` are those of all, [B]."""
-        inputs = torch.empty(len(x), len(self.of_input))
+        of_input = self.layers.state.of_input
+        inputs = torch.empty(len(x), of_input.in_features)
         inputs[:, self.hidden : -1] = self.layers.told.of_days(days.of(users))
         gap = numbers_of(rows_of(self.memory.gap, users))
         user_kernels.read_days(x.numpy(), gap, self.of_day, self.of_day_bias, self.told, inputs.numpy())
-        of_input, of_state = inputs @ self.of_input, rows_of(self.h, users) @ self.of_state
-        user_kernels.next_states(
-            of_input.numpy(), of_state.numpy(), *self.biases, users.numpy(), self.h.numpy(), self.after
-        )
+        gates = of_input(inputs).numpy(), (rows_of(self.h, users) @ self.of_state).numpy()
+        user_kernels.next_states(*gates, self.bias, users.numpy(), self.h.numpy(), self.after)
         self.memory.take_in(x, days.observed, users)
 
 
@@ -129,7 +126,8 @@ def draw_users(states: UserStates, u: Tensor, days: Days, shifts: Tensor, genera
         drawn = draws.of_days(users, now)
         scores.take_in(*when, active.float() - chance, users, drawn.scores)
         x.numpy()[users.numpy(), number - first] = drawn.x.numpy()
-        states.take_in(drawn.x, users, day._replace(observed=torch.ones_like(day.observed)))
+        drawn_all = day._replace(observed=torch.ones_like(day.observed))  # recorded or not, it was drawn
+        states.take_in(drawn.x, users, drawn_all)
     return Scored(x, scores.of_users)
 
 

@@ -80,8 +80,7 @@ def read_days(
 def next_states(
     of_input: FloatArray,
     of_state: FloatArray,
-    of_input_bias: FloatArray,
-    of_state_bias: FloatArray,
+    bias: FloatArray,
     users: IntArray,
     h: FloatArray,
     after: FloatArray,
@@ -89,17 +88,13 @@ def next_states(
     """A step of a GRU of some users [n], from what input and state make of its three gates, [n, 3 H] each.
 
     Args:
-        of_input: Overwritten.
-        of_state: Of their states.
-        of_input_bias: Added to the former, [3 H].
-        of_state_bias: Added to the latter, [3 H].
+        of_input: Of what the states are told.
+        of_state: Of the states.
+        bias: Added to the latter, [3 H].
         users: Their numbers.
         h: States, [B, H].
         after: Room for a state, [H].
     """
     for i, user in enumerate(users):
-        row = of_input[i]
-        for k in range(len(row)):
-            row[k] += of_input_bias[k]
-        next_state(row, of_state[i], of_state_bias, h[user], after)
+        next_state(of_input[i], of_state[i], bias, h[user], after)
         write(after, h[user])

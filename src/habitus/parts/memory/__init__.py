@@ -5,7 +5,6 @@
 
 from habitus.parts.memory.all_days import memories
 from habitus.parts.memory.balance import (
-    MOST_APART,
     PER_PAIR,
     Balance,
     balanced_pairs,
@@ -16,7 +15,6 @@ from habitus.parts.memory.before import NEVER_BEFORE, OF_CHANNEL, OF_DAYS, RECAL
 from habitus.parts.memory.day_by_day import Memory
 
 __all__ = [
-    "MOST_APART",
     "NEVER_BEFORE",
     "OF_CHANNEL",
     "OF_DAYS",
