@@ -19,10 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from fit_throughput import simulated
-from habitus.models.context_mixture import ContextMixture
+from habitus.models.context_mixture.model import ContextMixture
 from habitus.profiles.sparse import Profiles, numbered
 from habitus.profiles.store import save
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from machine import describe
 from scale import GIB, measure
 
@@ -37,7 +38,9 @@ def repeated(profiles: Profiles, size: int) -> Iterator[Profiles]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--mask", default="centre")
     parser.add_argument("--samples", type=int, default=20)
@@ -50,11 +53,24 @@ def main() -> None:
     print(f"{settings.mask} of 32 days x 24 hours x 5 channels, {settings.samples} draws each")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fit(ContextMixture, few, fit=FitConfig(**{**ContextMixture.fit_defaults, "epochs": 1}), out=folder / "run")
+        fit(
+            ContextMixture,
+            few,
+            fit=FitConfig(**{**ContextMixture.fit_defaults, "epochs": 1}),
+            out=folder / "run",
+        )
         for size in sizes:
             save(folder / "profiles", repeated(few, size), few.axes)
-            command = ["complete", str(folder / "run"), str(folder / "profiles"), "--mask", settings.mask]
-            cost = measure([*command, "--samples", str(settings.samples), "--out", str(folder / "completed")])
+            command = [
+                "complete",
+                str(folder / "run"),
+                str(folder / "profiles"),
+                "--mask",
+                settings.mask,
+            ]
+            cost = measure(
+                [*command, "--samples", str(settings.samples), "--out", str(folder / "completed")]
+            )
             written = sum(path.stat().st_size for path in (folder / "completed").iterdir())
             print(
                 f"{size:,} profiles: {cost.seconds:.1f} s, {size / cost.seconds:,.0f} profiles/s, "

@@ -29,14 +29,15 @@ import kept_rows
 from fit_throughput import simulated
 from habitus.evaluation.completion import evaluate_completion
 from habitus.models.base import Model
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-from habitus.models.context_vae import ContextVAE, ContextVAEConfig
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
 from habitus.synthesis import complete
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from kept_rows import Row, over_seeds
 from machine import describe
 
@@ -47,7 +48,10 @@ COLUMNS = {
     "day": "CRPS of daily totals",
     "coverage_90": "coverage 90 %",
 }
-TIMES = {"squared_error": "squared error", "crps": "CRPS"}  # over the first method's on the same profiles
+TIMES = {
+    "squared_error": "squared error",
+    "crps": "CRPS",
+}  # over the first method's on the same profiles
 ADVERSARIAL = 1.0
 PLACES = ".4f", ".4f"  # of means and spreads
 Settings = argparse.Namespace
@@ -55,10 +59,14 @@ Settings = argparse.Namespace
 
 def fitted(kind: type[Model], config: Any, train: Profiles, seed: int, epochs: int) -> Run:
     """A fit with what suits the model."""
-    return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, "epochs": epochs, "seed": seed}))
+    return fit(
+        kind, train, config, fit=FitConfig(**{**kind.fit_defaults, "epochs": epochs, "seed": seed})
+    )
 
 
-def models(train: Profiles, seed: int, settings: Settings) -> Iterator[tuple[str, Run, tuple[str, ...]]]:
+def models(
+    train: Profiles, seed: int, settings: Settings
+) -> Iterator[tuple[str, Run, tuple[str, ...]]]:
     """Each model with its run and the holes it is judged on; one at a time, as they take memory."""
     yield (
         "context mixture, any mask",
@@ -78,7 +86,9 @@ def models(train: Profiles, seed: int, settings: Settings) -> Iterator[tuple[str
                 yield name, fitted(ContextVAE, config, train, seed, settings.epochs), (hole,)
 
 
-def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Iterator[Row]:
+def rows(
+    name: str, train: Profiles, test: Profiles, seed: int, settings: Settings
+) -> Iterator[Row]:
     """A row per method and hole; the rivals run beside the first model."""
     first = True
     for method, run, holes in models(train, seed, settings):
@@ -86,11 +96,16 @@ def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settin
             start = time.perf_counter()
             filled = complete(run, test, hole, samples=settings.samples, seed=seed)
             seconds = time.perf_counter() - start
-            found = evaluate_completion(filled, test, train, seed=seed, most=settings.rivals if first else 1)
+            found = evaluate_completion(
+                filled, test, train, seed=seed, most=settings.rivals if first else 1
+            )
             told = {"data": name, "hole": hole, "seed": seed}
             yield {**told, "method": method, **brief(found.figures), "seconds": seconds}
             if first:
-                yield from ({**told, "method": rival, **brief(figures)} for rival, figures in found.rivals.items())
+                yield from (
+                    {**told, "method": rival, **brief(figures)}
+                    for rival, figures in found.rivals.items()
+                )
         first = False
 
 
@@ -111,11 +126,15 @@ def table(found: list[Row]) -> None:
     for data, hole in dict.fromkeys((row["data"], row["hole"]) for row in found):
         mine = [row for row in found if (row["data"], row["hole"]) == (data, hole)]
         heads = [*COLUMNS.values(), *(f"{name}, times" for name in TIMES.values()), "profiles"]
-        print(f"\n**{data}, {hole}**\n\n| method | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}")
+        print(
+            f"\n**{data}, {hole}**\n\n| method | {' | '.join(heads)} |\n|---|{'---|' * len(heads)}"
+        )
         for method in dict.fromkeys(row["method"] for row in mine):
             same = [row for row in mine if row["method"] == method]
             cells = [over_seeds([row[column] for row in same], *PLACES) for column in COLUMNS]
-            cells += [over_seeds([row[c] / judged(row, mine)[c] for row in same], *PLACES) for c in TIMES]
+            cells += [
+                over_seeds([row[c] / judged(row, mine)[c] for row in same], *PLACES) for c in TIMES
+            ]
             print(f"| {method} | {' | '.join(cells)} | {same[0]['profiles']:,} |")
 
 
@@ -125,17 +144,24 @@ def judged(row: Row, rows: list[Row]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("profiles", nargs="?", type=Path, help="folder of profiles")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--adversarial-seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument(
-        "--epochs", type=int, default=10, help="of the beta-VAE and the context VAE; 10 is the paper's"
+        "--epochs",
+        type=int,
+        default=10,
+        help="of the beta-VAE and the context VAE; 10 is the paper's",
     )
     parser.add_argument("--mixture-epochs", type=int, default=10)
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--most", type=int, default=5000, help="test profiles")
-    parser.add_argument("--rivals", type=int, default=4000, help="test profiles that the rivals run on")
+    parser.add_argument(
+        "--rivals", type=int, default=4000, help="test profiles that the rivals run on"
+    )
     kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
@@ -144,8 +170,12 @@ def main() -> None:
         table(kept_rows.read(settings.table))
         return
     if settings.quick:
-        settings.seeds, settings.epochs, settings.mixture_epochs, settings.samples = [0], 1, 1, 3
-        settings.most, settings.rivals = 60, 20
+        settings.seeds = [0]
+        settings.epochs = 1
+        settings.mixture_epochs = 1
+        settings.samples = 3
+        settings.most = 60
+        settings.rivals = 20
     measure(settings)
 
 

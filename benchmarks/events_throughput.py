@@ -27,7 +27,9 @@ from habitus.simulate import START
 from habitus.simulate import write_log as simulate_log
 from machine import describe
 
-DAYS, USERS, QUICK_USERS = 32, 400_000, 1000
+DAYS = 32
+USERS = 400_000
+QUICK_USERS = 1000
 TARGET = 1e6  # events per second on two cores
 
 
@@ -71,18 +73,23 @@ def compare(users: int, kind: str, repeats: int) -> None:
         for count in (users // 4, users):
             profiles = prepare(Path(folder), count)
             runs = [measure(profiles, Path(folder) / f"out.{kind}") for _ in range(repeats)]
-            rate, peak = median(events / seconds for events, seconds, _ in runs), max(run[2] for run in runs)
+            rate = median(events / seconds for events, seconds, _ in runs)
+            peak = max(run[2] for run in runs)
             what = f"{rate:,.0f} events per second to {NAMES[kind]}"
             print(f"{count:,} users: {runs[0][0]:,} events, {what}, peak {peak:.2f} GiB")
     met = "met" if rate >= TARGET else "missed"
-    print(f"target ({TARGET:,.0f} per second): {met}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(
+        f"target ({TARGET:,.0f} per second): {met}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
 
 
 NAMES = {"parquet": "Parquet", "csv": "CSV"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=USERS)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--csv", action="store_true", help="write CSV")

@@ -25,25 +25,38 @@ from statistics import mean
 import numpy as np
 
 from habitus import EventLog
-from habitus.encoding import IN_USE, encode, latent_model
-from habitus.evaluation.disentanglement import Disentanglement, Factor, disentanglement, factors_from_columns
 from habitus.evaluation.habits import HOURS, habits_of
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.parts.shapes import FloatArray
+from habitus.evaluation.latents import (
+    Disentanglement,
+    Factor,
+    disentanglement,
+    factors_from_columns,
+)
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.papers.time_pictures.paper import BETAS
 from habitus.profiles.build import profile
 from habitus.profiles.factors import attributes, factors_file
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
-from habitus.reproduce.time_pictures.paper import BETAS
+from habitus.schema import FloatArray
 from habitus.settings import settings_of
 from habitus.simulate import factors_path, write_log
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.encoding import IN_USE, encode, latent_model
+from habitus.training.fit import fit
 from kept_rows import over_seeds
 from machine import describe
 
 LOGARITHMIC = ("rate",)  # heavy-tailed: told as logarithms
 CIRCULAR = ("preferred_hour",)
-SCORES = ("mig", "sap", "dci_disentanglement", "dci_completeness", "dci_informativeness", "beta_metric")
+SCORES = (
+    "mig",
+    "sap",
+    "dci_disentanglement",
+    "dci_completeness",
+    "dci_informativeness",
+    "beta_metric",
+)
 
 
 def known(profiles: Profiles, file: Path | None) -> tuple[tuple[Factor, ...], np.ndarray]:
@@ -64,12 +77,16 @@ def own_habits(profiles: Profiles) -> FloatArray:
     return np.nan_to_num(np.column_stack([*found.values(), np.cos(hour), np.sin(hour), events]))
 
 
-def scored(codes: FloatArray, truth: tuple[tuple[Factor, ...], np.ndarray], seed: int) -> Disentanglement:
+def scored(
+    codes: FloatArray, truth: tuple[tuple[Factor, ...], np.ndarray], seed: int
+) -> Disentanglement:
     """Scores of codes of all users against the factors of those who have them."""
     return disentanglement(codes[truth[1]], truth[0], seed=seed)
 
 
-def one(train: Profiles, test: Profiles, config: BetaVAEConfig, epochs: int, seed: int) -> tuple[FloatArray, int]:
+def one(
+    train: Profiles, test: Profiles, config: BetaVAEConfig, epochs: int, seed: int
+) -> tuple[FloatArray, int]:
     """Latents of the test users, and how many are in use."""
     run = fit(BetaVAE, train, config, fit=FitConfig(epochs=epochs, seed=seed))
     posterior = encode(latent_model(run.model), test)
@@ -77,8 +94,12 @@ def one(train: Profiles, test: Profiles, config: BetaVAEConfig, epochs: int, see
 
 
 def row(name: str, found: list[Disentanglement], in_use: str) -> str:
-    scores = [over_seeds([getattr(each, score) for each in found], ".3f", ".3f") for score in SCORES]
-    factors = [f"{mean([each.prediction[factor] for each in found]):.2f}" for factor in found[0].prediction]
+    scores = [
+        over_seeds([getattr(each, score) for each in found], ".3f", ".3f") for score in SCORES
+    ]
+    factors = [
+        f"{mean([each.prediction[factor] for each in found]):.2f}" for factor in found[0].prediction
+    ]
     return f"| {name} | {in_use} | {' | '.join(scores)} | {' | '.join(factors)} |"
 
 
@@ -94,9 +115,15 @@ def data(settings: argparse.Namespace, folder: Path) -> tuple[Profiles, Profiles
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("profiles", nargs="*", type=Path, help="folders of training and test profiles")
-    parser.add_argument("--factors", type=Path, help="factors by user, besides attributes of the profiles")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "profiles", nargs="*", type=Path, help="folders of training and test profiles"
+    )
+    parser.add_argument(
+        "--factors", type=Path, help="factors by user, besides attributes of the profiles"
+    )
     parser.add_argument("--betas", type=float, nargs="*", default=list(BETAS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=10)
@@ -105,21 +132,33 @@ def main() -> None:
     settings = parser.parse_args()
     logging.disable(logging.INFO)
     if settings.quick:
-        settings.betas, settings.seeds, settings.epochs = [0.1], [0], 1
+        settings.betas = [0.1]
+        settings.seeds = [0]
+        settings.epochs = 1
     with tempfile.TemporaryDirectory() as folder:
         train, test, file = data(settings, Path(folder))
         truth = known(test, file)
     print(describe())
-    print(f"{len(train):,} training profiles; scored on {int(truth[1].sum()):,} of {len(test):,} test profiles")
-    print(f"{settings.epochs} epochs, seeds {settings.seeds}, {' '.join(settings.pairs)}", flush=True)
-    print(f"| beta | in use | {' | '.join(SCORES)} | {' | '.join(factor.name for factor in truth[0])} |")
+    print(
+        f"{len(train):,} training profiles; scored on {int(truth[1].sum()):,} of {len(test):,} test profiles"
+    )
+    print(
+        f"{settings.epochs} epochs, seeds {settings.seeds}, {' '.join(settings.pairs)}", flush=True
+    )
+    print(
+        f"| beta | in use | {' | '.join(SCORES)} | {' | '.join(factor.name for factor in truth[0])} |"
+    )
     print("|---|" + "---|" * (1 + len(SCORES) + len(truth[0])))
     given = settings_of(BetaVAEConfig, settings.pairs)
     for beta in settings.betas:
         made = [
-            one(train, test, BetaVAEConfig(**{**given, "beta": beta}), settings.epochs, s) for s in settings.seeds
+            one(train, test, BetaVAEConfig(**{**given, "beta": beta}), settings.epochs, s)
+            for s in settings.seeds
         ]
-        found = [scored(codes, truth, seed) for (codes, _), seed in zip(made, settings.seeds, strict=True)]
+        found = [
+            scored(codes, truth, seed)
+            for (codes, _), seed in zip(made, settings.seeds, strict=True)
+        ]
         print(row(f"{beta:g}", found, "/".join(str(used) for _, used in made)), flush=True)
     print(row("own habits", [scored(own_habits(test), truth, 0)], ""))
 

@@ -26,12 +26,14 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from habitus.events import EventLog
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.build import ProfileConfig, profile
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles, save
 from habitus.simulate import write_log
-from habitus.training import PRECISIONS, FitConfig, Fitting, chosen_precision, material_of
+from habitus.training.config import PRECISIONS, FitConfig, chosen_precision
+from habitus.training.fit import material_of
+from habitus.training.fitting import Fitting
 from machine import describe
 
 BATCH = 500
@@ -52,7 +54,9 @@ def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Steps:
     settings = FitConfig(epochs=1, batch=BATCH, chunk=chunk, held_out=0, precision=precision)
     model = BetaVAE(profiles.axes, BetaVAEConfig(beta=0.1))
     fabric = Fabric(accelerator="cpu", devices=1, precision=PRECISIONS[chosen_precision(settings)])
-    fitting = Fitting(fabric, model, material_of(profiles, model, settings), settings, Path("unused"))
+    fitting = Fitting(
+        fabric, model, material_of(profiles, model, settings), settings, Path("unused")
+    )
     return lambda: fitting.train(lambda done, total, loss: None)
 
 
@@ -68,8 +72,11 @@ def pythae_steps(profiles: Profiles, folder: str) -> Steps:
     class Encoder(BaseEncoder):
         def __init__(self) -> None:
             super().__init__()
-            self.conv = nn.Sequential(*[m for i, o in ((5, 16), (16, 32), (32, 64)) for m in down(i, o)])
-            self.mean, self.log_variance = nn.Linear(768, 10), nn.Linear(768, 10)
+            self.conv = nn.Sequential(
+                *[m for i, o in ((5, 16), (16, 32), (32, 64)) for m in down(i, o)]
+            )
+            self.mean = nn.Linear(768, 10)
+            self.log_variance = nn.Linear(768, 10)
 
         def forward(self, x: Tensor) -> ModelOutput:
             h = self.conv(x).flatten(1)
@@ -79,7 +86,9 @@ def pythae_steps(profiles: Profiles, folder: str) -> Steps:
         def __init__(self) -> None:
             super().__init__()
             self.tail = nn.Sequential(nn.Linear(10, 768), nn.ReLU())
-            self.conv = nn.Sequential(*up(64, 32), nn.ReLU(), *up(32, 16), nn.ReLU(), *up(16, 5), nn.Sigmoid())
+            self.conv = nn.Sequential(
+                *up(64, 32), nn.ReLU(), *up(32, 16), nn.ReLU(), *up(16, 5), nn.Sigmoid()
+            )
 
         def forward(self, z: Tensor) -> ModelOutput:
             return ModelOutput(reconstruction=self.conv(self.tail(z).view(-1, 64, 4, 3)))
@@ -90,7 +99,11 @@ def pythae_steps(profiles: Profiles, folder: str) -> Steps:
         TheirVAE(config, Encoder(), Decoder()),
         BaseDataset(x, torch.zeros(len(x))),
         training_config=BaseTrainerConfig(
-            folder, per_device_train_batch_size=BATCH, num_epochs=1, learning_rate=1e-3, no_cuda=True
+            folder,
+            per_device_train_batch_size=BATCH,
+            num_epochs=1,
+            learning_rate=1e-3,
+            no_cuda=True,
         ),
     )
     trainer.prepare_training()
@@ -112,7 +125,11 @@ def rate(way: str, chunk: int, profiles: str) -> float:
     seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
-            steps = pythae_steps(population, folder) if way == "pythae" else habitus_steps(population, way, chunk)
+            steps = (
+                pythae_steps(population, folder)
+                if way == "pythae"
+                else habitus_steps(population, way, chunk)
+            )
             start = time.perf_counter()
             steps()
             seconds = time.perf_counter() - start
@@ -122,10 +139,14 @@ def rate(way: str, chunk: int, profiles: str) -> float:
 def contenders(chunks: list[int]) -> dict[str, tuple[str, int]]:
     """What is compared: a name, the way and its chunk; pythae is the first where it is installed."""
     ways = {"pythae float32": ("pythae", 0)} if find_spec("pythae") else {}
-    return ways | {f"habitus {way} chunk {chunk}": (way, chunk) for chunk in chunks for way in PRECISIONS}
+    return ways | {
+        f"habitus {way} chunk {chunk}": (way, chunk) for chunk in chunks for way in PRECISIONS
+    }
 
 
-def measured(ways: dict[str, tuple[str, int]], profiles: str, repeats: int) -> dict[str, list[float]]:
+def measured(
+    ways: dict[str, tuple[str, int]], profiles: str, repeats: int
+) -> dict[str, list[float]]:
     """Profiles per second, alternating, each in a fresh process so that none inherits another's memory settings."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
@@ -147,7 +168,9 @@ def print_rates(rates: dict[str, list[float]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--chunks", type=int, nargs="*", default=[500])

@@ -15,12 +15,17 @@ Row = dict[str, Any]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Where rows are kept, and those that a table is wanted of."""
     parser.add_argument("--rows", type=Path, help="append a line of JSON per row here")
-    parser.add_argument("--table", type=Path, nargs="*", help="print the tables of such files, and measure nothing")
+    parser.add_argument(
+        "--table", type=Path, nargs="*", help="print the tables of such files, and measure nothing"
+    )
 
 
 def keep(row: Row, path: Path | None) -> None:
     """Print a row, and append it to the file where there is one."""
-    print(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    print(
+        ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()),
+        flush=True,
+    )
     if path:
         with path.open("a") as file:
             file.write(json.dumps(row) + "\n")
@@ -39,4 +44,6 @@ def over_seeds(values: Sequence[float], of_mean: str, of_spread: str) -> str:
     """
     if not values:
         return ""
-    return f"{mean(values):{of_mean}}" + (f" +- {stdev(values):{of_spread}}" if len(values) > 1 else "")
+    return f"{mean(values):{of_mean}}" + (
+        f" +- {stdev(values):{of_spread}}" if len(values) > 1 else ""
+    )

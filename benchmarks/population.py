@@ -21,17 +21,23 @@ from statistics import mean
 
 from fit_throughput import simulated
 from habitus.evaluation import Evaluation, evaluate
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
 from habitus.synthesis import generate
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from kept_rows import over_seeds
 from machine import describe
 
 # "Time pictures" Table 6.1, beta 0.1, on its private data of 3.85 million users.
-PAPER = {"daily_mean.kld": 1.215e-3, "daily_std.kld": 1.295e-3, "daily_mean.mse": 5.97e-4, "daily_std.mse": 0.1847}
+PAPER = {
+    "daily_mean.kld": 1.215e-3,
+    "daily_std.kld": 1.295e-3,
+    "daily_mean.mse": 5.97e-4,
+    "daily_std.mse": 0.1847,
+}
 ACTIVITY = ("dau.relative_error", "wau.relative_error", "mau.relative_error")
 FIGURES = (*PAPER, "total_cdf.ks", *ACTIVITY, "empty_cells.generated")
 PRIORS = ("normal", "mixture")
@@ -44,13 +50,25 @@ def judged(
     train: Profiles, test: Profiles, precision: str, seed: int, settings: argparse.Namespace
 ) -> dict[str, Evaluation]:
     """One fit, evaluated with each prior."""
-    how = FitConfig(epochs=settings.epochs, batch=settings.batch, seed=seed, precision=precision, accelerator="cpu")
+    how = FitConfig(
+        epochs=settings.epochs,
+        batch=settings.batch,
+        seed=seed,
+        precision=precision,
+        accelerator="cpu",
+    )
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        run = fit(BetaVAE, train, BetaVAEConfig(beta=settings.beta), fit=how, out=Path(folder) / "run")
-        seconds, last = time.perf_counter() - start, run.history["held_out_loss"][-1]
+        run = fit(
+            BetaVAE, train, BetaVAEConfig(beta=settings.beta), fit=how, out=Path(folder) / "run"
+        )
+        seconds = time.perf_counter() - start
+        last = run.history["held_out_loss"][-1]
         print(f"{precision} seed {seed}: fit {seconds:.0f} s, held-out loss {last:.2f}", flush=True)
-        return {p: evaluate(drawn(run, len(test), seed, p, settings), test, train, seed=seed) for p in PRIORS}
+        return {
+            p: evaluate(drawn(run, len(test), seed, p, settings), test, train, seed=seed)
+            for p in PRIORS
+        }
 
 
 def drawn(run: Run, users: int, seed: int, prior: str, settings: Settings) -> Profiles:
@@ -78,11 +96,15 @@ def rival(evaluation: Evaluation, name: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("profiles", nargs="?", help="folder of profiles")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--batch", type=int, default=None, help="the default of a fit where not given")
+    parser.add_argument(
+        "--batch", type=int, default=None, help="the default of a fit where not given"
+    )
     parser.add_argument("--inactive", default="redraw", help="redraw or keep")
     parser.add_argument("--beta", type=float, default=0.1)
     parser.add_argument("--precisions", nargs="*", default=["float32", "bfloat16"])
@@ -90,14 +112,22 @@ def main() -> None:
     settings = parser.parse_args()
     logging.disable(logging.INFO)
     if settings.quick:
-        settings.seeds, settings.epochs = [0], 1
-    population = simulated(1000) if settings.quick else StoredProfiles.open(settings.profiles).load()
+        settings.seeds = [0]
+        settings.epochs = 1
+    population = (
+        simulated(1000) if settings.quick else StoredProfiles.open(settings.profiles).load()
+    )
     train, test = population.split(0.26, 0)
     print(describe())
     print(f"{len(train):,} training profiles, {len(test):,} test profiles")
     print(f"{settings.epochs} epochs, batch {settings.batch}, beta {settings.beta}")
-    by_fit = {p: [judged(train, test, p, seed, settings) for seed in settings.seeds] for p in settings.precisions}
-    columns = {(p, prior): [e[prior] for e in by_fit[p]] for p in settings.precisions for prior in PRIORS}
+    by_fit = {
+        p: [judged(train, test, p, seed, settings) for seed in settings.seeds]
+        for p in settings.precisions
+    }
+    columns = {
+        (p, prior): [e[prior] for e in by_fit[p]] for p in settings.precisions for prior in PRIORS
+    }
     any_fit = next(iter(columns.values()))
     print(
         "| figure | "

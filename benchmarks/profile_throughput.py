@@ -31,10 +31,12 @@ from habitus.events import EventLog
 from habitus.profiles import ProfileConfig, profile_to
 from habitus.simulate import START, write_log
 
-USERS, QUICK_USERS = 440_000, 4_400  # about 114 events each
+USERS = 440_000
+QUICK_USERS = 4_400  # about 114 events each
 DAYS = 32
 TIMES = "times.json"
-TARGET_RATIO, TARGET_GIB = 5.0, 3.0
+TARGET_RATIO = 5.0
+TARGET_GIB = 3.0
 ENOUGH_MEMORY = 150  # bytes of free memory that pandas needs for an event: 130 measured
 
 
@@ -60,7 +62,9 @@ def by_pandas(log: Path, out: Path, rows: int) -> None:
     frame = pd.read_parquet(log) if whole else _first_rows(log, rows)
     frame["day"] = frame["timestamp"].dt.normalize()
     frame["hour"] = frame["timestamp"].dt.hour
-    counts = frame.groupby(["user_id", "day", "hour", "platform"], observed=True).size().rename("count")
+    counts = (
+        frame.groupby(["user_id", "day", "hour", "platform"], observed=True).size().rename("count")
+    )
     counts.reset_index().to_parquet(out / "counts.parquet")
     assert counts.sum() == len(frame)
 
@@ -71,11 +75,17 @@ def scan(log: Path, out: Path, rows: int) -> None:
     duckdb.sql(f"SELECT {columns} FROM read_parquet('{log}')").to_arrow_table()
 
 
-WAYS: dict[str, Callable[[Path, Path, int], None]] = {"ours": ours, "pandas": by_pandas, "scan": scan}
+WAYS: dict[str, Callable[[Path, Path, int], None]] = {
+    "ours": ours,
+    "pandas": by_pandas,
+    "scan": scan,
+}
 
 
 def _first_rows(log: Path, rows: int) -> pd.DataFrame:
-    file, groups, count = pq.ParquetFile(log), [], 0
+    file = pq.ParquetFile(log)
+    groups = []
+    count = 0
     while count < rows:
         count += file.metadata.row_group(len(groups)).num_rows
         groups.append(len(groups))
@@ -85,7 +95,18 @@ def _first_rows(log: Path, rows: int) -> pd.DataFrame:
 def measure(way: str, log: Path, rows: int) -> Cost:
     """Run one way in a process of its own."""
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, __file__, "--log", str(log), "--only", way, "--rows", str(rows), "--out", out]
+        command = [
+            sys.executable,
+            __file__,
+            "--log",
+            str(log),
+            "--only",
+            way,
+            "--rows",
+            str(rows),
+            "--out",
+            out,
+        ]
         process = subprocess.Popen(command)
         _, status, usage = os.wait4(process.pid, 0)
         if status:
@@ -96,7 +117,8 @@ def measure(way: str, log: Path, rows: int) -> Cost:
 
 def work(way: str, log: Path, rows: int, out: Path) -> None:
     """Do it one way, in this process, and write down how long it took."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall = time.perf_counter()
+    cpu = time.process_time()
     WAYS[way](log, out, rows)
     (out / TIMES).write_text(json.dumps((time.perf_counter() - wall, time.process_time() - cpu)))
 
@@ -110,7 +132,10 @@ def compare(log: Path, repeats: int) -> dict[str, list[Cost]]:
     """Run the ways in turn."""
     rows = pq.read_metadata(log).num_rows
     held = min(rows, free_memory() // ENOUGH_MEMORY)
-    print(f"{rows:,} events; pandas holds {'all' if held == rows else f'{held:,}'} of them", flush=True)
+    print(
+        f"{rows:,} events; pandas holds {'all' if held == rows else f'{held:,}'} of them",
+        flush=True,
+    )
     costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
     for repeat in range(repeats):
         for way in WAYS:
@@ -129,15 +154,23 @@ def compare(log: Path, repeats: int) -> dict[str, list[Cost]]:
 def report(costs: dict[str, list[Cost]], rows: int, held: int) -> None:
     """Print the medians as one row of a table, and each ratio."""
     fastest = {way: min(c.wall for c in costs[way]) for way in WAYS}
-    rate = {way: (held if way == "pandas" else rows) / median(c.wall for c in costs[way]) for way in WAYS}
-    cpu = {way: median(c.cpu for c in costs[way]) / (held if way == "pandas" else rows) for way in WAYS}
-    ratio, peak = rate["ours"] / rate["pandas"], max(c.peak for c in costs["ours"])
+    rate = {
+        way: (held if way == "pandas" else rows) / median(c.wall for c in costs[way])
+        for way in WAYS
+    }
+    cpu = {
+        way: median(c.cpu for c in costs[way]) / (held if way == "pandas" else rows) for way in WAYS
+    }
+    ratio = rate["ours"] / rate["pandas"]
+    peak = max(c.peak for c in costs["ours"])
     fraction = median(c.wall for c in costs["scan"]) / median(c.wall for c in costs["ours"])
     print(f"fastest of each: {json.dumps({way: round(s, 2) for way, s in fastest.items()})} s")
     busy = os.getloadavg()[0]
     print(f"load at the end: {busy:.1f} on {os.cpu_count()} cores (pandas uses one, ours all)")
     print(f"ratio in processor time: {cpu['pandas'] / cpu['ours']:.1f}")
-    print("| events | ours, M/s | pandas, M/s | ratio | peak of ours | peak of pandas | scan / ours |")
+    print(
+        "| events | ours, M/s | pandas, M/s | ratio | peak of ours | peak of pandas | scan / ours |"
+    )
     print("|---|---|---|---|---|---|---|")
     print(
         f"| {rows:,} | {rate['ours'] / 1e6:.2f} | {rate['pandas'] / 1e6:.2f} | {ratio:.1f} | {peak:.2f} GiB | "
@@ -148,8 +181,12 @@ def report(costs: dict[str, list[Cost]], rows: int, held: int) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--log", type=Path, help="a log as habitus simulate writes it; made if absent")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--log", type=Path, help="a log as habitus simulate writes it; made if absent"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="half a million events")
     parser.add_argument("--only", choices=WAYS, help=argparse.SUPPRESS)

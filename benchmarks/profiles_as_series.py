@@ -18,15 +18,16 @@ import numpy as np
 
 from fit_throughput import simulated
 from habitus.evaluation import Evaluation, evaluate
-from habitus.models.beta_vae import BetaVAE
-from habitus.models.recurrent import LSTM, RecurrentConfig
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
+from habitus.models.pictures.beta_vae import BetaVAE
+from habitus.models.recurrent.lstm_gru import LSTM, RecurrentConfig
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.series import from_profiles, to_profiles
 from habitus.synthesis import generate
 from habitus.synthesis.series import generate_series
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from machine import describe
 from population import FIGURES, column, floor, rival
 
@@ -46,11 +47,16 @@ def of_series(name: str, epochs: int | None) -> Callable[[Profiles, int, int], P
     def made(train: Profiles, users: int, seed: int) -> Profiles:
         kind, config = SERIES[name]
         slots = train.axes.slots
-        settings = config(window=WEEK * slots, likelihood="counts", periods=f"{slots},{WEEK * slots}")
+        settings = config(
+            window=WEEK * slots, likelihood="counts", periods=f"{slots},{WEEK * slots}"
+        )
         given = {"epochs": epochs} if epochs else {}
         given |= {"batch": 2} if users < FEW else {}
         run = fit(
-            kind, from_profiles(train), settings, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed})
+            kind,
+            from_profiles(train),
+            settings,
+            fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}),
         )
         drawn = generate_series(run, users, train.axes.days * slots, seed + 100)
         profiles = to_profiles(drawn, train.axes.with_unit("count"))
@@ -60,14 +66,21 @@ def of_series(name: str, epochs: int | None) -> Callable[[Profiles, int, int], P
 
 
 def judged(
-    name: str, make: Callable[[Profiles, int, int], Profiles], train: Profiles, test: Profiles, seeds: list[int]
+    name: str,
+    make: Callable[[Profiles, int, int], Profiles],
+    train: Profiles,
+    test: Profiles,
+    seeds: list[int],
 ) -> list[Evaluation]:
     """An evaluation per seed."""
     found = []
     for seed in seeds:
         start = time.perf_counter()
         drawn = make(train, len(test), seed)
-        print(f"{name} seed {seed}: {len(drawn):,} users in {time.perf_counter() - start:.0f} s", flush=True)
+        print(
+            f"{name} seed {seed}: {len(drawn):,} users in {time.perf_counter() - start:.0f} s",
+            flush=True,
+        )
         found.append(evaluate(drawn, test, train, seed=seed))
     return found
 
@@ -75,7 +88,9 @@ def judged(
 def data(settings: argparse.Namespace) -> tuple[Profiles, Profiles]:
     if settings.quick:
         return simulated(60).split(0.3, 0)
-    train, test = (some(StoredProfiles.open(path).load(), settings.most) for path in settings.profiles)
+    train, test = (
+        some(StoredProfiles.open(path).load(), settings.most) for path in settings.profiles
+    )
     return train, test
 
 
@@ -95,7 +110,9 @@ def table(columns: dict[str, list[Evaluation]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("profiles", nargs="*", help="folders of training and of test profiles")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1])
     parser.add_argument("--most", type=int, default=4000)
@@ -110,7 +127,9 @@ def main() -> None:
     makers = {name: of_series(name, epochs) for name in SERIES}
     pictures = 1 if settings.quick else 30
     columns = {
-        "beta-vae": judged("beta-vae", lambda a, n, s: of_pictures(a, n, s, pictures), train, test, seeds),
+        "beta-vae": judged(
+            "beta-vae", lambda a, n, s: of_pictures(a, n, s, pictures), train, test, seeds
+        ),
         **{name: judged(name, make, train, test, seeds) for name, make in makers.items()},
     }
     table(columns)

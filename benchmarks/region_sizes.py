@@ -18,24 +18,27 @@ import numpy as np
 
 from fit_throughput import simulated
 from habitus.evaluation.baselines import BASELINES, Baseline, Training
-from habitus.figures import PlaceError, SizeError, region_errors
-from habitus.models.context_mixture import ContextMixture
-from habitus.parts.masks import parse_mask
+from habitus.models.context_mixture.model import ContextMixture
+from habitus.models.parts.masks import parse_mask
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
+from habitus.report.figures import PlaceError, SizeError, region_errors
 from habitus.run import Run
 from habitus.synthesis import complete
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from machine import describe
 
-METHOD, RIVALS = "context mixture", {"own_mean": "own mean", "nearest_neighbours": "nearest neighbours"}
+METHOD = "context mixture"
+RIVALS = {"own_mean": "own mean", "nearest_neighbours": "nearest neighbours"}
 WEEK = 7
 Errors = dict[str, float]
 
 
 def errors(run: Run, rivals: dict[str, Baseline], test: Profiles, mask: str) -> Errors:
     """Squared error over that of zeros, by method."""
-    x, pieces = test.dense(), list(complete(run, test, mask, samples=1).pieces())
+    x = test.dense()
+    pieces = list(complete(run, test, mask, samples=1).pieces())
     first = np.cumsum([0, *(piece.profiles for piece in pieces)])
     row = np.concatenate([piece.row + start for piece, start in zip(pieces, first, strict=False)])
     cell = np.concatenate([piece.cell for piece in pieces])
@@ -44,7 +47,8 @@ def errors(run: Run, rivals: dict[str, Baseline], test: Profiles, mask: str) -> 
     missing = missing.reshape(x.shape)
     forecasts = {METHOD: np.concatenate([piece.mean for piece in pieces])}
     forecasts |= {name: rival.fill(x, missing, 2, rng()).mean for name, rival in rivals.items()}
-    truth, peak = x[missing], test.peaks()[row]
+    truth = x[missing]
+    peak = test.peaks()[row]
     return {
         name: float((((truth - mean) / peak) ** 2).sum() / ((truth / peak) ** 2).sum())
         for name, mean in forecasts.items()
@@ -61,12 +65,17 @@ def sized(days: int, slots: int) -> Iterator[tuple[str, str]]:
         yield "single cells", f"cells:{share}"
         yield "blocks", f"blocks:{share}"
     for inset in (3, 2, 1):
-        a, b, e, f = (inset * days // 8, days - inset * days // 8, inset * slots // 8, slots - inset * slots // 8)
+        a = inset * days // 8
+        b = days - inset * days // 8
+        e = inset * slots // 8
+        f = slots - inset * slots // 8
         yield "centre", f"rectangle:{a}-{b},{e}-{f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("profiles", nargs="?", type=Path, help="folder of profiles")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--most", type=int, default=1000, help="test profiles")
@@ -78,7 +87,9 @@ def main() -> None:
     train, test = population.split(0.26, 0)
     test = test.sample(min(len(test), 30 if settings.quick else settings.most), 0)
     epochs = 1 if settings.quick else settings.epochs
-    run = fit(ContextMixture, train, fit=FitConfig(**{**ContextMixture.fit_defaults, "epochs": epochs}))
+    run = fit(
+        ContextMixture, train, fit=FitConfig(**{**ContextMixture.fit_defaults, "epochs": epochs})
+    )
     print(describe())
     print(f"{len(train):,} training profiles, {len(test):,} test profiles\n\n| place | missing | {METHOD} | "
           + " | ".join(RIVALS.values()) + " |\n|---|---|---|" + "---|" * len(RIVALS))  # fmt: skip
@@ -87,9 +98,14 @@ def main() -> None:
     measure(run, rivals, test, settings)
 
 
-def measure(run: Run, rivals: dict[str, Baseline], test: Profiles, settings: argparse.Namespace) -> None:
+def measure(
+    run: Run, rivals: dict[str, Baseline], test: Profiles, settings: argparse.Namespace
+) -> None:
     """Print each hole's errors, then draw them."""
-    axes, sizes, days, slots = test.axes, list[SizeError](), list[PlaceError](), list[PlaceError]()
+    axes = test.axes
+    sizes = list[SizeError]()
+    days = list[PlaceError]()
+    slots = list[PlaceError]()
     step = axes.days if settings.quick else WEEK
     for place, mask in [("centre", "centre")] if settings.quick else sized(axes.days, axes.slots):
         share = parse_mask(mask, axes).draw(64, rng()).mean()

@@ -16,9 +16,10 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
 from habitus.series import Series, read_series
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from machine import describe
 
 
@@ -28,7 +29,9 @@ def made_up() -> Series:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--quick", action="store_true")
@@ -36,11 +39,14 @@ def main() -> None:
     logging.disable(logging.INFO)
     seeds, given = (1, {"epochs": 1, "batch": 8}) if settings.quick else (settings.seeds, {})
     series = read_series(settings.file, ["gpu_milli"], scale=0.001) if settings.file else made_up()
-    train, config = series.split(0.8)[0], TDLGMConfig(likelihood="buckets", hidden=32)
+    train = series.split(0.8)[0]
+    config = TDLGMConfig(likelihood="buckets", hidden=32)
     print(describe())
     found = []
     for seed in range(seeds):
-        run = fit(TDLGM, train, config, fit=FitConfig(**{**TDLGM.fit_defaults, **given, "seed": seed}))
+        run = fit(
+            TDLGM, train, config, fit=FitConfig(**{**TDLGM.fit_defaults, **given, "seed": seed})
+        )
         found.append(run.about)
         told = {name: round(run.about[name], 4) for name in ("log_likelihood", "constant")}
         print(f"seed {seed}: {told}, collapsed: {run.about['collapsed']}", flush=True)

@@ -41,7 +41,8 @@ from habitus.profiles.store import StoredProfiles
 from habitus.run import Run, load
 from habitus.settings import settings_of
 from habitus.synthesis import complete, generate
-from habitus.training import FitConfig, as_asked, fit
+from habitus.training.config import FitConfig, as_asked
+from habitus.training.fit import fit
 from kept_rows import Row, over_seeds
 from machine import describe
 from profiles_as_series import SERIES, of_series
@@ -51,7 +52,8 @@ FIGURES = (
     "wau.relative_error", "mau.relative_error",
 )  # fmt: skip
 PRIORS = {False: ("normal", "mixture"), True: ("",)}  # those that do not have one of their own
-AHEAD, SAMPLES = "last:7", 20
+AHEAD = "last:7"
+SAMPLES = 20
 DIGITS = ".3g", ".1g"  # of means and spreads
 Settings = argparse.Namespace
 
@@ -64,10 +66,14 @@ def fitted(name: str, train: Profiles, seed: int, settings: Settings) -> Run:
     out = settings.runs / f"{settings.name}-{name}-{seed}" if settings.runs else None
     if out and out.exists():
         return load(out)
-    return fit(kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}), out=out)
+    return fit(
+        kind, train, config, fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}), out=out
+    )
 
 
-def rows(name: str, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Iterator[Row]:
+def rows(
+    name: str, train: Profiles, test: Profiles, seed: int, settings: Settings
+) -> Iterator[Row]:
     """A row for each population of a model, and one of how well Rhythm looks ahead."""
     start = time.perf_counter()
     if name in SERIES:
@@ -101,8 +107,12 @@ def judged(made: Profiles, train: Profiles, test: Profiles, seed: int, settings:
     """Every figure, its floor, and the two-sample test."""
     found = evaluate(made, test, train, seed=seed)
     rows = {name: (figure, floor) for name, figure, floor in found.rows()}
-    row = {name: rows[name][0] for name in FIGURES} | {f"floor {name}": rows[name][1] for name in FIGURES}
-    told = two_sample(made, test, train, most=settings.most, convolutional=settings.convolutional, seed=seed)
+    row = {name: rows[name][0] for name in FIGURES} | {
+        f"floor {name}": rows[name][1] for name in FIGURES
+    }
+    told = two_sample(
+        made, test, train, most=settings.most, convolutional=settings.convolutional, seed=seed
+    )
     row |= {"auc": told.auc.value, "auc error": told.auc.error, "floor auc": told.floor.value}
     if told.convolutional is not None:
         row |= {
@@ -120,13 +130,22 @@ def ahead(run: Run, train: Profiles, test: Profiles, seed: int, settings: Settin
     rivals = {name: figures["crps"] for name, figures in found.rivals.items()}
     best = min(rivals, key=lambda name: rivals[name])
     ours = found.figures["crps"]
-    return {"crps": ours, "best rival": best, "over best rival": ours / rivals[best], "rivals": rivals}
+    return {
+        "crps": ours,
+        "best rival": best,
+        "over best rival": ours / rivals[best],
+        "rivals": rivals,
+    }
 
 
 def floors(train: Profiles, test: Profiles, samples: int) -> Row:
     """Medians of what samples of training users score, as many users as are tested."""
-    rng, reference = np.random.default_rng(7), summarise(test)
-    found = [figures(summarise(train, draw(len(train), len(test), rng)), reference) for _ in range(samples)]
+    rng = np.random.default_rng(7)
+    reference = summarise(test)
+    found = [
+        figures(summarise(train, draw(len(train), len(test), rng)), reference)
+        for _ in range(samples)
+    ]
     return {
         "method": "floor",
         "samples": samples,
@@ -136,7 +155,8 @@ def floors(train: Profiles, test: Profiles, samples: int) -> Row:
 
 def figures(made: Summary, reference: Summary) -> Row:
     """Every figure of some profiles."""
-    found, by_name = compare(made, reference), {name: name.split(".") for name in FIGURES}
+    found = compare(made, reference)
+    by_name = {name: name.split(".") for name in FIGURES}
     return {name: found[part][key] for name, (part, key) in by_name.items()}
 
 
@@ -159,13 +179,29 @@ def measure(settings: Settings) -> None:
 def table(found: list[Row]) -> None:
     """A table for each data set: mean and spread over seeds, and in brackets how many times the floor each is."""
     for data in dict.fromkeys(row["data"] for row in found):
-        mine = [row for row in found if row["data"] == data and FIGURES[0] in row and row["method"] != "floor"]
+        mine = [
+            row
+            for row in found
+            if row["data"] == data and FIGURES[0] in row and row["method"] != "floor"
+        ]
         methods = list(dict.fromkeys(row["method"] for row in mine))
-        print(f"\n**{data}**\n\n| figure | {' | '.join(methods)} | floor |\n|---|{'---|' * (len(methods) + 1)}")
-        for name in (*FIGURES, "auc", "auc of pictures", "held-out loss", "fit", "users/s", "peak GiB"):
+        print(
+            f"\n**{data}**\n\n| figure | {' | '.join(methods)} | floor |\n|---|{'---|' * (len(methods) + 1)}"
+        )
+        for name in (
+            *FIGURES,
+            "auc",
+            "auc of pictures",
+            "held-out loss",
+            "fit",
+            "users/s",
+            "peak GiB",
+        ):
             floor = floor_of(name, data, found)
             over = mean(floor) if floor and name in FIGURES else 0.0
-            by_method = [[row[name] for row in mine if row["method"] == m and name in row] for m in methods]
+            by_method = [
+                [row[name] for row in mine if row["method"] == m and name in row] for m in methods
+            ]
             cells = " | ".join(cell(values, over) for values in by_method)
             print(f"| {name} | {cells} | {over_seeds(floor, *DIGITS)} |")
 
@@ -174,7 +210,9 @@ def floor_of(name: str, data: str, found: list[Row]) -> list[float]:
     """The floor of a figure: from the samples drawn for it, or from those drawn beside each population."""
     mine = [row for row in found if row["data"] == data]
     drawn = [row[name] for row in mine if row["method"] == "floor" and name in row]
-    return drawn or list({row["seed"]: row[f"floor {name}"] for row in mine if f"floor {name}" in row}.values())
+    return drawn or list(
+        {row["seed"]: row[f"floor {name}"] for row in mine if f"floor {name}" in row}.values()
+    )
 
 
 def cell(values: list[float], floor: float) -> str:
@@ -184,19 +222,32 @@ def cell(values: list[float], floor: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("profiles", nargs="?", type=Path, help="folder of profiles")
     parser.add_argument("--models", nargs="*", default=["rhythm"])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--epochs", type=int, help="what suits the model where not given")
     parser.add_argument("--set", dest="pairs", nargs="*", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--most", type=int, default=10_000, help="profiles of a side of the two-sample test")
-    parser.add_argument("--convolutional", action="store_true", help="a network on pictures too")
-    parser.add_argument("--forecasts", type=int, default=1000, help="test profiles that are looked ahead for")
-    parser.add_argument("--floors", type=int, help="draw so many samples of training users for the floor")
-    parser.add_argument("--runs", type=Path, help="keep the fits here, as DATA-MODEL-SEED, and take those that are")
     parser.add_argument(
-        "--populations", type=int, default=0, help="so many more of each fit, judged by figures only"
+        "--most", type=int, default=10_000, help="profiles of a side of the two-sample test"
+    )
+    parser.add_argument("--convolutional", action="store_true", help="a network on pictures too")
+    parser.add_argument(
+        "--forecasts", type=int, default=1000, help="test profiles that are looked ahead for"
+    )
+    parser.add_argument(
+        "--floors", type=int, help="draw so many samples of training users for the floor"
+    )
+    parser.add_argument(
+        "--runs", type=Path, help="keep the fits here, as DATA-MODEL-SEED, and take those that are"
+    )
+    parser.add_argument(
+        "--populations",
+        type=int,
+        default=0,
+        help="so many more of each fit, judged by figures only",
     )
     kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
@@ -206,7 +257,10 @@ def main() -> None:
         table(kept_rows.read(settings.table))
         return
     if settings.quick:
-        settings.seeds, settings.epochs, settings.forecasts, settings.pairs = [0], 1, 20, ["hidden=16"]
+        settings.seeds = [0]
+        settings.epochs = 1
+        settings.forecasts = 20
+        settings.pairs = ["hidden=16"]
     measure(settings)
 
 

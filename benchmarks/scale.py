@@ -35,8 +35,11 @@ class Cost(NamedTuple):
 
 def steps(users: int, folder: Path) -> dict[str, list[str]]:
     """The commands, by name, in order."""
-    log, profiles, train, test = (str(folder / x) for x in ("events.parquet", "profiles", "train", "test"))
-    run, drawn = str(folder / "run"), str(folder / "generated")
+    log, profiles, train, test = (
+        str(folder / x) for x in ("events.parquet", "profiles", "train", "test")
+    )
+    run = str(folder / "run")
+    drawn = str(folder / "generated")
     roles = ["--user", "user_id", "--time", "timestamp", "--channel", "platform"]
     window = ["--start", "2018-02-01", "--days", "32", "--timezone", "UTC"]
     return {
@@ -57,7 +60,9 @@ def measure(arguments: list[str]) -> Cost:
         SystemExit: if it fails.
     """
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "habitus", *arguments], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "habitus", *arguments], stdout=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -74,7 +79,8 @@ def run(sizes: list[int]) -> dict[int, dict[str, Cost]]:
             costs[users] = {}
             for name, arguments in steps(users, folder).items():
                 cost = costs[users][name] = measure(arguments)
-                each, peak = 1e6 * cost.seconds / users, cost.peak_bytes / GIB
+                each = 1e6 * cost.seconds / users
+                peak = cost.peak_bytes / GIB
                 print(
                     f"{users:>9,} users  {name:9} {cost.seconds:8.1f} s  {each:9.1f} us/user  {peak:5.2f} GiB",
                     flush=True,
@@ -88,14 +94,17 @@ def verdict(costs: dict[int, dict[str, Cost]]) -> None:
     """Peak memory over all, and time per user at the largest size against the smallest."""
     peak = max(cost.peak_bytes for by_step in costs.values() for cost in by_step.values())
     print(f"highest peak {peak / GIB:.2f} GiB (limit {LIMIT_GIB})")
-    few, many = min(costs), max(costs)
+    few = min(costs)
+    many = max(costs)
     for name in costs[few]:
         ratio = (costs[many][name].seconds / many) / (costs[few][name].seconds / few)
         print(f"{name:9} time per user at {many:,} / at {few:,}: {ratio:.2f}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()

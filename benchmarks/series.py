@@ -41,12 +41,15 @@ from habitus.run import Run
 from habitus.series import Series, read_series
 from habitus.settings import settings_of
 from habitus.synthesis.series import forecast_series, generate_series, rolling_rows
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from machine import describe
 
 LENGTH = 24
 HORIZONS = (1, 6, 24)
-DRAWS, MOST_WINDOWS, ORIGINS = 50, 3000, 60
+DRAWS = 50
+MOST_WINDOWS = 3000
+ORIGINS = 60
 PUBLISHED = (
     "Published (Diffusion-TS paper): discriminative, stocks / energy: Diffusion-TS .067 / .122, "
     "TimeGAN .102 / .236, TimeVAE .145 / .499; predictive: .036 / .250"
@@ -83,9 +86,11 @@ def two_sample(made: NDArray[Any], real: NDArray[Any], settings: argparse.Namesp
     """Discriminative scores by discriminator, and the predictive score; empty where none is asked for."""
     if not settings.discriminators:
         return {}
-    kinds, steps = {name: DISCRIMINATORS[name] for name in settings.discriminators}, Predictor()
+    kinds = {name: DISCRIMINATORS[name] for name in settings.discriminators}
+    steps = Predictor()
     if settings.quick:
-        kinds, steps = {"original": Discriminator(iterations=20)}, Predictor(iterations=20)
+        kinds = {"original": Discriminator(iterations=20)}
+        steps = Predictor(iterations=20)
     row = {f"disc. {name}": discriminate(made, real, each).score for name, each in kinds.items()}
     return {**row, "predictive": predictive_score(made, real, steps)}
 
@@ -114,13 +119,16 @@ def judge(series: Series, settings: argparse.Namespace) -> None:
     values = train.arrays()
     scale = np.nanstd(np.concatenate(values), axis=0)
     origins = rolling_rows(series, 0.8, 1, LENGTH)
-    origins = origins[np.linspace(0, len(origins) - 1, min(settings.origins, len(origins))).astype(int)]
+    origins = origins[
+        np.linspace(0, len(origins) - 1, min(settings.origins, len(origins))).astype(int)
+    ]
     truth = series.values[origins[:, None] + np.arange(LENGTH)]
     windows = complete_windows(values, LENGTH, 2 * settings.windows, 0)
     order = np.random.default_rng(0).permutation(len(windows))
     real, other = (windows[part] for part in np.array_split(order, 2))
     print(
-        f"{len(series.values):,} rows of {len(series.axes.variables)} variables; {len(real):,} windows", flush=True
+        f"{len(series.values):,} rows of {len(series.axes.variables)} variables; {len(real):,} windows",
+        flush=True,
     )
     if not settings.no_floor:
         print(f"| another real sample | {told([two_sample(other, real, settings)])}", flush=True)
@@ -129,18 +137,29 @@ def judge(series: Series, settings: argparse.Namespace) -> None:
         for seed in settings.seeds:
             start = time.perf_counter()
             run = fitted(name, train, seed, settings)
-            held = [x for x in run.history.get("held_out_loss", []) if x is not None and math.isfinite(x)]
+            held = [
+                x
+                for x in run.history.get("held_out_loss", [])
+                if x is not None and math.isfinite(x)
+            ]
             row = {"held-out loss": min(held)} if held else {}
             row |= {"fit, s": time.perf_counter() - start}
             made = np.stack(generate_series(run, len(real), LENGTH, seed).arrays())
-            rows.append(two_sample(made, real, settings) | forecasts(run, series, origins, truth, scale) | row)
+            rows.append(
+                two_sample(made, real, settings)
+                | forecasts(run, series, origins, truth, scale)
+                | row
+            )
             print(f"    {name}, seed {seed}: {told(rows[-1:])}", flush=True)
         print(f"| {name} | {told(rows)}", flush=True)
     for name in settings.rivals:
         rival = RIVALS[name](values, 0)
         row = two_sample(rival.generate(len(real), LENGTH), real, settings)
         pasts = [series.values[:origin] for origin in origins]
-        print(f"| {name} | {told([row | crps(rival.forecast(pasts, LENGTH, DRAWS), truth, scale)])}", flush=True)
+        print(
+            f"| {name} | {told([row | crps(rival.forecast(pasts, LENGTH, DRAWS), truth, scale)])}",
+            flush=True,
+        )
 
 
 def made_up(folder: Path) -> Path:
@@ -152,11 +171,15 @@ def made_up(folder: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", nargs="?", default="walk")
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--time")
-    parser.add_argument("--models", nargs="*", default=["tdlgm", "lstm", "gru", "vrnn", "dlgm", "timegan"])
+    parser.add_argument(
+        "--models", nargs="*", default=["tdlgm", "lstm", "gru", "vrnn", "dlgm", "timegan"]
+    )
     parser.add_argument(
         "--rivals", nargs="*", default=["independent", "block_bootstrap", "seasonal_naive", "arima"]
     )
@@ -167,7 +190,9 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=MOST_WINDOWS)
     parser.add_argument("--no-floor", action="store_true")
     parser.add_argument("--learning-rate", type=float)
-    parser.add_argument("--held-out", type=float, help="share of the training rows; 0 fits to all of them")
+    parser.add_argument(
+        "--held-out", type=float, help="share of the training rows; 0 fits to all of them"
+    )
     parser.add_argument("--origins", type=int, default=ORIGINS, help="that forecasts start from")
     parser.add_argument(
         "--discriminators",
@@ -179,8 +204,12 @@ def main() -> None:
     settings = parser.parse_args()
     logging.disable(logging.INFO)
     if settings.quick:
-        settings.models, settings.rivals, settings.seeds = ["lstm", "timegan"], ["independent"], [0]
-        settings.epochs, settings.batch, settings.windows = 1, 2, 100
+        settings.models = ["lstm", "timegan"]
+        settings.rivals = ["independent"]
+        settings.seeds = [0]
+        settings.epochs = 1
+        settings.batch = 2
+        settings.windows = 100
     print(describe())
     print(f"{settings.name}; seeds {settings.seeds}; {' '.join(settings.pairs)}")
     print(PUBLISHED)

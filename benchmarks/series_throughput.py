@@ -19,12 +19,13 @@ import torch
 from torch import Generator, Tensor
 
 from habitus.models.base import Windows
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
-from habitus.parts.gaussians import Gaussian
-from habitus.parts.shapes import SeriesAxes
+from habitus.models.parts.gaussians import Gaussian
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
+from habitus.schema import SeriesAxes
 from machine import describe
 
-BATCH, STEPS = 32, 64
+BATCH = 32
+STEPS = 64
 
 
 class Loop(TDLGM):
@@ -32,14 +33,21 @@ class Loop(TDLGM):
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
         """Eq 28 but for the prior on the weights."""
-        noise = torch.randn(*x.clock.shape, self.config.layers, self.config.latents, generator=generator)
-        state, anchors = self.begin(len(x.values), x.clock[:, 0]), self.anchors(x)
-        nll, kl, error = [], [], []
+        noise = torch.randn(
+            *x.clock.shape, self.config.layers, self.config.latents, generator=generator
+        )
+        state = self.begin(len(x.values), x.clock[:, 0])
+        anchors = self.anchors(x)
+        nll = []
+        kl = []
+        error = []
         for t in range(x.values.shape[1]):
             now = Windows(*(each[:, t : t + 1] for each in x))
             s = state[1][:, None]
             q: Gaussian = self.q_xi_given_v(now, s, anchors[:, t : t + 1])
-            p, generated = self.generate_step(q.transformed(noise[:, t : t + 1]), s, anchors[:, t : t + 1])
+            p, generated = self.generate_step(
+                q.transformed(noise[:, t : t + 1]), s, anchors[:, t : t + 1]
+            )
             state = self.observe(state, x.values[:, t], x.observed[:, t], generator)
             nll.append(-self.log_prob(p, now))
             kl.append(q.kl().sum(-1))
@@ -54,8 +62,10 @@ class Loop(TDLGM):
 def models(hidden: int) -> tuple[TDLGM, Loop]:
     """Both, with the same weights."""
     torch.manual_seed(0)
-    axes, config = SeriesAxes(("a", "b", "c")), TDLGMConfig(hidden=hidden, window=STEPS)
-    ours, loop = TDLGM(axes, config), Loop(axes, config)
+    axes = SeriesAxes(("a", "b", "c"))
+    config = TDLGMConfig(hidden=hidden, window=STEPS)
+    ours = TDLGM(axes, config)
+    loop = Loop(axes, config)
     loop.load_state_dict(ours.state_dict())
     return ours, loop
 
@@ -83,17 +93,26 @@ def seconds(call: Callable[[], float], times: int) -> float:
 
 def compare(hidden: int, rounds: int, times: int) -> None:
     """The median ratio over alternating rounds."""
-    x = torch.cat([torch.randn(BATCH, STEPS, 3), torch.arange(float(STEPS)).expand(BATCH, -1)[..., None]], -1)
+    x = torch.cat(
+        [torch.randn(BATCH, STEPS, 3), torch.arange(float(STEPS)).expand(BATCH, -1)[..., None]], -1
+    )
     ours, loop = models(hidden)
     with torch.no_grad():
         values = [model.loss(x, Generator().manual_seed(0)).total.item() for model in (ours, loop)]
     steps = [step_of(ours, x), step_of(loop, x)]
     for step in steps:
         step()
-    found = [(seconds(steps[0], times), seconds(steps[1], max(1, times // 4))) for _ in range(rounds)]
-    ratio, fast, slow = (median(each) for each in ([b / a for a, b in found], *zip(*found, strict=True)))
+    found = [
+        (seconds(steps[0], times), seconds(steps[1], max(1, times // 4))) for _ in range(rounds)
+    ]
+    ratio, fast, slow = (
+        median(each) for each in ([b / a for a, b in found], *zip(*found, strict=True))
+    )
     print(f"hidden {hidden}: losses {values[0]:.6f} and {values[1]:.6f}")
-    print(f"hidden {hidden}: {1 / fast:.1f} against {1 / slow:.1f} steps/s; ratio {ratio:.2f}", flush=True)
+    print(
+        f"hidden {hidden}: {1 / fast:.1f} against {1 / slow:.1f} steps/s; ratio {ratio:.2f}",
+        flush=True,
+    )
 
 
 def draw(series: int, steps: int) -> None:
@@ -111,7 +130,9 @@ def draw(series: int, steps: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     print(describe())

@@ -16,10 +16,13 @@ def quickstart(folder: Path, users: int = 2000, epochs: int = 10) -> Path:
     """Write a log, learn from it, and write a report; return the report's path."""
     write_log(folder / "events.parquet", users, days=32, seed=0)
 
-    log = habitus.EventLog.open(folder / "events.parquet", user="user_id", time="timestamp", channel="platform")
+    log = habitus.EventLog.open(
+        folder / "events.parquet", user="user_id", time="timestamp", channel="platform"
+    )
     profiles = habitus.profile(log)
     train, test = profiles.split(test=0.26, seed=0)
-    config, how = habitus.BetaVAEConfig(beta=0.1), habitus.FitConfig(epochs=epochs)
+    config = habitus.BetaVAEConfig(beta=0.1)
+    how = habitus.FitConfig(epochs=epochs)
     run = habitus.fit(habitus.BetaVAE, train, config, fit=how, out=folder / "run")
     generated = habitus.generate(run, users=len(train), seed=1)
     found = habitus.evaluate(generated, test, train)

@@ -5,8 +5,8 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
+from habitus.schema import Axes
 
 
 def random_profiles(axes: Axes, users: int, seed: int = 0, density: float = 0.05) -> Profiles:

@@ -8,9 +8,9 @@ import torch
 from torch.distributions import Independent, Normal, Poisson
 
 from habitus.models.base import LatentModel, Loss
-from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run
+from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 5), 14, 60, ("web", "phone"))  # from a Monday
 WEEKEND = torch.tensor([day % 7 >= 5 for day in range(14)])
@@ -30,7 +30,8 @@ class Known(LatentModel):
 
     def __init__(self, axes: Axes = AXES, config: KnownConfig | None = None) -> None:
         super().__init__()
-        self.axes, self.config = axes, config or KnownConfig()
+        self.axes = axes
+        self.config = config or KnownConfig()
 
     @property
     def unit(self):
@@ -48,7 +49,9 @@ class Known(LatentModel):
         total = x.sum((1, 2, 3))
         hour = (x.sum((1, 3)) * HOURS).sum(-1) / total
         weekend = x[:, WEEKEND].sum((1, 2, 3)) / total
-        mean = torch.stack([(total / 60).log(), (hour - 14.5) / 2, 0 * total, 6 * (weekend - 0.5)], -1)
+        mean = torch.stack(
+            [(total / 60).log(), (hour - 14.5) / 2, 0 * total, 6 * (weekend - 0.5)], -1
+        )
         deviation = torch.tensor([0.1, 0.2, 1.0, 0.3]).expand_as(mean)
         return Independent(Normal(mean, deviation), 1)
 
@@ -70,7 +73,11 @@ class Known(LatentModel):
 
 
 def known_run(variance=(0.01, 0.04, 1.0, 0.09), kl=(2.0, 1.0, 0.0, 1.5)):
-    about = {"latents": {"variance": list(variance), "kl": list(kl)}, "profiles": 10, "active_share": [0.5] * 14}
+    about = {
+        "latents": {"variance": list(variance), "kl": list(kl)},
+        "profiles": 10,
+        "active_share": [0.5] * 14,
+    }
     return Run(Known(), None, {}, {}, about)
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from habitus.models.recurrent import GRU, LSTM, RecurrentConfig
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
-from habitus.parts.observations import LEAST_SCALE
-from habitus.parts.shapes import SeriesAxes
+from habitus.models.recurrent.lstm_gru import GRU, LSTM, RecurrentConfig
+from habitus.models.recurrent.observations import LEAST_SCALE
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
+from habitus.schema import SeriesAxes
 
 ONE = SeriesAxes(("a",))
 OPEN = 30.0  # SiLU is the identity from about 20 on; a gate with this bias is 1, or with -OPEN 0
@@ -46,7 +46,8 @@ class StateSpace:
     def series(self, count: int, steps: int, seed: int) -> np.ndarray:
         """Draws [count, steps]."""
         rng = np.random.default_rng(seed)
-        x, found = math.sqrt(self.predicted) * rng.normal(size=count), []
+        x = math.sqrt(self.predicted) * rng.normal(size=count)
+        found = []
         for _ in range(steps):
             found.append(x + math.sqrt(self.r) * rng.normal(size=count))
             x = self.rho * x + math.sqrt(self.q) * rng.normal(size=count)
@@ -54,12 +55,16 @@ class StateSpace:
 
     def filtered(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """The Kalman filter: log p(v) of series [B, T], and mean [B] and variance of the state after them."""
-        mean, variance, total = np.zeros(len(v)), self.predicted, np.zeros(len(v))
+        mean = np.zeros(len(v))
+        variance = self.predicted
+        total = np.zeros(len(v))
         for t in range(v.shape[1]):
-            spread, away = variance + self.r, v[:, t] - mean
+            spread = variance + self.r
+            away = v[:, t] - mean
             total -= 0.5 * (away**2 / spread + math.log(2 * math.pi * spread))
             gain = variance / spread
-            mean, variance = self.rho * (mean + gain * away), self.rho**2 * (1 - gain) * variance + self.q
+            mean = self.rho * (mean + gain * away)
+            variance = self.rho**2 * (1 - gain) * variance + self.q
         return total, mean, variance
 
     def covariance(self, steps: int) -> np.ndarray:
@@ -86,7 +91,8 @@ def spread_feature(sigma: float) -> float:
 
 def make_linear(net: nn.Sequential, weight: torch.Tensor, bias: torch.Tensor) -> None:
     """Set a perceptron to weight x + bias; it needs as many hidden units as outputs."""
-    first, last = net[0], net[2]
+    first = net[0]
+    last = net[2]
     outputs = len(weight)
     for layer in (first, last):
         layer.weight.zero_()
@@ -128,7 +134,11 @@ def filtering(kind: type[LSTM | GRU], space: StateSpace) -> LSTM:
     (leaky_gru if kind is GRU else leaky_lstm)(model.rnn, keep)
     of_sum = space.rho * space.gain / SMALL / ((1 - keep) if kind is GRU else 1)
     sigma = math.sqrt(space.predicted + space.r)
-    make_linear(model.features, torch.tensor([[of_sum, 0.0], [0.0, 0.0]]), torch.tensor([0, spread_feature(sigma)]))
+    make_linear(
+        model.features,
+        torch.tensor([[of_sum, 0.0], [0.0, 0.0]]),
+        torch.tensor([0, spread_feature(sigma)]),
+    )
     return model
 
 
@@ -138,7 +148,8 @@ def filtering_tdlgm(space: StateSpace, *, exact: bool = True) -> TDLGM:
     model = TDLGM(ONE, TDLGMConfig(hidden=4, latents=1, window=32)).eval()
     for weight in model.parameters():
         weight.zero_()
-    of_sum, root = space.rho * space.gain / SMALL, math.sqrt(space.predicted)
+    of_sum = space.rho * space.gain / SMALL
+    root = math.sqrt(space.predicted)
     leaky_lstm(model.F_hat[0].lstm, space.rho * (1 - space.gain))
     model.R[0].of_input.bias[4:8] = OPEN  # the state is kept,
     model.R[0].of_input.bias[12:] = OPEN  # and told
@@ -146,9 +157,12 @@ def filtering_tdlgm(space: StateSpace, *, exact: bool = True) -> TDLGM:
     decoder = torch.zeros(2, 4)
     decoder[0, 0] = of_sum
     make_linear(model.T_0, decoder, torch.tensor([0.0, spread_feature(math.sqrt(space.r))]))
-    recogniser, bias = torch.zeros(4, 6), torch.zeros(4)  # mean and log-variance of each layer; from v, seen, s
+    recogniser = torch.zeros(4, 6)
+    bias = torch.zeros(4)  # mean and log-variance of each layer; from v, seen, s
     if exact:
         share = root / (space.predicted + space.r)
-        recogniser[0, 0], recogniser[0, 2], bias[1] = share, -share * of_sum, math.log(1 - space.gain)
+        recogniser[0, 0] = share
+        recogniser[0, 2] = -share * of_sum
+        bias[1] = math.log(1 - space.gain)
     make_linear(model.q_xi, recogniser, bias)
     return model

@@ -17,13 +17,14 @@ import pytest
 import safetensors.numpy
 
 from command_line import call
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.parts.shapes import Axes
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles, save
-from habitus.training import FitConfig, fit
+from habitus.schema import Axes
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 DAY = dt.datetime(2018, 2, 1, 12, tzinfo=dt.UTC)
 COLUMNS = ("--user", "user", "--time", "time", "--channel", "channel")
@@ -80,13 +81,23 @@ def fitted(tmp_path_factory):
     how = FitConfig(epochs=1, batch=20, precision="float32", accelerator="cpu")
     fit(BetaVAE, profiles, BetaVAEConfig(latents=2), fit=how, out=folder / "run")
     fit(ContextVAE, profiles, ContextVAEConfig(latents=2), fit=how, out=folder / "centre")
-    fit(ContextMixture, profiles, ContextMixtureConfig(width=8, heads=2), fit=how, out=folder / "any")
+    fit(
+        ContextMixture,
+        profiles,
+        ContextMixtureConfig(width=8, heads=2),
+        fit=how,
+        out=folder / "any",
+    )
     others = {
         "channels": Axes(dt.date(2018, 2, 1), 4, 360, ("web", "tv")),
         "slots": Axes(dt.date(2018, 2, 1), 4, 180, ("web", "phone")),
     }
     for name, other in others.items():
-        save(folder / f"other_{name}", [Profiles.from_dense(other, np.ones((3, *other.shape)))], other)
+        save(
+            folder / f"other_{name}",
+            [Profiles.from_dense(other, np.ones((3, *other.shape)))],
+            other,
+        )
     save(folder / "peaks", [profiles.in_unit("peak")], axes.with_unit("peak"))
     return folder
 
@@ -155,7 +166,9 @@ class TestLogs:
         log = write(time=["2018-02-01", "noon", "2018-02-02"])
         _, out, _ = run("profile", log, *COLUMNS, "--days", "2", "--out", "p")
         assert "2 counted, 1 because the time is missing or unreadable left out" in out
-        assert "unreadable" in refused("profile", log, *COLUMNS, "--days", "2", "--strict", "--out", "q")
+        assert "unreadable" in refused(
+            "profile", log, *COLUMNS, "--days", "2", "--strict", "--out", "q"
+        )
 
     def test_a_user_column_of_nulls(self, refused, run):
         log = write(user=pa.nulls(3, "string"))
@@ -190,7 +203,9 @@ class TestLogs:
         assert "log.parquet" in refused("profile", "log.parquet", *COLUMNS, "--out", "p")
 
     def test_a_filter_that_is_not_sql(self, refused, run):
-        assert "the filter" in refused("profile", write(), *COLUMNS, "--filter", "event !!= 3", "--out", "p")
+        assert "the filter" in refused(
+            "profile", write(), *COLUMNS, "--filter", "event !!= 3", "--out", "p"
+        )
 
     @pytest.mark.parametrize(
         ("option", "value", "says"),
@@ -214,7 +229,9 @@ class TestLogs:
     def test_an_output_that_is_not_ours_stays(self, refused, run):
         Path("mine").mkdir()
         Path("mine/letter.txt").write_text("dear")
-        assert "did not write" in refused("profile", write(), *COLUMNS, "--days", "2", "--out", "mine")
+        assert "did not write" in refused(
+            "profile", write(), *COLUMNS, "--days", "2", "--out", "mine"
+        )
 
     def test_an_output_below_a_file(self, refused, run):
         Path("file").write_text("")
@@ -246,7 +263,9 @@ class TestFolders:
         (here / "profiles" / "habitus.json").write_text("{")
         assert "not readable JSON" in refused("describe", "profiles")
 
-    @pytest.mark.parametrize("header", ["[]", '{"kind": "profiles"}', '{"kind": "profiles", "version": 1}'])
+    @pytest.mark.parametrize(
+        "header", ["[]", '{"kind": "profiles"}', '{"kind": "profiles", "version": 1}']
+    )
     def test_a_header_without_its_content(self, here, refused, header):
         (here / "profiles" / "habitus.json").write_text(header)
         assert "profiles" in refused("describe", "profiles")
@@ -265,16 +284,31 @@ class TestFolders:
         assert "weights.safetensors is missing or damaged" in err
 
     def test_weights_of_another_model(self, here, refused):
-        safetensors.numpy.save_file({"layer": np.zeros(3, np.float32)}, here / "run" / "weights.safetensors")
-        assert "weights.safetensors is of another model" in refused("generate", "run", "--users", "9", "--out", "g")
+        safetensors.numpy.save_file(
+            {"layer": np.zeros(3, np.float32)}, here / "run" / "weights.safetensors"
+        )
+        assert "weights.safetensors is of another model" in refused(
+            "generate", "run", "--users", "9", "--out", "g"
+        )
 
     def test_a_damaged_history(self, here, refused):
         (here / "run" / "history.parquet").write_text("no")
-        command = ("evaluate", "profiles", "--against", "profiles", "--run", "run", "--html", "r.html")
+        command = (
+            "evaluate",
+            "profiles",
+            "--against",
+            "profiles",
+            "--run",
+            "run",
+            "--html",
+            "r.html",
+        )
         assert "history.parquet is missing or damaged" in refused(*command)
 
     def test_sets_on_other_axes(self, here, refused):
-        err = refused("evaluate", "longer", "--against", "profiles", "--json", "m.json", "--html", "r.html")
+        err = refused(
+            "evaluate", "longer", "--against", "profiles", "--json", "m.json", "--html", "r.html"
+        )
         assert "days differ: 5 against 4" in err
 
     def test_a_split_that_leaves_nobody(self, here, refused):
@@ -285,7 +319,10 @@ class TestFolders:
     @pytest.mark.parametrize(
         ("options", "says"),
         [
-            (("--model", "crystal-ball"), "unknown model 'crystal-ball'; --model must be one of beta-vae"),
+            (
+                ("--model", "crystal-ball"),
+                "unknown model 'crystal-ball'; --model must be one of beta-vae",
+            ),
             (("--set", "gamma=1"), "no setting 'gamma'; --set takes beta (float), latents (int)"),
             (("--set", "beta"), "--set must be key=value"),
             (("--set", "beta=abc"), "setting beta must be a number (float), got 'abc'"),
@@ -320,7 +357,9 @@ class TestFolders:
 
     def test_simulate_where_no_log_can_be(self, refused):
         assert "ends in .parquet" in refused("simulate", "--users", "5", "--out", "log.csv")
-        assert "users must be at least 1" in refused("simulate", "--users", "0", "--out", "log.parquet")
+        assert "users must be at least 1" in refused(
+            "simulate", "--users", "0", "--out", "log.parquet"
+        )
 
 
 class TestFilling:
@@ -367,7 +406,17 @@ class TestFilling:
 
     def test_two_masks(self, here, refused):
         Path("gaps.csv").write_text("user,from,to\n1,2018-02-01,2018-02-02\n")
-        args = ("complete", "any", "profiles", "--mask", "centre", "--missing", "gaps.csv", "--out", "made")
+        args = (
+            "complete",
+            "any",
+            "profiles",
+            "--mask",
+            "centre",
+            "--missing",
+            "gaps.csv",
+            "--out",
+            "made",
+        )
         assert "give --mask or --missing, not both" in refused(*args)
 
     @pytest.mark.parametrize(
@@ -392,7 +441,9 @@ class TestFilling:
     )  # fmt: skip
     def test_gaps_that_make_no_sense(self, here, refused, text, says):
         Path("gaps.csv").write_text(text)
-        assert says in refused("complete", "any", "profiles", "--missing", "gaps.csv", "--out", "made")
+        assert says in refused(
+            "complete", "any", "profiles", "--missing", "gaps.csv", "--out", "made"
+        )
 
     def test_own_gaps_with_a_run_for_one_mask(self, here, refused):
         Path("gaps.csv").write_text("user,from,to\n1,2018-02-01,2018-02-02\n")
@@ -402,9 +453,15 @@ class TestFilling:
     @pytest.mark.parametrize(
         ("missing", "says"),
         [
-            (np.ones((4, 4), bool), "expected a mask of shape (4, 4, 2) or (40, 4, 4, 2), got (4, 4)"),
+            (
+                np.ones((4, 4), bool),
+                "expected a mask of shape (4, 4, 2) or (40, 4, 4, 2), got (4, 4)",
+            ),
             (np.ones((39, 4, 4, 2), bool), "got (39, 4, 4, 2)"),
-            (np.ones((4, 4, 2), np.uint8), "expected an array of bool, true where a cell is missing, got uint8"),
+            (
+                np.ones((4, 4, 2), np.uint8),
+                "expected an array of bool, true where a cell is missing, got uint8",
+            ),
             (np.ones((4, 4, 2), bool), "hides every cell"),
             (np.ones((40, 4, 4, 2), bool), "the gaps hide every cell of profile 0"),
             (np.zeros((4, 4, 2), bool), "hides no cell"),
@@ -413,7 +470,9 @@ class TestFilling:
     )
     def test_arrays_that_are_no_mask(self, here, refused, missing, says):
         np.save("mask.npy", missing)
-        assert says in refused("complete", "any", "profiles", "--missing", "mask.npy", "--out", "made")
+        assert says in refused(
+            "complete", "any", "profiles", "--missing", "mask.npy", "--out", "made"
+        )
 
     def test_files_of_gaps_that_cannot_be_read(self, here, refused):
         Path("mask.npy").write_text("no")
@@ -423,13 +482,28 @@ class TestFilling:
             ("mask.npy", "is not a readable .npy array"),
             ("objects.npy", "is not a readable .npy array"),
             ("gaps.parquet", "is not a Parquet or CSV table"),
-            ("absent.csv", "there is no file absent.csv; give a Parquet or CSV table of gaps, in the columns user"),
+            (
+                "absent.csv",
+                "there is no file absent.csv; give a Parquet or CSV table of gaps, in the columns user",
+            ),
             ("absent.npy", "absent.npy"),
         ):
-            assert says in refused("complete", "any", "profiles", "--missing", name, "--out", "made")
+            assert says in refused(
+                "complete", "any", "profiles", "--missing", name, "--out", "made"
+            )
 
     def test_damaged_draws(self, here, refused, run):
-        complete = ("complete", "any", "profiles", "--mask", "any", "--samples", "2", "--out", "made")
+        complete = (
+            "complete",
+            "any",
+            "profiles",
+            "--mask",
+            "any",
+            "--samples",
+            "2",
+            "--out",
+            "made",
+        )
         assert run(*complete)[0] == 0
         path = here / "made" / "filled.parquet"
         whole = path.read_bytes()
@@ -441,7 +515,10 @@ class TestFilling:
         assert "filled.parquet is damaged" in refused(*evaluate)
         pq.write_table(pa.table({"mean": [1.0]}), path)
         err = refused(*evaluate)
-        assert "filled.parquet is damaged or foreign: expected 40 profiles and the columns draw_cell" in err
+        assert (
+            "filled.parquet is damaged or foreign: expected 40 profiles and the columns draw_cell"
+            in err
+        )
         path.write_bytes(whole)
         header = here / "made" / "habitus.json"
         header.write_text(header.read_text().replace('"completed"', '"finished"'))
@@ -483,7 +560,11 @@ def test_a_disk_that_fills_up(here, monkeypatch, command):
     """No file may grow beyond 1 kB, as on a full disk."""
     monkeypatch.chdir(here)
     rng = np.random.default_rng(0)
-    write(user=rng.integers(500, size=5000), time=[DAY] * 5000, channel=rng.choice(["web", "phone"], 5000).tolist())
+    write(
+        user=rng.integers(500, size=5000),
+        time=[DAY] * 5000,
+        channel=rng.choice(["web", "phone"], 5000).tolist(),
+    )
     before = files()
 
     def full() -> None:

@@ -10,22 +10,23 @@ import pytest
 import torch
 from torch import Generator
 
-from habitus.encoding import encode
-from habitus.models.rhythm import Rhythm
-from habitus.models.rhythm_config import RhythmConfig
-from habitus.parts.examples import Days, Examples
-from habitus.parts.memory import Memory, memories
-from habitus.parts.shapes import Axes
+from habitus.models.parts.examples import Days, Examples
+from habitus.models.rhythm.config import RhythmConfig
+from habitus.models.rhythm.history import Memory, memories
+from habitus.models.rhythm.model import Rhythm
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
 from habitus.profiles.windows import cut
 from habitus.run import Run, load
+from habitus.schema import Axes
 from habitus.synthesis import complete, forecast
 from habitus.synthesis.generation import generate_to
 from habitus.synthesis.population import GenerateConfig
 from habitus.synthesis.scoring import score
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.encoding import encode
+from habitus.training.fit import fit
 
 FIRST = dt.date(2018, 1, 1)  # a Monday
 AXES = Axes(FIRST, 14, 360, ("a",), every=5)
@@ -47,18 +48,28 @@ def weekdays(days: np.ndarray) -> np.ndarray:
     return np.vectorize(lambda day: day.weekday())(days.astype(object))
 
 
-def profiles(chance: np.ndarray, starts: np.ndarray, seed: int = 0, **about: tuple[dt.date, ...]) -> Profiles:
+def profiles(
+    chance: np.ndarray, starts: np.ndarray, seed: int = 0, **about: tuple[dt.date, ...]
+) -> Profiles:
     """Users who are active on a day with a chance [USERS, D], then in one slot or two."""
     rng = np.random.default_rng(seed)
     x = np.zeros((USERS, *AXES.shape), int)
     x[..., 1, 0] = rng.random(chance.shape) < chance
     x[..., 2, 0] = x[..., 1, 0] * (rng.random(chance.shape) < 0.3)
-    users = pa.table({"user": np.arange(USERS), "window_start": pa.array(starts.astype("datetime64[D]"))})
+    users = pa.table(
+        {"user": np.arange(USERS), "window_start": pa.array(starts.astype("datetime64[D]"))}
+    )
     return replace(Profiles.from_dense(AXES, x, users), about=Calendar(**about).to_json())
 
 
 def fitted(given: Profiles, epochs: int = 25, out: Path | None = None) -> Run:
-    how = {**Rhythm.fit_defaults, "epochs": epochs, "least_seen": 0, "batch": 32, "learning_rate": 5e-3}
+    how = {
+        **Rhythm.fit_defaults,
+        "epochs": epochs,
+        "least_seen": 0,
+        "batch": 32,
+        "learning_rate": 5e-3,
+    }
     return fit(Rhythm, given, CONFIG, fit=FitConfig(**how), out=out)
 
 
@@ -68,7 +79,9 @@ def active(made: Profiles) -> np.ndarray:
 
 
 def drawn(run: Run, path: Path, start: dt.date, **settings: object) -> Profiles:
-    return generate_to(path, run, GenerateConfig(400, start=start, inactive="keep", **settings)).load()
+    return generate_to(
+        path, run, GenerateConfig(400, start=start, inactive="keep", **settings)
+    ).load()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +96,9 @@ def with_holidays(tmp_path_factory) -> Run:
 def test_nobody_is_active_on_a_holiday_that_no_training_user_saw(with_holidays, tmp_path):
     run = load(with_holidays.path)
     assert run.about["calendar"]["holidays"][-1] == "2019-05-01"
-    made = drawn(run, tmp_path / "a", dt.date(2019, 4, 24))  # a Wednesday; the holiday is its eighth day
+    made = drawn(
+        run, tmp_path / "a", dt.date(2019, 4, 24)
+    )  # a Wednesday; the holiday is its eighth day
     shares = active(made)
     assert shares[7] < 0.08
     assert np.delete(shares, 7).min() > 0.45
@@ -91,7 +106,9 @@ def test_nobody_is_active_on_a_holiday_that_no_training_user_saw(with_holidays, 
 
 
 def test_other_holidays_take_the_place_of_those_of_the_run(with_holidays, tmp_path):
-    other = drawn(with_holidays, tmp_path / "b", dt.date(2019, 4, 24), holidays=(dt.date(2019, 4, 26),))
+    other = drawn(
+        with_holidays, tmp_path / "b", dt.date(2019, 4, 24), holidays=(dt.date(2019, 4, 26),)
+    )
     shares = active(other)
     assert shares[2] < 0.08
     assert shares[7] > 0.45
@@ -104,26 +121,34 @@ def test_activity_on_a_holiday_is_unlikely(with_holidays):
     starts = windows()
     given = profiles(np.full((USERS, AXES.days), 0.7), starts, seed=1, holidays=HOLIDAYS)
     told = score(with_holidays, given, samples=2).likelihoods.log_likelihood.mean()
-    untold = score(with_holidays, replace(given, about={}), samples=2).likelihoods.log_likelihood.mean()
+    untold = score(
+        with_holidays, replace(given, about={}), samples=2
+    ).likelihoods.log_likelihood.mean()
     assert told < untold - 2
 
 
 def test_forecasts_and_latents_know_the_holidays(with_holidays):
-    given = profiles(np.full((USERS, AXES.days), 0.7), windows(most=1), holidays=(dt.date(2018, 1, 13),))
+    given = profiles(
+        np.full((USERS, AXES.days), 0.7), windows(most=1), holidays=(dt.date(2018, 1, 13),)
+    )
     made = complete(with_holidays, given, "last:3", samples=10).profiles
     shares = active(made)
     assert shares[12] < 0.08
     assert min(shares[11], shares[13]) > 0.45
     assert made.about["calendar"] == {"holidays": ["2018-01-13"]}
     assert not torch.equal(
-        encode(with_holidays.model, given).mean, encode(with_holidays.model, replace(given, about={})).mean
+        encode(with_holidays.model, given).mean,
+        encode(with_holidays.model, replace(given, about={})).mean,
     )
 
 
 def test_holidays_add_parameters_only_where_there_are_any(with_holidays):
-    plain, told = Rhythm(AXES, CONFIG).state_dict(), with_holidays.model.state_dict()
+    plain = Rhythm(AXES, CONFIG).state_dict()
+    told = with_holidays.model.state_dict()
     assert set(told) - set(plain) == {"on_holidays", "told.holiday"}
-    elsewhere = profiles(np.full((USERS, AXES.days), 0.7), windows(), holidays=(dt.date(2019, 5, 1),))
+    elsewhere = profiles(
+        np.full((USERS, AXES.days), 0.7), windows(), holidays=(dt.date(2019, 5, 1),)
+    )
     run = fitted(elsewhere, epochs=1)
     assert not run.model.knows_holidays
     assert set(run.model.state_dict()) == set(plain)
@@ -143,7 +168,8 @@ def test_weekdays_that_no_window_has_are_like_the_others(tmp_path):
 
 def test_days_that_were_not_observed_are_not_silent(tmp_path):
     """On 30 % of the dates nothing was recorded; users were active on six days in ten."""
-    rng, starts = np.random.default_rng(1), windows()
+    rng = np.random.default_rng(1)
+    starts = windows()
     every = np.unique(dates(starts))
     gaps = tuple(rng.choice(every, round(0.3 * len(every)), replace=False).astype(object).tolist())
     recorded = ~np.isin(dates(starts), np.array(gaps, "datetime64[D]"))
@@ -195,7 +221,8 @@ def test_what_stands_in_days_that_were_not_observed_is_not_read():
     model = Rhythm(AXES, CONFIG).eval()
     observed = torch.from_numpy(np.random.default_rng(2).random((6, AXES.days)) < 0.7)
     observed[0] = False
-    x, missing = counts(6, *AXES.shape), torch.zeros(6, *AXES.shape, dtype=torch.bool)
+    x = counts(6, *AXES.shape)
+    missing = torch.zeros(6, *AXES.shape, dtype=torch.bool)
     missing[:, -2:] = True
     other = torch.where(observed[..., None, None], x, counts(6, *AXES.shape, seed=3))
     one, two = (gaps_of(model, each, observed) for each in (x, other))
@@ -223,7 +250,8 @@ def test_a_week_without_observation_leaves_the_memory_as_it_was():
     with_gap = torch.cat([x[:, :9], counts(3, 7, 4, 2, seed=4), x[:, 9:]], 1)
     observed = torch.ones(3, 21, dtype=torch.bool)
     observed[:, 9:16] = False
-    (features, past), (expected, of_past) = memories(with_gap, pairs, observed), memories(x, pairs)
+    (features, past) = memories(with_gap, pairs, observed)
+    (expected, of_past) = memories(x, pairs)
     torch.testing.assert_close(features[:, 21], expected[:, 14])
     torch.testing.assert_close(past.recall[:, 16:], of_past.recall[:, 9:])
     some = Memory(3, 4, 2, pairs)
@@ -235,16 +263,20 @@ def test_a_week_without_observation_leaves_the_memory_as_it_was():
 
 def test_the_state_knows_no_day_that_was_not_observed():
     torch.manual_seed(0)
-    model, x = Rhythm(AXES, CONFIG).eval(), counts(5, *AXES.shape)
+    model = Rhythm(AXES, CONFIG).eval()
+    x = counts(5, *AXES.shape)
     observed = torch.from_numpy(np.random.default_rng(2).random((5, AXES.days)) < 0.7)
     told = gaps_of(model, x, observed)
-    noise, (seen, _, days) = Generator().manual_seed(0), model._parts(told)
+    noise = Generator().manual_seed(0)
+    (seen, _, days) = model._parts(told)
     draw = model._draw(model._given(told, noise), noise)
     e = model._read(draw.at.counts.unflatten(1, x.shape[2:]))
     with torch.no_grad():
         side_by_side = model._states(e, draw.at, seen.flatten(2).any(2), days)
         for day in range(AXES.days):
-            torch.testing.assert_close(side_by_side[:, day], model._remembered(seen[:, :day], days).h)
+            torch.testing.assert_close(
+                side_by_side[:, day], model._remembered(seen[:, :day], days).h
+            )
 
 
 def test_scores_count_no_slot_of_a_day_that_was_not_observed(with_holidays, tmp_path):

@@ -71,7 +71,18 @@ def test_dates_travel_from_the_log_to_what_is_generated(run):
     assert (code, err) == (0, "")
     assert about("g")["calendar"] == {"holidays": ["2030-01-02"]}
     Path("other.csv").write_text("date\n2029-12-31\n2031-01-01\n")
-    run("generate", "r", "--users", "5", "--start", "2029-12-30", "--holidays", "other.csv", "--out", "g")
+    run(
+        "generate",
+        "r",
+        "--users",
+        "5",
+        "--start",
+        "2029-12-30",
+        "--holidays",
+        "other.csv",
+        "--out",
+        "g",
+    )
     assert about("g")["calendar"] == {"holidays": ["2029-12-31"]}
 
 
@@ -85,7 +96,10 @@ def test_holidays_that_nothing_was_learnt_of(run):
     assert err.count("\n") == 1
     assert err.startswith("habitus: holidays have no effect, as this run learnt without any")
     profiled(run, "--holidays", "h.csv")
-    for args in (("score", "r", "p", "--out", "s.csv"), ("forecast", "r", "p", "--days", "2", "--out", "f")):
+    for args in (
+        ("score", "r", "p", "--out", "s.csv"),
+        ("forecast", "r", "p", "--days", "2", "--out", "f"),
+    ):
         code, _, err = run(*args)
         assert code == 0
         assert err.count("\n") == 1
@@ -126,7 +140,10 @@ def test_numbers_are_no_dates(run):
     pq.write_table(pa.table({"date": [20180106]}), "a.parquet")
     code, _, err = run("profile", "log.parquet", *LOG, "--out", "p", "--holidays", "a.parquet")
     assert code == 2
-    assert err == "habitus: the column 'date' of a.parquet holds int64, expected dates such as 2018-12-24\n"
+    assert (
+        err
+        == "habitus: the column 'date' of a.parquet holds int64, expected dates such as 2018-12-24\n"
+    )
 
 
 def test_a_log_of_which_no_day_was_recorded(run):
@@ -135,5 +152,8 @@ def test_a_log_of_which_no_day_was_recorded(run):
     profiled(run, "--unobserved", "u.csv")
     code, _, err = run("fit", "p", "--model", "rhythm", "--epochs", "1", "--out", "r")
     assert code == 2
-    assert err == "habitus: no day of any window was observed; mend the dates that are told as unobserved\n"
+    assert (
+        err
+        == "habitus: no day of any window was observed; mend the dates that are told as unobserved\n"
+    )
     assert not Path("r").exists()

@@ -8,10 +8,10 @@ import torch
 from torch import Generator, Tensor
 
 from habitus.models.base import Scored
-from habitus.parts.examples import Days
-from habitus.parts.shapes import Axes
+from habitus.models.parts.examples import Days
 from habitus.profiles.conditions import Conditions
-from habitus.training.calibration import PRIOR, USERS, calibrate, likeliest, slopes_of
+from habitus.schema import Axes
+from habitus.training.moment_matching import PRIOR, USERS, calibrate, likeliest, slopes_of
 
 AXES = Axes(dt.date(2018, 2, 1), 8, 240, ("a",))
 ANYBODY = Conditions()
@@ -27,33 +27,44 @@ TOLD = torch.zeros(USERS, 0), every_day(USERS)
 class Known:
     """Days that are active by a coin, slots by another, and a count that both, and a shift of its own, move."""
 
-    axes, unit = AXES, "count"
+    axes = AXES
+    unit = "count"
 
     def __init__(self, faults: list[float]) -> None:
-        self.shifts, self.faults = torch.zeros(3), torch.tensor(faults)
+        self.shifts = torch.zeros(3)
+        self.faults = torch.tensor(faults)
 
     def sample_scored(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Scored:
         day, slot, size_of_count = self.shifts + self.faults
-        of_day, of_slot = torch.sigmoid(day), torch.sigmoid(slot - 1)
+        of_day = torch.sigmoid(day)
+        of_slot = torch.sigmoid(slot - 1)
         slots = torch.rand(size, AXES.days, AXES.slots, 1, generator=generator) < of_slot
         active = torch.rand(size, AXES.days, 1, 1, generator=generator) < of_day
         rate = torch.exp(3 + 0.3 * size_of_count + 0.1 * day)
         count = torch.poisson(rate.expand(size, 1, 1, 1), generator=generator)
-        days_more, slots_more = (active.float() - of_day).sum((1, 2, 3)), (slots.float() - of_slot).sum((1, 2, 3))
+        days_more = (active.float() - of_day).sum((1, 2, 3))
+        slots_more = (slots.float() - of_slot).sum((1, 2, 3))
         more = (count - rate)[:, 0, 0, 0]
         return Scored(
-            (1 + count) * (active & slots), torch.stack([days_more + 0.1 * more, slots_more, 0.3 * more], 1)
+            (1 + count) * (active & slots),
+            torch.stack([days_more + 0.1 * more, slots_more, 0.3 * more], 1),
         )
 
     def habits(self, x: Tensor, days: Days) -> Tensor:
         active = x.amax(3) > 0
         often = active.any(2).sum(1) / days.observed.sum(1)
-        return torch.stack([often, active.any(1).float().mean(1), x.flatten(1).amax(1).clamp_min(1).log()], 1)
+        return torch.stack(
+            [often, active.any(1).float().mean(1), x.flatten(1).amax(1).clamp_min(1).log()], 1
+        )
 
 
 def wanted_of(model: Known, conditions: Conditions) -> Tensor:
-    x, _ = model.sample_scored(50_000, Generator().manual_seed(7), every_day(50_000), torch.zeros(0))
-    enough = (x.sum((1, 2, 3)) >= conditions.min_events) & ((x.sum((2, 3)) > 0).sum(1) >= conditions.min_days)
+    x, _ = model.sample_scored(
+        50_000, Generator().manual_seed(7), every_day(50_000), torch.zeros(0)
+    )
+    enough = (x.sum((1, 2, 3)) >= conditions.min_events) & (
+        (x.sum((2, 3)) > 0).sum(1) >= conditions.min_days
+    )
     return model.habits(x[enough], every_day(int(enough.sum())))
 
 
@@ -68,7 +79,8 @@ def test_faults_that_are_known_are_undone(faults):
 
 def test_those_who_are_let_in_have_the_habits():
     """Drawn users below the conditions are drawn again; the means hold for those who remain."""
-    strict, model = Conditions(min_events=60, min_days=4), Known([-0.3, 0.3, 0.4])
+    strict = Conditions(min_events=60, min_days=4)
+    model = Known([-0.3, 0.3, 0.4])
     wanted = wanted_of(Known([0.0] * 3), strict)
     before = wanted_of(model, strict)
     calibrate(model, wanted, strict, *TOLD, 0)
@@ -87,11 +99,15 @@ def test_a_single_user_moves_nothing():
 class Coupled:
     """Habits that users share much of, and shifts some of which move hardly anything that others do not."""
 
-    axes, unit = AXES, "count"
+    axes = AXES
+    unit = "count"
 
     def __init__(self, singular: list[float], seed: int) -> None:
-        rng, habits = Generator().manual_seed(seed), len(singular)
-        left, right = (torch.linalg.qr(torch.randn(habits, habits, generator=rng)).Q for _ in range(2))
+        rng = Generator().manual_seed(seed)
+        habits = len(singular)
+        left, right = (
+            torch.linalg.qr(torch.randn(habits, habits, generator=rng)).Q for _ in range(2)
+        )
         self.slopes = left @ torch.diag(torch.tensor(singular)) @ right.T
         self.faults = 0.3 * torch.randn(habits, generator=rng).clamp(-2, 2)
         self.shifts = torch.zeros(habits)
@@ -127,21 +143,30 @@ def test_coupled_habits_are_not_led_away(seed):
 
 def test_slopes_are_covariances_with_scores():
     """Of normal habits, whose means the shifts move by known slopes."""
-    model, users = Coupled([1.0, 0.5, 0.2], 0), 200_000
-    x, scores = model.sample_scored(users, Generator().manual_seed(0), every_day(users), torch.zeros(users, 0))
-    np.testing.assert_allclose(slopes_of(model.habits(x, every_day(users)), scores), model.slopes, atol=0.02)
+    model = Coupled([1.0, 0.5, 0.2], 0)
+    users = 200_000
+    x, scores = model.sample_scored(
+        users, Generator().manual_seed(0), every_day(users), torch.zeros(users, 0)
+    )
+    np.testing.assert_allclose(
+        slopes_of(model.habits(x, every_day(users)), scores), model.slopes, atol=0.02
+    )
 
 
 @pytest.mark.parametrize("certain", [1e-6, 1.0, 1e4])
 def test_a_step_weighs_what_is_found_against_the_prior(certain):
     """The likeliest shifts are those of least squares with a row for the prior of each."""
     rng = np.random.default_rng(0)
-    at, found, slopes, weights = (torch.from_numpy(rng.normal(0, 0.1, shape)) for shape in (4, 6, (6, 4), 6))
+    at, found, slopes, weights = (
+        torch.from_numpy(rng.normal(0, 0.1, shape)) for shape in (4, 6, (6, 4), 6)
+    )
     weights = certain * weights.abs()
     rows = np.vstack([slopes * weights[:, None].sqrt(), np.eye(4) / PRIOR])
     right = np.concatenate([weights.sqrt() * (slopes @ at - found), np.zeros(4)])
     expected = np.linalg.lstsq(rows, right)[0]
-    np.testing.assert_allclose(likeliest(at, found, slopes, weights), expected.clip(-1, 1), atol=1e-9)
+    np.testing.assert_allclose(
+        likeliest(at, found, slopes, weights), expected.clip(-1, 1), atol=1e-9
+    )
     assert certain > 1e-3 or np.abs(expected).max() < 1e-6
 
 

@@ -18,6 +18,9 @@ def test_every_user_is_in_one_chunk(users, most):
 
 
 def test_chunks_do_not_depend_on_how_many_users_there_are():
-    few, many = Chunks(3000, 2048), Chunks(1_000_000, 2048)
-    assert [few[number] for number in range(len(few))] == [many[number] for number in range(len(few))]
+    few = Chunks(3000, 2048)
+    many = Chunks(1_000_000, 2048)
+    assert [few[number] for number in range(len(few))] == [
+        many[number] for number in range(len(few))
+    ]
     assert many[len(many) - 1][1] == 2048

@@ -18,7 +18,7 @@ import pytest
 import habitus
 from command_line import call
 from habitus.cli import COMMANDS, main
-from habitus.models.beta_vae import BetaVAEConfig
+from habitus.models.pictures.beta_vae import BetaVAEConfig
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import CHECKPOINT, load
 from habitus.settings import settings_of
@@ -44,10 +44,14 @@ FLOW = (
 @pytest.fixture(scope="module")
 def flow(tmp_path_factory):
     """The folder in which the commands of the flow ran, and the lines that each printed."""
-    folder, said = tmp_path_factory.mktemp("flow"), {}
+    folder = tmp_path_factory.mktemp("flow")
+    said = {}
     with contextlib.chdir(folder):
         for line in FLOW:
-            with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as stop:
+            with (
+                contextlib.redirect_stdout(io.StringIO()) as out,
+                pytest.raises(SystemExit) as stop,
+            ):
                 main(line.split())
             assert not stop.value.code
             said[line.split()[0]] = out.getvalue().splitlines()
@@ -112,7 +116,9 @@ def test_filled_and_forecast_profiles(flow):
     assert (len(filled), filled.samples, len(ahead), ahead.samples) == (78, 3, 78, 3)
     assert (filled.axes.unit, ahead.axes.unit) == ("peak", "count")
     assert (ahead.axes.days, str(ahead.axes.start)) == (32, "2018-02-08")
-    assert said["complete"][-1].startswith("filled: 78 profiles, centre filled with 3 draws each, values up to 0.")
+    assert said["complete"][-1].startswith(
+        "filled: 78 profiles, centre filled with 3 draws each, values up to 0."
+    )
     assert said["forecast"][-1] == (
         "ahead: 78 profiles, 7 days ahead, 3 draws each; per user in ahead/daily_totals.parquet"
     )
@@ -120,7 +126,9 @@ def test_filled_and_forecast_profiles(flow):
     assert [row[0].strip() for row in rows] == [f"+{day}" for day in range(1, 8)]
     totals = pq.read_table(folder / "ahead" / "daily_totals.parquet")
     assert len(totals) == 78 * 7
-    assert {str(date) for date in totals["date"].to_pylist()} == {f"2018-03-{day:02d}" for day in range(5, 12)}
+    assert {str(date) for date in totals["date"].to_pylist()} == {
+        f"2018-03-{day:02d}" for day in range(5, 12)
+    }
     first = np.array(totals["mean"].to_pylist()).reshape(78, 7)[:, 0].mean()
     assert float(rows[0][1]) == pytest.approx(first, rel=0.01)
     np.testing.assert_array_equal(ahead.load().dense()[:, :25], test.load().dense()[:, 7:])
@@ -173,7 +181,14 @@ def test_metrics_json_has_the_keys_of_the_issue(here):
 def test_evaluate_prints_a_plain_table_and_the_activity(here, capsys):
     code, out, err = call(capsys, "evaluate", "generated", "--against", "test", "--train", "train")
     assert (code, err) == (0, "")
-    for words in ("figure", "generated", "floor", "ratio", "independent cells", "Daily mean, shape (nats)"):
+    for words in (
+        "figure",
+        "generated",
+        "floor",
+        "ratio",
+        "independent cells",
+        "Daily mean, shape (nats)",
+    ):
         assert words in out
     for activity in ("DAU", "WAU", "MAU"):
         assert f"\n{activity}: " in out
@@ -249,13 +264,23 @@ def test_profile_takes_its_options(here, capsys, tmp_path):
 
 def test_start_and_end_make_a_window(here, capsys, tmp_path):
     dates = ("--start", "2018-02-05", "--end", "2018-02-18")
-    _, out, _ = call(capsys, "profile", "events.parquet", *COLUMNS, *dates, "--out", str(tmp_path / "p"))
+    _, out, _ = call(
+        capsys, "profile", "events.parquet", *COLUMNS, *dates, "--out", str(tmp_path / "p")
+    )
     assert StoredProfiles.open(tmp_path / "p").axes.days == 14
     assert "because the event is outside the window left out" in out
 
 
 def test_attributes_come_along(here, capsys, tmp_path):
-    log = ("events.factors.parquet", "--user", "user_id", "--time", "first_day", "--attribute", "type")
+    log = (
+        "events.factors.parquet",
+        "--user",
+        "user_id",
+        "--time",
+        "first_day",
+        "--attribute",
+        "type",
+    )
     assert call(capsys, "profile", *log, "--days", "1", "--out", str(tmp_path / "p"))[0] == 0
     assert set(StoredProfiles.open(tmp_path / "p").users["type"].to_pylist()) <= {
         "morning",
@@ -269,19 +294,28 @@ def test_split_is_by_user_and_reads_in_pieces(here, capsys, tmp_path, axes):
     made = habitus.Profiles.from_dense(axes, np.ones((20_000, *axes.shape), np.uint8))
     save(tmp_path / "many", [made], axes)
     call(
-        capsys, "split", str(tmp_path / "many"), "--test", "0.3", "--out", str(tmp_path / "a"), str(tmp_path / "b")
+        capsys,
+        "split",
+        str(tmp_path / "many"),
+        "--test",
+        "0.3",
+        "--out",
+        str(tmp_path / "a"),
+        str(tmp_path / "b"),
     )
     a, b = (set(StoredProfiles.open(tmp_path / name).users["user"].to_pylist()) for name in "ab")
     assert (len(a), len(b), a & b) == (14_000, 6_000, set())
 
 
 def test_export_and_profile_give_the_same_profiles(here, capsys, tmp_path):
-    log, again = str(tmp_path / "log.parquet"), str(tmp_path / "again")
+    log = str(tmp_path / "log.parquet")
+    again = str(tmp_path / "again")
     _, out, _ = call(capsys, "export", "profiles", "--out", log)
     assert f"{pq.read_metadata('events.parquet').num_rows:,} events of 300 profiles" in out
     columns = ("--user", "user_id", "--time", "timestamp", "--channel", "platform")
     call(capsys, "profile", log, *columns, "--start", "2018-02-01", "--days", "32", "--out", again)
-    before, after = StoredProfiles.open("profiles").load(), StoredProfiles.open(again).load()
+    before = StoredProfiles.open("profiles").load()
+    after = StoredProfiles.open(again).load()
     np.testing.assert_array_equal(before.cells, after.cells)
     np.testing.assert_array_equal(before.values, after.values)
     code, _, err = call(capsys, "export", "generated", "--out", log)
@@ -297,16 +331,31 @@ def test_load_opens_runs_and_profiles_alike(here):
 
 
 def test_settings_are_read_as_their_fields_are_typed():
-    read = settings_of(BetaVAEConfig, ["beta=1e-2", "latents=3", "batch_norm=yes", "architecture=a=b"])
+    read = settings_of(
+        BetaVAEConfig, ["beta=1e-2", "latents=3", "batch_norm=yes", "architecture=a=b"]
+    )
     assert read == {"beta": 0.01, "latents": 3, "batch_norm": True, "architecture": "a=b"}
-    with pytest.raises(ValueError, match=r"setting latents must be a whole number \(int\), got 'x'"):
+    with pytest.raises(
+        ValueError, match=r"setting latents must be a whole number \(int\), got 'x'"
+    ):
         settings_of(BetaVAEConfig, ["latents=x"])
 
 
 def test_ctrl_c_stops_a_fit_that_resume_takes_up(capsys, population, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save("train", [population], population.axes)
-    command = ("fit", "train", "--epochs", "15", "--set", "latents=2", "--batch", "20", "--out", "run")
+    command = (
+        "fit",
+        "train",
+        "--epochs",
+        "15",
+        "--set",
+        "latents=2",
+        "--batch",
+        "20",
+        "--out",
+        "run",
+    )
     with subprocess.Popen([*PYTHON, *command], stderr=subprocess.PIPE, text=True) as process:
         while not (tmp_path / "run" / CHECKPOINT).exists():
             assert process.poll() is None
@@ -336,7 +385,9 @@ def test_a_debugger_sees_the_traceback(capsys, monkeypatch, tmp_path):
 def test_whoever_reads_may_go_away(here):
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*PYTHON, "describe", "profiles"], stdout=writing, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        [*PYTHON, "describe", "profiles"], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
     os.close(writing)
     assert done.stderr == b""
 

@@ -10,15 +10,22 @@ import torch
 
 from command_line import call
 from conftest import random_profiles
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import Run, load
-from habitus.synthesis.cohorts import load_cohorts, remembered
-from habitus.synthesis.cohorts.clustering import cluster
+from habitus.synthesis.latents.cohorts import load_cohorts, remembered
+from habitus.synthesis.latents.cohorts.clustering import cluster
 
 USERS = 200
-FILES = ["cohorts.html", "cohorts.json", "cohorts.parquet", "cohorts.png", "cohorts.safetensors", "habitus.json"]
+FILES = [
+    "cohorts.html",
+    "cohorts.json",
+    "cohorts.parquet",
+    "cohorts.png",
+    "cohorts.safetensors",
+    "habitus.json",
+]
 
 
 def untrained(axes, seed, scale=30.0):
@@ -66,7 +73,8 @@ def clustered(here, capsys):
 
 def test_what_is_written(clustered, here):
     assert sorted(path.name for path in (here / "cohorts").iterdir()) == FILES
-    found, expected = load_cohorts("cohorts"), cluster(load("run"), StoredProfiles.open("people"), 4)
+    found = load_cohorts("cohorts")
+    expected = cluster(load("run"), StoredProfiles.open("people"), 4)
     assert [group.name for group in found.groups] == [group.name for group in expected.groups]
     assert found.members.equals(expected.members)
     sizes = np.bincount(pq.read_table("cohorts/cohorts.parquet")["cohort"].to_numpy())
@@ -85,7 +93,8 @@ def test_what_is_written(clustered, here):
 def test_the_page_names_every_cohort_and_the_rule(here, clustered, capsys):
     assert call(capsys, "cluster", "run", "people", "--out", "auto")[0] == 0
     for folder in ("cohorts", "auto"):
-        page, found = (here / folder / "cohorts.html").read_text(), load_cohorts(folder)
+        page = (here / folder / "cohorts.html").read_text()
+        found = load_cohorts(folder)
         assert "http" not in page.replace("http://www.w3.org", "")
         for group in found.groups:
             assert f"Cohort {group.number}, {group.name}: {group.size:,} users" in page
@@ -104,26 +113,60 @@ def test_the_same_seed_gives_the_same_files(here, clustered, capsys):
 
 def test_users_of_cohorts(here, clustered, capsys):
     code, out, _ = call(
-        capsys, "generate", "run", "--users", "300", "--cohorts", "3:0.6,0:1.4", "--seed", "2", "--out", "mixed"
+        capsys,
+        "generate",
+        "run",
+        "--users",
+        "300",
+        "--cohorts",
+        "3:0.6,0:1.4",
+        "--seed",
+        "2",
+        "--out",
+        "mixed",
     )
     assert code == 0
     assert "30% of cohort 3" in out
     made = StoredProfiles.open("mixed")
     assert len(made) == 300
-    assert [(each["number"], each["weight"]) for each in made.about["cohorts"]] == [(3, 0.6), (0, 1.4)]
+    assert [(each["number"], each["weight"]) for each in made.about["cohorts"]] == [
+        (3, 0.6),
+        (0, 1.4),
+    ]
     cohort = made.users["cohort"].to_numpy()
     assert 0.15 < (cohort == 3).mean() < 0.45
     assert set(cohort.tolist()) == {0, 3}
-    again = ("--users", "300", "--cohorts", "3:0.6,0:1.4", "--cohorts-from", "cohorts", "--seed", "2")
+    again = (
+        "--users",
+        "300",
+        "--cohorts",
+        "3:0.6,0:1.4",
+        "--cohorts-from",
+        "cohorts",
+        "--seed",
+        "2",
+    )
     assert call(capsys, "generate", "run", *again, "--out", "same")[0] == 0
-    assert (here / "same/profiles.parquet").read_bytes() == (here / "mixed/profiles.parquet").read_bytes()
+    assert (here / "same/profiles.parquet").read_bytes() == (
+        here / "mixed/profiles.parquet"
+    ).read_bytes()
 
 
 def test_another_clustering_is_taken_where_asked(here, clustered, capsys):
     assert call(capsys, "cluster", "run", "people", "--k", "2", "--out", "two")[0] == 0
     assert len(remembered(load("run")).groups) == 2
     code, out, _ = call(
-        capsys, "generate", "run", "--users", "20", "--cohorts", "3", "--cohorts-from", "cohorts", "--out", "g"
+        capsys,
+        "generate",
+        "run",
+        "--users",
+        "20",
+        "--cohorts",
+        "3",
+        "--cohorts-from",
+        "cohorts",
+        "--out",
+        "g",
     )
     assert code == 0
     assert "100% of cohort 3" in out
@@ -136,7 +179,18 @@ def test_another_clustering_is_taken_where_asked(here, clustered, capsys):
         ("cluster", "run", "people", "--k", "4", "--out", "./people"),
         ("generate", "run", "--users", "3", "--out", "run"),
         ("generate", "run", "--users", "3", "--like", "people", "--out", "people"),
-        ("generate", "run", "--users", "3", "--cohorts", "0", "--cohorts-from", "cohorts", "--out", "cohorts"),
+        (
+            "generate",
+            "run",
+            "--users",
+            "3",
+            "--cohorts",
+            "0",
+            "--cohorts-from",
+            "cohorts",
+            "--out",
+            "cohorts",
+        ),
     ],
 )
 def test_what_is_read_is_not_replaced(here, clustered, capsys, args):
@@ -148,7 +202,9 @@ def test_what_is_read_is_not_replaced(here, clustered, capsys, args):
 
 
 def test_users_around_given_ones(here, capsys):
-    code, out, _ = call(capsys, "generate", "run", "--users", "30", "--like", "people", "--out", "around")
+    code, out, _ = call(
+        capsys, "generate", "run", "--users", "30", "--like", "people", "--out", "around"
+    )
     assert code == 0
     assert "around those of people" in out
     about = StoredProfiles.open("around").about
@@ -168,7 +224,10 @@ REFUSED = [
     ("generate run --cohorts 1:0 --out out", "above 0"),
     ("generate run --cohorts 1:-2 --out out", "above 0"),
     ("generate run --cohorts 1:inf --out out", "above 0"),
-    ("generate run --cohorts first --out out", "--cohorts must be like 3 or 3:0.7,5:0.3, got 'first'"),
+    (
+        "generate run --cohorts first --out out",
+        "--cohorts must be like 3 or 3:0.7,5:0.3, got 'first'",
+    ),
     ("generate run --cohorts 1:much --out out", "--cohorts must be like"),
     ("generate run --cohorts 1,1 --out out", "twice"),
     ("generate other --cohorts 1 --out out", "no cohorts; run habitus cluster first"),

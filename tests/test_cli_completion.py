@@ -9,14 +9,22 @@ import pytest
 from command_line import call
 from conftest import random_profiles
 from habitus.evaluation.baselines import BASELINES
-from habitus.parts.masks import parse_mask
-from habitus.parts.shapes import Filled
+from habitus.models.parts.masks import parse_mask
 from habitus.profiles.completed import CompletedPiece, open_profiles, save_completed
 from habitus.profiles.store import save
+from habitus.schema import Filled
 from habitus.synthesis.completion import with_first_draw
 
-USERS, SAMPLES = 40, 6
-REGION = {"squared_error", "mean_absolute_error", "crps", "coverage_50", "coverage_90", "log_likelihood"}
+USERS = 40
+SAMPLES = 6
+REGION = {
+    "squared_error",
+    "mean_absolute_error",
+    "crps",
+    "coverage_50",
+    "coverage_90",
+    "log_likelihood",
+}
 
 
 def fill(path, truth, unit):
@@ -26,11 +34,15 @@ def fill(path, truth, unit):
     missing = np.broadcast_to(mask, (USERS, *truth.axes.shape)).reshape(USERS, -1)
     row, cell = np.nonzero(missing)
     others = [random_profiles(truth.axes, USERS, seed=5 + k).in_unit(unit) for k in range(SAMPLES)]
-    draws = np.stack([other.dense().reshape(USERS, -1)[row, cell] for other in others]).astype(np.float32)
+    draws = np.stack([other.dense().reshape(USERS, -1)[row, cell] for other in others]).astype(
+        np.float32
+    )
     filled = Filled(USERS, row, cell, draws.mean(axis=0), draws)
     piece = CompletedPiece(with_first_draw(truth.in_unit(unit), filled), filled)
     how = {"mask": "centre", "samples": SAMPLES, "seed": 0}
-    save_completed(path, [piece], piece.profiles.axes, mask, {"completed": how, "zero_threshold": 0.0})
+    save_completed(
+        path, [piece], piece.profiles.axes, mask, {"completed": how, "zero_threshold": 0.0}
+    )
 
 
 def keep(path, *pieces):
@@ -64,7 +76,8 @@ def test_metrics_json_has_the_region_and_its_rivals(here, capsys, unit):
     metrics = json.loads(Path("metrics.json").read_text())
     assert metrics["users"] == USERS
     assert {"daily_mean", "total_cdf", "dau"} <= set(metrics)
-    region, rivals = metrics["region"], metrics["rivals"]
+    region = metrics["region"]
+    rivals = metrics["rivals"]
     assert set(region) >= REGION
     assert (region["mask"], region["judged"], region["samples"]) == ("centre", "centre", SAMPLES)
     assert region["cells"] == sum(stop - start for start, stop in open_profiles(unit).gaps)
@@ -87,7 +100,20 @@ def test_metrics_json_has_the_region_and_its_rivals(here, capsys, unit):
 def test_the_population_figures_are_those_of_the_first_draw(here, capsys, tmp_path):
     keep(tmp_path / "plain", *open_profiles("count").chunks())
     for name, path in (("count", "count"), ("plain", str(tmp_path / "plain"))):
-        assert call(capsys, "evaluate", path, "--against", "test", "--most", "1", "--json", f"{name}.json")[0] == 0
+        assert (
+            call(
+                capsys,
+                "evaluate",
+                path,
+                "--against",
+                "test",
+                "--most",
+                "1",
+                "--json",
+                f"{name}.json",
+            )[0]
+            == 0
+        )
     filled, plain = (json.loads(Path(f"{name}.json").read_text()) for name in ("count", "plain"))
     assert filled["region"]["judged"] == "all missing cells"
     assert "region" not in plain
@@ -96,7 +122,8 @@ def test_the_population_figures_are_those_of_the_first_draw(here, capsys, tmp_pa
 
 
 def test_a_part_of_what_was_missing_can_be_judged_alone(here, capsys, tmp_path):
-    whole, part = tmp_path / "whole.json", tmp_path / "part.json"
+    whole = tmp_path / "whole.json"
+    part = tmp_path / "part.json"
     args = ("evaluate", "count", "--against", "test", "--most", "1", "--json")
     assert call(capsys, *args, str(whole))[0] == 0
     assert call(capsys, *args, str(part), "--region", "rectangle:4-5,4-6")[0] == 0
@@ -108,11 +135,26 @@ def test_a_part_of_what_was_missing_can_be_judged_alone(here, capsys, tmp_path):
 def test_the_report_tells_how_it_came_about(here, capsys, tmp_path):
     path = tmp_path / "r.html"
     code, out, _ = call(
-        capsys, "evaluate", "peak", "--against", "test", "--most", "2", "--region", "centre", "--html", str(path)
+        capsys,
+        "evaluate",
+        "peak",
+        "--against",
+        "test",
+        "--most",
+        "2",
+        "--region",
+        "centre",
+        "--html",
+        str(path),
     )
     assert code == 0
     assert f"{path}: written" in out
-    for words in ("What was filled in", "--region centre --most 2", "centre; judged: centre", "rivals on 2 of 40"):
+    for words in (
+        "What was filled in",
+        "--region centre --most 2",
+        "centre; judged: centre",
+        "rivals on 2 of 40",
+    ):
         assert words in path.read_text()
 
 
@@ -126,9 +168,13 @@ def test_the_report_tells_how_it_came_about(here, capsys, tmp_path):
         ("count", "last:2", "expected each cell of the region to be missing in some profile"),
     ],
 )
-def test_regions_that_cannot_be_judged_are_told_in_one_line(here, capsys, tmp_path, judged, region, words):
+def test_regions_that_cannot_be_judged_are_told_in_one_line(
+    here, capsys, tmp_path, judged, region, words
+):
     path = tmp_path / "m.json"
-    code, out, err = call(capsys, "evaluate", judged, "--against", "test", "--region", region, "--json", str(path))
+    code, out, err = call(
+        capsys, "evaluate", judged, "--against", "test", "--region", region, "--json", str(path)
+    )
     assert (code, out) == (2, "")
     assert err.startswith("habitus: ")
     assert words in err

@@ -12,12 +12,13 @@ from matplotlib.image import imread
 
 from command_line import call
 from conftest import random_profiles
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.parts.shapes import Axes
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
 from habitus.profiles.factors import factors_file
 from habitus.profiles.store import save
-from habitus.training import FitConfig, fit
+from habitus.schema import Axes
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 USERS = 120
 AXES = Axes(dt.date(2018, 2, 1), 9, 120, ("web", "smart tv", "phone"))
@@ -30,7 +31,9 @@ def folder(tmp_path_factory):
     profiles = random_profiles(AXES, USERS)
     country = pa.array(["Sweden", "Norway"] * (USERS // 2))
     users = profiles.users.append_column("country", country)
-    profiles = type(profiles)(profiles.axes, profiles.indptr, profiles.cells, profiles.values, users)
+    profiles = type(profiles)(
+        profiles.axes, profiles.indptr, profiles.cells, profiles.values, users
+    )
     save(path / "train", [profiles], AXES)
     other = Axes(dt.date(2018, 2, 1), 8, 120, AXES.channels)
     save(path / "other", [random_profiles(other, 20)], other)
@@ -38,7 +41,9 @@ def folder(tmp_path_factory):
     fit(BetaVAE, profiles, BetaVAEConfig(latents=3), fit=how, out=path / "vae")
     fit(ContextVAE, profiles, ContextVAEConfig(latents=3), fit=how, out=path / "vce")
     hours = np.random.default_rng(0).uniform(0, 24, USERS)
-    table = pa.table({"user_id": users["user"], "hour": hours, "loyal": [True, False, False] * (USERS // 3)})
+    table = pa.table(
+        {"user_id": users["user"], "hour": hours, "loyal": [True, False, False] * (USERS // 3)}
+    )
     pq.write_table(table, path / "factors.parquet")
     pyarrow.csv.write_csv(table, path / "factors.csv")
     return path
@@ -49,7 +54,9 @@ def run(folder, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def with_paths(*args: str) -> tuple[int, str, str]:
-        return call(capsys, *(str(folder / arg[1:]) if arg.startswith("@") else arg for arg in args))
+        return call(
+            capsys, *(str(folder / arg[1:]) if arg.startswith("@") else arg for arg in args)
+        )
 
     return with_paths
 
@@ -63,14 +70,25 @@ class TestTraverse:
         assert out.count("learned variance") == 3
 
     def test_a_figure_for_every_channel(self, run, tmp_path):
-        assert run("traverse", "@vae", "--channel", "all", "--points", "2", "--out", "t.png")[0] == 0
+        assert (
+            run("traverse", "@vae", "--channel", "all", "--points", "2", "--out", "t.png")[0] == 0
+        )
         names = {path.name for path in tmp_path.iterdir()}
         assert names == {"t-web.png", "t-smart-tv.png", "t-phone.png", "t-sum.png"}
 
     @pytest.mark.parametrize("channel", ["smart tv", "1"])
     def test_a_channel_by_name_or_number(self, run, channel):
         _, out, _ = run(
-            "traverse", "@vae", "--channel", channel, "--dims", "2,0", "--points", "2", "--out", "t.png"
+            "traverse",
+            "@vae",
+            "--channel",
+            channel,
+            "--dims",
+            "2,0",
+            "--points",
+            "2",
+            "--out",
+            "t.png",
         )
         assert "channel smart tv, 2 dimensions" in out
 
@@ -79,7 +97,10 @@ class TestTraverse:
         [
             (("--dims", "3"), "there is no dimension 3; the run has 3, from 0 to 2"),
             (("--dims", "one"), "--dims must be all, or numbers separated by commas; got 'one'"),
-            (("--channel", "radio"), "--channel must be sum, all or one of 0 (web), 1 (smart tv), 2 (phone)"),
+            (
+                ("--channel", "radio"),
+                "--channel must be sum, all or one of 0 (web), 1 (smart tv), 2 (phone)",
+            ),
             (("--channel", "3"), "got '3'"),
             (("--order", "size"), "order must be variance or kl"),
             (("--prior", "flat"), "prior must be normal or mixture"),
@@ -95,7 +116,10 @@ class TestTraverse:
     def test_a_run_without_latents(self, run):
         code, _, err = run("traverse", "@vce", "--out", "t.png")
         assert (code, err.count("\n")) == (2, 1)
-        assert "a ContextVAE has no latents of whole users; give a run of another model, such as beta-vae" in err
+        assert (
+            "a ContextVAE has no latents of whole users; give a run of another model, such as beta-vae"
+            in err
+        )
 
 
 class TestExplain:
@@ -130,12 +154,27 @@ class TestExplain:
         [
             (("@vce", "@train"), "a ContextVAE has no latents"),
             (("@vae", "@other"), "days differ: 9 against 8"),
-            (("@vae", "@train", "--factors", "nowhere.parquet"), "there is no file nowhere.parquet"),
+            (
+                ("@vae", "@train", "--factors", "nowhere.parquet"),
+                "there is no file nowhere.parquet",
+            ),
             (("@vae", "@train", "--factors", "@vae/habitus.json"), "is not a Parquet or CSV table"),
-            (("@vae", "@train", "--factors", "@factors.csv", "--user", "id"), "there is no column 'id'"),
-            (("@vae", "@train", "--factors", "@factors.csv", "--user", "loyal"), "has a value twice"),
-            (("@vae", "@train", "--factors", "@factors.csv", "--user", "hour"), "no user of the profiles"),
-            (("@vae", "@train", "--hours", "noon"), "--hours noon is no known factor; there are: country"),
+            (
+                ("@vae", "@train", "--factors", "@factors.csv", "--user", "id"),
+                "there is no column 'id'",
+            ),
+            (
+                ("@vae", "@train", "--factors", "@factors.csv", "--user", "loyal"),
+                "has a value twice",
+            ),
+            (
+                ("@vae", "@train", "--factors", "@factors.csv", "--user", "hour"),
+                "no user of the profiles",
+            ),
+            (
+                ("@vae", "@train", "--hours", "noon"),
+                "--hours noon is no known factor; there are: country",
+            ),
         ],
     )
     def test_refused(self, run, tmp_path, options, expected):

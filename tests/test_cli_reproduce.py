@@ -8,8 +8,8 @@ import pytest
 
 import command_line
 from conftest import random_profiles
-from habitus.parts.shapes import Axes
 from habitus.profiles.store import StoredProfiles, save
+from habitus.schema import Axes
 
 QUICK = ("--epochs", "1", "--profiles", "30")
 
@@ -54,7 +54,13 @@ def test_a_table_and_a_figure(call, data, tmp_path):
     assert (code, err) == (0, "")
     written = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
     tables = {"table-6.1.csv", "table-6.1-2.csv"}
-    assert written == {*tables, "figure-6.14a.png", "figure-6.14b.png", "index.html", "habitus.json"}
+    assert written == {
+        *tables,
+        "figure-6.14a.png",
+        "figure-6.14b.png",
+        "index.html",
+        "habitus.json",
+    }
     assert all(f"out/{name}" in out for name in written - {"habitus.json"})
     assert "another real sample" in out
     assert "Table 6.1: The best β of each column" in out
@@ -67,7 +73,9 @@ def test_a_table_and_a_figure(call, data, tmp_path):
 
 
 def test_one_item_has_no_page_and_real_users_are_marked(call, data, tmp_path):
-    code, out, _ = call("time-pictures", "--figure", "5.1", *sets(data), "--channel", "phone", "--out", "out")
+    code, out, _ = call(
+        "time-pictures", "--figure", "5.1", *sets(data), "--channel", "phone", "--out", "out"
+    )
     assert code == 0
     assert "Figure 5.1: shows single users: not to be published where they are real people." in out
     assert not (tmp_path / "out" / "index.html").exists()
@@ -96,18 +104,33 @@ def test_the_list(call):
     ("args", "said"),
     [
         (("paintings", "--all"), "unknown paper 'paintings'; there is time-pictures, tdlgm"),
-        (("time-pictures", "--table", "9.9"), "there is no table 9.9; --table takes 5.1, 5.2, 6.1, 6.2, A.1"),
+        (
+            ("time-pictures", "--table", "9.9"),
+            "there is no table 9.9; --table takes 5.1, 5.2, 6.1, 6.2, A.1",
+        ),
         (("time-pictures", "--figure", "6.28"), "there is no figure 6.28; --figure takes 5.1, "),
         (("time-pictures",), "give --table or --figure with a number, or --all"),
-        (("time-pictures", "--all"), "--data takes two folders, of training and of test profiles; got none"),
+        (
+            ("time-pictures", "--all"),
+            "--data takes two folders, of training and of test profiles; got none",
+        ),
         (("time-pictures", "--all", "--data", "a", "b", "c"), "--data takes two folders"),
         (("time-pictures", "--all", "--data", "a", "b"), "give --out"),
         (("time-pictures", "--all", "--data", "a", "--out", "out"), "--data takes two folders"),
-        (("time-pictures", "--all", "--seeds", "2"), "time-pictures has no --seeds; it has --profiles, --epochs"),
-        (("tdlgm", "--all", "--betas", "1"), "tdlgm has no --betas; it has --epochs, --seed, --seeds, --column"),
+        (
+            ("time-pictures", "--all", "--seeds", "2"),
+            "time-pictures has no --seeds; it has --profiles, --epochs",
+        ),
+        (
+            ("tdlgm", "--all", "--betas", "1"),
+            "tdlgm has no --betas; it has --epochs, --seed, --seeds, --column",
+        ),
         (("tdlgm", "--table", "9"), "there is no table 9; --table takes 1, 2, 3"),
         (("tdlgm", "--all"), "--data takes one file, CSV or Parquet, of a series; got none"),
-        (("tdlgm", "--all", "--data", "a", "b"), "--data takes one file, CSV or Parquet, of a series; got a b"),
+        (
+            ("tdlgm", "--all", "--data", "a", "b"),
+            "--data takes one file, CSV or Parquet, of a series; got a b",
+        ),
         (("tdlgm", "--all", "--data", "a"), "give --out"),
         (("tdlgm", "--all", "--data", "a", "--out", "out"), "no such file: a"),
     ],
@@ -161,7 +184,7 @@ def test_a_folder_keeps_to_its_settings(call, data):
 
 
 def test_ctrl_c_says_how_to_go_on(call, data, monkeypatch):
-    from habitus.reproduce.time_pictures import Lab
+    from habitus.papers.time_pictures import Lab
 
     def interrupted(lab, beta, *rest):
         raise KeyboardInterrupt
@@ -184,7 +207,19 @@ def jobs(tmp_path_factory):
 
 @pytest.mark.usefixtures("_few_steps")
 def test_a_table_and_a_figure_of_a_series(call, jobs, tmp_path):
-    asked = ("tdlgm", "--figure", "8", "--figure", "9", "--data", str(jobs), "--out", "out", "--epochs", "1")
+    asked = (
+        "tdlgm",
+        "--figure",
+        "8",
+        "--figure",
+        "9",
+        "--data",
+        str(jobs),
+        "--out",
+        "out",
+        "--epochs",
+        "1",
+    )
     code, out, err = call(*asked, "--seeds", "1")
     assert (code, err) == (0, "")
     names = {f"figure-{number}.{kind}" for number in (8, 9) for kind in ("png", "csv")}
@@ -195,7 +230,10 @@ def test_a_table_and_a_figure_of_a_series(call, jobs, tmp_path):
     assert "not to be published" not in out
     page = (tmp_path / "out" / "index.html").read_text()
     assert f"--data {jobs} --out out --epochs 1 --seeds 1" in page
-    assert {path.name for path in (tmp_path / "out" / "runs").iterdir()} == {"noisy-dlgm-0", "noisy-lstm-0"}
+    assert {path.name for path in (tmp_path / "out" / "runs").iterdir()} == {
+        "noisy-dlgm-0",
+        "noisy-lstm-0",
+    }
     code, _, err = call(*asked, "--column", "load")
     assert code == 2
     assert "out was begun with column=gpu_milli, got load" in err

@@ -13,11 +13,14 @@ import pytest
 from scipy import stats
 
 from command_line import call
-from habitus.cli import main, two_sample
+from habitus.cli import main
+from habitus.cli.evaluate import two_sample
 from habitus.evaluation.series import RIVALS
 from habitus.evaluation.series.two_sample import Discriminator, Predictor
 
-ROWS, SCALE, GAPS = 400, 0.1, slice(100, 110)
+ROWS = 400
+SCALE = 0.1
+GAPS = slice(100, 110)
 FIT = "--model lstm --set hidden=4 --set window=8 --epochs 1 --batch 8"
 FLOW = (
     f"fit real.csv --column load --scale {SCALE} {FIT} --train-share 0.8 --out run",
@@ -60,7 +63,8 @@ def noisy_values() -> np.ndarray:
 
 
 def make_files() -> None:
-    real, noisy = walk(ROWS, 0), noisy_values()
+    real = walk(ROWS, 0)
+    noisy = noisy_values()
     write("real.csv", pod=range(ROWS), load=real, text=["a"] * ROWS)
     write("noisy.csv", load=noisy)
     write("short.csv", load=real[:-1])
@@ -70,7 +74,12 @@ def make_files() -> None:
     hours = np.datetime64("2026-01-01") + np.arange(200).astype("timedelta64[h]")
     homes = {"home": np.repeat(["b", "a"], 100), "when": np.tile(hours[:100], 2)}
     write("homes.csv", **homes, load=walk(200, 3), heat=walk(200, 4))
-    write("later.csv", **(homes | {"when": np.tile(hours[100:], 2)}), load=walk(200, 3), heat=walk(200, 4))
+    write(
+        "later.csv",
+        **(homes | {"when": np.tile(hours[100:], 2)}),
+        load=walk(200, 3),
+        heat=walk(200, 4),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +132,17 @@ def test_generated_series_stand_beside_rivals_and_floor(here, capsys):
     assert (metrics["series"], metrics["steps"], metrics["seed"]) == (12, 40, 0)
     drawn = pq.read_table("generated.parquet")["load"].to_numpy()
     real = walk(ROWS, 0)
-    assert metrics["marginal"]["ks"] == pytest.approx(stats.ks_2samp(drawn, real).statistic, abs=0.01)
+    assert metrics["marginal"]["ks"] == pytest.approx(
+        stats.ks_2samp(drawn, real).statistic, abs=0.01
+    )
 
 
 def test_page_of_generated_series(here, capsys):
     _, page = page_of(capsys, "generated.parquet --against real.csv --train-share 0.8")
     assert headings(page)[0] == "Generated series against real ones"
-    assert {"Distribution of values", "Autocorrelation", "Real and generated stretches"} <= set(headings(page))
+    assert {"Distribution of values", "Autocorrelation", "Real and generated stretches"} <= set(
+        headings(page)
+    )
     assert page.count("<svg") == 3
     assert "load × 0.1" in page
     assert "Distance from a perfect score" in page
@@ -139,7 +152,11 @@ def test_page_of_generated_series(here, capsys):
 def test_the_real_series_themselves_are_perfect(here, capsys):
     """A file from elsewhere counts as generated, and nothing is nearer to the real series than they are."""
     metrics, page = page_of(capsys, "real.csv --against real.csv --column load")
-    assert metrics["transitions"]["printed"] == metrics["transitions"]["weighted"] == pytest.approx(100)
+    assert (
+        metrics["transitions"]["printed"]
+        == metrics["transitions"]["weighted"]
+        == pytest.approx(100)
+    )
     assert metrics["marginal"]["ks"] == metrics["autocorrelation"]["mse"] == 0
     assert "As good as another real sample: transitions, values and autocorrelation." in page
     assert "on all 3 scores" in page
@@ -149,9 +166,12 @@ def test_train_share_parts_the_real_series_by_time(here, capsys):
     """The floor is then the first part against the rest, and the rest is what is judged against."""
     metrics = metrics_of(capsys, "generated.parquet --against real.csv --train-share 0.8")
     real = walk(ROWS, 0)
-    early, late = real[:320], real[320:]
+    early = real[:320]
+    late = real[320:]
     assert metrics["real"] == {"series": 1, "rows": 80}
-    assert metrics["floor"]["marginal"]["ks"] == pytest.approx(stats.ks_2samp(early, late).statistic)
+    assert metrics["floor"]["marginal"]["ks"] == pytest.approx(
+        stats.ks_2samp(early, late).statistic
+    )
     write("early.csv", load=early)
     write("late.csv", load=late)
     parted = metrics_of(capsys, "generated.parquet --against late.csv --train early.csv")
@@ -164,7 +184,9 @@ def test_cleaned_series_stand_beside_identity_and_posterior_mean(here, capsys):
     assert set(metrics["rivals"]) == {"identity", "posterior_mean"}
     truth = walk(ROWS, 0) * SCALE
     cleaned = pq.read_table("cleaned.parquet")["load"].to_numpy() * SCALE
-    assert metrics["reconstruction"]["mse"] == pytest.approx(np.mean((cleaned - truth) ** 2), rel=1e-3)
+    assert metrics["reconstruction"]["mse"] == pytest.approx(
+        np.mean((cleaned - truth) ** 2), rel=1e-3
+    )
     in_gaps = np.mean((cleaned[GAPS] - truth[GAPS]) ** 2)
     assert metrics["reconstruction"]["mse_gaps"] == pytest.approx(in_gaps, rel=1e-3)
     identity = metrics["rivals"]["identity"]["reconstruction"]
@@ -184,10 +206,14 @@ def test_what_was_noisy_is_no_better_than_identity(here, capsys):
 
 
 def test_train_share_of_a_cleaned_series_judges_the_rest(here, capsys):
-    metrics = metrics_of(capsys, "cleaned.parquet --against real.csv --noisy noisy.csv --train-share 0.5")
+    metrics = metrics_of(
+        capsys, "cleaned.parquet --against real.csv --noisy noisy.csv --train-share 0.5"
+    )
     truth = walk(ROWS, 0) * SCALE
     cleaned = pq.read_table("cleaned.parquet")["load"].to_numpy() * SCALE
-    assert metrics["reconstruction"]["mse"] == pytest.approx(np.mean((cleaned - truth)[200:] ** 2), rel=1e-3)
+    assert metrics["reconstruction"]["mse"] == pytest.approx(
+        np.mean((cleaned - truth)[200:] ** 2), rel=1e-3
+    )
     assert metrics["reconstruction"]["mse_gaps"] is None
 
 
@@ -209,7 +235,10 @@ def test_forecasts_are_judged_by_steps_ahead(here, capsys):
     assert metrics["origins"] == len(draws)
     assert {"Scores by steps ahead", "Fan charts"} <= set(headings(page))
     assert "CRPS, in brackets the best rival" in page
-    assert metrics_of(capsys, "ahead.parquet --against real.csv --steps 2,8")["horizon"].keys() == {"2", "8"}
+    assert metrics_of(capsys, "ahead.parquet --against real.csv --steps 2,8")["horizon"].keys() == {
+        "2",
+        "8",
+    }
 
 
 def test_rivals_of_forecasts_learn_from_the_share_or_from_before_the_first_origin(here, capsys):
@@ -256,7 +285,10 @@ def test_more_than_six_variables_are_drawn_in_part(here, capsys):
 def test_two_sample_scores_and_their_floor(here, capsys, monkeypatch):
     monkeypatch.setattr(two_sample, "TELLER", Discriminator(hidden=2, iterations=5))
     monkeypatch.setattr(two_sample, "PREDICTOR", Predictor(hidden=2, iterations=5))
-    for line in ("generated.parquet --against real.csv", "pairs.parquet --against homes.csv --series-id home"):
+    for line in (
+        "generated.parquet --against real.csv",
+        "pairs.parquet --against homes.csv --series-id home",
+    ):
         metrics, page = page_of(capsys, f"{line} --two-sample")
         for part in (metrics, metrics["floor"]):
             assert 0 <= part["two_sample"]["discriminative"] <= 0.5
@@ -265,15 +297,27 @@ def test_two_sample_scores_and_their_floor(here, capsys, monkeypatch):
 
 
 def test_same_seed_same_scores(here, capsys):
-    first, again = (metrics_of(capsys, "generated.parquet --against real.csv --seed 3") for _ in range(2))
+    first, again = (
+        metrics_of(capsys, "generated.parquet --against real.csv --seed 3") for _ in range(2)
+    )
     assert first == again
-    assert metrics_of(capsys, "generated.parquet --against real.csv --seed 4")["rivals"] != first["rivals"]
+    assert (
+        metrics_of(capsys, "generated.parquet --against real.csv --seed 4")["rivals"]
+        != first["rivals"]
+    )
 
 
 def test_the_terminal_shows_the_table(here, capsys):
     code, out, _ = run(capsys, "evaluate generated.parquet --against real.csv")
     assert code == 0
-    for words in ("transitions, weighted", "floor", "Markov chain", "ARIMA", "values, KS distance", "times 0.1"):
+    for words in (
+        "transitions, weighted",
+        "floor",
+        "Markov chain",
+        "ARIMA",
+        "values, KS distance",
+        "times 0.1",
+    ):
         assert words in out
 
 
@@ -335,8 +379,10 @@ def test_refused_in_one_line(here, capsys, line):
     ("known", "words"), [(20, "no rows in common"), (30, "lacks 10 values that second.csv has")]
 )
 def test_cleaned_series_that_lack_values_are_refused(here, capsys, known, words):
-    ours, theirs = walk(40, 0), walk(40, 0)
-    ours[known:], theirs[:20] = np.nan, np.nan
+    ours = walk(40, 0)
+    theirs = walk(40, 0)
+    ours[known:] = np.nan
+    theirs[:20] = np.nan
     write("first.csv", load=ours)
     write("second.csv", load=theirs)
     code, _, err = run(capsys, "evaluate first.csv --against second.csv --noisy first.csv")
@@ -355,14 +401,24 @@ BAD = {
     "constant": ({"load": [3.0] * 20}, "", "'load' is 3 in every row"),
     "shorter than the window": ({"load": STEPS[:5]}, "", "shorter than a window of 8 rows"),
     "infinite": ({"load": [*STEPS[:-1], np.inf]}, "", "'load' is infinite in data row 20"),
-    "unsorted": ({"when": days(1, 3, 2), "load": STEPS[:3]}, "--time when", "sort the rows by 'when'"),
-    "twice the same time": ({"when": days(1, 2, 2), "load": STEPS[:3]}, "--time when", "the same time"),
+    "unsorted": (
+        {"when": days(1, 3, 2), "load": STEPS[:3]},
+        "--time when",
+        "sort the rows by 'when'",
+    ),
+    "twice the same time": (
+        {"when": days(1, 2, 2), "load": STEPS[:3]},
+        "--time when",
+        "the same time",
+    ),
     "no such column": ({"heat": STEPS}, "", "no column 'load'"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_series_are_refused_by_a_fit_that_leaves_nothing_behind(tmp_path, monkeypatch, capsys, name):
+def test_bad_series_are_refused_by_a_fit_that_leaves_nothing_behind(
+    tmp_path, monkeypatch, capsys, name
+):
     monkeypatch.chdir(tmp_path)
     columns, options, words = BAD[name]
     write("bad.csv", **columns)
@@ -373,7 +429,8 @@ def test_bad_series_are_refused_by_a_fit_that_leaves_nothing_behind(tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    "command", ["forecast pair real.csv --steps 2", "complete pair real.csv", "complete run other.csv"]
+    "command",
+    ["forecast pair real.csv --steps 2", "complete pair real.csv", "complete run other.csv"],
 )
 def test_series_of_other_variables_than_a_runs_are_refused(here, capsys, command):
     code, out, err = run(capsys, f"{command} --out refused.parquet")

@@ -14,9 +14,9 @@ import pytest
 from command_line import call
 from conftest import random_profiles
 from habitus.cli import main
-from habitus.parts.shapes import Axes
 from habitus.profiles.store import save
 from habitus.run import CHECKPOINT
+from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 4, 360, ("web", "phone"))
 QUICK = ("--set", "latents=2", "--epochs", "1", "--batch", "20", "--precision", "float32")
@@ -43,7 +43,11 @@ def run(swept, capsys, monkeypatch):
 
 
 def rows(said: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("│").split("│")] for line in said.splitlines() if line[0] == "│"]
+    return [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in said.splitlines()
+        if line[0] == "│"
+    ]
 
 
 def test_a_finished_sweep_is_printed_sorted_by_any_metric(run):
@@ -56,7 +60,8 @@ def test_a_finished_sweep_is_printed_sorted_by_any_metric(run):
         assert float(first[2].replace(",", "")) <= float(second[2].replace(",", ""))
         assert floor[0] == "floor"
         assert said.splitlines()[-4:] == [
-            f"sweep/{name}: written" for name in ("results.parquet", "results.csv", "kld.png", "mse.png")
+            f"sweep/{name}: written"
+            for name in ("results.parquet", "results.csv", "kld.png", "mse.png")
         ]
 
 
@@ -64,7 +69,20 @@ def test_a_named_grid_multiplies_with_another(run, tmp_path):
     args = ("--recipe", "time-pictures-beta", "--grid", "learning_rate=1e30", *QUICK)
     code, said, err = run("train", "--against", "test", *args, "--out", str(tmp_path / "s"))
     assert (code, err) == (0, "")
-    assert [float(row[1]) for row in rows(said)] == [0, 0.001, 0.01, 0.1, 0.5, 0.9, 1, 2, 4, 5, 10, 100]
+    assert [float(row[1]) for row in rows(said)] == [
+        0,
+        0.001,
+        0.01,
+        0.1,
+        0.5,
+        0.9,
+        1,
+        2,
+        4,
+        5,
+        10,
+        100,
+    ]
     assert all("the loss is not finite after" in row[-1] for row in rows(said))
 
 
@@ -111,16 +129,31 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(run, args, expected):
 
 
 def test_the_folder_of_another_sweep_or_of_something_else_is_left_alone(run):
-    for out, expected in (("sweep", "sweep holds another sweep (beta-vae"), ("train", "got one of profiles")):
+    for out, expected in (
+        ("sweep", "sweep holds another sweep (beta-vae"),
+        ("train", "got one of profiles"),
+    ):
         code, _, err = run("train", "--against", "test", "--grid", "beta=3", "--out", out)
         assert (code, err.count("\n"), expected in err) == (2, 1, True)
 
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_what_the_same_command_takes_up(run, tmp_path):
-    many = ("train", "--against", "test", "--grid", "beta=0.1,0.5", *QUICK[:2], "--epochs", "60", *QUICK[4:])
+    many = (
+        "train",
+        "--against",
+        "test",
+        "--grid",
+        "beta=0.1,0.5",
+        *QUICK[:2],
+        "--epochs",
+        "60",
+        *QUICK[4:],
+    )
     command = [sys.executable, "-m", "habitus", "sweep", *many, "--out", str(tmp_path / "s")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         while not list(tmp_path.glob(f"s/trials/*/{CHECKPOINT}")):
             assert process.poll() is None
             time.sleep(0.01)

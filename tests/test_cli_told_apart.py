@@ -9,15 +9,16 @@ import pytest
 
 from command_line import call
 from habitus.evaluation.two_sample import pictures
-from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
+from habitus.schema import Axes
 
 
 @pytest.fixture(scope="module")
 def folder(axes: Axes, tmp_path_factory):
     """Training, test and generated users of one kind; and generated users who are copies."""
-    folder, rng = tmp_path_factory.mktemp("told"), np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("told")
+    rng = np.random.default_rng(0)
     sets = {}
     for name, users in (("train", 160), ("test", 110), ("generated", 120)):
         rate = rng.gamma(0.5, 0.3, (users, 1, axes.slots, 3))
@@ -42,11 +43,16 @@ def here(folder, monkeypatch):
 
 
 def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
-    line = "generated --against test --train train --two-sample --privacy --json m.json --html r.html"
+    line = (
+        "generated --against test --train train --two-sample --privacy --json m.json --html r.html"
+    )
     code, out, err = evaluate(capsys, line)
     assert (code, err) == (0, "")
-    metrics, page = json.loads((here / "m.json").read_text()), (here / "r.html").read_text()
-    assert {"auc", "auc_low", "auc_high", "floor_auc", "convolutional", "features"} <= set(metrics["two_sample"])
+    metrics = json.loads((here / "m.json").read_text())
+    page = (here / "r.html").read_text()
+    assert {"auc", "auc_low", "auc_high", "floor_auc", "convolutional", "features"} <= set(
+        metrics["two_sample"]
+    )
     assert {"near_copies", "membership_auc", "warning"} <= set(metrics["privacy"])
     assert metrics["privacy"]["warning"] is None
     assert {"daily_mean", "retention", "floor", "rivals"} <= set(metrics)
@@ -57,15 +63,23 @@ def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
         "near copies",
     ):
         assert words in out
-    for words in ("Can generated users be told from real ones?", "Does it give training users away?", "--privacy"):
+    for words in (
+        "Can generated users be told from real ones?",
+        "Does it give training users away?",
+        "--privacy",
+    ):
         assert words in page
     assert metrics["two_sample"]["features"][0]["name"] in page
 
 
 def test_memorised_users_are_warned_about(here, capsys):
-    code, _, err = evaluate(capsys, "copies --against test --train train --privacy --json m.json --html r.html")
+    code, _, err = evaluate(
+        capsys, "copies --against test --train train --privacy --json m.json --html r.html"
+    )
     assert code == 0
-    assert err.startswith("habitus: warning: training users are memorised: 100.0% of generated profiles")
+    assert err.startswith(
+        "habitus: warning: training users are memorised: 100.0% of generated profiles"
+    )
     assert err.count("\n") == 1
     assert "Warning: training users are memorised" in (here / "r.html").read_text()
     metrics = json.loads((here / "m.json").read_text())
@@ -76,13 +90,19 @@ def test_memorised_users_are_warned_about(here, capsys):
 def test_the_two_sample_test_does_without_training_users(here, capsys):
     code, _, err = evaluate(capsys, "generated --against test --two-sample --json m.json")
     assert (code, err) == (0, "")
-    assert "two parts of the reference" in json.loads((here / "m.json").read_text())["two_sample"]["note"]
+    assert (
+        "two parts of the reference"
+        in json.loads((here / "m.json").read_text())["two_sample"]["note"]
+    )
 
 
 def test_privacy_needs_training_users(here, capsys):
     code, _, err = evaluate(capsys, "generated --against test --privacy")
     assert code == 2
-    assert err == "habitus: --privacy looks for users that the model was trained on; give them with --train\n"
+    assert (
+        err
+        == "habitus: --privacy looks for users that the model was trained on; give them with --train\n"
+    )
 
 
 def test_nothing_heavy_is_loaded_where_neither_is_asked_for(here):
@@ -92,5 +112,7 @@ def test_nothing_heavy_is_loaded_where_neither_is_asked_for(here):
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'sklearn', 'lightning'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"

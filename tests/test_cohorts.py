@@ -15,13 +15,20 @@ from torch.distributions import Exponential, Independent, Normal
 from habitus.evaluation.habits import habits_of, middle
 from habitus.evaluation.summary import summarise
 from habitus.models.base import LatentModel
-from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run, fingerprint
-from habitus.synthesis.cohorts import around, kmeans, load_cohorts, mix, remembered, save_cohorts
-from habitus.synthesis.cohorts.clustering import cluster
-from habitus.synthesis.cohorts.names import names_of
+from habitus.schema import Axes
 from habitus.synthesis.generation import GenerateConfig, generate, zero_threshold
+from habitus.synthesis.latents.cohorts import (
+    around,
+    kmeans,
+    load_cohorts,
+    mix,
+    remembered,
+    save_cohorts,
+)
+from habitus.synthesis.latents.cohorts.clustering import cluster
+from habitus.synthesis.latents.cohorts.names import names_of
 
 AXES = Axes(dt.date(2018, 2, 5), 8, 120, ("web", "phone"))
 DAYS, SLOTS, CHANNELS = AXES.shape
@@ -38,7 +45,9 @@ class Halves(LatentModel):
         self.axes = AXES
         self.weight = torch.nn.Parameter(torch.tensor([STEEP]))
 
-    latents, unit, exact_zeros = 4, "peak", False
+    latents = 4
+    unit = "peak"
+    exact_zeros = False
 
     def encode(self, x):
         total = x.sum((1, 2, 3)).clamp_min(1e-6)
@@ -103,7 +112,9 @@ def blobs(sizes, dims=3, seed=0):
     return centres[truth] + rng.normal(size=(len(truth), dims)), truth
 
 
-@pytest.mark.parametrize("sizes", [(60, 60), (200, 150, 100), (90, 80, 70, 60), (50, 40, 60, 70, 80, 90)])
+@pytest.mark.parametrize(
+    "sizes", [(60, 60), (200, 150, 100), (90, 80, 70, 60), (50, 40, 60, 70, 80, 90)]
+)
 def test_separated_groups_are_found_whatever_their_number(sizes):
     z, truth = blobs(sizes)
     made = kmeans.cluster_latents(z, "auto", seed=0)
@@ -135,7 +146,8 @@ def test_noise_has_no_stable_groups():
 
 def test_jaccard_against_sets():
     rng = np.random.default_rng(1)
-    reference, labels = rng.integers(0, 4, 60), rng.integers(0, 6, 60)
+    reference = rng.integers(0, 4, 60)
+    labels = rng.integers(0, 6, 60)
     expected = []
     for group in range(4):
         mine = set(np.flatnonzero(reference == group))
@@ -145,7 +157,8 @@ def test_jaccard_against_sets():
 
 
 def test_least_similar_cluster_counts_both_ways():
-    one, other = np.array([0, 1, 1, 1, 1, 0]), np.array([0, 1, 0, 0, 0, 0])
+    one = np.array([0, 1, 1, 1, 1, 0])
+    other = np.array([0, 1, 0, 0, 0, 0])
     ways = [kmeans.jaccards(one, other, 2).min(), kmeans.jaccards(other, one, 2).min()]
     assert ways[0] != ways[1]
     assert kmeans.least_similar(one, other, 2) == kmeans.least_similar(other, one, 2) == min(ways)
@@ -211,22 +224,30 @@ def test_the_same_seed_gives_the_same_cohorts(run, known, found):
 
 
 def test_names_differ():
-    usual, spreads = {"peak hour": 12.0, "active days": 5.0}, {"peak hour": 3.0, "active days": 2.0}
+    usual = {"peak hour": 12.0, "active days": 5.0}
+    spreads = {"peak hour": 3.0, "active days": 2.0}
     evening = {"peak hour": 20.0, "active days": 5.1}
-    assert names_of([evening, evening, usual], usual, spreads) == ["evening", "evening (2)", "like everybody"]
+    assert names_of([evening, evening, usual], usual, spreads) == [
+        "evening",
+        "evening (2)",
+        "like everybody",
+    ]
     third = {"peak hour": 20.0, "night share": 0.5, "burstiness": 0.9, "active days": 9.0}
     fourth = third | {"active days": 1.0}
     usual = {"peak hour": 12.0, "night share": 0.1, "burstiness": 0.0, "active days": 5.0}
     spreads = {"peak hour": 1.0, "night share": 0.1, "burstiness": 0.5, "active days": 4.0}
     found = names_of([third, fourth], usual, spreads)
     assert found == ["evening, nights, bursts", "evening, nights, bursts (2)"]
-    first, second = {"peak hour": 20.0, "night share": 0.4}, {"peak hour": 19.0, "night share": 0.9}
-    usual, spreads = {"peak hour": 12.0, "night share": 0.1}, {"peak hour": 1.0, "night share": 0.1}
+    first = {"peak hour": 20.0, "night share": 0.4}
+    second = {"peak hour": 19.0, "night share": 0.9}
+    usual = {"peak hour": 12.0, "night share": 0.1}
+    spreads = {"peak hour": 1.0, "night share": 0.1}
     assert names_of([first, second], usual, spreads) == ["evening, nights", "nights, evening (2)"]
 
 
 def test_a_channel_used_less_is_not_told_where_another_is_used_more():
-    usual, spreads = {"share of web": 0.5, "share of tv": 0.5}, {"share of web": 0.1, "share of tv": 0.1}
+    usual = {"share of web": 0.5, "share of tv": 0.5}
+    spreads = {"share of web": 0.1, "share of tv": 0.1}
     assert names_of([{"share of web": 0.9, "share of tv": 0.1}], usual, spreads) == ["more web"]
 
 
@@ -237,7 +258,9 @@ def test_users_of_a_cohort_are_like_it(run, found):
         drawn = {name: middle(name, values) for name, values in habits_of(made, "peak").items()}
         for habit in ("share of web", "share of phone"):
             usual = found.usual[habit]
-            assert abs(drawn[habit] - group.habits[habit]) < max(0.5 * abs(drawn[habit] - usual), 0.1), habit
+            assert abs(drawn[habit] - group.habits[habit]) < max(
+                0.5 * abs(drawn[habit] - usual), 0.1
+            ), habit
         nearest = nearest_cohort(run, found, made)
         assert (nearest == group.number).mean() > 0.95
 
@@ -264,7 +287,9 @@ def test_weights_hold_for_the_users_that_are_kept(run, found, threshold):
     """Users without activity are drawn again; at 0.9 those are nearly all of cohort 0, whose activity is spread."""
     source = mix(run, found, {0: 1.5, 2: 0.5})
     if threshold == 0.9:
-        drawn = [run.model.sample(500, Generator().manual_seed(0), part.prior) for part in source.parts]
+        drawn = [
+            run.model.sample(500, Generator().manual_seed(0), part.prior) for part in source.parts
+        ]
         active = [(x.amax((1, 2, 3)) > threshold).float().mean() for x in drawn]
         assert active[0] < 0.5 * active[1]
     made = generate(run, 1500, 2, prior=source, threshold=threshold)
@@ -276,13 +301,17 @@ def test_weights_hold_for_the_users_that_are_kept(run, found, threshold):
     if threshold is None:
         assert (nearest_cohort(run, found, made) == cohort).mean() > 0.95
         assert len(made.about["zero_thresholds"]) == 2
-        assert made.about["zero_threshold"] == pytest.approx(np.dot([0.75, 0.25], made.about["zero_thresholds"]))
+        assert made.about["zero_threshold"] == pytest.approx(
+            np.dot([0.75, 0.25], made.about["zero_thresholds"])
+        )
     assert [each["number"] for each in made.about["cohorts"]] == [0, 2]
 
 
 def test_the_same_seed_gives_the_same_users_and_more_users_begin_with_them(run, found):
     source = mix(run, found, {0: 1, 1: 1})
-    one, again, more = (generate(run, users, 5, prior=source, threshold=0.3) for users in (300, 300, 2500))
+    one, again, more = (
+        generate(run, users, 5, prior=source, threshold=0.3) for users in (300, 300, 2500)
+    )
     np.testing.assert_array_equal(one.cells, again.cells)
     np.testing.assert_array_equal(one.values, again.values)
     np.testing.assert_array_equal(more.dense(slice(0, 300)), one.dense())
@@ -302,7 +331,7 @@ def test_users_around_given_ones(run, found):
 
 
 def test_of_many_users_some_are_drawn_around(run, known, monkeypatch):
-    monkeypatch.setattr("habitus.synthesis.cohorts.sources.MOST_LIKE", 25)
+    monkeypatch.setattr("habitus.synthesis.latents.cohorts.sources.MOST_LIKE", 25)
     one, again, other = (around(run, known[0], seed).parts[0].prior.means for seed in (0, 0, 1))
     assert len(one) == 25
     assert torch.equal(one, again)
@@ -314,7 +343,9 @@ def test_a_small_cohort_has_a_component_for_each_user(run):
     found = cluster(run, profiles, 2)
     assert [group.size for group in found.groups] == [200, 8]
     assert len(found.groups[1].mixture.means) == 8
-    assert (nearest_cohort(run, found, generate(run, 300, prior=mix(run, found, {1: 1}))) == 1).mean() > 0.95
+    assert (
+        nearest_cohort(run, found, generate(run, 300, prior=mix(run, found, {1: 1}))) == 1
+    ).mean() > 0.95
 
 
 def test_saved_and_loaded(found, run, tmp_path):
@@ -387,7 +418,9 @@ def test_what_cannot_be_is_refused(run, found, known):
 
 def test_windows_are_kept(run, known):
     profiles, _ = known
-    starts = profiles.users.append_column("window_start", pc.cast(profiles.users["user"], "int32").cast("date32"))
+    starts = profiles.users.append_column(
+        "window_start", pc.cast(profiles.users["user"], "int32").cast("date32")
+    )
     members = cluster(run, replace(profiles, users=starts), 2).members
     assert members.column_names == ["user", "window_start", "cohort", "distance"]
 

@@ -7,21 +7,23 @@ import pytest
 import torch
 
 from command_line import call
-from habitus.encoding import windows
 from habitus.models.base import unpacked
-from habitus.models.recurrent import LSTM, RecurrentConfig
-from habitus.models.timegan import TimeGAN, TimeGANConfig
-from habitus.parts.shapes import SeriesAxes
+from habitus.models.recurrent.lstm_gru import LSTM, RecurrentConfig
+from habitus.models.recurrent.timegan import TimeGAN, TimeGANConfig
+from habitus.schema import SeriesAxes
 from habitus.series import Series
-from habitus.training import FitConfig, fit
 from habitus.training.collapse import verdict
+from habitus.training.config import FitConfig
+from habitus.training.encoding import windows
+from habitus.training.fit import fit
 
 AXES = SeriesAxes(("a",))
 
 
 def persistent(rows: int = 3000) -> np.ndarray:
     """AR(1) of variance 1 with a correlation of 0.95."""
-    rng, values = np.random.default_rng(0), np.zeros(rows)
+    rng = np.random.default_rng(0)
+    values = np.zeros(rows)
     for t in range(1, rows):
         values[t] = 0.95 * values[t - 1] + math.sqrt(1 - 0.95**2) * rng.normal()
     return values[:, None]
@@ -38,12 +40,16 @@ def test_the_constant_rival_is_the_best_single_gaussian():
     model.start_from(torch.from_numpy(values).float())
     found = verdict(model, torch.from_numpy(values).float(), unpacked(held_out(values)), 0)
     kept = values[: len(values) // 16 * 16]
-    best = -0.5 * math.log(2 * math.pi * values.var()) - 0.5 * ((kept - values.mean()) ** 2).mean() / values.var()
+    best = (
+        -0.5 * math.log(2 * math.pi * values.var())
+        - 0.5 * ((kept - values.mean()) ** 2).mean() / values.var()
+    )
     assert found["constant"] == pytest.approx(best, abs=2e-3)
 
 
 @pytest.mark.parametrize(
-    ("values", "learned"), [(persistent(), True), (np.random.default_rng(1).normal(size=(3000, 1)), False)]
+    ("values", "learned"),
+    [(persistent(), True), (np.random.default_rng(1).normal(size=(3000, 1)), False)],
 )
 def test_a_fit_is_held_against_one_distribution_for_all_steps(values, learned):
     how = FitConfig(**{**LSTM.fit_defaults, "epochs": 3})
@@ -54,7 +60,9 @@ def test_a_fit_is_held_against_one_distribution_for_all_steps(values, learned):
         fit=how,
     )
     assert run.about["collapsed"] is not learned
-    if learned:  # the innovations' entropy is log(sqrt(1 - 0.95^2)) = -1.16 below that of the values
+    if (
+        learned
+    ):  # the innovations' entropy is log(sqrt(1 - 0.95^2)) = -1.16 below that of the values
         assert 0.2 < run.about["log_likelihood"] - run.about["constant"] < 1.3
 
 

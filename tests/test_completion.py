@@ -20,11 +20,10 @@ import habitus
 from conftest import random_profiles
 from habitus.evaluation.paired import paired
 from habitus.models.base import CompletingModel, Completion, Loss
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.parts.masks import parse_mask
-from habitus.parts.shapes import Axes, Filled
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.parts.masks import parse_mask
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
 from habitus.profiles.completed import (
     FILLED,
     MEAN_FLOOR,
@@ -43,7 +42,15 @@ from habitus.profiles.store import StoredProfiles, save
 from habitus.profiles.totals import QUANTILES, daily_totals
 from habitus.profiles.windows import Later, cut, later
 from habitus.run import Run
-from habitus.synthesis import CompleteConfig, complete, complete_to, completion, forecast, forecast_to
+from habitus.schema import Axes, Filled
+from habitus.synthesis import (
+    CompleteConfig,
+    complete,
+    complete_to,
+    completion,
+    forecast,
+    forecast_to,
+)
 
 MONDAY = dt.date(2018, 2, 5)
 AXES = Axes(MONDAY, 16, 240, ("web", "phone"))  # 16 days of 6 slots
@@ -54,7 +61,10 @@ class Replays(CompletingModel):
 
     def __init__(self, axes: Axes, unit: str = "count", share: float = 0.0) -> None:
         super().__init__()
-        self.axes, self.config, self._unit, self.share = axes, None, unit, share
+        self.axes = axes
+        self.config = None
+        self._unit = unit
+        self.share = share
 
     @property
     def unit(self) -> str:
@@ -122,7 +132,8 @@ def exact(profiles: Profiles) -> np.ndarray:
 
 def hidden(made: habitus.Completed | StoredCompleted) -> np.ndarray:
     """The missing cells of every profile, [U, cells]."""
-    out, first = np.zeros((len(made), made.axes.cells), bool), 0
+    out = np.zeros((len(made), made.axes.cells), bool)
+    first = 0
     for piece in made.pieces():
         out[first + piece.row, piece.cell] = True
         first += piece.profiles
@@ -133,17 +144,32 @@ def hidden(made: habitus.Completed | StoredCompleted) -> np.ndarray:
 def joined(made: habitus.Completed | StoredCompleted) -> tuple[np.ndarray, np.ndarray]:
     """Means [M] and draws [K, M] of all pieces."""
     pieces = list(made.pieces())
-    return np.concatenate([p.mean for p in pieces]), np.concatenate([p.draws for p in pieces], axis=1)
+    return np.concatenate([p.mean for p in pieces]), np.concatenate(
+        [p.draws for p in pieces], axis=1
+    )
 
 
-MASKS = ["centre", "bottom", "last:3", "channel:phone", "rectangle:3-5,0-2", "cells:0.3", "blocks:0.2", "any"]
+MASKS = [
+    "centre",
+    "bottom",
+    "last:3",
+    "channel:phone",
+    "rectangle:3-5,0-2",
+    "cells:0.3",
+    "blocks:0.2",
+    "any",
+]
 
 
 class TestKnownAndMissing:
     @pytest.mark.parametrize("mask", MASKS)
-    def test_known_cells_stay_and_missing_ones_hold_the_first_draw(self, people, mask, small_pieces):
+    def test_known_cells_stay_and_missing_ones_hold_the_first_draw(
+        self, people, mask, small_pieces
+    ):
         made = complete(replays(), people, mask, samples=3, seed=1)
-        missing, before, after = hidden(made), exact(people), exact(made.profiles)
+        missing = hidden(made)
+        before = exact(people)
+        after = exact(made.profiles)
         assert missing.any(1).all()
         np.testing.assert_array_equal(before[~missing], after[~missing])
         np.testing.assert_array_equal(after[missing], joined(made)[1][0])
@@ -151,7 +177,9 @@ class TestKnownAndMissing:
         assert before.max() > 2**31
         assert made.users.equals(people.users)
         for profile in range(len(people)):
-            cells = made.profiles.cells[made.profiles.indptr[profile] : made.profiles.indptr[profile + 1]]
+            cells = made.profiles.cells[
+                made.profiles.indptr[profile] : made.profiles.indptr[profile + 1]
+            ]
             assert (np.diff(cells) > 0).all()
         assert (made.profiles.values > 0).all()
 
@@ -159,7 +187,9 @@ class TestKnownAndMissing:
         run = replays(unit="peak", share=0.5)
         made = complete(run, people, "centre", samples=2, threshold=0.4)
         missing = hidden(made)
-        np.testing.assert_array_equal(exact(people.in_unit("peak"))[~missing], exact(made.profiles)[~missing])
+        np.testing.assert_array_equal(
+            exact(people.in_unit("peak"))[~missing], exact(made.profiles)[~missing]
+        )
         assert made.axes.unit == "peak"
         assert made.profiles.values.dtype == np.float32
 
@@ -171,7 +201,9 @@ class TestKnownAndMissing:
     def test_what_was_hidden_was_not_read(self, people):
         """The same completion of profiles whose hidden cells were emptied."""
         missing = parse_mask("last:4", AXES).fixed
-        emptied = Profiles.from_dense(AXES, np.where(missing, 0, exact(people).reshape(people.shape)))
+        emptied = Profiles.from_dense(
+            AXES, np.where(missing, 0, exact(people).reshape(people.shape))
+        )
         for run in (replays(), untrained(ContextMixture, ContextMixtureConfig())):
             one, other = (complete(run, each, "last:4", samples=2) for each in (people, emptied))
             np.testing.assert_array_equal(joined(one)[1], joined(other)[1])
@@ -209,9 +241,15 @@ class TestKnownAndMissing:
 
     def test_draws_made_together_are_bounded(self, people, monkeypatch):
         """A piece holds as many profiles as its draws allow, and one at least."""
-        monkeypatch.setattr(completion, "PIECE_VALUES", 4 * 2 * 3 * 12)  # four profiles, K 2, three days of 12
-        assert {part.profiles for part in complete(replays(), people, "last:3", samples=2).parts} == {4}
-        assert {part.profiles for part in complete(replays(), people, "last:3", samples=99).parts} == {1}
+        monkeypatch.setattr(
+            completion, "PIECE_VALUES", 4 * 2 * 3 * 12
+        )  # four profiles, K 2, three days of 12
+        assert {
+            part.profiles for part in complete(replays(), people, "last:3", samples=2).parts
+        } == {4}
+        assert {
+            part.profiles for part in complete(replays(), people, "last:3", samples=99).parts
+        } == {1}
 
     def test_draws_of_counts_are_whole(self, people):
         run = untrained(ContextMixture, ContextMixtureConfig(width=8, heads=2))
@@ -228,11 +266,16 @@ class TestSeeds:
             complete_to(tmp_path / name, run, people, CompleteConfig(mask, 2, seed))
         files = sorted(path.name for path in (tmp_path / "a").iterdir())
         assert files == sorted(["habitus.json", "profiles.parquet", FILLED, TOTALS])
-        assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
+        assert all(
+            (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+            for name in files
+        )
         assert (tmp_path / "a" / FILLED).read_bytes() != (tmp_path / "c" / FILLED).read_bytes()
 
     def test_masks_that_differ_by_profile_come_from_the_seed(self, people):
-        one, same, other = (hidden(complete(replays(), people, "any", samples=1, seed=s)) for s in (1, 1, 2))
+        one, same, other = (
+            hidden(complete(replays(), people, "any", samples=1, seed=s)) for s in (1, 1, 2)
+        )
         np.testing.assert_array_equal(one, same)
         assert (one != other).any()
 
@@ -244,7 +287,8 @@ class TestSeeds:
         disk = complete_to(tmp_path / "made", run, people, CompleteConfig(mask, 3, 2))
         np.testing.assert_array_equal(exact(memory.profiles), exact(disk.load()))
         np.testing.assert_array_equal(hidden(memory), hidden(disk))
-        (mean, draws), (kept, same) = joined(memory), joined(disk)
+        (mean, draws) = joined(memory)
+        (kept, same) = joined(disk)
         np.testing.assert_array_equal(draws, same)
         np.testing.assert_allclose(mean, kept, atol=MEAN_FLOOR * mean.max())
         assert (memory.samples, len(memory), memory.axes) == (disk.samples, len(disk), disk.axes)
@@ -254,9 +298,12 @@ class TestSeeds:
         one, other = (complete(replays(), each, "any", samples=2) for each in (people, stored))
         np.testing.assert_array_equal(exact(one.profiles), exact(other.profiles))
 
-    def test_whoever_takes_no_more_does_not_wait_for_what_is_queued(self, people, small_pieces, two_threads):
+    def test_whoever_takes_no_more_does_not_wait_for_what_is_queued(
+        self, people, small_pieces, two_threads
+    ):
         """Two threads are asked for five of the six pieces before the first is taken: two of them never begin."""
-        run, begun = replays(), []
+        run = replays()
+        begun = []
         first = run.model.complete
 
         def slow(*arguments):
@@ -265,7 +312,9 @@ class TestSeeds:
             return first(*arguments)
 
         run.model.complete = slow
-        pieces = completion.Completing(run, people, CompleteConfig("centre", 1)).pieces(lambda _: None)
+        pieces = completion.Completing(run, people, CompleteConfig("centre", 1)).pieces(
+            lambda _: None
+        )
         next(pieces)
         pieces.close()
         assert len(begun) <= 3
@@ -273,7 +322,13 @@ class TestSeeds:
 
     def test_progress_counts_profiles(self, people, tmp_path, small_pieces):
         told = []
-        complete_to(tmp_path / "made", replays(), people, CompleteConfig("centre", 1), on_progress=told.append)
+        complete_to(
+            tmp_path / "made",
+            replays(),
+            people,
+            CompleteConfig("centre", 1),
+            on_progress=told.append,
+        )
         assert told == [7, 14, 21, 28, 35, 40]
 
 
@@ -281,14 +336,17 @@ class TestOnDisk:
     @settings(max_examples=60, deadline=None)
     @given(data=st.data())
     def test_unpacked_is_what_was_packed(self, data):
-        users, samples = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
+        users = data.draw(st.integers(1, 5))
+        samples = data.draw(st.integers(1, 4))
         axes = Axes(MONDAY, 3, 720, ("a", "b"), unit=data.draw(st.sampled_from(["count", "peak"])))
         rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
         fixed = data.draw(st.booleans())
         missing = rng.random((1 if fixed else users, axes.cells)) < data.draw(st.floats(0, 1))
         missing = np.broadcast_to(missing, (users, axes.cells))
         row, cell = np.nonzero(missing)
-        draws = rng.poisson(0.5, (samples, len(row))).astype(np.float32) / (1 if axes.unit == "count" else 8)
+        draws = rng.poisson(0.5, (samples, len(row))).astype(np.float32) / (
+            1 if axes.unit == "count" else 8
+        )
         mean = (rng.random(len(row)) ** 8).astype(np.float32)
         filled = Filled(users, row, cell, mean, draws)
         piece = CompletedPiece(Profiles.from_dense(axes, np.zeros((users, *axes.shape))), filled)
@@ -304,18 +362,25 @@ class TestOnDisk:
         counts = np.ones((3, *AXES.shape), np.int64)
         counts[1] = 10**6
         made = complete_to(
-            tmp_path / "made", replays(), Profiles.from_dense(AXES, counts), CompleteConfig("last:3", 1)
+            tmp_path / "made",
+            replays(),
+            Profiles.from_dense(AXES, counts),
+            CompleteConfig("last:3", 1),
         )
         mean = joined(made)[0].reshape(3, -1)
-        np.testing.assert_array_equal(mean, np.broadcast_to([[1.5], [10**6 + 0.5], [1.5]], mean.shape))
+        np.testing.assert_array_equal(
+            mean, np.broadcast_to([[1.5], [10**6 + 0.5], [1.5]], mean.shape)
+        )
 
     def test_runs(self):
         for seed in range(50):
             missing = np.random.default_rng(seed).random(30) < 0.5
-            found, last = np.zeros(30, bool), -1
+            found = np.zeros(30, bool)
+            last = -1
             for start, stop in runs(missing):
                 assert last < start < stop  # none touches the one before
-                found[start:stop], last = True, stop
+                found[start:stop] = True
+                last = stop
             np.testing.assert_array_equal(found, missing)
 
     def test_draws_are_unpacked_a_few_profiles_at_a_time(self, people, tmp_path, monkeypatch):
@@ -357,7 +422,8 @@ class TestThreshold:
         run = replays(unit="peak", share=0.5)
         made = complete(run, people, "centre", samples=3, threshold=0.6)
         free = complete(run, people, "centre", samples=3, threshold=0)
-        missing, draws = hidden(made), joined(made)[1]
+        missing = hidden(made)
+        draws = joined(made)[1]
         assert ((draws == 0) | (draws > 0.6)).all()
         np.testing.assert_array_equal(draws, np.where(joined(free)[1] > 0.6, joined(free)[1], 0))
         np.testing.assert_array_equal(joined(made)[0], joined(free)[0])
@@ -374,7 +440,9 @@ class TestThreshold:
         assert active == pytest.approx(0.3, abs=0.02)
 
     def test_models_with_true_zeros_have_none(self, people):
-        assert complete(replays(), people, "centre", samples=1).profiles.about["zero_threshold"] == 0
+        assert (
+            complete(replays(), people, "centre", samples=1).profiles.about["zero_threshold"] == 0
+        )
 
     def test_binary_profiles_are_whole_where_there_is_a_threshold(self, people):
         run = untrained(BetaVAE, BetaVAEConfig(normalisation="binary", latents=2))
@@ -394,10 +462,20 @@ class TestDailyTotals:
     def test_they_are_those_of_a_loop(self, mask, tmp_path):
         people = random_profiles(AXES, 9, density=0.2)
         windows = pa.array([MONDAY + dt.timedelta(7 * (i % 3)) for i in range(9)])
-        people = dataclasses.replace(people, users=people.users.append_column("window_start", windows))
+        people = dataclasses.replace(
+            people, users=people.users.append_column("window_start", windows)
+        )
         made = complete_to(tmp_path / "made", replays(), people, CompleteConfig(mask, 5, 1))
         table = pq.read_table(tmp_path / "made" / TOTALS)
-        assert table.column_names == ["user", "window_start", "day", "date", "known", "mean", *QUANTILES]
+        assert table.column_names == [
+            "user",
+            "window_start",
+            "day",
+            "date",
+            "known",
+            "mean",
+            *QUANTILES,
+        ]
         rows = {(row["user"], row["day"]): row for row in table.to_pylist()}
         expected = slow_totals(made)
         assert rows.keys() == expected.keys()
@@ -411,28 +489,38 @@ class TestDailyTotals:
 
     def test_nothing_missing_is_no_row(self, people):
         none = np.zeros(0, np.int64)
-        filled = Filled(len(people), none, none, np.zeros(0, np.float32), np.zeros((4, 0), np.float32))
+        filled = Filled(
+            len(people), none, none, np.zeros(0, np.float32), np.zeros((4, 0), np.float32)
+        )
         assert len(daily_totals(people, filled)) == 0
 
 
 def test_attributes_of_the_same_names_do_no_harm(people, tmp_path):
-    named = dataclasses.replace(people, users=people.users.append_column("day", pa.array(range(40))))
+    named = dataclasses.replace(
+        people, users=people.users.append_column("day", pa.array(range(40)))
+    )
     complete_to(tmp_path / "made", replays(), named, CompleteConfig("centre", 2))
     assert pq.read_table(tmp_path / "made" / TOTALS).column_names[:2] == ["user", "day"]
 
 
 def slow_totals(made: StoredCompleted) -> dict[tuple[int, int], tuple[float, float, np.ndarray]]:
     """Known total, expected total of the missing cells, and that of each draw, by profile and day."""
-    values, out, first = exact(made.load()), {}, 0
+    values = exact(made.load())
+    out = {}
+    first = 0
     each_day = made.axes.cells // made.axes.days
     for piece in made.pieces():
         missing = defaultdict(list)
-        for index, (row, cell) in enumerate(zip(piece.row.tolist(), piece.cell.tolist(), strict=True)):
+        for index, (row, cell) in enumerate(
+            zip(piece.row.tolist(), piece.cell.tolist(), strict=True)
+        ):
             missing[first + row, cell // each_day].append((index, cell))
         for (user, day), cells in missing.items():
             holes = {cell for _, cell in cells}
             known = sum(
-                values[user, cell] for cell in range(day * each_day, (day + 1) * each_day) if cell not in holes
+                values[user, cell]
+                for cell in range(day * each_day, (day + 1) * each_day)
+                if cell not in holes
             )
             index = [i for i, _ in cells]
             drawn = piece.draws[:, index].sum(1, dtype=np.float64)
@@ -441,7 +529,9 @@ def slow_totals(made: StoredCompleted) -> dict[tuple[int, int], tuple[float, flo
     return out
 
 
-STOCKHOLM = Axes(dt.date(2018, 3, 23), 4, 120, ("web", "phone"), timezone="Europe/Stockholm", every=3)
+STOCKHOLM = Axes(
+    dt.date(2018, 3, 23), 4, 120, ("web", "phone"), timezone="Europe/Stockholm", every=3
+)
 WINDOWS = [("a", 0), ("a", 3), ("b", 0), ("c", 3)]  # user, days after the first window's start
 
 
@@ -450,10 +540,14 @@ def windowed() -> Profiles:
     users = pa.table(
         {
             "user": [user for user, _ in WINDOWS],
-            "window_start": pa.array([STOCKHOLM.start + dt.timedelta(after) for _, after in WINDOWS], pa.date32()),
+            "window_start": pa.array(
+                [STOCKHOLM.start + dt.timedelta(after) for _, after in WINDOWS], pa.date32()
+            ),
         }
     )
-    return Profiles.from_dense(STOCKHOLM, np.ones((len(WINDOWS), *STOCKHOLM.shape), np.uint8), users)
+    return Profiles.from_dense(
+        STOCKHOLM, np.ones((len(WINDOWS), *STOCKHOLM.shape), np.uint8), users
+    )
 
 
 def slow_gaps(gaps, zone: str | None = None) -> np.ndarray:
@@ -465,7 +559,8 @@ def slow_gaps(gaps, zone: str | None = None) -> np.ndarray:
         for name, first, last, channel in gaps:
             if zone:
                 first, last = (
-                    t.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) for t in (first, last)
+                    t.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+                    for t in (first, last)
                 )
             for day in range(STOCKHOLM.days):
                 for slot in range(STOCKHOLM.slots):
@@ -494,7 +589,9 @@ GAPS = [
 
 
 def gaps_file(path, gaps, kind: str = "csv", zone: str | None = None):
-    columns = dict(zip(("user", "from", "to", "channel"), map(list, zip(*gaps, strict=True)), strict=True))
+    columns = dict(
+        zip(("user", "from", "to", "channel"), map(list, zip(*gaps, strict=True)), strict=True)
+    )
     table = pa.table(columns)
     if zone:
         for name in ("from", "to"):
@@ -520,12 +617,16 @@ class TestGaps:
     def test_times_with_a_zone_are_those_instants(self, windowed, tmp_path):
         """Across the clock change of 25 March 2018."""
         gaps = [*GAPS, ("a", at(25, 0, 30), at(25, 1, 30), "")]
-        found = read_missing(gaps_file(tmp_path / "gaps.parquet", gaps, "parquet", zone="UTC"), windowed)
+        found = read_missing(
+            gaps_file(tmp_path / "gaps.parquet", gaps, "parquet", zone="UTC"), windowed
+        )
         np.testing.assert_array_equal(found[:], slow_gaps(gaps, zone=STOCKHOLM.timezone))
         text = tmp_path / "gaps.csv"
         text.write_text("user,from,to\na,2018-03-24T10:00:00Z,2018-03-24T11:00:00Z\n")
         one = [("a", at(24, 10), at(24, 11), "")]
-        np.testing.assert_array_equal(read_missing(text, windowed)[:], slow_gaps(one, zone=STOCKHOLM.timezone))
+        np.testing.assert_array_equal(
+            read_missing(text, windowed)[:], slow_gaps(one, zone=STOCKHOLM.timezone)
+        )
 
     @pytest.mark.parametrize(
         "text",
@@ -540,10 +641,14 @@ class TestGaps:
     def test_ways_of_writing_one_day(self, windowed, tmp_path, text):
         path = tmp_path / "gaps.csv"
         path.write_text(text)
-        np.testing.assert_array_equal(read_missing(path, windowed)[:], slow_gaps([("a", at(24, 0), at(25, 0), "")]))
+        np.testing.assert_array_equal(
+            read_missing(path, windowed)[:], slow_gaps([("a", at(24, 0), at(25, 0), "")])
+        )
 
     @pytest.mark.parametrize(
-        "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+        "kind",
+        [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())],
+        ids=str,
     )
     def test_types_of_text(self, windowed, tmp_path, kind):
         texts = {"user": "a", "from": "2018-03-24", "to": "2018-03-25"}
@@ -554,14 +659,18 @@ class TestGaps:
 
     def test_users_that_are_numbers(self, tmp_path):
         people = random_profiles(AXES, 12)
-        (tmp_path / "gaps.csv").write_text("user,from,to\n11,2018-02-06,2018-02-07\n3,2018-02-05,2018-02-06\n")
+        (tmp_path / "gaps.csv").write_text(
+            "user,from,to\n11,2018-02-06,2018-02-07\n3,2018-02-05,2018-02-06\n"
+        )
         missing = read_missing(tmp_path / "gaps.csv", people)[:]
         assert np.argwhere(missing.all((2, 3))).tolist() == [[3, 0], [11, 1]]
         assert missing.any((2, 3)).sum() == 2
 
     def test_names_of_another_type_than_in_the_profiles(self, windowed, tmp_path):
         (tmp_path / "gaps.csv").write_text("user,from,to\n7,2018-03-24,2018-03-25\n")
-        with pytest.raises(ValueError, match="no profile of user '7'; name users as in the profiles"):
+        with pytest.raises(
+            ValueError, match="no profile of user '7'; name users as in the profiles"
+        ):
             read_missing(tmp_path / "gaps.csv", windowed)
 
     def test_a_table_without_a_user_or_with_words_for_numbers(self, tmp_path):
@@ -599,7 +708,9 @@ class TestWindows:
             expected = np.concatenate([dense[:, days:], np.zeros_like(dense[:, :days])], 1)
             np.testing.assert_array_equal(exact(moved).reshape(people.shape), expected)
             assert moved.axes.start == MONDAY + dt.timedelta(days)
-            np.testing.assert_array_equal(exact(cut(people, days)).reshape(40, days, 6, 2), dense[:, :days])
+            np.testing.assert_array_equal(
+                exact(cut(people, days)).reshape(40, days, 6, 2), dense[:, :days]
+            )
             assert cut(people, days).axes == dataclasses.replace(AXES, days=days)
 
     def test_a_population_moved_group_by_group(self, people, monkeypatch):
@@ -622,7 +733,8 @@ class TestForecast:
     @pytest.mark.parametrize("days", [1, 5, 7])
     def test_the_window_moves_by_whole_weeks_and_ends_so_many_days_later(self, people, days):
         made = forecast(replays(), people, days, samples=4)
-        dense, source = exact(made.profiles), exact(people).reshape(people.shape)
+        dense = exact(made.profiles)
+        source = exact(people).reshape(people.shape)
         assert made.axes.days == 16 - 7 + days
         assert made.axes.start == MONDAY + dt.timedelta(7)
         assert made.axes.weekday(0) == AXES.weekday(0)
@@ -644,13 +756,17 @@ class TestForecast:
         for made in (memory.profiles, disk):
             assert made.about["completed"]["mask"] == "last:3"
         table = pq.read_table(tmp_path / "ahead" / TOTALS)
-        assert set(table["date"].to_pylist()) == {dt.date(2018, 2, 21) + dt.timedelta(i) for i in range(3)}
+        assert set(table["date"].to_pylist()) == {
+            dt.date(2018, 2, 21) + dt.timedelta(i) for i in range(3)
+        }
         assert set(table["day"].to_pylist()) == {9, 10, 11}
 
     def test_shares_are_of_the_peak_of_the_days_before(self):
         """The truth is judged on the same scale, however busy the coming week is."""
         quiet, busy = np.zeros((2, *AXES.shape), np.float32)
-        quiet[9:, 0, 0], busy[:9, 0, 0], busy[9:, 0, 0] = 1, 1, 10
+        quiet[9:, 0, 0] = 1
+        busy[:9, 0, 0] = 1
+        busy[9:, 0, 0] = 10
         run = untrained(ContextVAE, ContextVAEConfig(mask="last:7", latents=2))
         made = forecast(run, Profiles.from_dense(AXES, quiet[None]), 7, samples=2)
         assert made.users["peak"].to_pylist() == [1]
@@ -684,7 +800,11 @@ class TestForecast:
     @pytest.mark.parametrize(
         ("mask", "days", "says"),
         [
-            ("last:7", 8, "fitted with mask=last:7, can look 7 days ahead, got 8; fit a context-mixture"),
+            (
+                "last:7",
+                8,
+                "fitted with mask=last:7, can look 7 days ahead, got 8; fit a context-mixture",
+            ),
             ("centre", 1, "can look 0 days ahead"),
             ("cells:0.3", 1, "can look 0 days ahead"),
             ("any", 9, "can look 8 days ahead, got 9"),
@@ -713,4 +833,6 @@ def test_a_model_that_cannot_and_profiles_that_do_not_fit(people):
     with pytest.raises(ValueError, match="fitted to fill the mask centre, got bottom"):
         complete(untrained(ContextVAE, ContextVAEConfig()), people, "bottom")
     with pytest.raises(ValueError, match="expected profiles of unit count, got peak"):
-        complete(untrained(ContextMixture, ContextMixtureConfig()), people.in_unit("peak"), "bottom")
+        complete(
+            untrained(ContextMixture, ContextMixtureConfig()), people.in_unit("peak"), "bottom"
+        )

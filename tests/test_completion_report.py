@@ -12,14 +12,14 @@ from habitus.evaluation import evaluate
 from habitus.evaluation.completion import CompletionEvaluation, evaluate_completion
 from habitus.evaluation.paired import PERCENTILES, examples
 from habitus.evaluation.region import NOMINAL, Calibration
-from habitus.parts.masks import parse_mask
-from habitus.parts.shapes import Axes, Filled
+from habitus.models.parts.masks import parse_mask
 from habitus.profiles.completed import Completed
 from habitus.report import write_report
 from habitus.report.filled import beaten, filled_part, methods, verdict
 from habitus.report.meaning import METHODS, REGION
 from habitus.report.page import Easel
 from habitus.report.wording import rival_name
+from habitus.schema import Axes, Filled
 from habitus.synthesis.completion import with_first_draw
 from test_report import Balance
 
@@ -34,7 +34,10 @@ def completed(mask="centre", unit="count", users=USERS, samples=5):
     source = truth.in_unit(unit)
     row, cell = np.nonzero(missing.reshape(users, -1))
     others = [
-        random_profiles(AXES, users, seed=2 + k, density=0.3).in_unit(unit).dense().reshape(users, -1)
+        random_profiles(AXES, users, seed=2 + k, density=0.3)
+        .in_unit(unit)
+        .dense()
+        .reshape(users, -1)
         for k in range(samples)
     ]
     draws = np.stack([other[row, cell] for other in others]).astype(np.float32)
@@ -98,7 +101,8 @@ def test_other_sets_have_no_such_part(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mask", "unit"), [("last:2", "peak"), ("cells:0.3", "count"), ("channel:mail", "binary"), ("any", "peak")]
+    ("mask", "unit"),
+    [("last:2", "peak"), ("cells:0.3", "count"), ("channel:mail", "binary"), ("any", "peak")],
 )
 def test_any_unit_and_mask(unit, mask):
     ours, truth, _ = completed(mask, unit, users=8)
@@ -140,7 +144,10 @@ def test_the_verdict_names_who_is_better_level_and_worse():
     assert beaten(found) == (2, 4)
     crps, squared, likelihood, coverage, note = verdict(found)
     for sentence in (crps, squared, likelihood):
-        assert "better than 2 of 4 methods without learning; level with last week; worse than ETS" in sentence
+        assert (
+            "better than 2 of 4 methods without learning; level with last week; worse than ETS"
+            in sentence
+        )
     assert crps.endswith("the best of them, ETS, scores 0.50 × as much.")
     assert not likelihood.endswith("as much.")
     assert coverage.endswith("in 90.0 % of cases: right (from 85 to 95 %).")
@@ -150,7 +157,11 @@ def test_the_verdict_names_who_is_better_level_and_worse():
 
 @pytest.mark.parametrize(
     ("coverage", "empty", "words"),
-    [(0.8, 0.5, "too narrow"), (0.99, 0.5, "wider than need be"), (0.9, 0.92, "zeros come to 92.0 % too")],
+    [
+        (0.8, 0.5, "too narrow"),
+        (0.99, 0.5, "wider than need be"),
+        (0.9, 0.92, "zeros come to 92.0 % too"),
+    ],
 )
 def test_the_verdict_on_the_interval(coverage, empty, words):
     found = evaluation(coverage)

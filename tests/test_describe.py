@@ -6,13 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from habitus.describe import Description, describe
-from habitus.parts.shapes import WEEKDAYS, Axes
 from habitus.profiles.build import REASONS
+from habitus.profiles.describe import Description, describe
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
+from habitus.schema import WEEKDAYS, Axes
 
-DAYS, HOURS, CHANNELS = 14, 24, ("web", "phone")
+DAYS = 14
+HOURS = 24
+CHANNELS = ("web", "phone")
 AXES = Axes(dt.date(2018, 2, 5), DAYS, 60, CHANNELS)  # a Monday
 
 
@@ -51,9 +53,13 @@ def test_the_numbers_are_those_of_the_dense_array():
     by_weekday = counts.sum((0, 2, 3)).reshape(2, 7).mean(0)
     assert description.by_weekday == pytest.approx(dict(zip(WEEKDAYS, by_weekday, strict=True)))
     values = np.sort(counts[counts > 0])
-    assert description.cell_quantiles == tuple(np.quantile(values, (0.5, 0.9, 0.99), method="inverted_cdf"))
+    assert description.cell_quantiles == tuple(
+        np.quantile(values, (0.5, 0.9, 0.99), method="inverted_cdf")
+    )
     whole = int(len(values) * 0.01)
-    share = (values[-whole:].sum() + (len(values) * 0.01 - whole) * values[-whole - 1]) / values.sum()
+    share = (
+        values[-whole:].sum() + (len(values) * 0.01 - whole) * values[-whole - 1]
+    ) / values.sum()
     assert description.tail_share == pytest.approx(share)
 
 
@@ -68,7 +74,9 @@ def test_chunks_do_not_matter(tmp_path):
 def test_a_weekday_that_is_always_empty():
     counts = busy()
     counts[:, [5, 12]] = 0
-    assert found(counts).findings == ["every Sat is empty: closed on that weekday, or data that is missing?"]
+    assert found(counts).findings == [
+        "every Sat is empty: closed on that weekday, or data that is missing?"
+    ]
 
 
 def test_single_days_that_are_empty():
@@ -104,7 +112,9 @@ def test_a_sudden_drop():
     counts = np.concatenate([counts, busy(seed=1)], 1)
     axes = Axes(dt.date(2018, 2, 5), 2 * DAYS, 60, CHANNELS)
     (line,) = found(counts, axes).findings
-    assert line.startswith("1 days have less than a tenth of their weekday's usual events (2018-02-14)")
+    assert line.startswith(
+        "1 days have less than a tenth of their weekday's usual events (2018-02-14)"
+    )
 
 
 def test_who_comes_once():
@@ -126,7 +136,12 @@ def test_programs():
 
 
 def test_rows_left_out():
-    rows = {"events": 90, "unusable": {REASONS[-1]: 10, REASONS[-4]: 50}, "too_small": 0, "profiles": 200}
+    rows = {
+        "events": 90,
+        "unusable": {REASONS[-1]: 10, REASONS[-4]: 50},
+        "too_small": 0,
+        "profiles": 200,
+    }
     assert found(busy(), rows=rows).findings == [
         "10 of the log's 150 rows (6.7%) were left out: the user is missing"
     ]

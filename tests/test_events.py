@@ -18,7 +18,9 @@ from habitus.events.clock import clock_changes, utc_offset
 
 NOON = dt.datetime(2018, 2, 1, 12)
 ROLES = {"user": "who", "time": "when", "channel": "what"}
-TABLE = pa.table({"who": [1, 2, 2], "when": [NOON, NOON, NOON + dt.timedelta(days=3)], "what": ["a", "b", "b"]})
+TABLE = pa.table(
+    {"who": [1, 2, 2], "when": [NOON, NOON, NOON + dt.timedelta(days=3)], "what": ["a", "b", "b"]}
+)
 
 
 def slots_of(log: EventLog, start=EPOCH, days=32, minutes=60) -> list:
@@ -29,7 +31,10 @@ def timed(times, **roles) -> EventLog:
     times = times if isinstance(times, pa.Array) else pa.array(times)
     more = {name: roles.pop(name) for name in list(roles) if isinstance(roles[name], pa.Array)}
     return EventLog(
-        ibis.memtable(pa.table({"who": np.arange(len(times)), "when": times, **more})), "who", "when", **roles
+        ibis.memtable(pa.table({"who": np.arange(len(times)), "when": times, **more})),
+        "who",
+        "when",
+        **roles,
     )
 
 
@@ -59,7 +64,9 @@ class TestSources:
         self.check(ibis.memtable(TABLE))
         with duckdb.connect(str(tmp_path / "shop.ddb")) as con:
             con.register("t", TABLE)
-            con.execute("CREATE TABLE clicks AS SELECT * FROM t; CREATE VIEW seen AS SELECT * FROM clicks")
+            con.execute(
+                "CREATE TABLE clicks AS SELECT * FROM t; CREATE VIEW seen AS SELECT * FROM clicks"
+            )
         self.check(f"duckdb://{tmp_path}/shop.ddb#clicks")
         self.check(f"duckdb://{tmp_path}/shop.ddb#seen")
         with pytest.raises(ValueError, match=r"cannot read duckdb.*#none"):
@@ -81,7 +88,9 @@ class TestSources:
     def test_memory_limit_is_set(self, tmp_path):
         pq.write_table(TABLE, tmp_path / "log.parquet")
         table = read_source(str(tmp_path / "log.parquet"), "1GB")
-        limit = ibis.get_backend(table).raw_sql("SELECT current_setting('memory_limit')").fetchone()[0]
+        limit = (
+            ibis.get_backend(table).raw_sql("SELECT current_setting('memory_limit')").fetchone()[0]
+        )
         assert limit == "953.6 MiB"
 
     def test_an_odd_value_far_down_a_csv_is_one_unreadable_time(self, tmp_path):
@@ -94,9 +103,15 @@ class TestSources:
     def test_filters(self):
         self.check(TABLE, filter="what <> 'x'")
         one, other = (EventLog.open(TABLE, **ROLES, filter=f"what = '{name}'") for name in "ab")
-        assert (one.channel_names(), other.channel_names(), one.channel_names()) == (["a"], ["b"], ["a"])
+        assert (one.channel_names(), other.channel_names(), one.channel_names()) == (
+            ["a"],
+            ["b"],
+            ["a"],
+        )
 
-    @pytest.mark.parametrize("condition", ["what =", "nope = 1", "1=1) OR (2=2", "1=1; DROP TABLE log"])
+    @pytest.mark.parametrize(
+        "condition", ["what =", "nope = 1", "1=1) OR (2=2", "1=1; DROP TABLE log"]
+    )
     def test_filters_that_do_not_work(self, condition):
         with pytest.raises(ValueError, match=r"the filter .* does not work") as error:
             EventLog.open(TABLE, **ROLES, filter=condition)
@@ -113,7 +128,10 @@ class TestSources:
         (pa.array([-1, 0, 3600, 1_517_443_200_000, None]), [-1, 0, 1, None, None]),
         (pa.array([-0.5, 3599.999, float("nan"), float("inf"), 1e300]), [-1, 0, None, None, None]),
         (pa.array([EPOCH, dt.date(1969, 12, 31), None]), [0, -24, None]),
-        (pa.array(["1970-01-01T02:59:59.999999+02:00", " 1970-01-01 ", "1970-01-01T01:00:00Z"]), [0, 0, 1]),
+        (
+            pa.array(["1970-01-01T02:59:59.999999+02:00", " 1970-01-01 ", "1970-01-01T01:00:00Z"]),
+            [0, 0, 1],
+        ),
         (pa.array(["soon", "", "infinity", None, "1970-01-01 01:30"]), [None, None, None, None, 1]),
     ],
 )
@@ -152,30 +170,41 @@ ZONES = (
 
 
 @settings(max_examples=60, deadline=None)
-@given(zone=st.sampled_from(ZONES), first=st.integers(-40 * 366, 60 * 366), slot=st.sampled_from([15, 30, 60]))
+@given(
+    zone=st.sampled_from(ZONES),
+    first=st.integers(-40 * 366, 60 * 366),
+    slot=st.sampled_from([15, 30, 60]),
+)
 def test_wall_clocks_equal_zoneinfo(zone, first, slot):
     start = EPOCH + dt.timedelta(days=first)
-    instants = [first * 86_400 + quarter * 900 + off for quarter in range(0, 40 * 96, 3) for off in (0, 899)]
+    instants = [
+        first * 86_400 + quarter * 900 + off for quarter in range(0, 40 * 96, 3) for off in (0, 899)
+    ]
     log = timed(pa.array(instants, pa.timestamp("s")), timezone=zone)
     midnight = dt.datetime.combine(start, dt.time())
     walls = [dt.datetime.fromtimestamp(i, ZoneInfo(zone)).replace(tzinfo=None) for i in instants]
-    assert slots_of(log, start, 40, slot) == [(wall - midnight) // dt.timedelta(minutes=slot) for wall in walls]
+    assert slots_of(log, start, 40, slot) == [
+        (wall - midnight) // dt.timedelta(minutes=slot) for wall in walls
+    ]
     assert log.days() == (min(walls).date(), max(walls).date())
 
 
 def test_clock_changes_of_every_zone_equal_a_search_hour_by_hour():
-    first, last = 946_684_800, 978_307_200  # the year 2000, when Recife changed twice within a week
+    first = 946_684_800
+    last = 978_307_200  # the year 2000, when Recife changed twice within a week
     for name in [*sorted(available_timezones())[::12], "America/Recife"]:
         tz = ZoneInfo(name)
         changes = clock_changes(tz, first, last)
         for instant in range(first, last, 3600 * 5):
-            assert next((o for until, o in changes if instant < until), changes[-1][1]) == utc_offset(
-                tz, instant
-            ), name
+            assert next(
+                (o for until, o in changes if instant < until), changes[-1][1]
+            ) == utc_offset(tz, instant), name
 
 
 def test_far_off_times_do_not_make_the_zone_expensive():
-    log = timed([dt.datetime(1, 1, 3), NOON, dt.datetime(9999, 12, 29)], timezone="Europe/Stockholm")
+    log = timed(
+        [dt.datetime(1, 1, 3), NOON, dt.datetime(9999, 12, 29)], timezone="Europe/Stockholm"
+    )
     assert log.days() == (dt.date(1, 1, 3), dt.date(9999, 12, 29))
 
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from habitus.encoding import IN_USE, encode
-from habitus.models.context_vae import ContextVAE
+from habitus.models.pictures.context_vae import ContextVAE
 from habitus.report.explained import changes_in_words, write_explanation
 from habitus.run import Run
-from habitus.synthesis.explanation import Change, explain, name_of
-from habitus.synthesis.traversal import points_of, traverse
+from habitus.synthesis.latents.explanation import Change, explain, name_of
+from habitus.synthesis.latents.traversal import points_of, traverse
+from habitus.training.encoding import IN_USE, encode
 from known_latents import AXES, HOUR, NOTHING, TOTAL, WEEK, Known, known_profiles, known_run
 
 
@@ -38,7 +38,8 @@ class TestEncode:
     def test_variance_and_kl_are_those_of_the_closed_form(self):
         posterior = encode(Known(), known_profiles(50)[0])
         torch.testing.assert_close(posterior.variance, torch.tensor([0.01, 0.04, 1.0, 0.09]))
-        mean, variance = posterior.mean, posterior.stddev**2
+        mean = posterior.mean
+        variance = posterior.stddev**2
         expected = 0.5 * (mean**2 + variance - 1 - variance.log()).mean(0)
         torch.testing.assert_close(posterior.kl, expected)
         assert posterior.kl[NOTHING] < IN_USE
@@ -126,8 +127,16 @@ class TestExplain:
 
     def test_json_has_all_but_pictures(self, explained):
         told = json.loads(json.dumps(explained.to_json(), allow_nan=False))
-        assert [each["dimension"] for each in told["dimensions"]] == [e.number for e in explained.dimensions]
-        assert told["dimensions"][0]["habits"]["total activity"].keys() >= {"low", "high", "q05", "q95", "clear"}
+        assert [each["dimension"] for each in told["dimensions"]] == [
+            e.number for e in explained.dimensions
+        ]
+        assert told["dimensions"][0]["habits"]["total activity"].keys() >= {
+            "low",
+            "high",
+            "q05",
+            "q95",
+            "clear",
+        }
 
     def test_the_page_names_every_dimension(self, explained, tmp_path):
         write_explanation(tmp_path / "page.html", explained)
@@ -152,9 +161,16 @@ def change(low, high, clear=True, spread=1.0, association=1.0):
 
 class TestNames:
     def test_a_second_habit_only_where_it_is_half_as_strong(self):
-        strong, weak = change(0.0, 4.0), change(1.0, 2.0)
-        assert name_of({"total activity": strong, "active days": weak}) == "much activity against little activity"
-        assert name_of({"total activity": strong, "active days": change(0.0, 3.0)}).count("against") == 2
+        strong = change(0.0, 4.0)
+        weak = change(1.0, 2.0)
+        assert (
+            name_of({"total activity": strong, "active days": weak})
+            == "much activity against little activity"
+        )
+        assert (
+            name_of({"total activity": strong, "active days": change(0.0, 3.0)}).count("against")
+            == 2
+        )
 
     def test_channels_are_told_as_a_pair(self):
         changes = {"share of web": change(0.1, 0.9), "share of phone": change(0.8, 0.2)}
@@ -165,4 +181,7 @@ class TestNames:
         assert name_of({"total activity": change(0.0, 4.0, association=0.01)}) == "no clear habit"
 
     def test_a_fall_is_told_from_its_high_end(self):
-        assert name_of({"active days": change(20.0, 3.0)}) == "few active days against many active days"
+        assert (
+            name_of({"active days": change(20.0, 3.0)})
+            == "few active days against many active days"
+        )

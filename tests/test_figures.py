@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from habitus import figures
 from habitus.evaluation.paired import Example
 from habitus.evaluation.region import NOMINAL, Calibration
-from habitus.figures.curves import _running_mean
-from habitus.figures.regions import COLUMNS, outline
-from habitus.figures.style import day_ticks, days_label
-from habitus.parts.shapes import Axes
+from habitus.report import figures
+from habitus.report.figures.curves import _running_mean
+from habitus.report.figures.regions import COLUMNS, outline
+from habitus.report.figures.style import day_ticks, days_label
+from habitus.schema import Axes
 
 RNG = np.random.default_rng(0)
 PAPER = Axes(dt.date(2018, 2, 1), 32, 60, ("web", "<script>", "$x$"))
@@ -56,7 +56,10 @@ def test_share_curves_mark_the_first_full_period():
 
 
 def test_days_are_named_by_date_weekday_or_number():
-    assert day_ticks(PAPER) == ([4, 11, 18, 25], ["Mon 5 Feb", "Mon 12 Feb", "Mon 19 Feb", "Mon 26 Feb"])
+    assert day_ticks(PAPER) == (
+        [4, 11, 18, 25],
+        ["Mon 5 Feb", "Mon 12 Feb", "Mon 19 Feb", "Mon 26 Feb"],
+    )
     assert day_ticks(TILED)[1][:2] == ["Mon, day 1", "Mon, day 8"]
     assert day_ticks(ADRIFT)[1] == ["day 1", "day 2", "day 3", "day 4", "day 5"]
     assert days_label(PAPER) == "day, 2018-02-01 to 2018-03-04 (UTC)"
@@ -95,7 +98,9 @@ def test_sample_pictures_have_a_row_per_profile_and_a_scale_of_its_own(axes):
     figure = figures.sample_pictures(axes, pictures)
     panels = [panel for panel in figure.axes if panel.images]
     assert len(panels) == 3 * len(axes.channels)
-    assert [panel.get_title(loc="left") for panel in panels[: len(axes.channels)]] == list(axes.channels)
+    assert [panel.get_title(loc="left") for panel in panels[: len(axes.channels)]] == list(
+        axes.channels
+    )
     tops = [panel.images[0].get_clim()[1] for panel in panels[:: len(axes.channels)]]
     assert_allclose(tops, [pictures[0].max(), pictures[1].max(), 1.0])
     figure.canvas.draw()
@@ -109,13 +114,16 @@ def test_pictures_show_the_busiest_channels_in_their_order():
 
 
 def test_mean_pictures_can_share_their_scale():
-    panels = figures.mean_pictures(PAPER, RNG.random(PAPER.shape), peaks=np.array([2.0, 3.0, 4.0])).axes
+    panels = figures.mean_pictures(
+        PAPER, RNG.random(PAPER.shape), peaks=np.array([2.0, 3.0, 4.0])
+    ).axes
     assert [panel.images[0].get_clim()[1] for panel in panels if panel.images] == [2, 3, 4]
 
 
 def test_the_smallest_value_does_not_look_empty():
     picture = np.zeros((1, *ADRIFT.shape))
-    picture[0, 0, 0], picture[0, 1, 0] = 1e-4, 1
+    picture[0, 0, 0] = 1e-4
+    picture[0, 1, 0] = 1
     image = figures.sample_pictures(ADRIFT, picture).axes[0].images[0]
     empty, smallest = image.to_rgba(np.array([0.0, 1e-4]))[:, :3].sum(1)
     assert smallest > empty + 0.3
@@ -123,7 +131,9 @@ def test_the_smallest_value_does_not_look_empty():
 
 @pytest.mark.parametrize("channels", [1, 2, 5, 6, 7, 12, 20])
 def test_shapes_have_a_panel_per_channel_and_sum_to_one(channels):
-    axes = Axes(dt.date(2020, 1, 1), 7, 60, tuple(f"channel {number}" for number in range(channels)))
+    axes = Axes(
+        dt.date(2020, 1, 1), 7, 60, tuple(f"channel {number}" for number in range(channels))
+    )
     figure = figures.slot_shapes(axes, three(24, channels))
     panels = [panel for panel in figure.axes if panel.get_visible()]
     assert len(panels) == min(channels, figures.MOST_SMALL_PANELS)
@@ -138,7 +148,10 @@ def test_weekdays_that_the_window_lacks_are_left_out():
 
 
 def test_overlap_leaves_out_the_diagonal_and_shares_one_scale():
-    matrices = {"reference": np.array([[1, 0.2], [0.1, 1]]), "generated": np.array([[1, 0.4], [0.3, 1]])}
+    matrices = {
+        "reference": np.array([[1, 0.2], [0.1, 1]]),
+        "generated": np.array([[1, 0.4], [0.3, 1]]),
+    }
     real, generated, bar = figures.overlap_matrices(TILED, matrices).axes
     assert (real.get_title(loc="left"), generated.get_title(loc="left")) == ("real", "generated")
     assert real.images[0].get_clim() == generated.images[0].get_clim()
@@ -150,7 +163,9 @@ def test_overlap_leaves_out_the_diagonal_and_shares_one_scale():
 def history(steps):
     step = np.arange(1, steps + 1)
     terms = {term: (1000 / step).tolist() for term in ("loss", "reconstruction", "kl")}
-    held_out = {f"held_out_{term}": [300.0, 90.0] for term in terms} | {"held_out_step": [steps // 2, steps]}
+    held_out = {f"held_out_{term}": [300.0, 90.0] for term in terms} | {
+        "held_out_step": [steps // 2, steps]
+    }
     return {"step": step.tolist(), **terms, **held_out}
 
 
@@ -162,10 +177,14 @@ def test_loss_curves_show_training_and_held_out_with_their_smoothing():
         "KL, nats per profile",
     ]
     assert labels(panels[0]) == ["training (mean of the last 10 recorded steps)", "held out"]
-    assert panels[0].get_ylim()[1] > 90, "a held-out loss above the training loss must stay in sight"
+    assert panels[0].get_ylim()[1] > 90, (
+        "a held-out loss above the training loss must stay in sight"
+    )
 
 
-@pytest.mark.parametrize("given", [{}, {"step": [1], "loss": [2.0]}, {"step": [], "loss": []}, history(3)])
+@pytest.mark.parametrize(
+    "given", [{}, {"step": [1], "loss": [2.0]}, {"step": [], "loss": []}, history(3)]
+)
 def test_loss_curves_draw_what_there_is(given):
     figures.loss_curves(given).canvas.draw()
 
@@ -175,7 +194,10 @@ def test_smoothing_is_the_mean_of_the_last_few():
 
 
 def test_ratios_without_a_value_get_no_dot():
-    ratios = {"generated": np.array([2.0, np.nan, 0.0]), "independent cells": np.array([3.0, 1.0, np.inf])}
+    ratios = {
+        "generated": np.array([2.0, np.nan, 0.0]),
+        "independent cells": np.array([3.0, 1.0, np.inf]),
+    }
     (panel,) = figures.ratio_dots(["a", "b", "c"], ratios).axes
     assert panel.collections[0].get_offsets().tolist() == [[2.0, 0.0]]
     assert [label.get_text() for label in panel.get_yticklabels()] == ["a", "b", "c"]
@@ -185,7 +207,8 @@ def example(axes, name="a user", **span):
     """A user of whom the second day and two channels of the last slot are missing."""
     truth = RNG.poisson(0.3, axes.shape).astype(np.float32)
     missing = np.zeros(axes.shape, bool)
-    missing[1], missing[:, -1, : span.get("channels", 2)] = True, True
+    missing[1] = True
+    missing[:, -1, : span.get("channels", 2)] = True
     draws = np.where(missing, RNG.poisson(0.3, (4, *axes.shape)), truth).astype(np.float32)
     return Example(name, missing, truth, draws.mean(axis=0), draws)
 
@@ -194,14 +217,22 @@ def example(axes, name="a user", **span):
 def test_completion_pictures_show_the_hole_a_draw_the_mean_and_the_truth(axes):
     users = [example(axes, "busy"), example(axes, "quiet")]
     figure = figures.completion_pictures(axes, users)
-    panels = [panel for panel in figure.axes if len(panel.images) == 1 and panel.get_ylim()[0] == axes.days - 0.5]
+    panels = [
+        panel
+        for panel in figure.axes
+        if len(panel.images) == 1 and panel.get_ylim()[0] == axes.days - 0.5
+    ]
     assert len(panels) == 8
     assert [panel.get_title(loc="left") for panel in panels[:4]] == list(COLUMNS)
     known, drawn, mean, truth = (panel.images[0].get_array() for panel in panels[:4])
     hole = users[0].missing.any(axis=2)
     assert_allclose(np.ma.filled(known, np.nan)[~hole], users[0].truth.sum(axis=2)[~hole])
     assert np.isnan(np.ma.filled(known, np.nan)[hole]).all()
-    for shown, picture in ((drawn, users[0].draws[0]), (mean, users[0].mean), (truth, users[0].truth)):
+    for shown, picture in (
+        (drawn, users[0].draws[0]),
+        (mean, users[0].mean),
+        (truth, users[0].truth),
+    ):
         assert_allclose(shown, picture.sum(axis=2))
     assert len({panel.images[0].get_clim() for panel in panels[:4]}) == 1, "one scale in a row"
     figure.canvas.draw()
@@ -210,7 +241,8 @@ def test_completion_pictures_show_the_hole_a_draw_the_mean_and_the_truth(axes):
 def test_pictures_of_one_missing_channel_show_that_channel():
     axes = PAPER.with_unit("peak")
     user = example(axes)
-    user.missing[..., [0, 2]], user.missing[0, 0, 1] = False, True
+    user.missing[..., [0, 2]] = False
+    user.missing[0, 0, 1] = True
     panels = figures.completion_pictures(axes, [user]).axes
     assert panels[0].get_ylabel() == "a user\n<script>"
     assert_allclose(panels[3].images[0].get_array(), user.truth[..., 1])
@@ -219,8 +251,12 @@ def test_pictures_of_one_missing_channel_show_that_channel():
 def test_pictures_of_nothing_still_draw():
     nothing = np.zeros(ADRIFT.shape, np.float32)
     missing = np.ones(ADRIFT.shape, bool)
-    figures.completion_pictures(ADRIFT, [Example("x", missing, nothing, nothing, nothing[None])]).canvas.draw()
-    figures.daily_intervals(ADRIFT, [Example("x", missing, nothing, nothing, nothing[None])]).canvas.draw()
+    figures.completion_pictures(
+        ADRIFT, [Example("x", missing, nothing, nothing, nothing[None])]
+    ).canvas.draw()
+    figures.daily_intervals(
+        ADRIFT, [Example("x", missing, nothing, nothing, nothing[None])]
+    ).canvas.draw()
     figures.daily_intervals(ADRIFT, []).canvas.draw()
 
 
@@ -247,7 +283,8 @@ def test_daily_intervals_are_quantiles_of_whole_days(axes):
     assert_allclose([bar.get_y() for bar in bars["90 % of the draws"]], low, atol=1e-6)
     assert_allclose([bar.get_height() for bar in bars["90 % of the draws"]], high - low, atol=1e-5)
     assert_allclose(
-        [bar.get_height() for bar in bars["known"]], np.where(user.missing, 0, user.truth).sum(axis=(1, 2))
+        [bar.get_height() for bar in bars["known"]],
+        np.where(user.missing, 0, user.truth).sum(axis=(1, 2)),
     )
 
 
@@ -329,7 +366,11 @@ def test_areas_have_their_intervals():
     ]
     figure = figures.area_intervals(rows)
     (panel,) = figure.axes
-    ends = [bar.get_segments()[0][:, 0].tolist() for container in panel.containers for bar in container[2]]
+    ends = [
+        bar.get_segments()[0][:, 0].tolist()
+        for container in panel.containers
+        for bar in container[2]
+    ]
     assert_allclose(ends, [[0.7, 0.9], [0.45, 0.55], [1, 1], [0.3, 0.5]])
     assert panel.get_xlim()[0] < 0.3
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {
@@ -347,4 +388,7 @@ def test_figures_leave_matplotlib_as_it_was():
     before = dict(mpl.rcParams)
     figures.day_curves(PAPER, three(32), "")
     assert dict(mpl.rcParams) == before
-    assert not sys.modules.get("matplotlib.pyplot") or not sys.modules["matplotlib.pyplot"].get_fignums()
+    assert (
+        not sys.modules.get("matplotlib.pyplot")
+        or not sys.modules["matplotlib.pyplot"].get_fignums()
+    )

@@ -7,15 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from habitus.models.beta_vae import BetaVAE
-from habitus.models.rhythm import Rhythm
-from habitus.models.rhythm_config import RhythmConfig
-from habitus.parts.shapes import Axes
+from habitus.models.pictures.beta_vae import BetaVAE
+from habitus.models.rhythm.config import RhythmConfig
+from habitus.models.rhythm.model import Rhythm
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run, load
+from habitus.schema import Axes
 from habitus.synthesis.generation import generate_to
 from habitus.synthesis.population import GenerateConfig
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 AXES = Axes(dt.date(2018, 2, 5), 14, 240, ("web", "phone"))
 
@@ -34,9 +35,21 @@ def two_sorts() -> Profiles:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    settings = {**Rhythm.fit_defaults, "epochs": 30, "least_seen": 0, "batch": 32, "precision": "float32"}
+    settings = {
+        **Rhythm.fit_defaults,
+        "epochs": 30,
+        "least_seen": 0,
+        "batch": 32,
+        "precision": "float32",
+    }
     out = tmp_path_factory.mktemp("runs") / "run"
-    return fit(Rhythm, two_sorts(), RhythmConfig(hidden=24, channel_width=8), fit=FitConfig(**settings), out=out)
+    return fit(
+        Rhythm,
+        two_sorts(),
+        RhythmConfig(hidden=24, channel_width=8),
+        fit=FitConfig(**settings),
+        out=out,
+    )
 
 
 def drawn(run: Run, path: Path, users: int = 400, **settings: object) -> Profiles:
@@ -86,8 +99,14 @@ def test_a_run_says_what_it_was_told(run, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"where": {"country": "France"}}, "this run knows no attribute 'country'; it was told of plan"),
-        ({"where": {"plan": "c"}}, "no user that the run was fitted to has plan 'c'; there are a, b"),
+        (
+            {"where": {"country": "France"}},
+            "this run knows no attribute 'country'; it was told of plan",
+        ),
+        (
+            {"where": {"plan": "c"}},
+            "no user that the run was fitted to has plan 'c'; there are a, b",
+        ),
         ({"days": 0}, "days must be at least 1, got 0"),
     ],
 )
@@ -99,7 +118,9 @@ def test_what_is_refused(run, tmp_path, settings, expected):
 
 def test_a_beta_vae_draws_its_own_window_of_anybody(tmp_path):
     other = fit(BetaVAE, two_sorts(), fit=FitConfig(epochs=1))
-    with pytest.raises(ValueError, match=r"^this run knows no attribute 'plan'; it was told of none"):
+    with pytest.raises(
+        ValueError, match=r"^this run knows no attribute 'plan'; it was told of none"
+    ):
         drawn(other, tmp_path / "a", where={"plan": "a"})
     with pytest.raises(ValueError, match=r"^a BetaVAE draws windows of 14 days, got days 28"):
         drawn(other, tmp_path / "b", days=28)

@@ -18,12 +18,12 @@ from conftest import random_profiles
 from habitus import EventLog, FitConfig, fit, generate
 from habitus.cli import main
 from habitus.models.base import GenerativeModel
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.parts.shapes import Axes
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles import ProfileConfig, StoredProfiles, profile, save, to_events
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import concat
 from habitus.run import load
+from habitus.schema import Axes
 from habitus.synthesis import GenerateConfig, generate_to
 from habitus.synthesis.population import Drawing, Part, Source
 
@@ -38,7 +38,9 @@ def folder(tmp_path_factory):
     """A log, its profiles, and a run of counts fitted to half of them; chunks of 64 users."""
     folder = tmp_path_factory.mktemp("events")
     names = pa.array([f"u{u:03d}" for u in range(200)])
-    events = to_events(replace(random_profiles(AXES, 200, density=0.2), users=pa.table({"user": names})), 0)
+    events = to_events(
+        replace(random_profiles(AXES, 200, density=0.2), users=pa.table({"user": names})), 0
+    )
     log = events.rename_columns(["who", "when", "what"])
     log = log.set_column(1, "when", log["when"].cast(pa.timestamp("ms", "UTC"), safe=False))
     log = log.set_column(2, "what", log["what"].combine_chunks().dictionary_encode())
@@ -70,13 +72,20 @@ def call(*args: str) -> int:
 
 
 def same(one, other) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("indptr", "cells", "values"))
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("indptr", "cells", "values")
+    )
 
 
 def test_the_log_is_remembered_by_profiles_runs_and_populations(here):
     kept = [StoredProfiles.open(name).about["log"] for name in ("profiles", "train", "test")]
     run = load("run")
-    kept += [run.about["log"], generate(run, 5).about["log"], StoredProfiles.open("train").load().about["log"]]
+    kept += [
+        run.about["log"],
+        generate(run, 5).about["log"],
+        StoredProfiles.open("train").load().about["log"],
+    ]
     assert all(each == kept[0] for each in kept)
     assert (kept[0]["types"]["when"], kept[0]["min_events"], kept[0]["min_days"]) == (
         "timestamp[ms, tz=UTC]",
@@ -86,19 +95,23 @@ def test_the_log_is_remembered_by_profiles_runs_and_populations(here):
 
 
 @pytest.mark.parametrize("options", [(), ("--inactive", "keep", "--start", "2027-03-26")])
-def test_a_generated_log_has_the_real_ones_schema_and_counts_to_the_generated_profiles(here, options, capsys):
+def test_a_generated_log_has_the_real_ones_schema_and_counts_to_the_generated_profiles(
+    here, options, capsys
+):
     draw = ("generate", "run", "--users", "150", "--seed", "3", *options)
     assert call(*draw, "--out", "made") == 0
     assert call(*draw, "--as", "events", "--out", "made.parquet") == 0
     assert call("export", "made", "--seed", "3", "--out", "exported.parquet") == 0
     capsys.readouterr()
-    made, log = StoredProfiles.open("made").load(), pq.read_table("made.parquet")
+    made = StoredProfiles.open("made").load()
+    log = pq.read_table("made.parquet")
     assert log.schema.equals(pq.read_schema("log.parquet"))
     assert log.equals(pq.read_table("exported.parquet"))
     start = made.axes.start.isoformat()
     call("profile", "made.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h", "--days", "5", "--start",
          start, "--channels", "web,phone", "--out", "again")  # fmt: skip
-    again, active = StoredProfiles.open("again").load(), np.diff(made.indptr) > 0
+    again = StoredProfiles.open("again").load()
+    active = np.diff(made.indptr) > 0
     assert same(again, made.take(active))
     assert again.users["user"].to_pylist() == made.take(active).users["user"].to_pylist()
     assert again.users["user"][0].as_py() == "generated-000000000"
@@ -114,13 +127,20 @@ def test_shards_together_are_the_whole(here, tmp_path, capsys):
             assert call(*draw, "--as", name, "--shard", shard, "--out", out) == 0
     said = capsys.readouterr().out
     assert "of 44 users" not in said.splitlines()[-1]
-    events = [pq.read_table(tmp_path / f"events{at}.parquet") for at in ("1-1", "1-3", "2-3", "3-3", "7-7")]
+    events = [
+        pq.read_table(tmp_path / f"events{at}.parquet")
+        for at in ("1-1", "1-3", "2-3", "3-3", "7-7")
+    ]
     together = pa.concat_tables(events[1:4]).sort_by([("who", "ascending")])
     assert together.equals(events[0])
     assert events[4].num_rows == 0
     assert events[4].schema.equals(events[0].schema)
-    parts = [StoredProfiles.open(tmp_path / f"profiles{at}") for at in ("1-1", "1-3", "2-3", "3-3", "7-7")]
-    whole, mixed = parts[0].load(), concat([part.load() for part in parts[1:4]])
+    parts = [
+        StoredProfiles.open(tmp_path / f"profiles{at}")
+        for at in ("1-1", "1-3", "2-3", "3-3", "7-7")
+    ]
+    whole = parts[0].load()
+    mixed = concat([part.load() for part in parts[1:4]])
     order = np.argsort(mixed.users["user"].to_numpy(zero_copy_only=False))
     assert same(mixed.take(order), whole)
     assert (len(whole), len(parts[4])) == (300, 0)
@@ -130,11 +150,16 @@ def test_shards_together_are_the_whole(here, tmp_path, capsys):
 
 def test_parts_and_peaks_come_in_shards_too(population, monkeypatch):
     run = fit(BetaVAE, population, BetaVAEConfig(latents=2), fit=SMALL)
-    source = Source((Part(run.mixture, cohort=4), Part(None, weight=2.0, cohort=1)), {"prior": "two"})
+    source = Source(
+        (Part(run.mixture, cohort=4), Part(None, weight=2.0, cohort=1)), {"prior": "two"}
+    )
     config = GenerateConfig(200, 1, threshold=0.3)
     whole = concat(list(Drawing(run, config, source).chunks(lambda _: None)))
     shards = [Drawing(run, replace(config, shard=(at, 2)), source) for at in (1, 2)]
-    pieces = sorted((piece for each in shards for piece in each.pieces(lambda _: None)), key=lambda piece: piece[0])
+    pieces = sorted(
+        (piece for each in shards for piece in each.pieces(lambda _: None)),
+        key=lambda piece: piece[0],
+    )
     together = concat([piece for _, piece in pieces])
     assert same(whole, together)
     assert whole.users.equals(together.users)
@@ -166,13 +191,15 @@ def test_users_are_drawn_again_until_they_meet_the_conditions(here):
     assert "redrawn" not in kept.about
     strict = replace(run, about={**run.about, "log": {**run.about["log"], "min_events": 10_000}})
     with pytest.raises(
-        ValueError, match=r"only 0 of .* have 10000 or more events on 4 or more days; keep the inactive"
+        ValueError,
+        match=r"only 0 of .* have 10000 or more events on 4 or more days; keep the inactive",
     ):
         generate(strict, 5)
 
 
 def test_hardly_more_is_drawn_than_is_needed(here, monkeypatch):
-    run, drawn = load("run"), []
+    run = load("run")
+    drawn = []
     sample = type(run.model).sample
 
     def counted(self, size, *args):
@@ -180,7 +207,9 @@ def test_hardly_more_is_drawn_than_is_needed(here, monkeypatch):
         return sample(self, size, *args)
 
     monkeypatch.setattr(type(run.model), "sample", counted)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # other processes would count for themselves
+    monkeypatch.setattr(
+        torch, "get_num_threads", lambda: 1
+    )  # other processes would count for themselves
     made = generate(run, 640, 2)
     needed = 640 + made.about["redrawn"]
     assert needed <= sum(drawn) < 1.15 * needed + 64
@@ -214,10 +243,19 @@ def test_whoever_reads_standard_output_may_go_and_the_disk_may_be_full(here):
     ("options", "says"),
     [
         (("--as", "rows", "--out", "g"), "--as must be profiles or events, got 'rows'"),
-        (("--as", "events", "--out", "g"), "a log is written as Parquet or CSV, got g; end its name in .parquet"),
-        (("--as", "events", "--format", "xml", "--out", "g"), "--format must be parquet or csv, got 'xml'"),
+        (
+            ("--as", "events", "--out", "g"),
+            "a log is written as Parquet or CSV, got g; end its name in .parquet",
+        ),
+        (
+            ("--as", "events", "--format", "xml", "--out", "g"),
+            "--format must be parquet or csv, got 'xml'",
+        ),
         (("--out", "-"), "--format and --out - are for a log; add --as events"),
-        (("--shard", "4/3", "--out", "g"), "--shard must be like 3/16, from 1/16 to 16/16; got '4/3'"),
+        (
+            ("--shard", "4/3", "--out", "g"),
+            "--shard must be like 3/16, from 1/16 to 16/16; got '4/3'",
+        ),
         (
             ("--start", "2027-01-05", "--out", "g"),
             "these windows begin on a Fri, and 2027-01-05 is a Tue; start on",
@@ -233,7 +271,12 @@ def test_what_cannot_be_is_one_line(here, capsys, options, says):
 
 def test_peaks_make_no_events(population, tmp_path, capsys):
     fit(BetaVAE, population, BetaVAEConfig(latents=2), fit=SMALL, out=tmp_path / "run")
-    assert call("generate", str(tmp_path / "run"), "--as", "events", "--out", str(tmp_path / "log.csv")) == 2
+    assert (
+        call(
+            "generate", str(tmp_path / "run"), "--as", "events", "--out", str(tmp_path / "log.csv")
+        )
+        == 2
+    )
     assert "expected profiles of unit count, got peak" in capsys.readouterr().err
     assert not (tmp_path / "log.csv").exists()
 
@@ -258,7 +301,11 @@ def test_a_run_without_a_log_still_makes_events(tmp_path):
     made = generate(run, 70, 1, inactive="keep")
     assert "log" not in made.about
     events = to_events(made, 1)
-    log = EventLog.open(events, user="user", time="timestamp", channel="channel", timezone=AXES.timezone)
-    again = profile(log, ProfileConfig(AXES.start, days=5, slot_minutes=120, channels=AXES.channels))
+    log = EventLog.open(
+        events, user="user", time="timestamp", channel="channel", timezone=AXES.timezone
+    )
+    again = profile(
+        log, ProfileConfig(AXES.start, days=5, slot_minutes=120, channels=AXES.channels)
+    )
     assert same(again, made.take(np.diff(made.indptr) > 0))
     assert generate_to(tmp_path / "g", run, GenerateConfig(3)).axes.unit == "count"

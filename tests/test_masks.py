@@ -8,15 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from habitus.parts.masks import KINDS, USAGE, FixedMask, RandomMask, any_of_all, parse_mask, random_blocks
-from habitus.parts.shapes import Axes
+from habitus.models.parts.masks import (
+    KINDS,
+    USAGE,
+    FixedMask,
+    RandomMask,
+    any_of_all,
+    parse_mask,
+    random_blocks,
+)
+from habitus.schema import Axes
 
 PAPER = Axes(dt.date(2018, 2, 1), 32, 60, ("web", "phone", "tv"))
 ODD = Axes(dt.date(2018, 2, 1), 7, 160, ("web", "phone"))  # 7 days of 9 slots
 
 
 def axes_of(days: int, slots: int, channels: int) -> Axes:
-    return Axes(dt.date(2018, 2, 1), days, 1440 // slots, tuple(f"c{number}" for number in range(channels)))
+    return Axes(
+        dt.date(2018, 2, 1), days, 1440 // slots, tuple(f"c{number}" for number in range(channels))
+    )
 
 
 def fixed(text: str, axes: Axes = PAPER) -> np.ndarray:
@@ -29,7 +39,9 @@ def drawn(text: str, count: int, axes: Axes = PAPER, seed: int = 0) -> np.ndarra
     return parse_mask(text, axes).draw(count, np.random.default_rng(seed))
 
 
-def box(days: slice, slots: slice = slice(None), channels: slice | int = slice(None), axes: Axes = PAPER):
+def box(
+    days: slice, slots: slice = slice(None), channels: slice | int = slice(None), axes: Axes = PAPER
+):
     expected = np.zeros(axes.shape, bool)
     expected[days, slots, channels] = True
     return expected
@@ -51,7 +63,9 @@ class TestPlaces:
             (35, 24, (9, 6), (17, 12)),
         ],
     )
-    def test_centre_of_odd_sizes_has_margins_that_differ_by_one_at_most(self, days, slots, first, size):
+    def test_centre_of_odd_sizes_has_margins_that_differ_by_one_at_most(
+        self, days, slots, first, size
+    ):
         missing = fixed("centre", axes_of(days, slots, 1))
         for axis, length in enumerate((days, slots)):
             where = np.flatnonzero(missing.any(tuple({0, 1, 2} - {axis})))
@@ -70,7 +84,9 @@ class TestPlaces:
 
     def test_rectangle(self):
         np.testing.assert_array_equal(fixed("rectangle:3-5,0-24"), box(slice(3, 5)))
-        np.testing.assert_array_equal(fixed("rectangle:31-32,23-24"), box(slice(31, 32), slice(23, 24)))
+        np.testing.assert_array_equal(
+            fixed("rectangle:31-32,23-24"), box(slice(31, 32), slice(23, 24))
+        )
 
     def test_channel(self):
         np.testing.assert_array_equal(fixed("channel:phone"), box(slice(None), slice(None), 1))
@@ -186,7 +202,9 @@ def test_nobody_and_nothing_drawn():
 
 def test_a_rule_that_hides_all_or_nothing_is_turned_at_one_cell():
     for always in (True, False):
-        mask = RandomMask(ODD, "odd", lambda axes, count, rng, hide=always: np.full((count, *axes.shape), hide))
+        mask = RandomMask(
+            ODD, "odd", lambda axes, count, rng, hide=always: np.full((count, *axes.shape), hide)
+        )
         turned = mask.draw(300, np.random.default_rng(0)) != always
         assert (turned.sum((1, 2, 3)) == 1).all()
         assert (turned.sum(0) > 0).mean() > 0.8  # any cell may be the one
@@ -209,10 +227,13 @@ def test_the_share_of_blocks_is_reached_by_less_than_a_block_too_many(share):
 
 def test_blocks_are_rectangles():
     missing = random_blocks(PAPER, np.full(50, 1e-6), np.random.default_rng(0))[..., 0]
-    days, slots = missing.any(2), missing.any(1)
+    days = missing.any(2)
+    slots = missing.any(1)
     np.testing.assert_array_equal(missing, days[:, :, None] & slots[:, None, :])
     for side in (days, slots):
-        assert (np.abs(np.diff(np.pad(side, ((0, 0), (1, 1))).astype(int), axis=1)).sum(1) == 2).all()
+        assert (
+            np.abs(np.diff(np.pad(side, ((0, 0), (1, 1))).astype(int), axis=1)).sum(1) == 2
+        ).all()
         assert (side.sum(1) <= side.shape[1] // 2).all()
 
 
@@ -221,9 +242,18 @@ def test_any_covers_every_kind():
     kinds = [kind_of(profile) for profile in missing]
     shares = {kind: kinds.count(kind) / len(kinds) for kind in set(kinds)}
     assert set(shares) == {"last days", "days", "rectangle", "channel", "blocks", "cells"}
-    expected = {"last days": 0.3, "days": 0.1, "rectangle": 0.3, "channel": 0.1, "blocks": 0.1, "cells": 0.1}
+    expected = {
+        "last days": 0.3,
+        "days": 0.1,
+        "rectangle": 0.3,
+        "channel": 0.1,
+        "blocks": 0.1,
+        "cells": 0.1,
+    }
     for kind, share in expected.items():
-        assert abs(shares[kind] - share) < 0.05, kind  # a run of days may be the last ones, one block a rectangle
+        assert abs(shares[kind] - share) < 0.05, (
+            kind
+        )  # a run of days may be the last ones, one block a rectangle
     last = missing[[kind == "last days" for kind in kinds]].all((2, 3)).sum(1)
     assert (last.min(), last.max()) == (1, 16)
     wide = missing[[kind != "channel" for kind in kinds]].mean((1, 2, 3))
@@ -238,7 +268,8 @@ def kind_of(missing: np.ndarray) -> str:
     if not (missing == missing[..., :1]).all():
         return "cells"
     picture = missing[..., 0]
-    days, slots = picture.any(1), picture.any(0)
+    days = picture.any(1)
+    slots = picture.any(0)
     if not (picture == days[:, None] & slots).all() or np.abs(np.diff(days.astype(int))).sum() > 2:
         return "blocks"
     if slots.all():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from habitus.processes import by_number
+from habitus.parallel import by_number
 
 
 @pytest.fixture(params=[1, 2])
@@ -27,7 +27,11 @@ def test_in_order_and_the_same_as_in_one(threads):
     for number, (_, values) in enumerate(found, 1):
         np.testing.assert_array_equal(values, drawn(number)[1])
     processes = {process for process, _ in found}
-    assert (processes == {os.getpid()}) if threads == 1 else (len(processes) == 2 and os.getpid() not in processes)
+    assert (
+        (processes == {os.getpid()})
+        if threads == 1
+        else (len(processes) == 2 and os.getpid() not in processes)
+    )
     assert torch.get_num_threads() == threads
 
 

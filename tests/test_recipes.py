@@ -6,7 +6,7 @@ import pytest
 
 from habitus.cli.fitting import chosen
 from habitus.models import MODELS
-from habitus.parts.nets import ARCHITECTURES
+from habitus.models.pictures.nets import ARCHITECTURES
 from habitus.recipes import RECIPES, SWEEPS
 
 
@@ -28,7 +28,12 @@ def test_those_of_the_paper_are_as_it_says():
             "cross-entropy",
             "peak",
         )
-        assert (fit.batch, fit.optimiser, fit.learning_rate, fit.schedule) == (500, "adam", 1e-3, "constant")
+        assert (fit.batch, fit.optimiser, fit.learning_rate, fit.schedule) == (
+            500,
+            "adam",
+            1e-3,
+            "constant",
+        )
         assert getattr(config, "mask", None) == mask
 
 
@@ -68,4 +73,6 @@ def test_each_value_of_a_grid_is_one_of_its_settings(name):
     recipe, grid = SWEEPS[name]()
     for key, values in grid.items():
         for value in values:
-            assert type(getattr(replace(recipe.config, **{key: value}), key)) is type(getattr(recipe.config, key))
+            assert type(getattr(replace(recipe.config, **{key: value}), key)) is type(
+                getattr(recipe.config, key)
+            )

@@ -10,12 +10,12 @@ from numpy.testing import assert_allclose
 
 from habitus.evaluation import evaluate
 from habitus.evaluation.blocks import CompressedRows
-from habitus.figures import day_curves
-from habitus.parts.shapes import Axes
 from habitus.report import write_report
+from habitus.report.figures import day_curves
 from habitus.report.samples import random_pictures
 from habitus.report.svg import inline_svg
 from habitus.report.wording import Row, number, rows_of, summary, times
+from habitus.schema import Axes
 
 NASTY = ("<script>", "a & $x$ \"q\" 'p'", 'style="fill: #d55e00"')
 AXES = Axes(dt.date(2018, 2, 1), 32, 360, NASTY)
@@ -24,7 +24,11 @@ VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 def population(users, seed, axes=AXES):
     rng = np.random.default_rng(seed)
-    counts = rng.poisson(0.1, (users, axes.cells)) if axes.unit == "count" else rng.random((users, axes.cells))
+    counts = (
+        rng.poisson(0.1, (users, axes.cells))
+        if axes.unit == "count"
+        else rng.random((users, axes.cells))
+    )
     counts = counts * (rng.random(counts.shape) < 0.5)
     row, cell = np.nonzero(counts)
     indptr = np.append(0, np.cumsum(np.bincount(row, minlength=users)))
@@ -61,7 +65,10 @@ class Balance(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.tags, self.ids, self.text = [], [], [], []
+        self.open = []
+        self.tags = []
+        self.ids = []
+        self.text = []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
@@ -143,7 +150,10 @@ def test_figures_have_words_for_those_who_cannot_see_them(parsed):
 
 def test_colours_follow_the_theme(page):
     used = set(re.findall(r"var\(--([a-z0-9-]+)\)", page))
-    light, dark = (set(re.findall(r"--([a-z0-9-]+):", block)) for block in re.findall(r":root \{([^}]*)\}", page))
+    light, dark = (
+        set(re.findall(r"--([a-z0-9-]+):", block))
+        for block in re.findall(r":root \{([^}]*)\}", page)
+    )
     assert {"ink", "reference", "generated", "floor", "rival-0"} <= used <= light
     assert light - dark == {"font", "mono"}
     figures = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
@@ -152,7 +162,12 @@ def test_colours_follow_the_theme(page):
 
 
 def test_says_who_when_and_where_from(page):
-    for words in ("30 generated users against 40 real ones", "1 February 2018 to 4 March 2018", "0.043", "seed 0"):
+    for words in (
+        "30 generated users against 40 real ones",
+        "1 February 2018 to 4 March 2018",
+        "0.043",
+        "seed 0",
+    ):
         assert words in page
 
 
@@ -160,13 +175,20 @@ def test_says_who_when_and_where_from(page):
     "axes",
     [
         Axes(dt.date(2020, 1, 1), 1, 1440, ("only",)),
-        Axes(dt.date(2020, 1, 1), 8, 360, tuple(f"channel {number}" for number in range(14)), every=10),
+        Axes(
+            dt.date(2020, 1, 1),
+            8,
+            360,
+            tuple(f"channel {number}" for number in range(14)),
+            every=10,
+        ),
         Axes(dt.date(2006, 12, 4), 35, 720, ("日本語", "b"), every=35),
     ],
     ids=["one cell", "weekdays unknown, many channels", "foreign letters"],
 )
 def test_any_axes(axes, tmp_path):
-    generated, reference = population(20, 0, axes), population(20, 1, axes)
+    generated = population(20, 0, axes)
+    reference = population(20, 1, axes)
     write_report(tmp_path / "r.html", evaluate(generated, reference), generated, reference)
     parser = Balance()
     parser.feed((tmp_path / "r.html").read_text(encoding="utf-8"))
@@ -214,16 +236,22 @@ class Halves:
     """The same profiles in two chunks."""
 
     def __init__(self, rows):
-        self.rows, self.axes = rows, rows.axes
+        self.rows = rows
+        self.axes = rows.axes
 
     def __len__(self):
         return len(self.rows)
 
     def chunks(self):
-        rows, middle = self.rows, len(self.rows) // 2
+        rows = self.rows
+        middle = len(self.rows) // 2
         cut = rows.indptr[middle]
-        yield CompressedRows(rows.axes, rows.indptr[: middle + 1], rows.cells[:cut], rows.values[:cut])
-        yield CompressedRows(rows.axes, rows.indptr[middle:] - cut, rows.cells[cut:], rows.values[cut:])
+        yield CompressedRows(
+            rows.axes, rows.indptr[: middle + 1], rows.cells[:cut], rows.values[:cut]
+        )
+        yield CompressedRows(
+            rows.axes, rows.indptr[middle:] - cut, rows.cells[cut:], rows.values[cut:]
+        )
 
 
 def test_samples_of_a_small_set_are_all_of_it(sets):
@@ -271,7 +299,12 @@ def test_numbers_read_well():
     assert [number(value) for value in (0, 0.123456, 12.3456, 1234.5, 1.24e-5)] == [
         "0", "0.123", "12.3", "1,234", "1.2 × 10⁻⁵",
     ]  # fmt: skip
-    assert [times(value) for value in (None, 0.456, 2.345, 1234.0)] == ["–", "0.46 ×", "2.3 ×", "1,234 ×"]
+    assert [times(value) for value in (None, 0.456, 2.345, 1234.0)] == [
+        "–",
+        "0.46 ×",
+        "2.3 ×",
+        "1,234 ×",
+    ]
 
 
 def test_a_figure_keeps_text_as_text():

@@ -13,25 +13,25 @@ import torch
 from conftest import random_profiles
 from habitus.evaluation import daily_mean, daily_std, evaluate
 from habitus.evaluation.completion import evaluate_completion
-from habitus.parts.masks import parse_mask
-from habitus.parts.nets import ARCHITECTURES
-from habitus.parts.shapes import Axes
+from habitus.models.parts.masks import parse_mask
+from habitus.models.pictures.nets import ARCHITECTURES
+from habitus.papers import PAPERS
+from habitus.papers.files import PAGE, PRIVATE, write_item, write_page
+from habitus.papers.item import FIGURE, TABLE, Drawing, Grid, Item, by_day, chosen
+from habitus.papers.time_pictures import PAPER, Lab, LabSettings, architectures
+from habitus.papers.time_pictures import lab as lab_module
+from habitus.papers.time_pictures.figures_latent import Use, constraint, diversity
+from habitus.papers.time_pictures.figures_reconstruction import nearer
+from habitus.papers.time_pictures.findings import of_methods
+from habitus.papers.time_pictures.measures import distances_of_totals, intensity_share
+from habitus.papers.time_pictures.paper import BETAS, DISTANCES, TABLE_6_1, TABLE_6_2
+from habitus.papers.time_pictures.stages import AFTER, BEFORE, distances_of
+from habitus.papers.time_pictures.tables import layer_rows
 from habitus.profiles.store import StoredProfiles
-from habitus.reproduce import PAPERS
-from habitus.reproduce.files import PAGE, PRIVATE, write_item, write_page
-from habitus.reproduce.item import FIGURE, TABLE, Drawing, Grid, Item, by_day, chosen
-from habitus.reproduce.time_pictures import PAPER, Lab, LabSettings, architectures
-from habitus.reproduce.time_pictures import lab as lab_module
-from habitus.reproduce.time_pictures.figures_latent import Use, constraint, diversity
-from habitus.reproduce.time_pictures.figures_reconstruction import nearer
-from habitus.reproduce.time_pictures.findings import of_methods
-from habitus.reproduce.time_pictures.measures import distances_of_totals, intensity_share
-from habitus.reproduce.time_pictures.paper import BETAS, DISTANCES, TABLE_6_1, TABLE_6_2
-from habitus.reproduce.time_pictures.stages import AFTER, BEFORE, distances_of
-from habitus.reproduce.time_pictures.tables import layer_rows
 from habitus.run import CHECKPOINT
-from habitus.synthesis.traversal import Traversal
-from habitus.training import fit as real_fit
+from habitus.schema import Axes
+from habitus.synthesis.latents.traversal import Traversal
+from habitus.training.fit import fit as real_fit
 
 AXES = Axes(dt.date(2018, 2, 1), 32, 240, ("web", "phone"))
 SETTINGS = LabSettings(
@@ -81,7 +81,9 @@ def made(lab):
 
 def test_every_table_and_figure_with_results_is_there():
     for kind, numbers in PAPER_NUMBERS.items():
-        assert sorted(entry.number for entry in PAPER.entries if entry.kind == kind) == sorted(numbers)
+        assert sorted(entry.number for entry in PAPER.entries if entry.kind == kind) == sorted(
+            numbers
+        )
     assert all(entry.make.__doc__ for entry in PAPER.entries)
     assert PAPERS["time-pictures"] is PAPER
 
@@ -121,7 +123,9 @@ def test_table_6_1_is_what_evaluate_finds_of_the_kept_population(lab, made, sets
                 assert getattr(ours, whole.name) == getattr(found, whole.name)
     floor, rival = grid.rows[len(SETTINGS.betas) :]
     assert floor[2::2] == [found.floor[group][key] for group, key in DISTANCES.values()]
-    assert rival[2::2] == [found.rivals["independent_cells"][group][key] for group, key in DISTANCES.values()]
+    assert rival[2::2] == [
+        found.rivals["independent_cells"][group][key] for group, key in DISTANCES.values()
+    ]
 
 
 def test_distances_of_totals_are_those_of_an_evaluation(lab):
@@ -146,14 +150,17 @@ def test_table_6_2_is_the_squared_error_of_the_evaluation(lab, made, sets):
             found = evaluate_completion(lab.completed(method, hole), test, train, most=MOST[method])
             assert row[2 * at] == TABLE_6_2[hole][method]
             assert row[2 * at + 1] == pytest.approx(found.figures["squared_error"], rel=1e-6)
-        rivals = [found.rivals[name]["squared_error"] for name in ("zeros", "population_mean", "own_mean")]
+        rivals = [
+            found.rivals[name]["squared_error"] for name in ("zeros", "population_mean", "own_mean")
+        ]
         assert row[4:] == pytest.approx(rivals, rel=1e-6)
 
 
 def test_expected_totals_leave_known_days_alone(lab, sets):
     hidden = parse_mask("bottom", AXES).fixed
     days = hidden.any((1, 2))
-    totals, real = lab.expected_totals("VCE", "bottom"), lab.reference.daily_totals
+    totals = lab.expected_totals("VCE", "bottom")
+    real = lab.reference.daily_totals
     np.testing.assert_allclose(totals[:, ~days], real[:, ~days], rtol=1e-6)
     assert not np.allclose(totals[:, days], real[:, days])
 
@@ -176,16 +183,21 @@ def test_layer_rows_leave_no_hook_behind():
 
 def test_table_a_1_has_every_architecture_and_size(lab, made):
     rows = made["Table A.1"].tables[1].rows
-    assert [tuple(row[:2]) for row in rows] == [(name, f"{size}") for name in ARCHITECTURES for size in SEARCHED]
+    assert [tuple(row[:2]) for row in rows] == [
+        (name, f"{size}") for name in ARCHITECTURES for size in SEARCHED
+    ]
     assert len(lab.searched.train) == SETTINGS.architecture_profiles
     assert rows[0][2] < next(row for row in rows if row[0] == "wide-conv")[2]
 
 
 def test_the_rest_of_a_walk_is_not_intensity():
-    base, other = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    base = np.array([[1.0, 0.0]])
+    other = np.array([[0.0, 1.0]])
     multiples = np.concatenate([k * base for k in (1, 2, 3)])
     assert intensity_share(multiples) == pytest.approx(1)
-    assert intensity_share(np.concatenate([base + t * other for t in (-1, 0, 1)])) == pytest.approx(0)
+    assert intensity_share(np.concatenate([base + t * other for t in (-1, 0, 1)])) == pytest.approx(
+        0
+    )
     mixed = np.array([[1.0 + a, b] for a, b in ((-1, 1), (-1, -1), (1, 1), (1, -1))])
     assert intensity_share(mixed) == pytest.approx(0.5)
     assert intensity_share(np.ones((3, 2))) is None
@@ -200,8 +212,9 @@ def test_findings_on_dimensions_follow_the_numbers():
     assert "At β = 1 that is 80%: more diverse, as in the paper." in diversity(use(0.3), use(0.8))
     assert "no more diverse, unlike in the paper." in diversity(use(0.8), use(0.3))
     assert "At β = 1: 0 of 3 dimensions are in use." in diversity(use(0.8), use(None, used=0))
-    assert "makes 90% of all change, and 70% of that is more or less of the same picture: as" in constraint(
-        4.0, use(0.5, 0.9, 0.7)
+    assert (
+        "makes 90% of all change, and 70% of that is more or less of the same picture: as"
+        in constraint(4.0, use(0.5, 0.9, 0.7))
     )
     assert ": unlike in the paper" in constraint(4.0, use(0.5, 0.4, 0.9))
     assert ": unlike in the paper" in constraint(4.0, use(0.5, 0.9, 0.4))
@@ -209,7 +222,9 @@ def test_findings_on_dimensions_follow_the_numbers():
 
 
 def test_findings_on_completed_populations_follow_the_numbers():
-    assert nearer("mean", {"VAE": 2.0, "VCE": 1.0}) == "Mean: VCE 1, VAE 2: nearer, as in the paper."
+    assert (
+        nearer("mean", {"VAE": 2.0, "VCE": 1.0}) == "Mean: VCE 1, VAE 2: nearer, as in the paper."
+    )
     assert nearer("mean", {"VAE": 1.0, "VCE": 1.0}).endswith("not nearer, unlike in the paper.")
 
 
@@ -219,7 +234,10 @@ def test_findings_on_methods_follow_the_numbers():
     assert "is below the VAE's, 2 by 50%" in told[0]
     assert "and below that of the best rival" in told[0]
     assert "for neither method" in told[2]
-    worse = {"centre": {"VAE": 1.0, "VCE": 2.0, "zeros": 1.5}, "bottom": {"VAE": 2.0, "VCE": 1.0, "zeros": 1.5}}
+    worse = {
+        "centre": {"VAE": 1.0, "VCE": 2.0, "zeros": 1.5},
+        "bottom": {"VAE": 2.0, "VCE": 1.0, "zeros": 1.5},
+    }
     told = list(of_methods(worse))
     assert "is not below the VAE's" in told[0]
     assert "not below that of the best rival" in told[0]
@@ -238,7 +256,8 @@ def test_a_second_lab_loads_what_the_first_one_kept(lab, sets, made, monkeypatch
 
 
 def test_a_stopped_fit_goes_on_and_ends_the_same(lab, sets, tmp_path, monkeypatch):
-    settings, calls = dataclasses.replace(SETTINGS, epochs=2), []
+    settings = dataclasses.replace(SETTINGS, epochs=2)
+    calls = []
 
     def stopping(done, total, loss):
         raise KeyboardInterrupt
@@ -299,7 +318,9 @@ def test_a_folder_keeps_to_its_settings(lab, sets, change, message):
 
 
 def test_a_folder_takes_other_betas_and_keeps_to_its_data(lab, sets):
-    assert Lab(*sets, lab.folder, dataclasses.replace(SETTINGS, betas=BETAS)).settings.betas == BETAS
+    assert (
+        Lab(*sets, lab.folder, dataclasses.replace(SETTINGS, betas=BETAS)).settings.betas == BETAS
+    )
     with pytest.raises(ValueError, match="was begun with train="):
         Lab(sets[1], sets[0], lab.folder, SETTINGS)
 
@@ -328,7 +349,8 @@ def test_sets_that_do_not_go_together(sets, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"prior": "flat"}, {"betas": ()}, {"betas": (1.0, 1.0)}, {"betas": (-1.0,)}, {"epochs": 0}]
+    "settings",
+    [{"prior": "flat"}, {"betas": ()}, {"betas": (1.0, 1.0)}, {"betas": (-1.0,)}, {"epochs": 0}],
 )
 def test_impossible_settings(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
@@ -374,7 +396,9 @@ def test_the_page_holds_every_item(tmp_path, lab, made):
     text = Path(tmp_path / PAGE).read_text()
     assert all(f"{name}" in text for name in made)
     for name, item in made.items():
-        heads = [f"{name}{each.part}: {ENTRIES[name].title}" for each in item.drawings] or [f"{name}: "]
+        heads = [f"{name}{each.part}: {ENTRIES[name].title}" for each in item.drawings] or [
+            f"{name}: "
+        ]
         assert all(head.replace("'", "&#39;") in text for head in heads)
         assert all(finding.split(",")[0].replace("'", "&#39;") in text for finding in item.findings)
     assert sum(PRIVATE in part for part in text.split("<figcaption>")) == 5

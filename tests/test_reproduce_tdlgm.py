@@ -9,13 +9,13 @@ import torch
 from scipy import stats
 
 from habitus.evaluation.series import forecast_transitions
-from habitus.models.latent_layers import LatentLayers
-from habitus.reproduce import PAPERS
-from habitus.reproduce.files import write_item
-from habitus.reproduce.item import FIGURE, TABLE, Grid, Item, Spread
-from habitus.reproduce.tdlgm import PAPER, Lab, LabSettings, ahead, findings, imputing
-from habitus.reproduce.tdlgm import lab as lab_module
-from habitus.reproduce.tdlgm.imputing import (
+from habitus.models.recurrent.latent_layers import LatentLayers
+from habitus.papers import PAPERS
+from habitus.papers.files import write_item
+from habitus.papers.item import FIGURE, TABLE, Grid, Item, Spread
+from habitus.papers.tdlgm import PAPER, Lab, LabSettings, ahead, findings, imputing
+from habitus.papers.tdlgm import lab as lab_module
+from habitus.papers.tdlgm.imputing import (
     CLEANED,
     DLGM,
     FILTERED,
@@ -29,15 +29,17 @@ from habitus.reproduce.tdlgm.imputing import (
     Case,
     Errors,
 )
-from habitus.reproduce.tdlgm.lab import limits_of
-from habitus.reproduce.tdlgm.models import SUBJECTS
-from habitus.reproduce.tdlgm.paper import TABLE_1, TABLE_2, TABLE_3, TDLGM, Level, Printed
+from habitus.papers.tdlgm.lab import limits_of
+from habitus.papers.tdlgm.models import SUBJECTS
+from habitus.papers.tdlgm.paper import TABLE_1, TABLE_2, TABLE_3, TDLGM, Level, Printed
 from habitus.run import Run
 from habitus.series import Series
 from habitus.synthesis.series import forecast_series
 
 VALUES = np.array([0.0, 0.25, 0.5, 1.0])
-SETTINGS = LabSettings(column="load", scale=1.0, epochs=1, seeds=2, window=8, samples=3, every=9, latent_samples=4)
+SETTINGS = LabSettings(
+    column="load", scale=1.0, epochs=1, seeds=2, window=8, samples=3, every=9, latent_samples=4
+)
 CASES = [Case(level, reading) for reading in imputing.READINGS for level in TABLE_1]
 ENTRIES = {entry.name: entry for entry in PAPER.entries}
 
@@ -45,7 +47,8 @@ ENTRIES = {entry.name: entry for entry in PAPER.entries}
 def sticky(rows: int, seed: int = 0) -> Series:
     """A chain of four values that stays where it is with probability 0.7."""
     rng = np.random.default_rng(seed)
-    moves, draws = rng.random(rows) < 0.3, rng.integers(4, size=rows)
+    moves = rng.random(rows) < 0.3
+    draws = rng.integers(4, size=rows)
     state = [int(draws[0])]
     for move, draw in zip(moves[1:], draws[1:], strict=True):
         state.append(int(draw) if move else state[-1])
@@ -76,7 +79,9 @@ def made(lab):
 
 
 def test_every_table_and_figure_with_results_is_there():
-    numbers = {kind: sorted(e.number for e in PAPER.entries if e.kind == kind) for kind in (TABLE, FIGURE)}
+    numbers = {
+        kind: sorted(e.number for e in PAPER.entries if e.kind == kind) for kind in (TABLE, FIGURE)
+    }
     assert numbers == {TABLE: ["1", "2", "3"], FIGURE: sorted(map(str, range(2, 11)))}
     assert all(entry.make.__doc__ for entry in PAPER.entries)
     assert PAPERS["tdlgm"] is PAPER
@@ -99,7 +104,9 @@ def test_every_item_has_something_to_show(made, name):
 
 def test_the_parts_of_the_series(lab):
     assert len(lab.train.values) == 320
-    np.testing.assert_array_equal(np.concatenate([lab.train.values, lab.test.values]), lab.whole.values)
+    np.testing.assert_array_equal(
+        np.concatenate([lab.train.values, lab.test.values]), lab.whole.values
+    )
     assert lab.limits == (0.0, 1.0)
     assert limits_of(Series.from_arrays([[-1.0, 3.0]], ["load"])) == (-1.0, 3.0)
 
@@ -123,7 +130,9 @@ def test_table_1_is_made_of_the_errors(lab, made):
     noise = np.random.default_rng([1, 2])
     changed = noise.random(lab.test.values.shape) < 0.4
     squared = np.square(0.1 * noise.standard_normal(changed.shape))[changed].sum() / changed.size
-    by_seed = [imputing.errors(lab, CASES, seed)["variance-0.4-0.01"][IDENTITY][0] for seed in (0, 1)]
+    by_seed = [
+        imputing.errors(lab, CASES, seed)["variance-0.4-0.01"][IDENTITY][0] for seed in (0, 1)
+    ]
     assert by_seed[1] == pytest.approx(squared, rel=1e-9)
     assert grid.rows[names.index(IDENTITY)][4] == Spread.of(by_seed)
     no_noise = [row[1] for row in grid.rows[4:] if row[0] in (TOLD, IDENTITY, MEAN)]
@@ -140,7 +149,9 @@ def test_latents_and_predictions_are_those_of_the_models(lab):
         mean = lab.model("noisy-lstm", 1).predictions(windows, generator).mean
         latents = lab.model("tdlgm", 1).reconstructed(windows, 4, torch.Generator().manual_seed(1))
     assert np.stack(imputing.ESTIMATES[RNN](lab, cases, 1, ys)) == pytest.approx(mean.numpy())
-    assert np.stack(imputing.ESTIMATES[LATENTS](lab, cases, 1, ys)) == pytest.approx(latents.numpy())
+    assert np.stack(imputing.ESTIMATES[LATENTS](lab, cases, 1, ys)) == pytest.approx(
+        latents.numpy()
+    )
     assert imputing.ESTIMATES[DLGM](lab, cases, 1, ys)[1].shape == ys[1].shape
 
 
@@ -208,8 +219,15 @@ def test_log_likelihoods_without_a_model_are_those_of_counting(tmp_path):
 def test_densities_have_no_row_among_probabilities(lab, made):
     proper = made["Table 2"].tables[2]
     column = {row[0]: row[-1] for row in proper.rows}
-    noisy = [subject.label for subject in SUBJECTS.values() if subject.settings["likelihood"] == "gaussian"]
-    assert [label for label, value in column.items() if value is None] == [*noisy, "block bootstrap"]
+    noisy = [
+        subject.label
+        for subject in SUBJECTS.values()
+        if subject.settings["likelihood"] == "gaussian"
+    ]
+    assert [label for label, value in column.items() if value is None] == [
+        *noisy,
+        "block bootstrap",
+    ]
 
 
 def test_a_second_lab_loads_what_the_first_one_kept(lab, made, monkeypatch):
@@ -236,7 +254,9 @@ def test_runs_are_fitted_to_what_the_table_says(lab):
         "gaussian-tdlgm", "noisy-lstm", "noisy-dlgm",
     }  # fmt: skip
     for name, noisy in (("lstm", False), ("noisy-lstm", True)):
-        seen = (lab.noisy_train(1) if noisy else lab.train).values[:288]  # what is left by a tenth held out
+        seen = (lab.noisy_train(1) if noisy else lab.train).values[
+            :288
+        ]  # what is left by a tenth held out
         assert float(fitted[name].model.p_v.mean) == pytest.approx(seen.mean(), abs=1e-6)
 
 
@@ -273,10 +293,15 @@ def test_findings_say_the_opposite_of_the_opposite():
     good = list(findings.of_noise({"variance": errors_of([0.005, 0.006], [0.004, 0.005])}, printed))
     assert "at 1 of 1 levels (0.1)" in good[0]
     assert "read as variances at 1 of 1 levels." in good[1]
-    assert "at 1 of 1 levels with noise, and not above it at 1 (the largest ratio is 1.00, at 0.1)" in good[2]
+    assert (
+        "at 1 of 1 levels with noise, and not above it at 1 (the largest ratio is 1.00, at 0.1)"
+        in good[2]
+    )
     assert "at 0 of 1 levels" in good[3]
     assert "read as variances 1 of 2, with an error of 0.3 at 0.1" in good[4]
-    bad = list(findings.of_noise({"variance": errors_of([0.005, 0.02], [0.004, 0.01], kept=())}, printed))
+    bad = list(
+        findings.of_noise({"variance": errors_of([0.005, 0.02], [0.004, 0.01], kept=())}, printed)
+    )
     assert "at 0 of 1 levels (not at 0.1 for 1 of 2 seeds)" in bad[1]
     assert "at 0 of 1 levels with noise, and not above it at 0 (the largest ratio is 2.00" in bad[2]
     assert "0 of 2, so there is no filtered RNN" in bad[4]
@@ -284,7 +309,8 @@ def test_findings_say_the_opposite_of_the_opposite():
 
 def test_the_reading_is_the_one_that_is_possible():
     printed = {Level(1.0, 0.1): {TDLGM: Printed(0.004, 0.0)}}
-    high, low = errors_of([1.0, 1.0], [1.0, 1.0]), errors_of([1.0, 1.0], [1.0, 1.0], mean=0.001)
+    high = errors_of([1.0, 1.0], [1.0, 1.0])
+    low = errors_of([1.0, 1.0], [1.0, 1.0], mean=0.001)
     first = next(findings.of_noise({"variance": high, "standard deviation": low}, printed))
     assert "its table fits standard deviations" in first
     first = next(findings.of_noise({"variance": low, "standard deviation": high}, printed))
@@ -320,4 +346,8 @@ def test_files_have_a_column_for_each_spread(tmp_path):
     assert grid.texts == [["x", "1.00 ± 0.50", "2"], ["y", "3", "–"]]
     (path,) = write_item(tmp_path, ENTRIES["Table 1"], Item([grid]))
     with path.open() as file:
-        assert list(csv.reader(file)) == [["", "a", "a, sd", "b"], ["x", "1.0", "0.5", "2.0"], ["y", "3.0", "", ""]]
+        assert list(csv.reader(file)) == [
+            ["", "a", "a, sd", "b"],
+            ["x", "1.0", "0.5", "2.0"],
+            ["y", "3.0", "", ""],
+        ]

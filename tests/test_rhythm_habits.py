@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import Generator
 
-from habitus.models.rhythm import Rhythm
-from habitus.models.rhythm_config import RhythmConfig
-from habitus.models.rhythm_habits import Shifts, habits_of_users, number_of_habits
-from habitus.parts.shapes import Axes
-from habitus.training.calibration import slopes_of
+from habitus.models.rhythm.config import RhythmConfig
+from habitus.models.rhythm.model import Rhythm
+from habitus.models.rhythm.statistics import Shifts, habits_of_users, number_of_habits
+from habitus.schema import Axes
+from habitus.training.moment_matching import slopes_of
 
 AXES = Axes(dt.date(2018, 2, 1), 21, 240, ("a", "b"))
-FEW, MANY = 3_000, 6_000
+FEW = 3_000
+MANY = 6_000
 NAMES = (
     *(f"day {day}" for day in range(7)),
     *(f"of {day}" for day in range(AXES.days)),
@@ -41,29 +42,50 @@ def by_loops(x: np.ndarray, observed: np.ndarray, in_week: np.ndarray) -> list[f
             counts = x[day][x[day] > 0]
             found.setdefault(f"counts {k}", []).extend((near, np.log(count)) for count in counts)
     weights = {name: sum(w for w, _ in pairs) for name, pairs in found.items()}
-    means = {name: sum(w * n for w, n in pairs) / weights[name] for name, pairs in found.items() if weights[name]}
+    means = {
+        name: sum(w * n for w, n in pairs) / weights[name]
+        for name, pairs in found.items()
+        if weights[name]
+    }
     counts = x[x > 0].tolist()
     ones = sum(count == 1 for count in counts) / len(counts)
     means |= {f"of {day}": x[day].sum() / x.max() for day in range(days)}
-    return [*(means.get(name, 0.0) for name in NAMES[:-3]), len(ever) / slots, np.log(max(counts)), ones]
+    return [
+        *(means.get(name, 0.0) for name in NAMES[:-3]),
+        len(ever) / slots,
+        np.log(max(counts)),
+        ones,
+    ]
 
 
 def test_habits_are_what_loops_count():
     rng = np.random.default_rng(0)
     x = rng.poisson(0.2, (20, *AXES.shape))
-    observed, in_week = rng.random((20, AXES.days)) < 0.6, (np.arange(AXES.days) + rng.integers(0, 7, (20, 1))) % 7
+    observed = rng.random((20, AXES.days)) < 0.6
+    in_week = (np.arange(AXES.days) + rng.integers(0, 7, (20, 1))) % 7
     x *= observed[..., None, None]
-    found = habits_of_users(torch.from_numpy(x).float(), torch.from_numpy(observed), torch.from_numpy(in_week))
+    found = habits_of_users(
+        torch.from_numpy(x).float(), torch.from_numpy(observed), torch.from_numpy(in_week)
+    )
     np.testing.assert_allclose(
         found, [by_loops(*each) for each in zip(x, observed, in_week, strict=True)], rtol=1e-5
     )
 
 
 def test_shifts_of_a_day():
-    weekdays, of_days = [0.0, 10, 20, 30, 40, 50, 60], [100.0, 200, 300, 400, 500, 600, 700]
-    active, of_size, end, counts = [2.0, -1, 4, 7], [0.0, 1, 0, 0], [-3.0, 0, 0, 5], [0.2, 0.3, 0, 1]
+    weekdays = [0.0, 10, 20, 30, 40, 50, 60]
+    of_days = [100.0, 200, 300, 400, 500, 600, 700]
+    active = [2.0, -1, 4, 7]
+    of_size = [0.0, 1, 0, 0]
+    end = [-3.0, 0, 0, 5]
+    counts = [0.2, 0.3, 0, 1]
     shifts = torch.tensor([*weekdays, *of_days, *active, *of_size, *end, *counts, 0.1, 0.4, 0.3])
-    expected = (0, 0.0, 102, -3, 0.2), (3, 0.25, 399.75, -0.75, 0.275), (7, 0.5, 1.5, 0, 0.15), (20, 1.0, 7, 5, 1)
+    expected = (
+        (0, 0.0, 102, -3, 0.2),
+        (3, 0.25, 399.75, -0.75, 0.275),
+        (7, 0.5, 1.5, 0, 0.15),
+        (20, 1.0, 7, 5, 1),
+    )
     for number, late, place, *others in expected:
         on = Shifts.on(shifts, number, late, torch.tensor([0, 2, 6]), torch.tensor([0.0, 2, 0]))
         of_size = max(0, 1 - abs(3 * late - 1))
@@ -72,7 +94,8 @@ def test_shifts_of_a_day():
 
 
 def test_a_window_of_less_than_a_week_has_no_later_days():
-    days, observed = torch.arange(5).expand(3, -1), torch.ones(3, 5, dtype=torch.bool)
+    days = torch.arange(5).expand(3, -1)
+    observed = torch.ones(3, 5, dtype=torch.bool)
     found = habits_of_users(torch.ones(3, 5, 2, 1), observed, days)
     assert found.shape == (3, number_of_habits(5))
     assert not found[:, :7].any()
@@ -89,7 +112,9 @@ def model() -> Rhythm:
     """One that has only begun to learn."""
     torch.manual_seed(0)
     model = Rhythm(AXES, RhythmConfig(hidden=16, channel_width=8))
-    model.start_from(torch.poisson(torch.full((200, *AXES.shape), 0.05), generator=Generator().manual_seed(0)))
+    model.start_from(
+        torch.poisson(torch.full((200, *AXES.shape), 0.05), generator=Generator().manual_seed(0))
+    )
     return model.eval()
 
 
@@ -98,14 +123,18 @@ def drawn(model: Rhythm, name: str, shift: float, users: int) -> dict[str, float
     model.shifts.copy_(torch.tensor([shift * (each == name) for each in NAMES]))
     with torch.no_grad():
         x = model.sample(users, Generator().manual_seed(1))
-    return dict(zip(NAMES, model.habits(x, model.told.days().for_each(users)).mean(0).tolist(), strict=True))
+    return dict(
+        zip(NAMES, model.habits(x, model.told.days().for_each(users)).mean(0).tolist(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
     assert len(NAMES) == number_of_habits(AXES.days) == len(model.shifts)
     low, high = (drawn(model, name, shift, MANY) for shift in (-1.0, 1.0))
-    moved = {each: (high[each] - low[each]) * (-1 if each.startswith("slots") else 1) for each in NAMES}
+    moved = {
+        each: (high[each] - low[each]) * (-1 if each.startswith("slots") else 1) for each in NAMES
+    }
     assert moved[name] > 0.02 * low[name]  # fewer slots where a day's end is likelier
     alike = [NAMES[:7], NAMES[7:28], *(NAMES[begin : begin + 4] for begin in (28, 32, 36, 40))]
     others = [each for kind in alike if name in kind for each in kind if each != name]
@@ -114,7 +143,8 @@ def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
 
 def test_scores_tell_what_shifts_would_do(model):
     """The slope of each habit by its shift, from one population, beside the difference of two with other shifts."""
-    users, own = 20_000, torch.arange(number_of_habits(AXES.days))
+    users = 20_000
+    own = torch.arange(number_of_habits(AXES.days))
     model.shifts.zero_()
     x, scores = model.sample_scored(users, Generator().manual_seed(3))
     habits = model.habits(x, model.told.days().for_each(users)).double()

@@ -15,22 +15,26 @@ from torch import Generator
 from command_line import call
 from conftest import random_profiles
 from habitus.models.base import Loss, ScoringModel
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.rhythm import Rhythm
-from habitus.models.rhythm_config import RhythmConfig
-from habitus.parts.examples import Examples
-from habitus.parts.shapes import Axes
+from habitus.models.parts.examples import Examples
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.rhythm.config import RhythmConfig
+from habitus.models.rhythm.model import Rhythm
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
 from habitus.run import Run
+from habitus.schema import Axes
 from habitus.simulate import simulate
 from habitus.synthesis import scoring
 from habitus.synthesis.scoring import LEAST_PEERS, oddness, score, write_scores
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
-DAYS, SLOTS, CHANNELS = 14, 12, ("a", "b")
+DAYS = 14
+SLOTS = 12
+CHANNELS = ("a", "b")
 OFFICE = Axes(dt.date(2018, 2, 5), DAYS, 24 * 60 // SLOTS, CHANNELS)
-TRAIN, ODD = 400, 12
+TRAIN = 400
+ODD = 12
 SEED = 0
 
 
@@ -39,7 +43,9 @@ class Fixed(ScoringModel):
 
     def __init__(self, axes: Axes) -> None:
         super().__init__()
-        self.axes, self.config, self.told = axes, None, list[tuple[int, ...]]()
+        self.axes = axes
+        self.config = None
+        self.told = list[tuple[int, ...]]()
 
     @property
     def unit(self) -> str:
@@ -65,11 +71,14 @@ def run_of(model) -> Run:
 def office(seed: int, users: int) -> Profiles:
     """People who are active by day, at hours of their own; at least six active slots each."""
     block = next(simulate(users, DAYS, seed, start=OFFICE.start, channels=CHANNELS))
-    known, events = block.factors.to_pandas(), block.events.to_pandas()
+    known = block.factors.to_pandas()
+    events = block.events.to_pandas()
     works = (known.hour_width < 3) & known.preferred_hour.between(7, 15)
     since = events.timestamp.dt.tz_localize(None) - np.datetime64(OFFICE.start)
     slot = (since // np.timedelta64(OFFICE.slot_minutes, "m")).to_numpy()
-    channel = events.platform.map({name: at for at, name in enumerate(CHANNELS)}).astype(int).to_numpy()
+    channel = (
+        events.platform.map({name: at for at, name in enumerate(CHANNELS)}).astype(int).to_numpy()
+    )
     x = np.zeros((users, DAYS * SLOTS, len(CHANNELS)), np.int64)
     inside = slot < DAYS * SLOTS
     np.add.at(x, (events.user_id.to_numpy()[inside], slot[inside], channel[inside]), 1)
@@ -102,7 +111,8 @@ def scored():
     """A run, an office with ODD users of each odd kind, who is of which, and the scores."""
     people = office(SEED, 3600)
     x = people.dense()[TRAIN:]
-    rng, kind = np.random.default_rng(1), np.full(len(x), "")
+    rng = np.random.default_rng(1)
+    kind = np.full(len(x), "")
     kind = kind.astype("<U9")
     rows = rng.permutation(len(x))[: ODD * len(PLANTED)].reshape(-1, ODD)
     for own, (name, plant) in zip(rows, PLANTED.items(), strict=True):
@@ -130,7 +140,8 @@ class TestPlanted:
     def test_how_active_they_are_does_not_tell(self, scored, name):
         """Their days were moved, not changed: they rank as a dozen at random, with Mann and Whitney's spread."""
         _, _, kind, found = scored
-        own, rest = kind == name, kind == ""
+        own = kind == name
+        rest = kind == ""
         spread = ((own.sum() + rest.sum() + 1) / (12 * own.sum() * rest.sum())) ** 0.5
         for plain in (found.likelihoods.events, found.likelihoods.active_slots):
             assert abs(area(plain[own], plain[rest]) - 0.5) < 3 * spread
@@ -147,14 +158,17 @@ class TestPlanted:
 
     def test_busy_users_are_not_odd_for_that(self, scored):
         _, _, kind, found = scored
-        rest, of = kind == "", found.likelihoods
+        rest = kind == ""
+        of = found.likelihoods
         assert spearmanr(-of.log_likelihood[rest], of.active_slots[rest]).statistic > 0.8
         assert abs(spearmanr(found.oddness[rest], of.active_slots[rest]).statistic) < 0.2
 
     def test_what_is_odd_is_said(self, scored):
         _, _, kind, found = scored
         for name, part in {"shuffled": "hours", "night_owl": "hours", "burst": "one_day"}.items():
-            assert area(found.oddness_of[part][kind == name], found.oddness_of[part][kind == ""]) > 0.9
+            assert (
+                area(found.oddness_of[part][kind == name], found.oddness_of[part][kind == ""]) > 0.9
+            )
         of = found.oddness_of["channels"]
         assert area(of[kind == "night_owl"], of[kind == ""]) < 0.75
 
@@ -172,7 +186,9 @@ class TestPlanted:
         times as odd for e = 0.1, and 1.55 times for e = 0.2. With five seeds it is 1.22 to 1.61 times.
         """
         run, given, kind, found = scored
-        own = score(run, given.take(kind == "shuffled"), against=given.take(kind == ""), samples=5).oddness
+        own = score(
+            run, given.take(kind == "shuffled"), against=given.take(kind == ""), samples=5
+        ).oddness
         before = found.oddness[kind == "shuffled"]
         assert 1.1 < np.median(own) / np.median(before) < 1.8
         assert np.corrcoef(own, before)[0, 1] > 0.85  # with five seeds 0.93 to 0.97
@@ -185,7 +201,9 @@ class TestLikelihood:
         """A model of few profiles, whose latents matter; its q is broad, so that few draws cover the posterior."""
         torch.manual_seed(3)
         axes = Axes(dt.date(2018, 2, 1), 2, 720, ("a",))
-        model = Rhythm(axes, RhythmConfig(hidden=8, channel_width=4, latents=1, day_latents=1, components=2)).eval()
+        model = Rhythm(
+            axes, RhythmConfig(hidden=8, channel_width=4, latents=1, day_latents=1, components=2)
+        ).eval()
         with torch.no_grad():
             for weight in model.parameters():
                 weight.add_(0.2 * torch.randn_like(weight))
@@ -198,10 +216,16 @@ class TestLikelihood:
     def test_it_is_how_often_a_profile_is_drawn(self, tiny):
         draws = 20_000
         with torch.no_grad():
-            drawn, seen = tiny.sample(draws, Generator().manual_seed(0)).unique(dim=0, return_counts=True)
+            drawn, seen = tiny.sample(draws, Generator().manual_seed(0)).unique(
+                dim=0, return_counts=True
+            )
             common = seen.argsort(descending=True)[:12]
             copies = drawn[common].repeat_interleave(400, 0)
-            found = tiny.log_likelihood(copies, 5, Generator().manual_seed(1)).exp().unflatten(0, (12, 400))
+            found = (
+                tiny.log_likelihood(copies, 5, Generator().manual_seed(1))
+                .exp()
+                .unflatten(0, (12, 400))
+            )
         expected = seen[common] / draws
         error = (found.var(1) / 400 + expected * (1 - expected) / draws).sqrt()
         assert ((found.mean(1) - expected).abs() < 4 * error).all()
@@ -210,9 +234,13 @@ class TestLikelihood:
     def test_more_samples_come_nearer_from_below(self, tiny):
         with torch.no_grad():
             x = tiny.sample(1000, Generator().manual_seed(0))
-            one, many = (tiny.log_likelihood(x, samples, Generator().manual_seed(1)) for samples in (1, 30))
+            one, many = (
+                tiny.log_likelihood(x, samples, Generator().manual_seed(1)) for samples in (1, 30)
+            )
             noise = Generator().manual_seed(2)
-            bound = -torch.stack(list(tiny._draw(tiny._given(x, noise), noise).terms.values())).sum(0)
+            bound = -torch.stack(list(tiny._draw(tiny._given(x, noise), noise).terms.values())).sum(
+                0
+            )
         assert float(one.mean()) < float(many.mean()) - 0.02
         away = one - bound  # which with one draw is the loss's own bound, but for noise
         assert abs(float(away.mean())) < 4 * float(away.std()) / 1000**0.5
@@ -231,7 +259,9 @@ class TestLikelihood:
         model = Rhythm(axes, RhythmConfig(hidden=8, vocabulary={"plan": ["free", "paid"]})).eval()
         given = random_profiles(axes, 60)
         told = Profiles.from_dense(
-            axes, given.dense(), pa.table({"user": np.arange(60), "plan": ["paid", "free", "other"] * 20})
+            axes,
+            given.dense(),
+            pa.table({"user": np.arange(60), "plan": ["paid", "free", "other"] * 20}),
         )
         found = score(run_of(model), told, samples=2).likelihoods.log_likelihood
         codes = torch.tensor([[2], [1], [0]] * 20)
@@ -243,21 +273,28 @@ class TestLikelihood:
                 Generator().manual_seed(seed),
             )
         np.testing.assert_allclose(found, expected, rtol=1e-5)
-        assert np.abs(found - score(run_of(model), given, samples=2).likelihoods.log_likelihood).max() > 1e-3
+        assert (
+            np.abs(found - score(run_of(model), given, samples=2).likelihoods.log_likelihood).max()
+            > 1e-3
+        )
 
 
 class TestOddness:
     def test_against_a_loop(self):
         rng = np.random.default_rng(0)
-        slots, theirs = rng.integers(0, 60, 40), rng.integers(1, 40, 900)
-        values, of_theirs = rng.gamma(2, 1, (40, 2)), rng.gamma(2, 1, (900, 2))
+        slots = rng.integers(0, 60, 40)
+        theirs = rng.integers(1, 40, 900)
+        values = rng.gamma(2, 1, (40, 2))
+        of_theirs = rng.gamma(2, 1, (900, 2))
         expected = np.empty((40, 2))
         for user in range(40):
             away = [abs(np.log((1 + k) / (1 + slots[user]))) for k in theirs]
             radius = sorted(away)[89]
             peers = np.array([of_theirs[v] for v in range(900) if away[v] <= radius + 1e-12])
             middle = np.median(peers, 0)
-            expected[user] = (values[user] - middle) / (1.4826 * np.median(np.abs(peers - middle), 0))
+            expected[user] = (values[user] - middle) / (
+                1.4826 * np.median(np.abs(peers - middle), 0)
+            )
         np.testing.assert_allclose(oddness(slots, values, theirs, of_theirs), expected)
 
     def test_a_gaussians_is_a_z_score(self):
@@ -271,10 +308,13 @@ class TestOddness:
 
     def test_odd_peers_hardly_move_it(self):
         rng = np.random.default_rng(0)
-        slots, values = np.full(500, 7), rng.normal(size=(500, 1))
+        slots = np.full(500, 7)
+        values = rng.normal(size=(500, 1))
         spoilt = values.copy()
         spoilt[:25] += 1000
-        clean, moved = (oddness(slots[:1], np.array([[4.0]]), slots, each)[0, 0] for each in (values, spoilt))
+        clean, moved = (
+            oddness(slots[:1], np.array([[4.0]]), slots, each)[0, 0] for each in (values, spoilt)
+        )
         assert moved == pytest.approx(clean, rel=0.15)
 
     def test_users_who_are_all_the_same_are_not_odd(self):
@@ -296,13 +336,15 @@ class TestScores:
 
     def test_pieces_are_bounded_and_progress_counts_all(self, axes, population, monkeypatch):
         monkeypatch.setattr(scoring, "MOST_PROFILES", 50)
-        model, told = Fixed(axes), list[int]()
+        model = Fixed(axes)
+        told = list[int]()
         score(run_of(model), population, against=population, samples=2, on_progress=told.append)
         assert told == [50, 100, 120, 170, 220, 240]
         assert max(shape[0] for shape in model.told) == 50
 
     def test_only_the_others_are_compared_with(self, axes, population):
-        some, others = population.slice(0, 20), population.slice(20, 120)
+        some = population.slice(0, 20)
+        others = population.slice(20, 120)
         found = score(run_of(Fixed(axes)), some, against=others, samples=1)
         x = population.dense()
         slots = x.any(3).sum((1, 2))
@@ -311,8 +353,11 @@ class TestScores:
         np.testing.assert_allclose(found.oddness_of["cells"], expected, rtol=1e-6)
 
     def test_from_disk_is_as_from_memory_and_seeds_decide(self, axes, population, tmp_path):
-        stored, run = save(tmp_path / "people", [population], axes), run_of(Fixed(axes))
-        one, same, other = (score(run, each, seed=s) for each, s in ((population, 0), (stored, 0), (stored, 1)))
+        stored = save(tmp_path / "people", [population], axes)
+        run = run_of(Fixed(axes))
+        one, same, other = (
+            score(run, each, seed=s) for each, s in ((population, 0), (stored, 0), (stored, 1))
+        )
         np.testing.assert_array_equal(one.oddness, same.oddness)
         assert (one.oddness != other.oddness).any()
 
@@ -336,8 +381,22 @@ class TestScores:
         write_scores(tmp_path / name, found)
         table = (pyarrow.csv.read_csv if name.endswith("csv") else pq.read_table)(tmp_path / name)
         assert table.column_names == [
-            *("user", "rank", "oddness", "log_likelihood", "nats_per_active_slot", "active_slots", "events"),
-            *("oddest_part", "least_likely_day", "oddness_of_cells", "oddness_of_user", "oddness_of_one_day"),
+            *(
+                "user",
+                "rank",
+                "oddness",
+                "log_likelihood",
+                "nats_per_active_slot",
+                "active_slots",
+                "events",
+            ),
+            *(
+                "oddest_part",
+                "least_likely_day",
+                "oddness_of_cells",
+                "oddness_of_user",
+                "oddness_of_one_day",
+            ),
         ]
         np.testing.assert_allclose(table["oddness"], found.oddness)
         assert table["user"].to_pylist() == list(range(len(population)))
@@ -346,7 +405,9 @@ class TestScores:
 
     def test_what_cannot_be(self, axes, population):
         run = run_of(Fixed(axes))
-        with pytest.raises(ValueError, match=f"at least {LEAST_PEERS} users to compare with, got 10"):
+        with pytest.raises(
+            ValueError, match=f"at least {LEAST_PEERS} users to compare with, got 10"
+        ):
             score(run, population.slice(0, 10))
         with pytest.raises(ValueError, match="samples must be at least 1"):
             score(run, population, samples=0)
@@ -361,8 +422,12 @@ class TestScores:
 def folder(tmp_path_factory, axes):
     path = tmp_path_factory.mktemp("score")
     torch.manual_seed(0)
-    about, history = {"profiles": 120, "active_share": [0.5] * axes.days}, {"step": [1.0], "loss": [2.0]}
-    models = {"run": Rhythm(axes, RhythmConfig(hidden=8)), "vae": BetaVAE(axes, BetaVAEConfig(latents=2))}
+    about = {"profiles": 120, "active_share": [0.5] * axes.days}
+    history = {"step": [1.0], "loss": [2.0]}
+    models = {
+        "run": Rhythm(axes, RhythmConfig(hidden=8)),
+        "vae": BetaVAE(axes, BetaVAEConfig(latents=2)),
+    }
     for name, model in models.items():
         Run(model, None, {}, history, about).save(path / name)
     people = random_profiles(axes, 120)
@@ -381,7 +446,9 @@ def here(folder, monkeypatch):
 @pytest.mark.usefixtures("here")
 class TestCommand:
     def test_a_table_of_the_oddest_and_a_file_of_all(self, capsys):
-        code, out, _ = call(capsys, "score", "run", "people", "--samples", "2", "--top", "3", "--out", "s.parquet")
+        code, out, _ = call(
+            capsys, "score", "run", "people", "--samples", "2", "--top", "3", "--out", "s.parquet"
+        )
         assert code == 0
         rows = [line.split() for line in out.splitlines() if line.split()[0].isdigit()]
         table = pq.read_table("s.parquet")
@@ -415,6 +482,11 @@ class TestCommand:
         words = "a table of scores is written as Parquet or CSV, got scores; end its name in .parquet or .csv"
         assert words in call(capsys, "score", "run", "people", "--out", "scores")[2]
         (folder / "made.csv").mkdir()
-        assert "made.csv is a folder" in call(capsys, "score", "run", "people", "--out", "made.csv")[2]
+        assert (
+            "made.csv is a folder" in call(capsys, "score", "run", "people", "--out", "made.csv")[2]
+        )
         shutil.copytree(folder / "people", folder / "people.csv")
-        assert "would be replaced" in call(capsys, "score", "run", "people.csv", "--out", "people.csv")[2]
+        assert (
+            "would be replaced"
+            in call(capsys, "score", "run", "people.csv", "--out", "people.csv")[2]
+        )

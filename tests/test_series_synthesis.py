@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from habitus.models.base import SeriesModel
-from habitus.models.beta_vae import BetaVAE
-from habitus.models.dlgm import DLGM, DLGMConfig
-from habitus.models.recurrent import LSTM, RecurrentConfig
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
-from habitus.models.timegan import TimeGAN, TimeGANConfig
-from habitus.parts.shapes import Axes, SeriesAxes
+from habitus.models.pictures.beta_vae import BetaVAE
+from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
+from habitus.models.recurrent.lstm_gru import LSTM, RecurrentConfig
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
+from habitus.models.recurrent.timegan import TimeGAN, TimeGANConfig
 from habitus.run import Run
+from habitus.schema import Axes, SeriesAxes
 from habitus.series import Series
 from habitus.synthesis.series import (
     CleanConfig,
@@ -67,7 +67,9 @@ def with_gap(given: Series, *rows: int) -> Series:
 def noisy(given: Series, sigma: float, share: float = 1.0, seed: int = 1) -> Series:
     rng = np.random.default_rng(seed)
     shape = given.values.shape
-    return given.with_values(given.values + sigma * rng.normal(size=shape) * (rng.random(shape) < share))
+    return given.with_values(
+        given.values + sigma * rng.normal(size=shape) * (rng.random(shape) < share)
+    )
 
 
 def error(one: Series, other: Series) -> float:
@@ -95,7 +97,9 @@ class TestGenerate:
 
     @pytest.mark.parametrize(("count", "steps"), [(0, 5), (5, 0), (-1, 1)])
     def test_nothing_to_draw_is_refused(self, lstm, count, steps):
-        with pytest.raises(ValueError, match=rf"expected at least 1 series of 1 step, got {count} of {steps}"):
+        with pytest.raises(
+            ValueError, match=rf"expected at least 1 series of 1 step, got {count} of {steps}"
+        ):
             generate_series(lstm, count, steps, 0)
 
 
@@ -116,7 +120,9 @@ class TestForecast:
         run = made(TDLGM, TDLGMConfig(hidden=4), ("a", "b"))
         given = Series.from_arrays(np.random.default_rng(0).normal(size=(2, 30, 2)), ["a", "b"])
         origins = np.array([40, 5, 60])
-        first, again, other = (forecast_series(run, given, origins, 4, 6, seed) for seed in (1, 1, 2))
+        first, again, other = (
+            forecast_series(run, given, origins, 4, 6, seed) for seed in (1, 1, 2)
+        )
         assert first.origin.tolist() == [40, 5, 60]
         assert first.draws.shape == (3, 6, 4, 2)
         assert first.mean.shape == (3, 4, 2)
@@ -126,7 +132,8 @@ class TestForecast:
 
     def test_each_origin_goes_on_from_its_own_past(self, lstm):
         """Exact ones, whatever their order; in the second series nothing is known of the first."""
-        given, origins = series(SPACE, [40, 50]), np.array([90, 12, 41, 40, 70])
+        given = series(SPACE, [40, 50])
+        origins = np.array([90, 12, 41, 40, 70])
         found = forecast_series(lstm, given, origins, 3, 4000, 0)
         for number, origin in enumerate(origins):
             begin = 0 if origin <= 40 else 40
@@ -134,13 +141,17 @@ class TestForecast:
             for horizon in (1, 3):
                 expected, variance = SPACE.ahead(mean, horizon)
                 got = found.draws[number, :, horizon - 1, 0]
-                assert got.mean() == pytest.approx(expected.item(), abs=4.5 * math.sqrt(variance / 4000))
+                assert got.mean() == pytest.approx(
+                    expected.item(), abs=4.5 * math.sqrt(variance / 4000)
+                )
                 assert got.std() == pytest.approx(math.sqrt(variance), rel=0.06)
 
     def test_what_comes_after_an_origin_is_not_read(self, lstm):
         given = series(SPACE, [60])
         other = given.with_values(np.concatenate([given.values[:30], 9 - given.values[30:]]))
-        first, second = (forecast_series(lstm, each, np.array([30]), 5, 8, 0).draws for each in (given, other))
+        first, second = (
+            forecast_series(lstm, each, np.array([30]), 5, 8, 0).draws for each in (given, other)
+        )
         np.testing.assert_array_equal(first, second)
 
     def test_pieces_are_told(self, lstm, monkeypatch):
@@ -175,16 +186,28 @@ class TestWhatIsRefused:
             assert "\n" not in str(found.value)
 
     def test_a_model_that_reads_no_past(self):
-        self.check(made(TimeGAN, TimeGANConfig(hidden=4)), series(SPACE, [30]), "a TimeGAN .* reads no past; take")
+        self.check(
+            made(TimeGAN, TimeGANConfig(hidden=4)),
+            series(SPACE, [30]),
+            "a TimeGAN .* reads no past; take",
+        )
 
     def test_a_model_of_profiles(self):
         run = Run(BetaVAE(Axes(dt.date(2018, 2, 1), 4, 360, ("a",))), None, {}, {}, {})
-        self.check(run, series(SPACE, [30]), "a BetaVAE is a model of profiles, not of series; give a run of lstm")
+        self.check(
+            run,
+            series(SPACE, [30]),
+            "a BetaVAE is a model of profiles, not of series; give a run of lstm",
+        )
         with pytest.raises(ValueError, match="is a model of profiles, not of series"):
             generate_series(run, 1, 1, 0)
 
     def test_other_variables(self, lstm):
-        self.check(lstm, Series.from_arrays([np.arange(30.0)], ["b"]), r"fitted to 1 variable \(a\).* --column a")
+        self.check(
+            lstm,
+            Series.from_arrays([np.arange(30.0)], ["b"]),
+            r"fitted to 1 variable \(a\).* --column a",
+        )
 
     def test_no_origin(self, lstm):
         with pytest.raises(ValueError, match="expected rows to look ahead from, got none"):
@@ -207,13 +230,17 @@ class TestFill:
     @pytest.mark.parametrize(
         "gap", [(10,), (20, 21, 22, 23), (0, 1), (38, 39)], ids=["one", "four", "first", "last"]
     )
-    @pytest.mark.parametrize("made", [lambda s: filtering(LSTM, s), filtering_tdlgm], ids=["lstm", "tdlgm"])
+    @pytest.mark.parametrize(
+        "made", [lambda s: filtering(LSTM, s), filtering_tdlgm], ids=["lstm", "tdlgm"]
+    )
     def test_gaps_are_filled_with_what_past_and_future_lead_to_expect(self, made, gap):
         """E[v_gap | all the rest], from the dense covariance of the series; latents only add to its noise."""
         space = StateSpace(rho=0.95, q=0.3, r=0.1)
         given = series(space, [40])
-        run, covariance = run_of(made(space)), space.covariance(40)
-        missing, known = list(gap), [t for t in range(40) if t not in gap]
+        run = run_of(made(space))
+        covariance = space.covariance(40)
+        missing = list(gap)
+        known = [t for t in range(40) if t not in gap]
         gain = covariance[np.ix_(missing, known)] @ np.linalg.inv(covariance[np.ix_(known, known)])
         truth = gain @ given.values[known, 0]
         left = covariance[np.ix_(missing, missing)] - gain @ covariance[np.ix_(known, missing)]
@@ -229,7 +256,9 @@ class TestFill:
         given = with_gap(given.with_values(values), 0, 7, 8, 30, 79)
         found = clean(lstm, given, NONE)
         assert found.series.observed.all()
-        np.testing.assert_array_equal(found.series.values[given.observed], given.values[given.observed])
+        np.testing.assert_array_equal(
+            found.series.values[given.observed], given.values[given.observed]
+        )
         assert found.series.axes == given.axes
         assert found.series.ids == given.ids
         assert found.filled == 5
@@ -248,7 +277,8 @@ class TestFill:
     def test_same_seed_same_fillings(self, lstm):
         given = with_gap(series(SPACE, [30]), 3, 4, 20)
         first, again, other = (
-            clean(lstm, given, CleanConfig(Noise(0.0), seed=seed)).series.values for seed in (1, 1, 2)
+            clean(lstm, given, CleanConfig(Noise(0.0), seed=seed)).series.values
+            for seed in (1, 1, 2)
         )
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
@@ -290,7 +320,9 @@ class TestDenoise:
         truth = series(SMOOTH, [150, 150, 90])
         given = noisy(truth, 1.0)
         together = clean(smooth, given, CleanConfig((Noise(1.0), Noise(1.0), Noise(1.0)))).series
-        alone = [clean(smooth, given.one(at), CleanConfig(Noise(1.0))).series.values for at in range(3)]
+        alone = [
+            clean(smooth, given.one(at), CleanConfig(Noise(1.0))).series.values for at in range(3)
+        ]
         apart = np.mean((together.values - np.concatenate(alone)) ** 2)
         assert apart < 0.3 * error(together, truth)
 
@@ -309,7 +341,9 @@ class TestDenoise:
 
     def test_each_series_has_noise_of_its_own(self, smooth):
         truth = series(SMOOTH, [400, 400])
-        given = truth.with_values(np.concatenate([truth.values[:400], noisy(truth, 1.0).values[400:]]))
+        given = truth.with_values(
+            np.concatenate([truth.values[:400], noisy(truth, 1.0).values[400:]])
+        )
         found = clean(smooth, given, CleanConfig())
         assert found.noise[0] == Noise(0.0)
         assert found.noise[1].sigma > 0.5
@@ -353,10 +387,13 @@ def together(rows) -> Run:
 class TestVariablesTogether:
     def test_noise_in_one_is_told_by_the_other(self, together, rows):
         """E[v | y] = mu + C (C + sigma^2 I)^-1 (y - mu); alone, each would have half as much error again."""
-        truth, mean = Series.from_arrays([rows.values[:300]], ["a", "b"]), np.array([5.0, -2.0])
+        truth = Series.from_arrays([rows.values[:300]], ["a", "b"])
+        mean = np.array([5.0, -2.0])
         given = noisy(truth, 0.8)
         found = clean(together, given, CleanConfig(Noise(0.8))).series
-        exact = mean + (given.values - mean) @ np.linalg.solve(COVARIANCE + 0.64 * np.eye(2), COVARIANCE)
+        exact = mean + (given.values - mean) @ np.linalg.solve(
+            COVARIANCE + 0.64 * np.eye(2), COVARIANCE
+        )
         alone = mean + (given.values - mean) / 1.64
         assert error(found, truth) < 1.2 * np.mean((exact - truth.values) ** 2)
         assert error(found, truth) < 0.9 * np.mean((alone - truth.values) ** 2)
@@ -368,10 +405,14 @@ class TestVariablesTogether:
     def test_a_gap_in_one_is_filled_from_the_other(self, together, rows):
         """The earlier variable from the later one by weights, the later one directly: 0.95 of what is seen."""
         values = rows.values[:200].copy()
-        values[50, 0], values[120, 1] = np.nan, np.nan
-        values[50, 1], values[120, 0] = -2 + 1.5, 5 - 1.5
+        values[50, 0] = np.nan
+        values[120, 1] = np.nan
+        values[50, 1] = -2 + 1.5
+        values[120, 0] = 5 - 1.5
         found = clean(
-            together, Series.from_arrays([values], ["a", "b"]), CleanConfig(Noise(0.0), particles=2000)
+            together,
+            Series.from_arrays([values], ["a", "b"]),
+            CleanConfig(Noise(0.0), particles=2000),
         ).series
         assert found.values[50, 0] == pytest.approx(5 + 0.95 * 1.5, abs=0.1)
         assert found.values[120, 1] == pytest.approx(-2 - 0.95 * 1.5, abs=0.1)

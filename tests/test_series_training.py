@@ -6,20 +6,24 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from conftest import random_profiles
-from habitus.models.beta_vae import BetaVAE
-from habitus.models.recurrent import GRU, LSTM, RecurrentConfig
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
-from habitus.models.timegan import TURNS, TimeGAN, TimeGANConfig
-from habitus.models.vrnn import VRNN, VRNNConfig
+from habitus.models.pictures.beta_vae import BetaVAE
+from habitus.models.recurrent.lstm_gru import GRU, LSTM, RecurrentConfig
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
+from habitus.models.recurrent.timegan import TURNS, TimeGAN, TimeGANConfig
+from habitus.models.recurrent.vrnn import VRNN, VRNNConfig
 from habitus.run import CHECKPOINT
 from habitus.series import Series
-from habitus.training import FitConfig, collapse, fit, material_of
+from habitus.training import collapse
 from habitus.training import fitting as fitting_module
 from habitus.training import windows as windows_module
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit, material_of
 from habitus.training.fitting import Fitting
 from habitus.training.windows import WindowMaterial
 
-FAST = FitConfig(epochs=1, batch=4, precision="float32", accelerator="cpu", held_out=0.2, learning_rate=1e-2)
+FAST = FitConfig(
+    epochs=1, batch=4, precision="float32", accelerator="cpu", held_out=0.2, learning_rate=1e-2
+)
 BEST = dataclasses.replace(FAST, keep="best", clip=1.0, schedule="one-cycle")
 SIZE = {"window": 8, "hidden": 6}
 STEP = {**SIZE, "likelihood": "gaussian"}
@@ -40,7 +44,9 @@ class Stop(KeyboardInterrupt):
 
 def walk(rows: int = 150, series: int = 2, seed: int = 0) -> np.ndarray:
     """Random walks that come back, [series, rows, 1]."""
-    rng, x, found = np.random.default_rng(seed), np.zeros(series), []
+    rng = np.random.default_rng(seed)
+    x = np.zeros(series)
+    found = []
     for _ in range(rows):
         x = 0.9 * x + rng.normal(size=series)
         found.append(x)
@@ -53,7 +59,8 @@ def data() -> Series:
 
 
 def same(one, other) -> bool:
-    first, second = one.model.state_dict(), other.model.state_dict()
+    first = one.model.state_dict()
+    second = other.model.state_dict()
     return all(torch.equal(first[name], second[name]) for name in first | second)
 
 
@@ -74,7 +81,9 @@ def same_history(one: dict, other: dict) -> bool:
     ids=["lstm", "gru", "tdlgm", "vrnn", "timegan"],
 )
 class TestResumed:
-    def test_interrupted_and_resumed_is_as_never_interrupted(self, data, tmp_path, kind, config, settings):
+    def test_interrupted_and_resumed_is_as_never_interrupted(
+        self, data, tmp_path, kind, config, settings
+    ):
         """TimeGAN in the last of its phases."""
 
         def stop(done: int, total: int, loss: float) -> None:
@@ -89,9 +98,12 @@ class TestResumed:
         assert same_history(whole.history, resumed.history)
         assert not (tmp_path / "run" / CHECKPOINT).exists()
 
-    def test_killed_long_after_its_checkpoint(self, data, tmp_path, monkeypatch, kind, config, settings):
+    def test_killed_long_after_its_checkpoint(
+        self, data, tmp_path, monkeypatch, kind, config, settings
+    ):
         """What was done since the checkpoint is done again, and the same; TimeGAN enters another phase."""
-        write, step = Fitting.checkpoint, Fitting.step
+        write = Fitting.checkpoint
+        step = Fitting.step
 
         def at_one_step(self: Fitting) -> None:
             if self.steps_done == 10:
@@ -116,11 +128,14 @@ class TestResumed:
 
 def judged(monkeypatch) -> list[tuple[float, dict[str, torch.Tensor]]]:
     """The held-out losses of a fit to come, each with the weights that had it."""
-    found, judge = [], Fitting.judge
+    found = []
+    judge = Fitting.judge
 
     def spy(self: Fitting) -> dict[str, float]:
         losses = judge(self)
-        found.append((losses["loss"], {name: x.clone() for name, x in self.model.state_dict().items()}))
+        found.append(
+            (losses["loss"], {name: x.clone() for name, x in self.model.state_dict().items()})
+        )
         return losses
 
     monkeypatch.setattr(Fitting, "judge", spy)
@@ -154,8 +169,18 @@ def test_the_best_weights_before_an_interrupt_are_not_forgotten(data, tmp_path, 
             raise Stop
 
     with pytest.raises(Stop):
-        fit(LSTM, data, RecurrentConfig(**STEP), fit=settings, out=tmp_path / "run", on_progress=stop)
-    assert same(whole, fit(LSTM, data, RecurrentConfig(**STEP), fit=settings, out=tmp_path / "run", resume=True))
+        fit(
+            LSTM,
+            data,
+            RecurrentConfig(**STEP),
+            fit=settings,
+            out=tmp_path / "run",
+            on_progress=stop,
+        )
+    assert same(
+        whole,
+        fit(LSTM, data, RecurrentConfig(**STEP), fit=settings, out=tmp_path / "run", resume=True),
+    )
 
 
 @pytest.mark.parametrize("kind", [LSTM, TimeGAN])
@@ -166,7 +191,12 @@ def test_clipping_limits_the_gradient(data, kind):
         seen = norms.setdefault(clip, [])
 
         def measure(optimiser, args, kwargs, seen=seen) -> None:
-            grads = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+            grads = [
+                p.grad
+                for group in optimiser.param_groups
+                for p in group["params"]
+                if p.grad is not None
+            ]
             seen.append(float(torch.stack([grad.norm() for grad in grads]).norm()))
 
         hook = register_optimizer_step_pre_hook(measure)
@@ -186,7 +216,9 @@ def test_clipping_limits_the_gradient(data, kind):
 
 def numbered(lengths: list[int]) -> Series:
     """Values that say where they are: series number x 1000 + row."""
-    return Series.from_arrays([1000.0 * n + np.arange(rows) for n, rows in enumerate(lengths)], ["a"])
+    return Series.from_arrays(
+        [1000.0 * n + np.arange(rows) for n, rows in enumerate(lengths)], ["a"]
+    )
 
 
 def material(series: Series, window: int = 5, **settings) -> WindowMaterial:
@@ -210,7 +242,9 @@ class TestWindows:
         assert not torch.equal(first, torch.cat(list(material(numbered([200]), seed=1).epoch(0))))
 
     def test_every_place_of_a_window_is_used(self):
-        starts = torch.cat([b[:, 0, 0] for epoch in range(3) for b in material(numbered([40])).epoch(epoch)])
+        starts = torch.cat(
+            [b[:, 0, 0] for epoch in range(3) for b in material(numbered([40])).epoch(epoch)]
+        )
         assert set(starts.tolist()) == set(range(32 - 5 + 1))
 
     def test_many_rows_make_longer_epochs(self):
@@ -221,7 +255,12 @@ class TestWindows:
     def test_of_few_series_the_last_steps_are_held_out(self):
         """With their own numbers, on which seasons depend."""
         one = material(numbered([40, 60]))
-        seen = {float(x) for number in range(4) for batch in one.epoch(number) for x in batch[..., 0].flatten()}
+        seen = {
+            float(x)
+            for number in range(4)
+            for batch in one.epoch(number)
+            for x in batch[..., 0].flatten()
+        }
         held = torch.cat(list(one.held_out(3)))
         assert seen == {*range(32), *range(1000, 1048)}
         assert {float(x) for x in held[..., 0].flatten()} == {*range(32, 37), *range(1048, 1058)}
@@ -244,7 +283,9 @@ class TestWindows:
     def test_a_gap_stays_one(self):
         values = np.arange(50.0)
         values[20:23] = np.nan
-        found = torch.cat(list(material(Series.from_arrays([values], ["a"]), held_out=0.0).epoch(0)))
+        found = torch.cat(
+            list(material(Series.from_arrays([values], ["a"]), held_out=0.0).epoch(0))
+        )
         assert torch.equal(found[..., 0].isnan(), (found[..., 1] >= 20) & (found[..., 1] < 23))
 
     def test_the_scale_is_of_training_steps_alone(self):
@@ -255,26 +296,33 @@ class TestWindows:
         assert model.p_v.scale.item() == pytest.approx(np.arange(80).std(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "config"), [(LSTM, DROPPING), (TimeGAN, TimeGANConfig(layers=1, **SIZE))])
+@pytest.mark.parametrize(
+    ("kind", "config"), [(LSTM, DROPPING), (TimeGAN, TimeGANConfig(layers=1, **SIZE))]
+)
 def test_what_is_held_out_moves_no_weight(kind, config):
     """Other last steps, other judgement, same weights."""
     values = walk()
     other = values.copy()
     other[:, 120:] = 5 - other[:, 120:]
-    runs = [fit(kind, Series.from_arrays(each, ["a"]), config, fit=FAST) for each in (values, other)]
+    runs = [
+        fit(kind, Series.from_arrays(each, ["a"]), config, fit=FAST) for each in (values, other)
+    ]
     assert same(*runs)
     assert runs[0].history["loss"] == runs[1].history["loss"]
     assert runs[0].history["held_out_loss"] != runs[1].history["held_out_loss"]
 
 
 def test_the_turns_of_timegan_move_their_own_networks_alone(data, monkeypatch):
-    moved, turn = {}, Fitting.turn
+    moved = {}
+    turn = Fitting.turn
 
     def spy(self: Fitting, parts, generator) -> dict[str, torch.Tensor]:
         before = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
         terms = turn(self, parts, generator)
         changed = {
-            n.split(".")[0] for n, weight in self.model.named_parameters() if not torch.equal(before[n], weight)
+            n.split(".")[0]
+            for n, weight in self.model.named_parameters()
+            if not torch.equal(before[n], weight)
         }
         moved.setdefault(self.model.turn, []).append(changed)
         return terms
@@ -310,7 +358,8 @@ def test_the_loss_falls_and_gaps_are_no_obstacle(data):
 
 
 def test_the_weight_of_the_latents_cost_rises_over_the_warm_up(data, monkeypatch):
-    seen, step = [], Fitting.step
+    seen = []
+    step = Fitting.step
 
     def spy(self: Fitting, batch: torch.Tensor) -> None:
         step(self, batch)
@@ -329,8 +378,16 @@ def test_the_weight_of_the_latents_cost_rises_over_the_warm_up(data, monkeypatch
 
 def test_models_and_data_have_to_be_of_one_sort(data, axes):
     cases = [
-        (BetaVAE(axes), data, "a BetaVAE is fitted to profiles, got series; take a model of series"),
-        (LSTM(data.axes), random_profiles(axes, 10), "a LSTM is fitted to series, got profiles; .*beta-vae"),
+        (
+            BetaVAE(axes),
+            data,
+            "a BetaVAE is fitted to profiles, got series; take a model of series",
+        ),
+        (
+            LSTM(data.axes),
+            random_profiles(axes, 10),
+            "a LSTM is fitted to series, got profiles; .*beta-vae",
+        ),
     ]
     for model, given, told in cases:
         with pytest.raises(ValueError, match=told) as error:
@@ -342,6 +399,12 @@ def test_series_with_gaps_are_refused_by_timegan_in_one_line(tmp_path):
     values = walk()
     values[0, 5] = np.nan
     with pytest.raises(ValueError, match="without missing values; fill them first") as error:
-        fit(TimeGAN, Series.from_arrays(values, ["a"]), TimeGANConfig(**SIZE), fit=FAST, out=tmp_path / "run")
+        fit(
+            TimeGAN,
+            Series.from_arrays(values, ["a"]),
+            TimeGANConfig(**SIZE),
+            fit=FAST,
+            out=tmp_path / "run",
+        )
     assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()

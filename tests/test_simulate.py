@@ -34,7 +34,15 @@ def test_columns_and_types():
         }
     )
     assert block.factors.column_names == [
-        *("user_id", "type", "preferred_hour", "hour_width", "weekend_preference", "rate", "first_day"),
+        *(
+            "user_id",
+            "type",
+            "preferred_hour",
+            "hour_width",
+            "weekend_preference",
+            "rate",
+            "first_day",
+        ),
         *("last_day", "regularity", "burstiness", "one_off"),
         *(f"p_{channel}" for channel in CHANNELS),
     ]
@@ -65,7 +73,8 @@ def test_a_user_does_not_depend_on_how_many_there_are(users):
     order = [("user_id", "ascending"), ("timestamp", "ascending"), ("platform", "ascending")]
     plain = few_events.schema.set(2, pa.field("platform", pa.string()))
     few, many = (
-        t.cast(plain).sort_by(order).combine_chunks() for t in (few_events, first_users(many_events, users))
+        t.cast(plain).sort_by(order).combine_chunks()
+        for t in (few_events, first_users(many_events, users))
     )
     assert few.equals(many)
 
@@ -78,7 +87,9 @@ def test_every_user_has_an_event(days):
     assert pc.count_distinct(events["user_id"]).as_py() == users
 
 
-@pytest.mark.parametrize("channels", [("only",), ("Ünï", "<script>"), tuple(f"c{i}" for i in range(300))])
+@pytest.mark.parametrize(
+    "channels", [("only",), ("Ünï", "<script>"), tuple(f"c{i}" for i in range(300))]
+)
 def test_any_number_of_channels(channels):
     block = next(simulate(300, 10, 0, start=START, channels=channels))
     assert set(block.events["platform"].to_pylist()) <= set(channels)
@@ -109,7 +120,8 @@ def test_bad_input_is_refused_at_once(arguments, words):
 
 
 def test_write_log_writes_what_simulate_yields(tmp_path):
-    path, progress = tmp_path / "deep" / "events.parquet", []
+    path = tmp_path / "deep" / "events.parquet"
+    progress = []
     users = BLOCK_USERS + 7
     written = write_log(path, users, 3, 0, on_progress=progress.append)
     events, factors = concatenated(simulate(users, 3, 0))
@@ -117,7 +129,10 @@ def test_write_log_writes_what_simulate_yields(tmp_path):
     assert pq.read_table(path).equals(events)
     assert pq.read_table(factors_path(path)).equals(factors)
     assert progress == [BLOCK_USERS, users]
-    assert sorted(p.name for p in path.parent.iterdir()) == ["events.factors.parquet", "events.parquet"]
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        "events.factors.parquet",
+        "events.parquet",
+    ]
 
 
 def test_a_failure_half_way_leaves_what_was_there(tmp_path):

@@ -5,14 +5,16 @@ import pytest
 import torch
 
 from habitus.models.base import Windows
-from habitus.models.recurrent import LSTM, RecurrentConfig
-from habitus.parts.shapes import SeriesAxes
+from habitus.models.recurrent.lstm_gru import LSTM, RecurrentConfig
 from habitus.run import load
+from habitus.schema import SeriesAxes
 from habitus.series import Series
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 RNG = np.random.default_rng(0)
-NOISE, WALK = RNG.normal(size=(500, 2)), RNG.normal(size=(500, 2)).cumsum(0)
+NOISE = RNG.normal(size=(500, 2))
+WALK = RNG.normal(size=(500, 2)).cumsum(0)
 FEW = RNG.choice([0.0, 0.5, 2.0], (500, 2))
 
 
@@ -35,13 +37,21 @@ def test_of_several_variables_those_that_wander_are_relative():
         model = LSTM(axes, RecurrentConfig(likelihood="mixture", relative=True, hidden=5))
         model.start_from(columns)
         assert model.wanders.tolist() == wanders
-        x = Windows(columns[None, :6], torch.ones(1, 6, len(wanders), dtype=torch.bool), torch.arange(6.0)[None])
+        x = Windows(
+            columns[None, :6],
+            torch.ones(1, 6, len(wanders), dtype=torch.bool),
+            torch.arange(6.0)[None],
+        )
         anchors = model.anchors(x)[0]
         for v, moves in enumerate(wanders):
-            expected = torch.cat([torch.tensor([torch.nan]), columns[:6, v]]) if moves else torch.zeros(7)
+            expected = (
+                torch.cat([torch.tensor([torch.nan]), columns[:6, v]]) if moves else torch.zeros(7)
+            )
             torch.testing.assert_close(anchors[:, v], expected, equal_nan=True)
         if len(wanders) > 1:
-            assert model.p_v.scale[1].item() == pytest.approx(columns[1:, 1].std(correction=0).item(), rel=1e-4)
+            assert model.p_v.scale[1].item() == pytest.approx(
+                columns[1:, 1].std(correction=0).item(), rel=1e-4
+            )
 
 
 def test_gaps_change_nothing():

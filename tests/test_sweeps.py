@@ -21,20 +21,32 @@ from optuna.trial import TrialState
 
 from conftest import random_profiles
 from habitus.evaluation import evaluate
-from habitus.figures import score_curves
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-from habitus.parts.shapes import Axes
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles, save
+from habitus.report.figures import score_curves
 from habitus.run import CHECKPOINT, load, load_tensors
-from habitus.sweeps import Patience, Plan, Range, Search, grid_of, read_grid, read_search, run_sweep, sweep, trial
+from habitus.schema import Axes
+from habitus.sweeps import (
+    Patience,
+    Plan,
+    Range,
+    Search,
+    grid_of,
+    read_grid,
+    read_search,
+    run_sweep,
+    sweep,
+    trial,
+)
 from habitus.sweeps.plan import score, types_of_settings
 from habitus.sweeps.queue import SLOT, Queue
 from habitus.sweeps.space import Choice
 from habitus.sweeps.storage import opened, quiet_optuna
 from habitus.synthesis import generate
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 AXES = Axes(dt.date(2018, 2, 1), 4, 360, ("web", "phone"))
 CONFIG = BetaVAEConfig(latents=2)
@@ -82,7 +94,9 @@ def completed(out: Path) -> Counter[int]:
 
 class TestSpaces:
     def test_a_grid_is_every_combination(self):
-        space = read_grid({"beta": float, "latents": int, "mask": str}, ["beta=0,1e-2", "latents=2,3,4"])
+        space = read_grid(
+            {"beta": float, "latents": int, "mask": str}, ["beta=0,1e-2", "latents=2,3,4"]
+        )
         assert space.slots() == [
             {"beta": beta, "latents": latents} for beta in (0.0, 0.01) for latents in (2, 3, 4)
         ]  # fmt: skip
@@ -104,7 +118,9 @@ class TestSpaces:
                 plan(grid_of(values))
         with pytest.raises(ValueError, match="beta"):
             plan(Search({"beta": Range(-1.0, 1.0)}, 3))
-        with pytest.raises(ValueError, match=r"no setting 'bta'; beta-vae and its fit have beta, .*, epochs"):
+        with pytest.raises(
+            ValueError, match=r"no setting 'bta'; beta-vae and its fit have beta, .*, epochs"
+        ):
             plan(grid_of({"bta": (1,)}))
         with pytest.raises(ValueError, match="unknown metric 'soup'"):
             plan(grid_of({"beta": (1,)}), metric="soup")
@@ -137,7 +153,8 @@ class TestResults:
         """The floor and the rivals, which trials share, are those that each would have had."""
         for place, beta in enumerate(BETAS):
             folder = done[0] / "trials" / f"00{place}-beta={beta:g}"
-            run, found = load(folder), json.loads((folder / "metrics.json").read_text())
+            run = load(folder)
+            found = json.loads((folder / "metrics.json").read_text())
             assert run.model.config == BetaVAEConfig(latents=2, beta=beta)
             expected = evaluate(generate(run, len(against), 0), against, train).to_json()
             assert {key: found[key] for key in expected} == expected
@@ -191,14 +208,18 @@ class TestResults:
 
     def test_a_model_that_draws_nobody_is_judged_by_its_held_out_loss(self, plan, tmp_path):
         config = ContextMixtureConfig(width=8, heads=2)
-        results = run_sweep(plan(grid_of({"seed": (0, 1)}), config, kind=ContextMixture), tmp_path / "s")
+        results = run_sweep(
+            plan(grid_of({"seed": (0, 1)}), config, kind=ContextMixture), tmp_path / "s"
+        )
         losses = [row.figures["held_out_loss"] for row in results.rows]
         assert losses == sorted(losses)
         assert results.floor == {}
         assert [path.name for path in results.files[2:]] == ["held_out_loss.png"]
 
     def test_several_settings_have_a_line_each(self, plan, tmp_path):
-        results = run_sweep(plan(grid_of({"latents": (1, 2), "normalisation": ("peak", "binary")})), tmp_path / "s")
+        results = run_sweep(
+            plan(grid_of({"latents": (1, 2), "normalisation": ("peak", "binary")})), tmp_path / "s"
+        )
         assert [path.name for path in results.files[2:]] == [
             "kld.png", "kld_daily_std.png", "mse.png", "mse_daily_std.png",
         ]  # fmt: skip
@@ -211,7 +232,9 @@ class TestResults:
         assert peak["daily_mean"]["mse"] != binary["daily_mean"]["mse"]
         assert results.floor["daily_mean.mse"] is None
         assert peak["dau"] == binary["dau"]
-        assert {f"dau.{name}": value for name, value in peak["dau"].items()}.items() <= results.floor.items()
+        assert {
+            f"dau.{name}": value for name, value in peak["dau"].items()
+        }.items() <= results.floor.items()
 
     def test_a_folder_may_have_any_name(self, plan, tmp_path):
         out = tmp_path / "a?b#c%20 @é:d"
@@ -225,7 +248,8 @@ class TestResults:
         assert completed(tmp_path / "s") == {0: 1, 1: 1, 2: 1, 3: 1}
         assert len({row.params["beta"] for row in results.rows}) == 4
         assert all(
-            0.001 <= row.params["beta"] <= 10 and row.params["latents"] in range(1, 5) for row in results.rows
+            0.001 <= row.params["beta"] <= 10 and row.params["latents"] in range(1, 5)
+            for row in results.rows
         )
         again = run_sweep(plan(space, metric="held_out_loss"), tmp_path / "s")
         assert [row.params for row in again.rows] == [row.params for row in results.rows]
@@ -236,7 +260,8 @@ class TestSharing:
         storage = f"sqlite:///{done[0] / 'sweep.db'}"
         other = plan(grid_of({"beta": BETAS}), how=FitConfig(epochs=2, batch=20))
         with pytest.raises(
-            ValueError, match=r"another sweep called 'sweep' \(beta-vae, grid beta=0\|0\.5\|1; settings"
+            ValueError,
+            match=r"another sweep called 'sweep' \(beta-vae, grid beta=0\|0\.5\|1; settings",
         ):
             run_sweep(other, tmp_path / "s", storage)
         with pytest.raises(
@@ -262,7 +287,9 @@ class TestSharing:
         storage = f"sqlite:///{tmp_path / 'a.db'}"
         with quiet_optuna():
             optuna.create_study(study_name="sweep", storage=storage).enqueue_trial({"x": 1})
-        with pytest.raises(ValueError, match="a study called 'sweep' that is not of habitus; give --name"):
+        with pytest.raises(
+            ValueError, match="a study called 'sweep' that is not of habitus; give --name"
+        ):
             run_sweep(plan(grid_of({"beta": BETAS})), tmp_path / "s", storage)
 
     def test_a_slot_that_is_queued_twice_runs_once(self, plan, tmp_path):
@@ -285,8 +312,10 @@ class TestSharing:
 
     def test_nobody_takes_what_another_has(self, plan, tmp_path):
         """SQLite by itself would let two take a trial that both saw waiting."""
-        made, url = plan(grid_of({"seed": range(24)})), f"sqlite:///{tmp_path / 'a.db'}"
-        start, taken = threading.Barrier(4), []
+        made = plan(grid_of({"seed": range(24)}))
+        url = f"sqlite:///{tmp_path / 'a.db'}"
+        start = threading.Barrier(4)
+        taken = []
 
         def take(queue: Queue) -> None:
             start.wait()
@@ -295,7 +324,8 @@ class TestSharing:
 
         with quiet_optuna(), contextlib.ExitStack() as stack:
             queues = [
-                Queue(stack.enter_context(opened(url, QUICK)), "sweep", made.space, QUICK, 0) for _ in range(4)
+                Queue(stack.enter_context(opened(url, QUICK)), "sweep", made.space, QUICK, 0)
+                for _ in range(4)
             ]
             for queue in queues:
                 queue.join(made.definition())
@@ -307,14 +337,17 @@ class TestSharing:
         assert sorted(taken) == list(range(24))
 
     def test_a_trial_that_dies_again_and_again_is_given_up(self, plan, tmp_path):
-        made, patience = plan(grid_of({"beta": (0.5,)})), Patience(1, 1, retries=2)
+        made = plan(grid_of({"beta": (0.5,)}))
+        patience = Patience(1, 1, retries=2)
         with quiet_optuna(), opened(f"sqlite:///{tmp_path / 'a.db'}", patience) as storage:
             queue = Queue(storage, "sweep", made.space, patience, 0)
             queue.join(made.definition())
             for _ in range(3):
                 claim = queue.claim()
                 assert claim is not None
-                storage.set_trial_state_values(claim.trial_id, TrialState.FAIL)  # and died before it said so
+                storage.set_trial_state_values(
+                    claim.trial_id, TrialState.FAIL
+                )  # and died before it said so
                 queue.revive()
             (slot,) = queue.slots()
             assert slot.settled
@@ -339,18 +372,23 @@ class TestSharing:
 
     def test_a_trial_that_another_process_took_is_left_to_it(self, plan, tmp_path):
         """As happens to a process that slept for longer than the others have patience."""
-        out, seen = tmp_path / "s", []
+        out = tmp_path / "s"
+        seen = []
         patience = Patience(heartbeat=1, grace=20)
 
         def sleep(done: int, total: int, note: str) -> None:
             if not seen:
                 seen.append(note)
-                study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{out / 'sweep.db'}")
+                study = optuna.load_study(
+                    study_name="sweep", storage=f"sqlite:///{out / 'sweep.db'}"
+                )
                 (running,) = study.get_trials(states=[TrialState.RUNNING])
                 study.tell(running.number, state=TrialState.FAIL)
                 time.sleep(1.3)
 
-        results = run_sweep(plan(grid_of({"beta": (0.5,)})), out, patience=patience, on_progress=sleep)
+        results = run_sweep(
+            plan(grid_of({"beta": (0.5,)})), out, patience=patience, on_progress=sleep
+        )
         assert states(out) == [(0, "FAIL"), (0, "COMPLETE")]
         assert results.rows[0].state == "COMPLETE"
 
@@ -358,10 +396,10 @@ class TestSharing:
 WORKER = """
 import sys
 import habitus.training.fitting as fitting
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.store import StoredProfiles
 from habitus.sweeps import Plan, Patience, grid_of, run_sweep
-from habitus.training import FitConfig
+from habitus.training.config import FitConfig
 
 fitting.CHECKPOINT_SECONDS = 0.01
 train, against = (StoredProfiles.open(name) for name in ("train", "against"))
@@ -406,7 +444,8 @@ def test_processes_share_the_trials(workers, tmp_path):
 @pytest.mark.slow
 def test_what_a_killed_process_left_is_taken_up(workers, tmp_path, monkeypatch):
     """Its run goes on from the checkpoint, and ends with the numbers of one that was never stopped."""
-    epochs, betas = 25, (0.5, 1.0)
+    epochs = 25
+    betas = (0.5, 1.0)
     folder = tmp_path / "sweep" / "trials" / "000-beta=0.5"
     process = workers(epochs, "0.5,1")
     position = 0
@@ -421,7 +460,9 @@ def test_what_a_killed_process_left_is_taken_up(workers, tmp_path, monkeypatch):
     assert (folder / CHECKPOINT).is_file(), "killed before its end"
 
     resumed = []
-    monkeypatch.setattr(trial, "fit", lambda *a, resume, **k: resumed.append(resume) or fit(*a, resume=resume, **k))
+    monkeypatch.setattr(
+        trial, "fit", lambda *a, resume, **k: resumed.append(resume) or fit(*a, resume=resume, **k)
+    )
     how = FitConfig(epochs=epochs, batch=20, precision="float32", accelerator="cpu")
     train, against = (StoredProfiles.open(tmp_path / name) for name in ("train", "against"))
     plan = Plan(BetaVAE, train, against, grid_of({"beta": betas}), CONFIG, how)
@@ -437,7 +478,11 @@ def test_what_a_killed_process_left_is_taken_up(workers, tmp_path, monkeypatch):
 class TestFigures:
     def test_values_stand_at_equal_distances_on_a_logarithmic_scale(self):
         figure = score_curves(
-            [0, 0.001, 100], {"mean": np.array([0.01, 0.1, np.inf])}, "KLD", floors={"mean": 0.002}, xlabel="beta"
+            [0, 0.001, 100],
+            {"mean": np.array([0.01, 0.1, np.inf])},
+            "KLD",
+            floors={"mean": 0.002},
+            xlabel="beta",
         )
         (panel,) = figure.axes
         assert [label.get_text() for label in panel.get_xticklabels()] == ["0", "0.001", "100"]
@@ -450,5 +495,7 @@ class TestFigures:
         assert [text.get_text() for text in panel.texts] == ["∞"]
 
     def test_a_loss_below_zero_is_drawn_on_a_linear_scale(self):
-        figure = score_curves(["conv", "strided"], {"loss": np.array([-1.0, 2.0])}, "loss", xlabel="architecture")
+        figure = score_curves(
+            ["conv", "strided"], {"loss": np.array([-1.0, 2.0])}, "loss", xlabel="architecture"
+        )
         assert figure.axes[0].get_yscale() == "linear"

@@ -9,23 +9,25 @@ import numpy as np
 import pytest
 import torch
 
+import habitus.training.data as material_module
 from conftest import random_profiles
+from habitus.files import read_json
 from habitus.models.base import GenerativeModel
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.output import read_json
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
 from habitus.profiles.store import save
 from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
 from habitus.synthesis.chunks import Chunks
-from habitus.training import FitConfig, chosen_precision, fit
 from habitus.training import fitting as fitting_module
-from habitus.training import material as material_module
-from habitus.training.config import SCHEDULES, for_profiles, one_cycle
+from habitus.training.config import SCHEDULES, FitConfig, chosen_precision, for_profiles, one_cycle
+from habitus.training.fit import fit
 from habitus.training.fitting import interrupts_deferred
 
-SMALL = FitConfig(epochs=3, batch=32, chunk=16, precision="float32", accelerator="cpu", held_out=0.1)
+SMALL = FitConfig(
+    epochs=3, batch=32, chunk=16, precision="float32", accelerator="cpu", held_out=0.1
+)
 MODEL = BetaVAEConfig(latents=3)
 
 
@@ -46,7 +48,10 @@ def weights(run):
 
 
 def same(one, other):
-    return all(torch.equal(a, b) for a, b in zip(weights(one).values(), weights(other).values(), strict=True))
+    return all(
+        torch.equal(a, b)
+        for a, b in zip(weights(one).values(), weights(other).values(), strict=True)
+    )
 
 
 def test_the_loss_falls_and_the_history_is_whole(population):
@@ -56,7 +61,9 @@ def test_the_loss_falls_and_the_history_is_whole(population):
     assert run.history["step"][-1] == 30 * 4
     assert run.history["held_out_loss"][-1] is not None
     np.testing.assert_allclose(
-        np.array(run.history["reconstruction"]) + 0.1 * np.array(run.history["kl"]), losses, rtol=1e-4
+        np.array(run.history["reconstruction"]) + 0.1 * np.array(run.history["kl"]),
+        losses,
+        rtol=1e-4,
     )
 
 
@@ -67,11 +74,14 @@ def test_same_seed_same_run_and_other_seed_another(population):
     assert not same(first, fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, seed=1)))
 
 
-def test_what_was_recorded_between_two_rows_of_the_history_survives(population, tmp_path, monkeypatch):
+def test_what_was_recorded_between_two_rows_of_the_history_survives(
+    population, tmp_path, monkeypatch
+):
     monkeypatch.setattr(fitting_module, "CURVE_POINTS", 4)
     monkeypatch.setattr(fitting_module, "HELD_OUT_POINTS", 2)
     whole = fit(BetaVAE, population, MODEL, fit=SMALL)
-    stops, step = [], fitting_module.Fitting.step
+    stops = []
+    step = fitting_module.Fitting.step
 
     def stopping(self, batch):
         if len(stops) == 7:
@@ -114,9 +124,14 @@ def test_stopped_and_resumed_is_as_never_stopped(population, tmp_path, kind, con
     assert not (tmp_path / "run" / CHECKPOINT).exists()
 
 
-@pytest.mark.parametrize(("kind", "config", "given"), [(BetaVAE, MODEL, []), (ContextMixture, CONTEXT, [50])])
-def test_profiles_to_start_from_are_read_for_models_that_want_them(population, monkeypatch, kind, config, given):
-    seen, start_from = [], kind.start_from
+@pytest.mark.parametrize(
+    ("kind", "config", "given"), [(BetaVAE, MODEL, []), (ContextMixture, CONTEXT, [50])]
+)
+def test_profiles_to_start_from_are_read_for_models_that_want_them(
+    population, monkeypatch, kind, config, given
+):
+    seen = []
+    start_from = kind.start_from
 
     def spy(self, x):
         seen.append(len(x))
@@ -129,7 +144,8 @@ def test_profiles_to_start_from_are_read_for_models_that_want_them(population, m
 
 
 def test_the_step_size_of_each_step_is_that_of_its_schedule(population, monkeypatch):
-    rates, step = [], fitting_module.Fitting.step
+    rates = []
+    step = fitting_module.Fitting.step
 
     def spy(self, batch):
         step(self, batch)
@@ -161,7 +177,12 @@ def test_one_cycle_rises_to_one_and_falls_to_zero():
 
 
 def test_the_batch_that_is_meant_where_none_is_given():
-    for profiles, largest, expected in ((100, 128, 32), (14_800, 128, 128), (14_800, 500, 140), (10**6, 500, 500)):
+    for profiles, largest, expected in (
+        (100, 128, 32),
+        (14_800, 128, 128),
+        (14_800, 500, 140),
+        (10**6, 500, 500),
+    ):
         settings = FitConfig(epochs=10, largest_batch=largest)
         assert for_profiles(settings, profiles).batch == expected
     assert for_profiles(FitConfig(batch=7), 10**6).batch == 7
@@ -173,14 +194,16 @@ def test_a_model_says_which_settings_suit_it(population):
     )
     run = fit(ContextMixture, population, CONTEXT, fit=settings)
     assert run.fit["schedule"] == "one-cycle"
-    assert {field.name for field in dataclasses.fields(FitConfig)} >= set(ContextMixture.fit_defaults)
+    assert {field.name for field in dataclasses.fields(FitConfig)} >= set(
+        ContextMixture.fit_defaults
+    )
 
 
 def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
     save(tmp_path / "train", population.chunks(), axes)
     script = (
-        "import sys; from habitus.training import *; from habitus.training import fitting\n"
-        "from habitus.models.beta_vae import *; from habitus.profiles.store import StoredProfiles\n"
+        "import sys; from habitus.training.fit import *; from habitus.training import fitting\n"
+        "from habitus.models.pictures.beta_vae import *; from habitus.profiles.store import StoredProfiles\n"
         "fitting.CHECKPOINT_SECONDS = 0.0\n"
         f"fit(BetaVAE, StoredProfiles.open({str(tmp_path / 'train')!r}), BetaVAEConfig(latents=3),\n"
         f"    fit=FitConfig(**{dataclasses.asdict(SMALL)!r}), out={str(tmp_path / 'run')!r},\n"
@@ -221,7 +244,14 @@ def test_resume_refuses_other_settings(population, tmp_path):
     with pytest.raises(Stop):
         fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=stop_at(10))
     with pytest.raises(ValueError, match=r"begun with beta=0\.1"):
-        fit(BetaVAE, population, BetaVAEConfig(beta=2, latents=3), fit=SMALL, out=tmp_path / "run", resume=True)
+        fit(
+            BetaVAE,
+            population,
+            BetaVAEConfig(beta=2, latents=3),
+            fit=SMALL,
+            out=tmp_path / "run",
+            resume=True,
+        )
     with pytest.raises(ValueError, match="no unfinished run"):
         fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "absent", resume=True)
     with pytest.raises(ValueError, match="exists"):
@@ -230,7 +260,10 @@ def test_resume_refuses_other_settings(population, tmp_path):
 
 def test_chunks_do_not_change_the_result(population):
     settings = dataclasses.replace(SMALL, chunk=32)
-    run, other = (fit(BetaVAE, population, dataclasses.replace(MODEL, beta=0), fit=s) for s in (SMALL, settings))
+    run, other = (
+        fit(BetaVAE, population, dataclasses.replace(MODEL, beta=0), fit=s)
+        for s in (SMALL, settings)
+    )
     assert np.isfinite(run.history["loss"]).all()
     # Noise is drawn chunk by chunk from one stream of the step: the same numbers, summed in another order.
     np.testing.assert_allclose(run.history["loss"], other.history["loss"], rtol=1e-3)
@@ -246,10 +279,18 @@ def test_a_set_larger_than_the_buffer_is_learned_from_disk(population, axes, tmp
 
 def test_two_processes_learn_what_one_does(population, tmp_path):
     settings = dataclasses.replace(SMALL, epochs=2, chunk=32)
-    run = fit(BetaVAE, population, MODEL, fit=dataclasses.replace(settings, devices=2), out=tmp_path / "two")
+    run = fit(
+        BetaVAE,
+        population,
+        MODEL,
+        fit=dataclasses.replace(settings, devices=2),
+        out=tmp_path / "two",
+    )
     one = fit(BetaVAE, population, MODEL, fit=settings)
     assert run.history["step"] == one.history["step"]
-    np.testing.assert_allclose(run.history["held_out_loss"][-1], one.history["held_out_loss"][-1], rtol=0.05)
+    np.testing.assert_allclose(
+        run.history["held_out_loss"][-1], one.history["held_out_loss"][-1], rtol=0.05
+    )
 
 
 def test_a_last_batch_smaller_than_the_number_of_processes(population, tmp_path):
@@ -282,7 +323,9 @@ def test_impossible_settings_are_refused(setting):
         FitConfig(**setting)
 
 
-@pytest.mark.parametrize(("precision", "kind"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "kind"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)]
+)
 def test_convolutions_run_in_the_precision_asked_for(population, precision, kind, monkeypatch):
     seen = set()
     forward = torch.nn.Conv2d.forward
@@ -309,7 +352,8 @@ def test_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch):
 def test_generated_users_do_not_depend_on_how_many_are_asked_for(population):
     run = fit(BetaVAE, population, MODEL, fit=SMALL)
     threshold = 0.1  # one user in twenty has a cell above, so that most are drawn again
-    few, many = generate(run, 5, 1, threshold=threshold), generate(run, 3000, 1, threshold=threshold)
+    few = generate(run, 5, 1, threshold=threshold)
+    many = generate(run, 3000, 1, threshold=threshold)
     assert many.about["redrawn"] > 3000
     np.testing.assert_array_equal(few.dense(), many.slice(0, 5).dense())
     assert (many.values > threshold).all()
@@ -335,7 +379,9 @@ def test_nobody_without_activity_is_drawn_unless_kept(axes):
     assert (np.diff(active.indptr) > 0).all()
     assert active.about["redrawn"] > 0
     chunks = Chunks(3000, GenerativeModel.together)
-    for first, size in map(chunks.__getitem__, range(len(chunks))):  # begins with those active of its first draws
+    for first, size in map(
+        chunks.__getitem__, range(len(chunks))
+    ):  # begins with those active of its first draws
         kept = everybody.take(first + np.flatnonzero(~idle[first : first + size]))
         np.testing.assert_array_equal(active.slice(first, first + len(kept)).dense(), kept.dense())
     assert active.users["user"].to_pylist() == list(range(len(active)))

@@ -27,17 +27,23 @@ from typing import Any
 from habitus.evaluation import evaluate
 from habitus.evaluation.auc import Auc
 from habitus.evaluation.two_sample import two_sample
-from habitus.output import read_json, write_json
+from habitus.files import read_json, write_json
 from habitus.profiles.store import StoredProfiles, save
 
 sys.path.append(str(Path(__file__).parents[1]))  # of the two modules that every benchmark shares
 from fit_throughput import simulated
 from machine import describe
 
-SCRIPTS = {"habitus": "ours.py", "mostly": "mostly.py", "gretel": "gretel.py", "pythae": "pythae_vae.py"}
+SCRIPTS = {
+    "habitus": "ours.py",
+    "mostly": "mostly.py",
+    "gretel": "gretel.py",
+    "pythae": "pythae_vae.py",
+}
 CURVES = ("daily_mean.kld", "daily_mean.mse", "daily_std.kld", "daily_std.mse", "total_cdf.ks")
 ACTIVITY = ("dau.relative_error", "wau.relative_error", "mau.relative_error")
-AUC, FLOOR = "two-sample AUC", "floor"
+AUC = "two-sample AUC"
+FLOOR = "floor"
 COSTS = {"training seconds": "training_seconds", "peak memory, MiB": "peak_memory_mib",
          "users per second": "users_per_second", "left out and drawn again": "left_out"}  # fmt: skip
 
@@ -68,12 +74,16 @@ def run(name: str, python: str, settings: argparse.Namespace) -> None:
 def judged(name: str, settings: argparse.Namespace) -> tuple[Column, Column]:
     """A tool's column of the table, and the floor's."""
     cost: dict[str, Any] = read_json(settings.out / f"{name}.json")
-    made, test, train = (StoredProfiles.open(path) for path in (settings.out / name, settings.test, settings.train))
+    made, test, train = (
+        StoredProfiles.open(path) for path in (settings.out / name, settings.test, settings.train)
+    )
     found = {key: (value, floor) for key, value, floor in evaluate(made, test, train).rows()}
     told = two_sample(made, test, train, convolutional=False)
     sides = []
     for side, area in enumerate((told.auc, told.floor)):
-        sides.append({key: figure(found[key][side]) for key in (*CURVES, *ACTIVITY)} | {AUC: interval(area)})
+        sides.append(
+            {key: figure(found[key][side]) for key in (*CURVES, *ACTIVITY)} | {AUC: interval(area)}
+        )
     about = {row: figure(cost[key]) for row, key in COSTS.items()}
     return sides[0] | about | {"version": cost["version"], "values": made.axes.unit}, sides[1]
 
@@ -99,13 +109,16 @@ def compare(settings: argparse.Namespace) -> None:
     settings.out.mkdir(parents=True, exist_ok=True)
     print(describe())
     print(
-        f"{settings.profiles:,} training profiles, {settings.users:,} generated, seed {settings.seed}", flush=True
+        f"{settings.profiles:,} training profiles, {settings.users:,} generated, seed {settings.seed}",
+        flush=True,
     )
     for name, python in settings.python.items():
         run(name, python, settings)
     ready = [name for name in SCRIPTS if (settings.out / f"{name}.json").is_file()]
     if not ready:
-        raise ValueError(f"expected results in {settings.out}, got none; give a tool with --python NAME=PATH")
+        raise ValueError(
+            f"expected results in {settings.out}, got none; give a tool with --python NAME=PATH"
+        )
     both = {name: judged(name, settings) for name in ready}
     print_table({name: column for name, (column, _) in both.items()} | {FLOOR: both[ready[0]][1]})
 
@@ -118,7 +131,9 @@ def interpreters(given: list[str]) -> dict[str, str]:
     """
     pairs = dict(each.partition("=")[::2] for each in given)
     if unknown := [name for name, path in pairs.items() if name not in SCRIPTS or not path]:
-        raise ValueError(f"--python takes NAME=PATH with a NAME of {', '.join(SCRIPTS)}; got {', '.join(unknown)}")
+        raise ValueError(
+            f"--python takes NAME=PATH with a NAME of {', '.join(SCRIPTS)}; got {', '.join(unknown)}"
+        )
     return pairs
 
 
@@ -127,23 +142,37 @@ def quick(settings: argparse.Namespace) -> None:
     settings.profiles = settings.users = 60
     settings.python = {"habitus": sys.executable}
     with tempfile.TemporaryDirectory() as folder:
-        settings.train, settings.test, settings.out = (Path(folder) / name for name in ("train", "test", "out"))
-        for path, part in zip((settings.train, settings.test), simulated(150).split(0.5, 0), strict=True):
+        settings.train, settings.test, settings.out = (
+            Path(folder) / name for name in ("train", "test", "out")
+        )
+        for path, part in zip(
+            (settings.train, settings.test), simulated(150).split(0.5, 0), strict=True
+        ):
             save(path, part.chunks(), part.axes)
         compare(settings)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("train", nargs="?", type=Path, help="folder of profiles to learn from")
     parser.add_argument("test", nargs="?", type=Path, help="folder of profiles to judge against")
-    parser.add_argument("--out", type=Path, default=Path("peers"), help="folder for what the tools make")
     parser.add_argument(
-        "--python", nargs="*", default=[], metavar="NAME=PATH", help="tools to run, each with its Python"
+        "--out", type=Path, default=Path("peers"), help="folder for what the tools make"
+    )
+    parser.add_argument(
+        "--python",
+        nargs="*",
+        default=[],
+        metavar="NAME=PATH",
+        help="tools to run, each with its Python",
     )
     parser.add_argument("--profiles", type=int, default=10_000)
     parser.add_argument("--users", type=int, default=10_000)
-    parser.add_argument("--minutes", type=float, default=18, help="the longest that a peer may train")
+    parser.add_argument(
+        "--minutes", type=float, default=18, help="the longest that a peer may train"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()

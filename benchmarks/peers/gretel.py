@@ -29,7 +29,8 @@ def train(real: Population, settings: Settings) -> Trained:
     torch.manual_seed(settings.seed)
     np.random.seed(settings.seed)  # noqa: NPY002, the tool's own source
     days, slots, channels = real.shape
-    dense, ends = real.dense(), time.monotonic() + 60 * settings.minutes
+    dense = real.dense()
+    ends = time.monotonic() + 60 * settings.minutes
     gan = DGAN(DGANConfig(max_sequence_len=days * slots, sample_len=slots, cuda=False))
     seen = ProgressInfo(0, 0, 0, 0)
 
@@ -40,7 +41,9 @@ def train(real: Population, settings: Settings) -> Trained:
             raise OutOfTime
 
     with contextlib.suppress(OutOfTime):
-        gan.train_numpy(np.log1p(dense).reshape(len(real), days * slots, channels), progress_callback=watch)
+        gan.train_numpy(
+            np.log1p(dense).reshape(len(real), days * slots, channels), progress_callback=watch
+        )
 
     def draw(users: int) -> NDArray[np.float64]:
         _, features = gan.generate_numpy(users)

@@ -8,10 +8,11 @@ from dataclasses import replace
 from profiles_io import Population, sample_rows
 from protocol import Settings, Trained, main
 
-from habitus.models.rhythm import Rhythm
+from habitus.models.rhythm.model import Rhythm
 from habitus.profiles.store import StoredProfiles
 from habitus.synthesis import generate
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 
 def train(real: Population, settings: Settings) -> Trained:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-TABLE, HEADER = "profiles.parquet", "habitus.json"
+TABLE = "profiles.parquet"
+HEADER = "habitus.json"
 CHUNK = 8192  # profiles in a row group, which habitus asks for
 SAMPLE_SEED = 0  # of the training profiles, the same ones for every tool and seed
 
@@ -85,7 +86,11 @@ def of_dense(axes: dict[str, Any], values: NDArray[Any]) -> Population:
 
 
 def of_cells(
-    axes: dict[str, Any], profiles: int, rows: NDArray[Any], cells: NDArray[Any], values: NDArray[Any]
+    axes: dict[str, Any],
+    profiles: int,
+    rows: NDArray[Any],
+    cells: NDArray[Any],
+    values: NDArray[Any],
 ) -> Population:
     """From cells in any order, those that are there twice added up."""
     size = axes["days"] * (1440 // axes["slot_minutes"]) * len(axes["channels"])
@@ -101,7 +106,10 @@ def concat(parts: Sequence[Population]) -> Population:
     lengths = np.concatenate([np.diff(part.indptr) for part in parts])
     cells = np.concatenate([part.cells for part in parts])
     return Population(
-        parts[0].axes, np.append(0, np.cumsum(lengths)), cells, np.concatenate([part.values for part in parts])
+        parts[0].axes,
+        np.append(0, np.cumsum(lengths)),
+        cells,
+        np.concatenate([part.values for part in parts]),
     )
 
 
@@ -117,7 +125,9 @@ def read(folder: Path, wanted: int) -> Population:
     table = pq.read_table(folder / TABLE, columns=["cells", "values"]).combine_chunks()
     cells, values = (table[name].chunk(0) for name in ("cells", "values"))
     indptr = cells.offsets.to_numpy().astype(np.int64)
-    whole = Population(axes, indptr - indptr[0], cells.flatten().to_numpy(), values.flatten().to_numpy())
+    whole = Population(
+        axes, indptr - indptr[0], cells.flatten().to_numpy(), values.flatten().to_numpy()
+    )
     return whole.take(sample_rows(len(whole), wanted))
 
 
@@ -125,7 +135,10 @@ def write(folder: Path, population: Population, about: dict[str, Any]) -> None:
     """A folder that habitus reads; an older one there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     offsets = pa.array(population.indptr.astype(np.int32))
-    lists = [pa.ListArray.from_arrays(offsets, pa.array(x)) for x in (population.cells, population.values)]
+    lists = [
+        pa.ListArray.from_arrays(offsets, pa.array(x))
+        for x in (population.cells, population.values)
+    ]
     users = pa.array(np.arange(len(population), dtype=np.int64))
     table = pa.table({"user": users, "cells": lists[0], "values": lists[1]})
     pq.write_table(table, folder / TABLE, row_group_size=CHUNK)

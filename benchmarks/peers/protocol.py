@@ -62,7 +62,9 @@ class OutOfTime(Exception):  # noqa: N818
     """Ends the training of a tool that knows no limit of time."""
 
 
-def main(package: str, train: Callable[[Population, Settings], Trained], description: str | None) -> None:
+def main(
+    package: str, train: Callable[[Population, Settings], Trained], description: str | None
+) -> None:
     """Do what the command line says and print one line of JSON."""
     settings = _settings(description)
     real = read(settings.train, settings.profiles)
@@ -95,7 +97,9 @@ def _settings(description: str | None) -> Settings:
     return Settings(**vars(parser.parse_args()))
 
 
-def _active(draw: Callable[[int], Population], users: int, real: Population) -> tuple[Population, int]:
+def _active(
+    draw: Callable[[int], Population], users: int, real: Population
+) -> tuple[Population, int]:
     """Users until enough are as active as the least active real ones, which ``habitus generate`` asks for as well.
 
     Returns:
@@ -104,7 +108,9 @@ def _active(draw: Callable[[int], Population], users: int, real: Population) -> 
     Raises:
         ValueError: if hardly any is.
     """
-    parts, kept, drawn = [], 0, 0
+    parts = []
+    kept = 0
+    drawn = 0
     for _ in range(MOST_ROUNDS):
         made = draw(users)
         suited = np.flatnonzero(_suited(made, real))[: users - kept]
@@ -113,7 +119,9 @@ def _active(draw: Callable[[int], Population], users: int, real: Population) -> 
         drawn += int(suited[-1]) + 1 if kept == users else users
         if kept == users:
             return concat(parts), drawn
-    raise ValueError(f"only {kept} of {drawn} generated users are as active as the least active real ones")
+    raise ValueError(
+        f"only {kept} of {drawn} generated users are as active as the least active real ones"
+    )
 
 
 def _suited(made: Population, real: Population) -> NDArray[np.bool_]:
@@ -126,7 +134,13 @@ def _suited(made: Population, real: Population) -> NDArray[np.bool_]:
 
 def peak_memory() -> float:
     """Largest resident memory so far of this process or of any one of those it started and waited for, in MiB."""
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    return (
+        max(
+            resource.getrusage(who).ru_maxrss
+            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        / 1024
+    )
 
 
 def day_threshold(made: NDArray[np.floating], real: Population) -> float:
@@ -141,7 +155,8 @@ def day_threshold(made: NDArray[np.floating], real: Population) -> float:
     """
     largest = made.max((2, 3))
     values = np.quantile(largest, np.linspace(0, 1, THRESHOLDS, endpoint=False))
-    fewest, wanted = real.active_days.min(), real.active_days.mean()
+    fewest = real.active_days.min()
+    wanted = real.active_days.mean()
     days = [(largest > value).sum(1) for value in values]
     left = [each[each >= fewest] for each in days]
     errors = [abs(each.mean() - wanted) if 2 * len(each) >= len(made) else np.inf for each in left]

@@ -30,7 +30,8 @@ class Watch(TrainingCallback):
     """Counts epochs, and ends the training when the time is over."""
 
     def __init__(self, minutes: float) -> None:
-        self.ends, self.epochs = time.monotonic() + 60 * minutes, 0
+        self.ends = time.monotonic() + 60 * minutes
+        self.epochs = 0
 
     def on_epoch_end(self, training_config: BaseTrainerConfig, **kwargs: object) -> None:
         self.epochs += 1
@@ -41,10 +42,14 @@ class Watch(TrainingCallback):
 def train(real: Population, settings: Settings) -> Trained:
     """Fit the VAE to pictures, the mixture to their latents, and the threshold to what is drawn."""
     dense = real.dense()
-    pictures = torch.from_numpy(dense / dense.max((1, 2, 3), keepdims=True)).movedim(-1, 1).contiguous()
+    pictures = (
+        torch.from_numpy(dense / dense.max((1, 2, 3), keepdims=True)).movedim(-1, 1).contiguous()
+    )
     torch.manual_seed(settings.seed)
     model = BetaVAE(
-        BetaVAEConfig(input_dim=tuple(pictures.shape[1:]), latent_dim=10, reconstruction_loss="bce", beta=0.1)
+        BetaVAEConfig(
+            input_dim=tuple(pictures.shape[1:]), latent_dim=10, reconstruction_loss="bce", beta=0.1
+        )
     )
     epochs = _fit(model, pictures, settings)
     np.random.seed(settings.seed)  # noqa: NPY002, the source of the mixture's start
@@ -64,7 +69,11 @@ def _fit(model: BetaVAE, pictures: torch.Tensor, settings: Settings) -> int:
     watch = Watch(settings.minutes)
     with tempfile.TemporaryDirectory() as folder:
         how = BaseTrainerConfig(
-            folder, per_device_train_batch_size=100, learning_rate=1e-3, seed=settings.seed, no_cuda=True
+            folder,
+            per_device_train_batch_size=100,
+            learning_rate=1e-3,
+            seed=settings.seed,
+            no_cuda=True,
         )
         data = BaseDataset(pictures, torch.zeros(len(pictures)))
         with contextlib.suppress(OutOfTime):

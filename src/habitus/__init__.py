@@ -24,77 +24,78 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from habitus.describe import Description
     from habitus.evaluation import Evaluation, evaluate
     from habitus.events import EventLog
-    from habitus.folders import load
-    from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-    from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-    from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-    from habitus.models.dlgm import DLGM, DLGMConfig
-    from habitus.models.recurrent import GRU, LSTM, RecurrentConfig
-    from habitus.models.tdlgm import TDLGM, TDLGMConfig
-    from habitus.models.timegan import TimeGAN, TimeGANConfig
-    from habitus.models.vrnn import VRNN, VRNNConfig
-    from habitus.parts.shapes import Axes
+    from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+    from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+    from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
+    from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
+    from habitus.models.recurrent.lstm_gru import GRU, LSTM, RecurrentConfig
+    from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
+    from habitus.models.recurrent.timegan import TimeGAN, TimeGANConfig
+    from habitus.models.recurrent.vrnn import VRNN, VRNNConfig
+    from habitus.open import load
     from habitus.profiles.build import ProfileConfig, profile
     from habitus.profiles.completed import Completed, StoredCompleted
+    from habitus.profiles.describe import Description
     from habitus.profiles.sparse import Profiles
     from habitus.profiles.store import StoredProfiles
     from habitus.report import write_report
     from habitus.run import Run
+    from habitus.schema import Axes
     from habitus.series import Series, read_series, write_series
     from habitus.sweeps import sweep
     from habitus.synthesis import complete, forecast, generate
-    from habitus.synthesis.cohorts.clustering import cluster
-    from habitus.synthesis.explanation import explain
-    from habitus.synthesis.traversal import traverse
-    from habitus.training import FitConfig, fit
+    from habitus.synthesis.latents.cohorts.clustering import cluster
+    from habitus.synthesis.latents.explanation import explain
+    from habitus.synthesis.latents.traversal import traverse
+    from habitus.training.config import FitConfig
+    from habitus.training.fit import fit
 
 __version__ = version("habitus")
 
 _HOME = {
-    "Axes": "habitus.parts.shapes",
-    "BetaVAE": "habitus.models.beta_vae",
-    "BetaVAEConfig": "habitus.models.beta_vae",
+    "Axes": "habitus.schema",
+    "BetaVAE": "habitus.models.pictures.beta_vae",
+    "BetaVAEConfig": "habitus.models.pictures.beta_vae",
     "Completed": "habitus.profiles.completed",
-    "ContextMixture": "habitus.models.context_mixture",
-    "ContextMixtureConfig": "habitus.models.context_mixture",
-    "ContextVAE": "habitus.models.context_vae",
-    "ContextVAEConfig": "habitus.models.context_vae",
-    "DLGM": "habitus.models.dlgm",
-    "DLGMConfig": "habitus.models.dlgm",
-    "Description": "habitus.describe",
+    "ContextMixture": "habitus.models.context_mixture.model",
+    "ContextMixtureConfig": "habitus.models.context_mixture.model",
+    "ContextVAE": "habitus.models.pictures.context_vae",
+    "ContextVAEConfig": "habitus.models.pictures.context_vae",
+    "DLGM": "habitus.models.recurrent.dlgm",
+    "DLGMConfig": "habitus.models.recurrent.dlgm",
+    "Description": "habitus.profiles.describe",
     "Evaluation": "habitus.evaluation",
     "EventLog": "habitus.events",
-    "FitConfig": "habitus.training",
-    "GRU": "habitus.models.recurrent",
-    "LSTM": "habitus.models.recurrent",
+    "FitConfig": "habitus.training.config",
+    "GRU": "habitus.models.recurrent.lstm_gru",
+    "LSTM": "habitus.models.recurrent.lstm_gru",
     "ProfileConfig": "habitus.profiles.build",
     "Profiles": "habitus.profiles.sparse",
-    "RecurrentConfig": "habitus.models.recurrent",
+    "RecurrentConfig": "habitus.models.recurrent.lstm_gru",
     "Run": "habitus.run",
     "Series": "habitus.series",
     "StoredCompleted": "habitus.profiles.completed",
     "StoredProfiles": "habitus.profiles.store",
-    "TDLGM": "habitus.models.tdlgm",
-    "TDLGMConfig": "habitus.models.tdlgm",
-    "TimeGAN": "habitus.models.timegan",
-    "TimeGANConfig": "habitus.models.timegan",
-    "VRNN": "habitus.models.vrnn",
-    "VRNNConfig": "habitus.models.vrnn",
-    "cluster": "habitus.synthesis.cohorts.clustering",
+    "TDLGM": "habitus.models.recurrent.tdlgm",
+    "TDLGMConfig": "habitus.models.recurrent.tdlgm",
+    "TimeGAN": "habitus.models.recurrent.timegan",
+    "TimeGANConfig": "habitus.models.recurrent.timegan",
+    "VRNN": "habitus.models.recurrent.vrnn",
+    "VRNNConfig": "habitus.models.recurrent.vrnn",
+    "cluster": "habitus.synthesis.latents.cohorts.clustering",
     "complete": "habitus.synthesis",
     "evaluate": "habitus.evaluation",
-    "explain": "habitus.synthesis.explanation",
-    "fit": "habitus.training",
+    "explain": "habitus.synthesis.latents.explanation",
+    "fit": "habitus.training.fit",
     "forecast": "habitus.synthesis",
     "generate": "habitus.synthesis",
-    "load": "habitus.folders",
+    "load": "habitus.open",
     "profile": "habitus.profiles.build",
     "read_series": "habitus.series",
     "sweep": "habitus.sweeps",
-    "traverse": "habitus.synthesis.traversal",
+    "traverse": "habitus.synthesis.latents.traversal",
     "write_report": "habitus.report",
     "write_series": "habitus.series",
 }

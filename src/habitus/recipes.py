@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from habitus.models.base import Model
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.parts.nets import ARCHITECTURES
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
+from habitus.models.pictures.nets import ARCHITECTURES
 from habitus.training.config import PAPER_BATCH, FitConfig
 
 
@@ -38,7 +38,9 @@ def time_pictures_bottom() -> Recipe:
 
 def fill_anything() -> Recipe:
     """Ours: one run that fills any gap and looks ahead."""
-    return Recipe(ContextMixture, ContextMixtureConfig(mask="any"), FitConfig(**ContextMixture.fit_defaults))
+    return Recipe(
+        ContextMixture, ContextMixtureConfig(mask="any"), FitConfig(**ContextMixture.fit_defaults)
+    )
 
 
 def readable_latents() -> Recipe:

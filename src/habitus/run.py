@@ -18,25 +18,33 @@ settings are JSON and tensors are safetensors.
 from __future__ import annotations
 
 import hashlib
+import platform
 from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from habitus.history import History, read_history, write_history
+from habitus.files import replacing
 from habitus.models import MODELS
 from habitus.models.base import ConditionedModel, Model
-from habitus.output import replacing
-from habitus.parts.priors import Mixture, Prior
+from habitus.models.parts.priors import Mixture, Prior
 from habitus.profiles.store import header_errors, read_header, write_header
 
-KIND, VERSION = "run", 1
-WEIGHTS, CHECKPOINT = "weights.safetensors", "checkpoint.safetensors"
+KIND = "run"
+VERSION = 1
+WEIGHTS = "weights.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
 PRIOR = "prior."
+HISTORY = "history.parquet"
+
+History = dict[str, list[float | None]]
 
 
 @dataclass(frozen=True)
@@ -98,11 +106,18 @@ def load(path: Path | str) -> Run:
     path = Path(path)
     header = read_header(path, KIND, VERSION)
     with header_errors(path):
-        complete, model = header["about"].get("complete"), build_model(header)
+        complete = header["about"].get("complete")
+        model = build_model(header)
     if not complete:
-        raise ValueError(f"the run in {path} is not finished; go on with habitus fit ... --resume --out {path}")
+        raise ValueError(
+            f"the run in {path} is not finished; go on with habitus fit ... --resume --out {path}"
+        )
     tensors = load_tensors(path / WEIGHTS)
-    prior = {name.removeprefix(PRIOR): tensors.pop(name) for name in list(tensors) if name.startswith(PRIOR)}
+    prior = {
+        name.removeprefix(PRIOR): tensors.pop(name)
+        for name in list(tensors)
+        if name.startswith(PRIOR)
+    }
     load_state(model, tensors, path / WEIGHTS)
     mixture = Mixture(prior["weights"], prior["means"], prior["scales"]) if prior else None
     history = read_history(path)
@@ -120,9 +135,18 @@ def fingerprint(model: Model) -> str:
 
 def write_run_header(path: Path, model: Model, fit: dict[str, Any], about: dict[str, Any]) -> None:
     """Write the JSON of a run."""
-    name = next(name for name, kind in MODELS.items() if type(model) is kind)
+    name = MODELS.name_of(type(model))
     config = asdict(model.config)
-    write_header(path, KIND, VERSION, model=name, config=config, fit=fit, axes=model.axes.to_json(), about=about)
+    write_header(
+        path,
+        KIND,
+        VERSION,
+        model=name,
+        config=config,
+        fit=fit,
+        axes=model.axes.to_json(),
+        about=about,
+    )
 
 
 def build_model(header: dict[str, Any]) -> Model:
@@ -134,7 +158,9 @@ def build_model(header: dict[str, Any]) -> Model:
     kind = MODELS.get(header["model"])
     if kind is None:
         raise ValueError(f"unknown model {header['model']!r}; this habitus has {', '.join(MODELS)}")
-    return kind(kind.axes_kind.from_json(header["axes"]), config_from(kind.Config, header["config"]))
+    return kind(
+        kind.axes_kind.from_json(header["axes"]), config_from(kind.Config, header["config"])
+    )
 
 
 def config_from(kind: type[Any], settings: dict[str, Any]) -> Any:
@@ -177,10 +203,55 @@ def load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) 
     """
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    odd = next((n for n in sorted(expected.keys() | found.keys()) if expected.get(n) != found.get(n)), None)
+    odd = next(
+        (n for n in sorted(expected.keys() | found.keys()) if expected.get(n) != found.get(n)), None
+    )
     if odd is not None:
         raise ValueError(
             f"{path} is of another model: {odd} should be {expected.get(odd, 'absent')} and is "
             f"{found.get(odd, 'absent')}"
         )
     module.load_state_dict(tensors)
+
+
+def write_history(path: Path, history: History) -> None:
+    """Write the history of a run into its folder."""
+    with replacing(path / HISTORY) as part:
+        pq.write_table(pa.table(history), part)
+
+
+def read_history(path: Path) -> History:
+    """The history of a finished run.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
+    try:
+        return pq.read_table(path / HISTORY).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path / HISTORY} is missing or damaged: {error}") from None
+
+
+def curves(history: History) -> dict[str, list[float]]:
+    """A history as a report draws it: held-out losses without their gaps, beside their own ``held_out_step``."""
+    judged = [loss is not None for loss in history.get("held_out_loss", [])]
+    columns = history | ({"held_out_step": history["step"]} if any(judged) else {})
+    kept = {
+        name: [value for value, at in zip(column, judged, strict=True) if at]
+        if "held_out" in name
+        else column
+        for name, column in columns.items()
+    }
+    return {
+        name: [float("nan") if v is None else v for v in column] for name, column in kept.items()
+    }
+
+
+def versions() -> dict[str, Any]:
+    """Versions of habitus and of what the numbers depend on."""
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{n: version(n) for n in ("habitus", "torch", "numpy")},
+        }
+    }

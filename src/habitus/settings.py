@@ -49,7 +49,9 @@ def key_and_text(pair: str, types: Types, option: str, what: str) -> tuple[str, 
     """
     name, equals, text = pair.partition("=")
     if not equals:
-        raise ValueError(f"{option} must be key={what}, got {pair!r}; the keys are {_listed(types)}")
+        raise ValueError(
+            f"{option} must be key={what}, got {pair!r}; the keys are {_listed(types)}"
+        )
     if name not in types:
         raise ValueError(f"no setting {name!r}; {option} takes {_listed(types)}")
     return name, text

@@ -17,15 +17,15 @@ from habitus.models.base import (
     Model,
     ProfileModel,
 )
-from habitus.models.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.context_mixture import ContextMixture, ContextMixtureConfig
-from habitus.models.context_vae import ContextVAE, ContextVAEConfig
-from habitus.models.rhythm import Rhythm
-from habitus.models.rhythm_config import RhythmConfig
-from habitus.parts.masks import parse_mask
-from habitus.parts.nets import ARCHITECTURES
-from habitus.parts.shapes import Axes
+from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
+from habitus.models.parts.masks import parse_mask
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
+from habitus.models.pictures.nets import ARCHITECTURES
+from habitus.models.rhythm.config import RhythmConfig
+from habitus.models.rhythm.model import Rhythm
 from habitus.run import Run, load
+from habitus.schema import Axes
 
 CASES = [
     *((BetaVAE, BetaVAEConfig(architecture=name)) for name in ARCHITECTURES),
@@ -43,10 +43,21 @@ CASES = [
     (ContextMixture, ContextMixtureConfig()),
     (ContextMixture, ContextMixtureConfig(mask="last:3", dropout=0.0)),
     (ContextMixture, ContextMixtureConfig(normalisation="binary")),
-    (ContextMixture, ContextMixtureConfig(mask="centre", user_states=1, width=32, heads=2, layers=1)),
+    (
+        ContextMixture,
+        ContextMixtureConfig(mask="centre", user_states=1, width=32, heads=2, layers=1),
+    ),
     (Rhythm, RhythmConfig(free_nats=0.0)),
-    (Rhythm, RhythmConfig(likelihood="negative-binomial", hidden=32, latents=3, dropout=0.1, free_nats=0.0)),
-    (Rhythm, RhythmConfig(likelihood="poisson", hidden=16, components=1, day_latents=2, free_nats=0.0)),
+    (
+        Rhythm,
+        RhythmConfig(
+            likelihood="negative-binomial", hidden=32, latents=3, dropout=0.1, free_nats=0.0
+        ),
+    ),
+    (
+        Rhythm,
+        RhythmConfig(likelihood="poisson", hidden=16, components=1, day_latents=2, free_nats=0.0),
+    ),
 ]
 IDS = [f"{kind.__name__}-{number}" for number, (kind, _) in enumerate(CASES)]
 GENERATIVE = [case for case in CASES if issubclass(case[0], GenerativeModel)]
@@ -84,7 +95,9 @@ def batch(model: Model, size: int = 6) -> torch.Tensor:
     counts = rng.poisson(0.4, (size, *model.axes.shape)).astype(np.float32)
     counts[:, 0, 0, 0] += 1
     peak = counts.max((1, 2, 3), keepdims=True)
-    values = {"count": counts, "peak": counts / peak, "binary": (counts > 0).astype(np.float32)}[model.unit]
+    values = {"count": counts, "peak": counts / peak, "binary": (counts > 0).astype(np.float32)}[
+        model.unit
+    ]
     return torch.from_numpy(values)
 
 
@@ -98,7 +111,9 @@ def hole(model: CompletingModel, size: int = 6) -> torch.Tensor:
     return torch.from_numpy(np.array(mask.draw(size, np.random.default_rng(2))))
 
 
-def completed(model: CompletingModel, x: torch.Tensor, missing: torch.Tensor, seed: int = 0) -> Completion:
+def completed(
+    model: CompletingModel, x: torch.Tensor, missing: torch.Tensor, seed: int = 0
+) -> Completion:
     with torch.no_grad():
         return model.complete(x, missing, 3, noise(seed))
 
@@ -120,7 +135,11 @@ class TestModel:
     def test_every_parameter_has_a_gradient(self, kind, config):
         model = made(kind, config, AXES[0]).train()
         model.loss(batch(model), noise()).total.backward()
-        dead = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
+        dead = {
+            name
+            for name, p in model.named_parameters()
+            if p.grad is None or not p.grad.abs().sum() > 0
+        }
         assert dead <= idle(config)
 
     def test_same_seed_same_loss(self, kind, config):
@@ -166,7 +185,9 @@ def idle(config: object) -> set[str]:
     found = set()
     if isinstance(config, ContextMixtureConfig):
         found |= {"user.weight", "user.bias"} if config.user_states == 1 else set()
-        found |= {"count.weight", "count.bias", "slope"} if config.normalisation == "binary" else set()
+        found |= (
+            {"count.weight", "count.bias", "slope"} if config.normalisation == "binary" else set()
+        )
     if isinstance(config, RhythmConfig):
         found |= {"unknown"}  # only where the end of some user of the batch is hidden
         found |= {"p_u.logits"} if config.components == 1 else set()
@@ -212,23 +233,33 @@ class TestCompletingModel:
 
     def test_same_seed_same_result_and_another_seed_another(self, kind, config):
         model = made(kind, config, AXES[1]).eval()
-        x, missing = batch(model), hole(model)
+        x = batch(model)
+        missing = hole(model)
         assert same(completed(model, x, missing, 3), completed(model, x, missing, 3))
-        assert not torch.equal(completed(model, x, missing, 3).draws, completed(model, x, missing, 4).draws)
+        assert not torch.equal(
+            completed(model, x, missing, 3).draws, completed(model, x, missing, 4).draws
+        )
 
     @pytest.mark.parametrize("rubbish", [float("nan"), float("inf"), -7.0, 1e9])
     def test_what_stands_in_missing_cells_is_never_read(self, kind, config, rubbish):
         model = made(kind, config, AXES[1]).eval()
-        x, missing = batch(model), hole(model)
-        assert same(completed(model, x, missing), completed(model, torch.where(missing, rubbish, x), missing))
+        x = batch(model)
+        missing = hole(model)
+        assert same(
+            completed(model, x, missing),
+            completed(model, torch.where(missing, rubbish, x), missing),
+        )
 
     def test_known_cells_are_read_and_missing_ones_have_no_gradient(self, kind, config):
         model = made(kind, config, AXES[1]).eval()
-        x, missing = batch(model).requires_grad_(), hole(model)
+        x = batch(model).requires_grad_()
+        missing = hole(model)
         mean = model.complete(x, missing, 1, noise()).mean
         if not mean.requires_grad:  # it is one of draws: whole numbers have no gradient
             other = torch.where(missing, x, 9 * x.flip(0) + 9)
-            assert not same(model.complete(x, missing, 50, noise()), model.complete(other, missing, 50, noise()))
+            assert not same(
+                model.complete(x, missing, 50, noise()), model.complete(other, missing, 50, noise())
+            )
             return
         mean.square().sum().backward()
         assert (x.grad[missing] == 0).all()
@@ -246,7 +277,8 @@ class TestCompletingModel:
 
     def test_a_completion_depends_on_nobody_else(self, kind, config):
         model = made(kind, config, AXES[1]).eval()
-        x, missing = batch(model), hole(model)
+        x = batch(model)
+        missing = hole(model)
         whole = completed(model, x, missing, 3).mean
         if not torch.equal(whole, completed(model, x, missing, 4).mean):
             pytest.skip("its expected values are averages over draws")
@@ -268,7 +300,9 @@ class TestCompletingModel:
                 model.check_mask(None, "cells:0.5")
 
 
-@pytest.mark.parametrize("mask", ["centre", "bottom", "any", "cells:0.3", "blocks:0.3", "channel:a"])
+@pytest.mark.parametrize(
+    "mask", ["centre", "bottom", "any", "cells:0.3", "blocks:0.3", "channel:a"]
+)
 @pytest.mark.parametrize(
     ("kind", "settings"), [(ContextVAE, ContextVAEConfig), (ContextMixture, ContextMixtureConfig)]
 )
@@ -303,7 +337,8 @@ def test_the_context_vae_reads_the_context_only(mask):
 def test_the_context_vae_is_not_judged_on_known_cells():
     """Its loss is that of the hole: known cells of a box that holds it are not part of the reconstruction."""
     model = made(ContextVAE, ContextVAEConfig(mask="cells:0.3"), AXES[1]).eval()
-    x, missing = batch(model), hole(model)
+    x = batch(model)
+    missing = hole(model)
     p = model.decode(model.encode(x, missing).mean)
     truth = -torch.where(missing, p.log_prob(x), 0.0).flatten(1).sum(1)
     slow = [-(p.log_prob(x)[i][missing[i]]).sum() for i in range(len(x))]
@@ -312,13 +347,20 @@ def test_the_context_vae_is_not_judged_on_known_cells():
 
 def test_the_discriminator_learns_and_the_decoder_unlearns():
     """The discriminator's own gradient lowers its loss; what reaches the decoder has its sign turned."""
-    model = made(ContextVAE, ContextVAEConfig(adversarial=2.0, architecture="strided"), AXES[1]).train()
-    true, decoded = torch.rand(4, 4, 6, 2), torch.rand(4, 4, 6, 2, requires_grad=True)
+    model = made(
+        ContextVAE, ContextVAEConfig(adversarial=2.0, architecture="strided"), AXES[1]
+    ).train()
+    true = torch.rand(4, 4, 6, 2)
+    decoded = torch.rand(4, 4, 6, 2, requires_grad=True)
     told = model._told_apart(true, decoded)
     told.backward()
-    scores = [(model.discriminator(picture.movedim(-1, 1)), label) for picture, label in ((true, 1), (decoded, 0))]
+    scores = [
+        (model.discriminator(picture.movedim(-1, 1)), label)
+        for picture, label in ((true, 1), (decoded, 0))
+    ]
     plain = sum(
-        torch.nn.functional.binary_cross_entropy_with_logits(s, torch.full_like(s, label)) for s, label in scores
+        torch.nn.functional.binary_cross_entropy_with_logits(s, torch.full_like(s, label))
+        for s, label in scores
     )
     torch.testing.assert_close(told, plain / 2)
     gradient = torch.autograd.grad(plain / 2, decoded)[0]
@@ -326,7 +368,9 @@ def test_the_discriminator_learns_and_the_decoder_unlearns():
 
 
 def test_every_registered_model_of_profiles_is_in_the_table():
-    assert {kind for kind, _ in CASES} == {kind for kind in MODELS.values() if issubclass(kind, ProfileModel)}
+    assert {kind for kind, _ in CASES} == {
+        kind for kind in MODELS.values() if issubclass(kind, ProfileModel)
+    }
 
 
 @pytest.mark.parametrize(
@@ -344,7 +388,9 @@ def test_every_registered_model_of_profiles_is_in_the_table():
 )
 @pytest.mark.parametrize("kind", [BetaVAEConfig, ContextVAEConfig])
 def test_impossible_settings_are_refused(kind, settings):
-    with pytest.raises(ValueError, match=next(iter(settings)) if "likelihood" not in settings else "."):
+    with pytest.raises(
+        ValueError, match=next(iter(settings)) if "likelihood" not in settings else "."
+    ):
         kind(**settings)
 
 

@@ -10,16 +10,16 @@ from torch import Generator
 
 from habitus.models import MODELS
 from habitus.models.base import AutoregressiveModel, SeriesModel, Windows, unpacked
-from habitus.models.dlgm import DLGM, DLGMConfig
-from habitus.models.latent_layers import LatentLayers
-from habitus.models.recurrent import GRU, LSTM, RecurrentConfig
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
-from habitus.models.timegan import TimeGAN, TimeGANConfig
-from habitus.models.vrnn import VRNN, VRNNConfig
-from habitus.parts.gaussians import Gaussian
-from habitus.parts.observations import OBSERVATIONS
-from habitus.parts.shapes import SeriesAxes
+from habitus.models.parts.gaussians import Gaussian
+from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
+from habitus.models.recurrent.latent_layers import LatentLayers
+from habitus.models.recurrent.lstm_gru import GRU, LSTM, RecurrentConfig
+from habitus.models.recurrent.observations import OBSERVATIONS
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
+from habitus.models.recurrent.timegan import TimeGAN, TimeGANConfig
+from habitus.models.recurrent.vrnn import VRNN, VRNNConfig
 from habitus.run import Run, load
+from habitus.schema import SeriesAxes
 
 SIZE = {"window": 7, "hidden": 8}
 MODELS_AND_SETTINGS = [
@@ -40,7 +40,9 @@ CASES = [
 CASES += [
     (kind, dataclasses.replace(config, likelihood=likelihood, relative=True))
     for (kind, config), likelihood in zip(
-        MODELS_AND_SETTINGS, itertools.cycle(("gaussian", "mixture", "autoregressive", "buckets")), strict=False
+        MODELS_AND_SETTINGS,
+        itertools.cycle(("gaussian", "mixture", "autoregressive", "buckets")),
+        strict=False,
     )
 ]
 AUTOREGRESSIVE = [
@@ -53,7 +55,8 @@ AXES = [SeriesAxes(("a",)), SeriesAxes(("a", "b", "c"))]
 every_model = pytest.mark.parametrize(("kind", "config"), CASES, ids=IDS)
 every_autoregressive = pytest.mark.parametrize(("kind", "config"), CASES[:-1], ids=AUTOREGRESSIVE)
 every_size = pytest.mark.parametrize("axes", AXES, ids=["1", "3"])
-B, T = 5, 7
+B = 5
+T = 7
 
 
 def noise(seed: int = 0) -> Generator:
@@ -109,7 +112,10 @@ def scores(model: AutoregressiveModel, x: Windows, at: torch.Tensor | None = Non
 def pinned(monkeypatch):
     """Latents without noise: every draw is the mean."""
     monkeypatch.setattr(Gaussian, "draw", lambda self, generator: self.mean)
-    still = lambda self, shape, generator: torch.zeros(*shape, self.config.layers, self.config.latents)  # noqa: E731
+
+    def still(self, shape, generator):
+        return torch.zeros(*shape, self.config.layers, self.config.latents)
+
     monkeypatch.setattr(LatentLayers, "prior_draw", still)
 
 
@@ -124,7 +130,9 @@ def idle(model: SeriesModel) -> set[str]:
 
 def without_decay(config: object) -> object:
     """The same settings without the prior on the weights, which would reach every one of them."""
-    return dataclasses.replace(config, weight_decay=0.0) if hasattr(config, "weight_decay") else config
+    return (
+        dataclasses.replace(config, weight_decay=0.0) if hasattr(config, "weight_decay") else config
+    )
 
 
 @every_model
@@ -141,7 +149,8 @@ class TestSeriesModel:
 
     def test_every_parameter_has_a_finite_gradient_in_a_turn_of_its_own(self, kind, config):
         model = made(kind, without_decay(config), AXES[1]).train()
-        names, reached = {id(p): name for name, p in model.named_parameters()}, set()
+        names = {id(p): name for name, p in model.named_parameters()}
+        reached = set()
         for turn in every_turn(model):
             model.turn = turn
             model.zero_grad()
@@ -159,12 +168,15 @@ class TestSeriesModel:
             model.turn = turn
             model.zero_grad()
             model.loss(batch(model)[:1], noise()).total.backward()
-            assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+            assert all(
+                torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None
+            )
 
     def test_the_loss_makes_nothing_on_another_device(self, kind, config):
         """What is made without a device would land on the wrong one of two."""
         model = made(kind, config, AXES[1]).train()
-        x, generator = batch(model), noise()
+        x = batch(model)
+        generator = noise()
         with torch.device("meta"):
             for turn in every_turn(model):
                 model.turn = turn
@@ -189,7 +201,9 @@ class TestSeriesModel:
         if getattr(config, "likelihood", None) == "counts":
             assert (drawn >= 0).all()
             assert torch.equal(drawn, drawn.round())
-        few = getattr(config, "likelihood", None) == "buckets" and not getattr(config, "relative", False)
+        few = getattr(config, "likelihood", None) == "buckets" and not getattr(
+            config, "relative", False
+        )
         if few:  # distinct values: no other is drawn
             known = batch(model)[..., :-1].nan_to_num(1.0)
             for v in range(len(axes.variables)):
@@ -214,7 +228,8 @@ class TestSeriesModel:
 class TestAutoregressiveModel:
     @every_size
     def test_shapes(self, kind, config, axes):
-        model, v = made(kind, config, axes), len(axes.variables)
+        model = made(kind, config, axes)
+        v = len(axes.variables)
         x = seen(model)
         with torch.no_grad():
             assert model.predictions(x, noise()).batch_shape == (B, T, v)
@@ -242,7 +257,9 @@ class TestAutoregressiveModel:
             for a, b in zip(model.read(x, noise()), model.read(rubbish, noise()), strict=True):
                 assert torch.equal(a.nan_to_num(), b.nan_to_num())
             assert torch.equal(scores(model, x), scores(model, rubbish, x.values))
-            assert torch.equal(model.log_likelihood(x, 2, noise()), model.log_likelihood(rubbish, 2, noise()))
+            assert torch.equal(
+                model.log_likelihood(x, 2, noise()), model.log_likelihood(rubbish, 2, noise())
+            )
 
     def test_that_a_value_was_not_seen_is_told(self, kind, config):
         """The mean of a variable and its absence are not the same."""
@@ -257,7 +274,8 @@ class TestAutoregressiveModel:
 
     def test_predictions_depend_on_what_came_before_and_on_nothing_else(self, kind, config):
         model = made(kind, config, AXES[1])
-        x, at = seen(model, holes=False), 4
+        x = seen(model, holes=False)
+        at = 4
         later = x._replace(values=torch.cat([x.values[:, :at], x.values[:, at:].flip(0)], 1))
         moved = (scores(model, x) != scores(model, later, x.values)).flatten(2).any(-1).any(0)
         assert not moved[: at + 1].any()
@@ -266,7 +284,8 @@ class TestAutoregressiveModel:
     def test_a_window_is_read_as_its_steps_one_by_one(self, kind, config, pinned):
         model = made(kind, config, AXES[1])
         x = seen(model)
-        state, one_by_one = model.begin(B, x.clock[:, 0]), []
+        state = model.begin(B, x.clock[:, 0])
+        one_by_one = []
         with torch.no_grad():
             for t in range(T):
                 before = model.read(part(x, 0, t), noise()) if t else model.begin(B, x.clock[:, 0])
@@ -276,12 +295,16 @@ class TestAutoregressiveModel:
                 state = model.observe(state, x.values[:, t], x.observed[:, t], noise())
             for a, b in zip(state, model.read(x, noise()), strict=True):
                 torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
-        torch.testing.assert_close(torch.stack(one_by_one, 1), scores(model, x), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            torch.stack(one_by_one, 1), scores(model, x), rtol=1e-3, atol=1e-4
+        )
 
     def test_a_window_depends_on_no_other(self, kind, config, pinned):
         model = made(kind, config, AXES[1])
         x = seen(model)
-        alone = torch.cat([scores(model, Windows(*(each[b : b + 1] for each in x))) for b in range(B)])
+        alone = torch.cat(
+            [scores(model, Windows(*(each[b : b + 1] for each in x))) for b in range(B)]
+        )
         torch.testing.assert_close(scores(model, x), alone, rtol=1e-3, atol=1e-4)
 
     def test_the_season_is_told_where_there_is_one(self, kind, config):
@@ -303,7 +326,9 @@ class TestAutoregressiveModel:
         model = made(kind, config, AXES[1])
         x = unpacked(torch.cat([torch.full((B, T, 3), torch.nan), batch(model)[..., -1:]], -1))
         with torch.no_grad():
-            torch.testing.assert_close(model.log_likelihood(x, 2, noise()), torch.zeros(B), rtol=0, atol=1e-6)
+            torch.testing.assert_close(
+                model.log_likelihood(x, 2, noise()), torch.zeros(B), rtol=0, atol=1e-6
+            )
 
     def test_the_loss_is_the_likelihood_or_above_it(self, kind, config):
         """Per step and on average over noise, the terms are no less than minus the importance-weighted bound."""
@@ -320,12 +345,16 @@ class TestAutoregressiveModel:
 
 
 def test_every_registered_model_of_series_is_in_the_table():
-    assert {kind for kind, _ in CASES} == {kind for kind in MODELS.values() if issubclass(kind, SeriesModel)}
+    assert {kind for kind, _ in CASES} == {
+        kind for kind in MODELS.values() if issubclass(kind, SeriesModel)
+    }
 
 
 def test_every_likelihood_is_in_the_table():
     for kind in {kind for kind, _ in CASES} - {TimeGAN}:
-        assert {config.likelihood for other, config in CASES[:-1] if other is kind} == set(OBSERVATIONS)
+        assert {config.likelihood for other, config in CASES[:-1] if other is kind} == set(
+            OBSERVATIONS
+        )
 
 
 IMPOSSIBLE = [

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 
 from habitus.evaluation.blocks import CompressedRows
-from habitus.parts.shapes import Axes
+from habitus.schema import Axes
 
 CHANNELS = ("web", "phone", "<script>")
 
@@ -26,7 +26,8 @@ class DenseSource:
     """A source that yields dense pictures [U, D, S, C] in chunks of a given number of profiles."""
 
     def __init__(self, pictures, unit="count", chunk=3, **fields):
-        self.pictures, self.chunk = pictures, chunk
+        self.pictures = pictures
+        self.chunk = chunk
         self.axes = axes_for(pictures, unit, **fields)
 
     def __len__(self):

@@ -48,12 +48,17 @@ def fill(name, x, missing, samples=3, seed=0):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", BASELINES)
 def test_shapes_seed_and_blindness(name, kind):
-    x, missing = pictures(3), masks(kind, 3)
+    x = pictures(3)
+    missing = masks(kind, 3)
     found = fill(name, x, missing)
     row, cell = np.nonzero(missing.reshape(3, -1))
     np.testing.assert_array_equal(found.row, row)
     np.testing.assert_array_equal(found.cell, cell)
-    assert (found.mean.dtype, found.draws.dtype, found.draws.shape) == (np.float32, np.float32, (3, len(row)))
+    assert (found.mean.dtype, found.draws.dtype, found.draws.shape) == (
+        np.float32,
+        np.float32,
+        (3, len(row)),
+    )
     assert found.mean.min() >= 0
     assert found.draws.min() >= 0
     again = fill(name, np.where(missing, 1e6, x), missing)  # garbage where nobody may look
@@ -63,8 +68,10 @@ def test_shapes_seed_and_blindness(name, kind):
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_values_are_in_the_unit_of_the_pictures(name):
-    x, missing = pictures(3)[1:], masks("last", 2)
-    one, ten = fill(name, x, missing), fill(name, 10 * x, missing)
+    x = pictures(3)[1:]
+    missing = masks("last", 2)
+    one = fill(name, x, missing)
+    ten = fill(name, 10 * x, missing)
     np.testing.assert_allclose(ten.mean, 10 * one.mean, rtol=1e-4)
     np.testing.assert_allclose(ten.draws, 10 * one.draws, rtol=1e-3, atol=1e-3)
 
@@ -78,7 +85,8 @@ def slow_own(x, missing, user, day, at):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_own_mean_and_draws_against_a_loop(kind):
-    x, missing = pictures(4), masks(kind, 4)
+    x = pictures(4)
+    missing = masks(kind, 4)
     found = fill("own_mean", x, missing, samples=40)
     for number, (user, day, *at) in enumerate(zip(*np.nonzero(missing), strict=True)):
         values = slow_own(x, missing, user, day, tuple(at))
@@ -87,7 +95,8 @@ def test_own_mean_and_draws_against_a_loop(kind):
 
 
 def test_own_draws_take_a_day_as_one():
-    x, missing = pictures(4), masks("centre", 4)
+    x = pictures(4)
+    missing = masks("centre", 4)
     days = fill("own_mean", x, missing, samples=30).draws.reshape(30, 4, 8, 2 * 2)
     region = x[:, :, 1:3].reshape(4, 28, -1)
     for day in range(8):
@@ -104,7 +113,8 @@ def slow_last_week(x, missing, user, day, at):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_last_week_against_a_loop(kind):
-    x, missing = pictures(4), masks(kind, 4)
+    x = pictures(4)
+    missing = masks(kind, 4)
     places = zip(*np.nonzero(missing), strict=True)
     expected = [slow_last_week(x, missing, user, day, tuple(at)) for user, day, *at in places]
     found = fill("last_week", x, missing)
@@ -114,19 +124,23 @@ def test_last_week_against_a_loop(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_interpolation_against_numpy(kind):
-    x, missing = pictures(4), masks(kind, 4)
+    x = pictures(4)
+    missing = masks(kind, 4)
     expected = np.zeros_like(x)
     for user, slot, channel in np.ndindex(4, 4, 2):
         known = np.flatnonzero(~missing[user, :, slot, channel])
         if len(known):
             column = np.interp(np.arange(28), known, x[user, known, slot, channel])
             expected[user, :, slot, channel] = column
-    np.testing.assert_allclose(fill("interpolation", x, missing).mean, expected[missing], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        fill("interpolation", x, missing).mean, expected[missing], rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_neighbours_against_sklearn(kind):
-    x, missing = pictures(4)[1:], masks(kind, 3)
+    x = pictures(4)[1:]
+    missing = masks(kind, 3)
     nearest = neighbours(Task.of(x, missing), TRAIN.pictures)
     for user in range(3):
         known = ~missing[user].reshape(-1)
@@ -137,7 +151,8 @@ def test_neighbours_against_sklearn(kind):
 
 @pytest.mark.parametrize("samples", [20, 60])
 def test_a_draw_is_the_region_of_one_neighbour(samples):
-    x, missing = pictures(4)[1:], masks("last", 3)
+    x = pictures(4)[1:]
+    missing = masks("last", 3)
     found = fill("nearest_neighbours", x, missing, samples)
     task = Task.of(x, missing)
     nearest = neighbours(task, TRAIN.pictures)
@@ -146,22 +161,34 @@ def test_a_draw_is_the_region_of_one_neighbour(samples):
         regions = TRAIN.pictures[nearest[user]][:, cells] * task.peaks[user]
         mine = found.row == user
         np.testing.assert_allclose(found.mean[mine], regions.mean(axis=0), rtol=1e-4, atol=1e-5)
-        taken = [int(np.flatnonzero((regions == draw).all(axis=1))[0]) for draw in found.draws[:, mine]]
+        taken = [
+            int(np.flatnonzero((regions == draw).all(axis=1))[0]) for draw in found.draws[:, mine]
+        ]
         assert len(set(taken)) == samples or samples > 50
 
 
 def test_population_mean_by_hand():
-    x, missing = pictures(3), masks("last", 3)
-    expected = normalised(pictures(70, seed=9)).mean(axis=0) * x[:, :-10].max(axis=(1, 2, 3))[:, None, None, None]
-    expected[0] = normalised(pictures(70, seed=9)).mean(axis=0)  # nothing known: as if the peak were 1
-    np.testing.assert_allclose(fill("population_mean", x, missing).mean, expected[missing], rtol=1e-4, atol=1e-6)
+    x = pictures(3)
+    missing = masks("last", 3)
+    expected = (
+        normalised(pictures(70, seed=9)).mean(axis=0)
+        * x[:, :-10].max(axis=(1, 2, 3))[:, None, None, None]
+    )
+    expected[0] = normalised(pictures(70, seed=9)).mean(
+        axis=0
+    )  # nothing known: as if the peak were 1
+    np.testing.assert_allclose(
+        fill("population_mean", x, missing).mean, expected[missing], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_training_profiles_are_capped(monkeypatch):
     monkeypatch.setattr("habitus.evaluation.baselines.base.MOST_PROFILES", 5)
     source = DenseSource(pictures(30, seed=9))
     kept = Training.of(source, seed=2)
-    every = {row.tobytes() for row in normalised(source.pictures).reshape(30, -1).astype(np.float32)}
+    every = {
+        row.tobytes() for row in normalised(source.pictures).reshape(30, -1).astype(np.float32)
+    }
     assert kept.pictures.shape == (5, 28 * 8)
     assert {row.tobytes() for row in kept.pictures} <= every
     np.testing.assert_allclose(kept.mean, kept.pictures.mean(axis=0))
@@ -174,12 +201,15 @@ def day_totals(found, users, days):
 
 
 def test_seasonal_naive_totals_against_a_loop():
-    x, missing = pictures(4), masks("centre", 4)
+    x = pictures(4)
+    missing = masks("centre", 4)
     totals = day_totals(fill("seasonal_naive", x, missing, samples=30), 4, 8)
     for user, day in np.ndindex(4, 8):
         same = [x[user, d, 1:3].sum() for d in range((10 + day) % 7, 28, 7) if not 10 <= d < 18]
         assert totals[0, user, day] == pytest.approx(np.mean(same), rel=1e-4, abs=1e-6)
-        assert all(np.isclose(same, total, rtol=1e-4, atol=1e-4).any() for total in totals[1:, user, day])
+        assert all(
+            np.isclose(same, total, rtol=1e-4, atol=1e-4).any() for total in totals[1:, user, day]
+        )
 
 
 def test_totals_are_spread_by_the_mean_picture():
@@ -214,7 +244,9 @@ def test_arima_is_that_of_statsmodels():
         disp=False, maxiter=50, cov_type="none"
     )
     prediction = model.get_prediction()
-    expected, error = (part[-5:] * x[:, :-5].max() for part in (prediction.predicted_mean, prediction.se_mean))
+    expected, error = (
+        part[-5:] * x[:, :-5].max() for part in (prediction.predicted_mean, prediction.se_mean)
+    )
     np.testing.assert_allclose(found.mean, np.maximum(expected, 0), rtol=1e-4)
     np.testing.assert_allclose(found.draws.mean(axis=0), expected, atol=5 * error.max() / 20)
     assert found.draws.std(axis=0).mean() == pytest.approx(error.mean(), rel=0.15)
@@ -232,7 +264,9 @@ def test_exponential_smoothing_sees_the_week_and_the_level():
     steps = np.array([2.0] * 12 + [8.0, 8.5, 7.5, 8.0, 8.2, 7.8], np.float32).reshape(1, 18, 1, 1)
     missing = np.zeros(steps.shape, bool)
     missing[:, -2:] = True
-    level = ExponentialSmoothing(axes_for(steps)).fill(steps, missing, 5, np.random.default_rng(0)).mean
+    level = (
+        ExponentialSmoothing(axes_for(steps)).fill(steps, missing, 5, np.random.default_rng(0)).mean
+    )
     assert 7 < level[0] < 9
 
 

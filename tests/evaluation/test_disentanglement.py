@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from habitus.evaluation.disentanglement import Factor, disentanglement, factors_from_columns
+from habitus.evaluation.latents import Factor, disentanglement, factors_from_columns
 
 USERS = 200
 
@@ -31,7 +31,9 @@ def found_in(column, periods=None):
 
 
 def test_numbers_are_continuous():
-    found = factors_from_columns({"rate": np.arange(USERS, dtype=np.float32), "age": list(range(USERS))})
+    found = factors_from_columns(
+        {"rate": np.arange(USERS, dtype=np.float32), "age": list(range(USERS))}
+    )
     assert [(each.name, each.categorical, each.period) for each in found.factors] == [
         ("rate", False, None),
         ("age", False, None),
@@ -93,7 +95,8 @@ def test_users_who_lack_a_kept_column_are_dropped():
     rate = np.arange(USERS, dtype=float)
     rate[[3, 5]] = np.nan, np.inf
     plan = ["free", "paid"] * (USERS // 2)
-    plan[8], plan[9] = None, float("nan")
+    plan[8] = None
+    plan[9] = float("nan")
     found = factors_from_columns({"rate": rate, "plan": plan, "note": [None] * USERS})
     assert np.flatnonzero(~found.users).tolist() == [3, 5, 8, 9]
     assert [len(factor) for factor in found.factors] == [USERS - 4] * 2
@@ -150,7 +153,10 @@ def same_value(factors):
     ("change", "message"),
     [
         (
-            lambda codes, factors: (codes[:49], [each.of(np.arange(USERS) < 49) for each in factors]),
+            lambda codes, factors: (
+                codes[:49],
+                [each.of(np.arange(USERS) < 49) for each in factors],
+            ),
             "50 users, got 49",
         ),
         (lambda codes, factors: (codes, []), "at least one factor"),
@@ -159,9 +165,18 @@ def same_value(factors):
         (lambda codes, factors: (codes[:, 0], factors), "finite latents"),
         (lambda codes, factors: (codes[:, :0], factors), "finite latents"),
         (lambda codes, factors: (codes, [factors[0], factors[0]]), "distinct names"),
-        (lambda codes, factors: (codes, same_value(factors)), "that vary, got one value of 'level'"),
-        (lambda codes, factors: (codes, [Factor("day", np.arange(USERS) * 24.0, period=24.0)]), "that vary"),
-        (lambda codes, factors: (codes, [Factor("id", np.arange(USERS), True)]), "5 users to a class of 'id'"),
+        (
+            lambda codes, factors: (codes, same_value(factors)),
+            "that vary, got one value of 'level'",
+        ),
+        (
+            lambda codes, factors: (codes, [Factor("day", np.arange(USERS) * 24.0, period=24.0)]),
+            "that vary",
+        ),
+        (
+            lambda codes, factors: (codes, [Factor("id", np.arange(USERS), True)]),
+            "5 users to a class of 'id'",
+        ),
     ],
 )
 def test_what_cannot_be_scored(codes, factors, change, message):
@@ -176,7 +191,9 @@ def test_too_small_a_subsample(codes, factors):
 
 
 def test_a_seed_gives_the_same_numbers(codes, factors):
-    first, again, other = (disentanglement(codes, factors, seed=seed, most=150).to_json() for seed in (1, 1, 2))
+    first, again, other = (
+        disentanglement(codes, factors, seed=seed, most=150).to_json() for seed in (1, 1, 2)
+    )
     assert first == again
     assert first != other
     assert first["users"] == 150
@@ -202,7 +219,9 @@ def test_json(codes, factors):
     written = json.loads(json.dumps(scores.to_json(), allow_nan=False))
     assert list(written["prediction"]) == list(written["correlation"]) == ["level", "plan", "hour"]
     assert written["correlation"]["plan"] == scores.correlation[:, 1].tolist()
-    assert written["dci_informativeness"] == pytest.approx(np.mean(list(written["prediction"].values())))
+    assert written["dci_informativeness"] == pytest.approx(
+        np.mean(list(written["prediction"].values()))
+    )
 
 
 def test_one_factor_and_one_latent(codes, factors):
@@ -214,7 +233,9 @@ def test_one_factor_and_one_latent(codes, factors):
 
 
 def test_as_few_users_and_as_many_classes_as_there_may_be(codes):
-    classes = Factor("class", np.random.default_rng(1).permutation(np.arange(50) % 10), categorical=True)
+    classes = Factor(
+        "class", np.random.default_rng(1).permutation(np.arange(50) % 10), categorical=True
+    )
     rare = Factor("rare", (np.arange(50) == 7).astype(int), categorical=True)
     for seed in range(5):
         scores = disentanglement(codes[:50], [classes, rare], seed=seed)

@@ -42,7 +42,10 @@ def test_json_has_the_keys(result):
 
 def test_rows_pair_each_figure_with_its_floor(result):
     rows = {name: (figure, floor) for name, figure, floor in result.rows()}
-    assert rows["daily_mean.kld"] == (result.figures["daily_mean"]["kld"], result.floor["daily_mean"]["kld"])
+    assert rows["daily_mean.kld"] == (
+        result.figures["daily_mean"]["kld"],
+        result.floor["daily_mean"]["kld"],
+    )
     assert rows["weekday.jsd.web"][0] == result.figures["weekday"]["jsd"]["web"]
     assert "channel_overlap.generated" not in rows
 
@@ -58,7 +61,8 @@ def test_a_set_against_itself_is_perfect():
 
 def test_same_seed_same_result():
     first, second, other = (
-        evaluate(source(30, 1), source(40, 2), source(90, 3), seed=seed).to_json() for seed in (1, 1, 2)
+        evaluate(source(30, 1), source(40, 2), source(90, 3), seed=seed).to_json()
+        for seed in (1, 1, 2)
     )
     assert first == second
     assert first["floor"]["daily_mean"] != other["floor"]["daily_mean"]
@@ -85,8 +89,10 @@ def test_floor_says_when_train_is_small():
 
 def test_the_floor_is_that_of_a_typical_sample():
     """The median of ten samples lies among them, and moves less with the seed than one sample does."""
-    train, theirs = source(200, 3), summarise(source(60, 2))
-    singles, floors = list[float](), list[float]()
+    train = source(200, 3)
+    theirs = summarise(source(60, 2))
+    singles = list[float]()
+    floors = list[float]()
     for seed in range(20):
         rng = np.random.default_rng(seed)
         floor = floor_from_train(train, theirs, 40, rng)
@@ -99,8 +105,11 @@ def test_the_floor_is_that_of_a_typical_sample():
 
 def test_large_samples_are_drawn_less_often(monkeypatch):
     monkeypatch.setattr("habitus.evaluation.floor.PROFILES", 80)
-    theirs, rng = summarise(source(60, 2)), np.random.default_rng(0)
-    assert floor_from_train(source(200, 3), theirs, 40, rng).note.endswith("the median of 2 such samples")
+    theirs = summarise(source(60, 2))
+    rng = np.random.default_rng(0)
+    assert floor_from_train(source(200, 3), theirs, 40, rng).note.endswith(
+        "the median of 2 such samples"
+    )
     for users in (70, 200):  # one that is larger, and all there are
         assert "median" not in floor_from_train(source(200, 3), theirs, users, rng).note
 
@@ -130,15 +139,18 @@ def test_drifting_windows_have_no_weekday():
 
 # Jensen-Shannon divergence of shares 1/2, 1/2 and 1/4, 3/4, whose middle is 3/8, 5/8.
 ONE_TO_THREE = pytest.approx(
-    (0.5 * np.log(4 / 3) + 0.5 * np.log(4 / 5)) / 2 + (0.25 * np.log(2 / 3) + 0.75 * np.log(6 / 5)) / 2
+    (0.5 * np.log(4 / 3) + 0.5 * np.log(4 / 5)) / 2
+    + (0.25 * np.log(2 / 3) + 0.75 * np.log(6 / 5)) / 2
 )
 
 
 def test_weekdays_are_compared_where_both_windows_have_them():
     """Thursday to Saturday against Friday to Sunday: Friday and Saturday, 1:1 against 1:3."""
-    ours, theirs = np.ones((2, 3, 1, 1), np.float32), np.ones((2, 3, 1, 1), np.float32)
+    ours = np.ones((2, 3, 1, 1), np.float32)
+    theirs = np.ones((2, 3, 1, 1), np.float32)
     theirs[:, 1] = 3
-    generated, reference = DenseSource(ours, "peak"), DenseSource(theirs, "peak")
+    generated = DenseSource(ours, "peak")
+    reference = DenseSource(theirs, "peak")
     reference.axes = replace(reference.axes, start=reference.axes.start + dt.timedelta(days=1))
     jsd = compare(summarise(generated), summarise(reference))["weekday"]["jsd"]
     assert jsd == {"web": ONE_TO_THREE}
@@ -146,19 +158,24 @@ def test_weekdays_are_compared_where_both_windows_have_them():
 
 def test_hour_of_day_by_hand():
     """The reference is active in slots 0 and 1 as 1:1, the generated set as 1:3; days make no difference."""
-    theirs, ours = np.ones((1, 2, 2, 1), np.float32), np.ones((1, 2, 2, 1), np.float32)
-    ours[0, 0, 1], ours[0, 1, 1] = 5, 1
-    jsd = compare(summarise(DenseSource(ours, "peak")), summarise(DenseSource(theirs, "peak")))["hour_of_day"][
-        "jsd"
-    ]
+    theirs = np.ones((1, 2, 2, 1), np.float32)
+    ours = np.ones((1, 2, 2, 1), np.float32)
+    ours[0, 0, 1] = 5
+    ours[0, 1, 1] = 1
+    jsd = compare(summarise(DenseSource(ours, "peak")), summarise(DenseSource(theirs, "peak")))[
+        "hour_of_day"
+    ]["jsd"]
     assert jsd == {"web": ONE_TO_THREE}
 
 
 def test_channel_overlap_by_hand():
     """Web and phone always together against never: P(b|a) is 1 against 0 both ways."""
-    theirs, ours = np.zeros((1, 1, 2, 2), np.uint32), np.ones((1, 1, 2, 2), np.uint32)
+    theirs = np.zeros((1, 1, 2, 2), np.uint32)
+    ours = np.ones((1, 1, 2, 2), np.uint32)
     theirs[0, 0, 0, 0] = theirs[0, 0, 1, 1] = 1
-    overlap = compare(summarise(DenseSource(ours)), summarise(DenseSource(theirs)))["channel_overlap"]
+    overlap = compare(summarise(DenseSource(ours)), summarise(DenseSource(theirs)))[
+        "channel_overlap"
+    ]
     assert overlap["mean_absolute_difference"] == 1
     assert overlap["generated"] == [[1, 1], [1, 1]]
     assert overlap["reference"] == [[1, 0], [0, 1]]
@@ -171,11 +188,26 @@ def test_channel_overlap_by_hand():
             (source(5, days=9), source(5, days=8), None),
             "the generated set and the reference .* days differ: 9 against 8",
         ),
-        ((source(5), source(5), source(5, days=8)), "the training set and the reference .* days differ"),
-        ((DenseSource(counts(4)[:0]), DenseSource(counts(4)), None), "at least one profile in the generated set"),
-        ((DenseSource(counts(4)), DenseSource(counts(4)[:0]), None), "at least one profile in the reference"),
-        ((DenseSource(counts(4)), DenseSource(counts(4)[:1]), None), "at least 2 reference profiles"),
-        ((DenseSource(counts(4)), DenseSource(counts(4), "binary"), None), "reference holds binary values"),
+        (
+            (source(5), source(5), source(5, days=8)),
+            "the training set and the reference .* days differ",
+        ),
+        (
+            (DenseSource(counts(4)[:0]), DenseSource(counts(4)), None),
+            "at least one profile in the generated set",
+        ),
+        (
+            (DenseSource(counts(4)), DenseSource(counts(4)[:0]), None),
+            "at least one profile in the reference",
+        ),
+        (
+            (DenseSource(counts(4)), DenseSource(counts(4)[:1]), None),
+            "at least 2 reference profiles",
+        ),
+        (
+            (DenseSource(counts(4)), DenseSource(counts(4), "binary"), None),
+            "reference holds binary values",
+        ),
     ],
 )
 def test_messages(sets, message):
@@ -190,7 +222,8 @@ def test_conditional_overlap_of_an_absent_channel():
 
 def test_independent_cells_keep_the_mean_picture_and_nothing_else():
     train = DenseSource(counts(2000, days=3, seed=4), chunk=500)
-    real, drawn = summarise(train), summarise(independent_cells(train, 20_000, seed=1))
+    real = summarise(train)
+    drawn = summarise(independent_cells(train, 20_000, seed=1))
     np.testing.assert_allclose(drawn.mean_picture, real.mean_picture, rtol=0.1)
     assert drawn.nonempty / drawn.users == pytest.approx(real.nonempty / real.users, rel=0.01)
     p = drawn.channel_overlap / drawn.users / 12  # hours in which both channels are, a profile-hour
@@ -200,7 +233,8 @@ def test_independent_cells_keep_the_mean_picture_and_nothing_else():
 def test_independent_cells_in_law_and_order():
     """A cell that is nearly always there is drawn with its own probability, not with a Poisson rate's."""
     pictures = np.zeros((1000, 1, 4, 1), np.uint32)
-    pictures[:900, 0, 0], pictures[:, 0, 2] = 1, 2
+    pictures[:900, 0, 0] = 1
+    pictures[:, 0, 2] = 2
     drawn = next(iter(independent_cells(DenseSource(pictures, chunk=400), 4000).chunks()))
     share = np.bincount(drawn.cells, minlength=4) / len(drawn)
     np.testing.assert_allclose(share, [0.9, 0, 1, 0], atol=0.02)
@@ -212,7 +246,9 @@ def test_independent_cells_in_law_and_order():
 
 def test_a_binary_population_is_compared_with_the_real_one_as_binary():
     pictures = (counts(30) > 0).astype(np.float32)
-    found = evaluate(DenseSource(pictures, "binary"), DenseSource(counts(30)), DenseSource(counts(30)))
+    found = evaluate(
+        DenseSource(pictures, "binary"), DenseSource(counts(30)), DenseSource(counts(30))
+    )
     assert found.figures["daily_mean"] == {"kld": 0, "mse": 0}
     assert found.figures["total_cdf"]["ks"] == 0
 

@@ -37,7 +37,8 @@ def entropy(counts):
 def runs(active):
     """Lengths of unbroken activity, and of the breaks between."""
     times = [time for time, on in enumerate(active) if on]
-    lengths, breaks = [], []
+    lengths = []
+    breaks = []
     for at, time in enumerate(times):
         if at and time == times[at - 1] + 1:
             lengths[-1] += 1
@@ -65,14 +66,24 @@ def jaccard(pairs):
 
 def slow(x, axes, chosen):
     """All features of one profile [D, S, C]."""
-    found = amounts(x, axes) | hours(x, axes) | weekdays(x, axes) | days(x) | lasting(x) | slots(x) | alike(x)
+    found = (
+        amounts(x, axes)
+        | hours(x, axes)
+        | weekdays(x, axes)
+        | days(x)
+        | lasting(x)
+        | slots(x)
+        | alike(x)
+    )
     if x.shape[2] > 1:
         found |= channels(x, axes, chosen) | together(x, axes, chosen)
     return found
 
 
 def amounts(x, axes):
-    cells, slot, day = x[x > 0], x.sum(2), x.sum((1, 2))
+    cells = x[x > 0]
+    slot = x.sum(2)
+    day = x.sum((1, 2))
     found = {
         "log total": np.log1p(x.sum()),
         "active cells": len(cells),
@@ -96,7 +107,8 @@ def amounts(x, axes):
 
 def hours(x, axes):
     bins = min(axes.slots, 24)
-    used, events = np.zeros(bins), np.zeros(bins)
+    used = np.zeros(bins)
+    events = np.zeros(bins)
     for day in x:
         for slot, values in enumerate(day):
             if values.sum() > 0:
@@ -129,7 +141,9 @@ def days(x):
     found = {
         "first active day": min(active) if some else NAN,
         "last active day": largest(active),
-        "share of active days between them": len(active) / (active[-1] - active[0] + 1) if some else NAN,
+        "share of active days between them": len(active) / (active[-1] - active[0] + 1)
+        if some
+        else NAN,
         "mean active day": mean(active),
         "sd of active days": sd(active),
         "mean day, by total": over(sum(at * total for at, total in enumerate(day)), x.sum()),
@@ -201,7 +215,8 @@ def channels(x, axes, chosen):
         found[f"share of total: {name}"] = over(totals[at], x.sum())
     for at in chosen:
         part = x[:, :, at]
-        cells, active = part[part > 0], np.flatnonzero(part.any(axis=1))
+        cells = part[part > 0]
+        active = np.flatnonzero(part.any(axis=1))
         own = {
             "active slots": len(cells),
             "active days": len(active),
@@ -221,17 +236,24 @@ def channels(x, axes, chosen):
 def together(x, axes, chosen):
     lines = x.reshape(-1, x.shape[2])
     busy = [np.sum(values > 0) for values in lines if values.any()]
-    found = {"slots of two or more channels": mean(np.array(busy) >= 2), "mean channels of a slot": mean(busy)}
+    found = {
+        "slots of two or more channels": mean(np.array(busy) >= 2),
+        "mean channels of a slot": mean(busy),
+    }
     for one, other in combinations(chosen, 2):
-        a, b = lines[:, one], lines[:, other]
-        both, names = (a > 0) & (b > 0), f"{axes.channels[one]} and {axes.channels[other]}"
+        a = lines[:, one]
+        b = lines[:, other]
+        both = (a > 0) & (b > 0)
+        names = f"{axes.channels[one]} and {axes.channels[other]}"
         found |= {
             f"{names}: in the same slot": over(np.sum(both), np.sum((a > 0) | (b > 0))),
             f"{names}: equal in a slot": mean(a[both] == b[both]),
             f"{names}: log ratio in a slot": mean(np.log(a[both] / b[both])),
             f"{names}: log difference": np.log1p(abs(a.sum() - b.sum())),
             f"{names}: relative difference": over(a.sum() - b.sum(), a.sum() + b.sum()),
-            f"{axes.channels[one]} before {axes.channels[other]} on a day": before(x[:, :, one], x[:, :, other]),
+            f"{axes.channels[one]} before {axes.channels[other]} on a day": before(
+                x[:, :, one], x[:, :, other]
+            ),
         }
     for one in chosen:
         for other in chosen:
@@ -256,7 +278,9 @@ def pictures(users, days, slots, channels, filled, seed):
     x = rng.integers(1, 5, shape) * (rng.random(shape) < filled * rng.random((users, 1, 1, 1)) * 2)
     x[rng.random(shape) < 0.01] = 30
     x[[0, -1]] = 0
-    x[1], x[2, 1:], x[3] = 0, 0, 2
+    x[1] = 0
+    x[2, 1:] = 0
+    x[3] = 2
     x[1, -1, -1, -1] = 7
     return x.astype(np.uint32)
 
@@ -303,7 +327,8 @@ def test_some_rows_and_some_channels():
 
 def test_pairs_are_of_the_busiest_channels():
     x = np.zeros((2, 1, 2, 3), np.uint32)
-    x[:, :, :, 2], x[0, 0, 0, 0] = 1, 9
+    x[:, :, :, 2] = 1
+    x[0, 0, 0, 0] = 9
     source = DenseSource(x)
     assert busiest_channels(source, most=2) == [0, 2]
     assert busiest_channels(source) == [0, 1, 2]

@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 from habitus.evaluation.neighbours import Cloud, nearest
 from habitus.evaluation.privacy import privacy
 from habitus.evaluation.sample import whole
-from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles, concat
+from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 7, 240, ("web", "phone"))
 
@@ -27,7 +27,8 @@ def population(users, seed, windows=1):
     return Profiles.from_dense(AXES, counts, names)
 
 
-TRAIN, TEST = population(600, 1), population(500, 2)
+TRAIN = population(600, 1)
+TEST = population(500, 2)
 
 
 def test_an_independent_sample_gives_nobody_away():
@@ -43,9 +44,13 @@ def test_copies_are_found():
     found = privacy(TRAIN, TEST, TRAIN)
     assert found.near_copies == found.exact_copies == 1
     assert found.exact_copies_floor < 0.05
-    assert found.membership.value > 0.98, "the nearest generated profile of a training user is the user's own"
+    assert found.membership.value > 0.98, (
+        "the nearest generated profile of a training user is the user's own"
+    )
     assert found.found > 0.95
-    assert found.warning.startswith("training users are memorised: 100.0% of generated profiles are near copies")
+    assert found.warning.startswith(
+        "training users are memorised: 100.0% of generated profiles are near copies"
+    )
     assert "\n" not in found.warning
 
 
@@ -79,8 +84,12 @@ def test_typical_users_are_no_copies():
 
 def test_many_windows_of_few_users_are_few_users():
     """All windows of a user are alike: 30 users are too few to say, however many windows there are."""
-    train, test = population(30, 5, windows=12), population(30, 6, windows=12)
-    warned = [privacy(population(30, seed, windows=12), test, train, seed=seed).warning for seed in range(7, 13)]
+    train = population(30, 5, windows=12)
+    test = population(30, 6, windows=12)
+    warned = [
+        privacy(population(30, seed, windows=12), test, train, seed=seed).warning
+        for seed in range(7, 13)
+    ]
     assert warned == [None] * 6
 
 
@@ -106,12 +115,15 @@ def test_same_seed_same_result():
 
 
 def test_too_few():
-    with pytest.raises(ValueError, match="at least 50 profiles in each set to look for copies, got 20"):
+    with pytest.raises(
+        ValueError, match="at least 50 profiles in each set to look for copies, got 20"
+    ):
         privacy(population(20, 1), TEST, TRAIN)
 
 
 def distance(a, b):
-    a, b = np.log1p(a.astype(float)), np.log1p(b.astype(float))
+    a = np.log1p(a.astype(float))
+    b = np.log1p(b.astype(float))
     lengths = (a**2).sum() + (b**2).sum()
     return 1 - 2 * (a * b).sum() / lengths if lengths else 0.0
 
@@ -120,7 +132,8 @@ def test_nearest_by_brute_force(monkeypatch):
     monkeypatch.setattr("habitus.evaluation.neighbours._PRODUCTS", 100)
     rng = np.random.default_rng(0)
     ours, theirs = (rng.poisson(0.1, (users, *AXES.shape)) for users in (30, 25))
-    ours[3], ours[4] = 0, theirs[7]
+    ours[3] = 0
+    ours[4] = theirs[7]
     clouds = [Cloud.of(whole(Profiles.from_dense(AXES, each)), "count") for each in (ours, theirs)]
     truth = np.array([[distance(a, b) for b in theirs] for a in ours])
     found, which = nearest(*clouds)

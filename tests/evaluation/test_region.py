@@ -17,7 +17,7 @@ from habitus.evaluation.region import (
     of_profiles,
     score,
 )
-from habitus.parts.shapes import Filled
+from habitus.schema import Filled
 
 RATES = np.array([0.9, 0.02, 0.02, 0.02, 0.02, 0.02])
 FIGURES = [
@@ -44,7 +44,10 @@ class Completed(DenseSource):
 
     def __init__(self, pictures, missing, draws, piece=7, **fields):
         super().__init__(pictures, **fields)
-        self.missing, self.draws, self.piece, self.samples = missing, draws, piece, len(draws)
+        self.missing = missing
+        self.draws = draws
+        self.piece = piece
+        self.samples = len(draws)
 
     def pieces(self):
         for begin in range(0, len(self.missing), self.piece):
@@ -74,7 +77,8 @@ def test_two_by_two_by_hand():
     missing = np.zeros(truth.shape, bool)
     missing[:, :, 1] = True
     draws = np.zeros((2, *truth.shape))
-    draws[0, 0, 0, 1], draws[1, 0, 0, 1] = 2.0, 4.0
+    draws[0, 0, 0, 1] = 2.0
+    draws[1, 0, 0, 1] = 4.0
     filled = filled_with(missing, draws)
     found = score([(filled, np.array([2.0, 0.0]), np.array([8.0]))], axes_for(truth), RATES).figures
     assert found["squared_error"] == pytest.approx((1 / 8) ** 2)
@@ -88,16 +92,21 @@ def test_two_by_two_by_hand():
 
 def slow_figures(truth, missing, draws, rates):
     """Every figure that needs no ranks, cell by cell."""
-    found = dict.fromkeys(("squared_error", "mean_absolute_error", "log_likelihood", "cell", "day", "profile"), 0.0)
+    found = dict.fromkeys(
+        ("squared_error", "mean_absolute_error", "log_likelihood", "cell", "day", "profile"), 0.0
+    )
     edges = [0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf]
     for user in range(len(truth)):
         peak = max(truth[user].max(), 1)
-        x, ys = truth[user] / peak, draws[:, user] / peak
+        x = truth[user] / peak
+        ys = draws[:, user] / peak
         for at in zip(*np.nonzero(missing[user]), strict=True):
             values = [y[at] for y in ys]
             found["squared_error"] += (x[at] - np.mean(values)) ** 2
             found["mean_absolute_error"] += abs(x[at] - np.median(values))
-            bin_of = [next(i for i, edge in enumerate(edges) if v <= edge) for v in [x[at], *values]]
+            bin_of = [
+                next(i for i, edge in enumerate(edges) if v <= edge) for v in [x[at], *values]
+            ]
             hits = sum(each == bin_of[0] for each in bin_of[1:])
             found["log_likelihood"] += np.log((hits + rates[bin_of[0]]) / (len(values) + 1))
             found["cell"] += slow_crps(values, x[at])
@@ -117,12 +126,16 @@ def slow_crps(values, y):
 @pytest.mark.parametrize("samples", [1, 3, 4])
 def test_against_loops_over_cells(samples):
     truth, completed = completed_set(20, samples)
-    expected = slow_figures(truth, completed.missing, completed.draws, base_rates(DenseSource(truth)))
+    expected = slow_figures(
+        truth, completed.missing, completed.draws, base_rates(DenseSource(truth))
+    )
     found = evaluate_completion(completed, DenseSource(truth)).figures
     for name in ("squared_error", "mean_absolute_error", "log_likelihood"):
         assert found[name] == pytest.approx(expected[name], rel=1e-5), name
     for name in LEVELS:
-        assert found["levels"][name]["crps"] == pytest.approx(expected[name], rel=1e-5, abs=1e-9), name
+        assert found["levels"][name]["crps"] == pytest.approx(expected[name], rel=1e-5, abs=1e-9), (
+            name
+        )
 
 
 def test_base_rates_by_hand():
@@ -149,15 +162,24 @@ def test_coverage_is_exact_where_draws_and_truth_are_alike(samples, unit):
     rng = np.random.default_rng(samples)
     shape = (400, 4, 3, 2)
     scale = 1 if unit == "count" else 1 / 3
-    truth, draws = zero_inflated(rng, shape) * scale, zero_inflated(rng, (samples, *shape)) * scale
+    truth = zero_inflated(rng, shape) * scale
+    draws = zero_inflated(rng, (samples, *shape)) * scale
     missing = np.ones(shape, bool)
-    pieces = [(filled_with(missing, draws), truth.reshape(-1).astype(np.float32), np.full(400, 5.0))]
+    pieces = [
+        (filled_with(missing, draws), truth.reshape(-1).astype(np.float32), np.full(400, 5.0))
+    ]
     found = score(pieces, axes_for(truth, unit), RATES, seed=1)
     for level, items in (("cell", 400 * 24), ("day", 400 * 4), ("profile", 400)):
         for name, p in (("coverage_50", 0.5), ("coverage_90", 0.9)):
-            assert abs(found.figures["levels"][level][name] - p) < 4 * np.sqrt(p * (1 - p) / items), (level, name)
-    assert np.abs(found.calibration.day - found.calibration.nominal).max() < 4 * np.sqrt(0.25 / 1600)
-    assert np.abs(found.calibration.cell - found.calibration.nominal).max() < 4 * np.sqrt(0.25 / 9600)
+            assert abs(found.figures["levels"][level][name] - p) < 4 * np.sqrt(
+                p * (1 - p) / items
+            ), (level, name)
+    assert np.abs(found.calibration.day - found.calibration.nominal).max() < 4 * np.sqrt(
+        0.25 / 1600
+    )
+    assert np.abs(found.calibration.cell - found.calibration.nominal).max() < 4 * np.sqrt(
+        0.25 / 9600
+    )
     assert found.calibration.pit.sum() == pytest.approx(1)
     assert found.calibration.pit.max() < 0.08
 
@@ -166,14 +188,22 @@ def test_too_narrow_draws_cover_too_little():
     rng = np.random.default_rng(0)
     truth = rng.poisson(20.0, (200, 4, 3, 1))
     draws = np.broadcast_to(rng.poisson(20.0, truth.shape), (20, *truth.shape))
-    pieces = [(filled_with(np.ones(truth.shape, bool), draws), truth.reshape(-1).astype(float), np.full(200, 40.0))]
+    pieces = [
+        (
+            filled_with(np.ones(truth.shape, bool), draws),
+            truth.reshape(-1).astype(float),
+            np.full(200, 40.0),
+        )
+    ]
     assert score(pieces, axes_for(truth), RATES).figures["coverage_90"] < 0.3
 
 
 def test_pieces_make_no_difference_but_to_ties():
     truth, completed = completed_set(23)
     one = replace_piece(completed, 23)
-    many, whole = (evaluate_completion(each, DenseSource(truth)).figures for each in (completed, one))
+    many, whole = (
+        evaluate_completion(each, DenseSource(truth)).figures for each in (completed, one)
+    )
     for name in ("squared_error", "crps", "log_likelihood", "mean_absolute_error"):
         assert many[name] == pytest.approx(whole[name])
 
@@ -208,7 +238,12 @@ def test_rivals_beside_the_completed_set():
     assert {"zeros", "nearest_neighbours", "arima"} <= set(content["rivals"])
     for figures in found.rivals.values():
         assert list(figures) == [*FIGURES, "completed"]
-        assert set(figures["completed"]) == {"squared_error", "crps", "coverage_90", "log_likelihood"}
+        assert set(figures["completed"]) == {
+            "squared_error",
+            "crps",
+            "coverage_90",
+            "log_likelihood",
+        }
         assert figures["profiles"] == 12
     assert found.note == "rivals on 12 of 30 profiles drawn at random"
     again = evaluate_completion(completed, DenseSource(truth), train, most=12, seed=3)
@@ -230,7 +265,9 @@ def test_a_region_is_scored_alone():
     truth, completed = completed_set(10)
     region = np.zeros(truth.shape[1:], bool)
     region[6, 1] = True
-    error = (completed.draws.mean(axis=0) - truth)[:, region] / np.maximum(truth.max(axis=(1, 2, 3)), 1)[:, None]
+    error = (completed.draws.mean(axis=0) - truth)[:, region] / np.maximum(
+        truth.max(axis=(1, 2, 3)), 1
+    )[:, None]
     found = evaluate_completion(completed, DenseSource(truth), region=region)
     assert found.figures["squared_error"] == pytest.approx(np.square(error).sum() / 10, rel=1e-5)
 
@@ -238,7 +275,9 @@ def test_a_region_is_scored_alone():
 def test_progress_reaches_the_end():
     truth, completed = completed_set(10)
     seen = []
-    evaluate_completion(completed, DenseSource(truth), most=3, on_progress=lambda *each: seen.append(each))
+    evaluate_completion(
+        completed, DenseSource(truth), most=3, on_progress=lambda *each: seen.append(each)
+    )
     assert seen == [("score", 7, 10), ("score", 10, 10), ("rivals", 7, 10), ("rivals", 10, 10)]
 
 
@@ -250,8 +289,12 @@ def with_users(source, users, **more):
 def test_users_are_the_same():
     truth, completed = completed_set(10)
     names = [f"u{i}" for i in range(10)]
-    assert evaluate_completion(with_users(completed, names), with_users(DenseSource(truth), names, age=names))
-    with pytest.raises(ValueError, match="profile 0 is u0 in the completed set and u9 in the reference"):
+    assert evaluate_completion(
+        with_users(completed, names), with_users(DenseSource(truth), names, age=names)
+    )
+    with pytest.raises(
+        ValueError, match="profile 0 is u0 in the completed set and u9 in the reference"
+    ):
         evaluate_completion(completed, with_users(DenseSource(truth), names[::-1]))
 
 
@@ -260,11 +303,20 @@ def test_users_are_the_same():
     [
         ({"reference": DenseSource(counts(9))}, "10 completed ones and 9 of the reference"),
         ({"reference": DenseSource(counts(10, days=8))}, "days differ: 9 against 8"),
-        ({"reference": DenseSource(normalised(counts(10)), unit="peak")}, "expected a reference of counts"),
+        (
+            {"reference": DenseSource(normalised(counts(10)), unit="peak")},
+            "expected a reference of counts",
+        ),
         ({"train": DenseSource(counts(10, days=8))}, "the training set and the reference"),
-        ({"region": np.ones((2, 2), bool)}, r"expected a region of shape \(days, slots, channels\)"),
+        (
+            {"region": np.ones((2, 2), bool)},
+            r"expected a region of shape \(days, slots, channels\)",
+        ),
         ({"region": np.zeros((9, 4, 3), bool)}, "with at least one cell"),
-        ({"region": np.eye(4, 3, dtype=bool)[None].repeat(9, 0)}, "expected each cell of the region to be missing"),
+        (
+            {"region": np.eye(4, 3, dtype=bool)[None].repeat(9, 0)},
+            "expected each cell of the region to be missing",
+        ),
         ({"most": 0}, "most must be at least 1"),
     ],
 )
@@ -275,11 +327,14 @@ def test_what_does_not_fit_is_refused_in_one_line(change, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("users", "message"), [(11, "the pieces hold more"), (9, "but the pieces hold 9")])
+@pytest.mark.parametrize(
+    ("users", "message"), [(11, "the pieces hold more"), (9, "but the pieces hold 9")]
+)
 def test_pieces_of_another_number_of_profiles(users, message):
     truth, completed = completed_set(10)
     _, other = completed_set(users)
-    completed.missing, completed.draws = other.missing, other.draws
+    completed.missing = other.missing
+    completed.draws = other.draws
     with pytest.raises(ValueError, match=message):
         evaluate_completion(completed, DenseSource(truth))
 
@@ -295,7 +350,11 @@ def test_profiles_without_missing_cells_count_as_zero():
     truth = np.ones((2, 2, 2, 1))
     filled = filled_with(np.zeros(truth.shape, bool), np.zeros((3, *truth.shape)))
     found = score([(filled, np.zeros(0), np.ones(2))], axes_for(truth), RATES)
-    assert (found.figures["profiles"], found.figures["crps"], found.figures["coverage_50"]) == (2, 0, None)
+    assert (found.figures["profiles"], found.figures["crps"], found.figures["coverage_50"]) == (
+        2,
+        0,
+        None,
+    )
     json.dumps(found.calibration.to_json(), allow_nan=False)
 
 

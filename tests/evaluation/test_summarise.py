@@ -81,7 +81,8 @@ def test_shapes_of_day_and_week():
     summary = summarise(DenseSource(pictures))
     mean = normalised(pictures).mean(axis=0)
     np.testing.assert_allclose(summary.slot_channel, mean.mean(axis=0))
-    thursday, monday = mean[[0, 7]].mean(axis=0), mean[4]  # the window starts on a Thursday
+    thursday = mean[[0, 7]].mean(axis=0)
+    monday = mean[4]  # the window starts on a Thursday
     np.testing.assert_allclose(summary.weekday_slot_channel[3], thursday)
     np.testing.assert_allclose(summary.weekday_slot_channel[0], monday)
 
@@ -96,7 +97,14 @@ def test_a_week_has_numbers_on_the_weekdays_of_the_window_only(axis):
     pictures = counts(20, days=2)
     mean = normalised(pictures).mean(axis=0).sum(axis=axis)
     lacking = np.full(mean.shape[1], np.nan)
-    expected = [lacking, lacking, lacking, *mean, lacking, lacking]  # the window is a Thursday and a Friday
+    expected = [
+        lacking,
+        lacking,
+        lacking,
+        *mean,
+        lacking,
+        lacking,
+    ]  # the window is a Thursday and a Friday
     np.testing.assert_allclose(summarise(DenseSource(pictures)).week(axis), expected)
 
 

@@ -10,8 +10,8 @@ from habitus.evaluation.sample import contents, folds, halves, users_of, whole
 from habitus.evaluation.two_sample import two_sample
 from habitus.evaluation.two_sample.classify import Table, tell_apart
 from habitus.evaluation.two_sample.pictures import Pictures, tell_pictures_apart
-from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
+from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 8, 180, ("web", "phone"))
 
@@ -78,7 +78,8 @@ def test_pictures_see_what_margins_do_not():
     """Activity on the diagonal of days and slots against the same days and slots shuffled."""
     rng = np.random.default_rng(0)
     days = np.tile(np.arange(8), (300, 1))
-    ours, theirs = np.zeros((300, *AXES.shape), int), np.zeros((300, *AXES.shape), int)
+    ours = np.zeros((300, *AXES.shape), int)
+    theirs = np.zeros((300, *AXES.shape), int)
     ours[np.arange(300)[:, None], days, days, 0] = 1
     theirs[np.arange(300)[:, None], days, rng.permuted(days, axis=1), 0] = 1
     sides = tuple(whole(Profiles.from_dense(AXES, each)) for each in (ours, theirs))
@@ -87,9 +88,15 @@ def test_pictures_see_what_margins_do_not():
 
 def test_json_has_the_keys(alike):
     content = alike.to_json()
-    assert {"auc", "auc_low", "auc_high", "floor_auc", "floor_auc_low", "floor_auc_high", "features"} <= set(
-        content
-    )
+    assert {
+        "auc",
+        "auc_low",
+        "auc_high",
+        "floor_auc",
+        "floor_auc_low",
+        "floor_auc_high",
+        "features",
+    } <= set(content)
     assert {"auc", "auc_low", "auc_high", "floor_auc"} <= set(content["convolutional"])
     assert set(content["features"][0]) == {"name", "importance", "auc_alone", "generated", "real"}
     ranks = [round(each["importance"], 3) for each in content["features"]]
@@ -115,22 +122,32 @@ def test_progress_is_told():
 def test_peak_and_binary_sets_are_compared_on_their_scale():
     counts = population(100, 1)
     for unit in ("peak", "binary"):
-        assert two_sample(counts.in_unit(unit), counts, convolutional=False).auc.value == pytest.approx(0.5)
+        assert two_sample(
+            counts.in_unit(unit), counts, convolutional=False
+        ).auc.value == pytest.approx(0.5)
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="at least 50 profiles on either side to tell them apart, got 20"):
+    with pytest.raises(
+        ValueError, match="at least 50 profiles on either side to tell them apart, got 20"
+    ):
         two_sample(population(20, 1), population(100, 2))
     few = of_users(np.arange(100) % 9)
-    with pytest.raises(ValueError, match="at least 10 users on either side to tell them apart, got 9"):
+    with pytest.raises(
+        ValueError, match="at least 10 users on either side to tell them apart, got 9"
+    ):
         two_sample(few, population(100, 2))
     with pytest.raises(ValueError, match="days differ: 8 against 9"):
-        two_sample(population(60, 1), population(60, 2, axes=Axes(AXES.start, 9, 180, AXES.channels)))
+        two_sample(
+            population(60, 1), population(60, 2, axes=Axes(AXES.start, 9, 180, AXES.channels))
+        )
 
 
 def of_users(names, seed=0):
     counts = population(len(names), seed)
-    return Profiles(counts.axes, counts.indptr, counts.cells, counts.values, pa.table({"user": names}))
+    return Profiles(
+        counts.axes, counts.indptr, counts.cells, counts.values, pa.table({"user": names})
+    )
 
 
 def test_users_of_names_numbers_and_of_nobody():
@@ -161,7 +178,9 @@ def test_halves_and_folds_are_by_user():
 def test_equal_profiles_are_spread_over_folds_and_none_is_empty():
     same = np.zeros(50, np.uint64)
     assert np.bincount(folds(np.arange(50), same, 5)).tolist() == [10] * 5
-    assert set(folds(np.arange(5), np.full(5, 5, np.uint64) * np.arange(5, dtype=np.uint64), 5)) == set(range(5))
+    assert set(
+        folds(np.arange(5), np.full(5, 5, np.uint64) * np.arange(5, dtype=np.uint64), 5)
+    ) == set(range(5))
 
 
 def test_equal_profiles_are_in_the_same_fold_of_both_sides():
@@ -191,7 +210,11 @@ def test_users_who_repeat_are_not_recognised():
 def test_pictures_are_what_the_profiles_hold():
     profiles = population(20, 1)
     rows = np.array([3, 0, 19])
-    drawn = Pictures.of((whole(profiles), whole(profiles)), "count").draw(np.append(rows, 20 + rows)).numpy()
+    drawn = (
+        Pictures.of((whole(profiles), whole(profiles)), "count")
+        .draw(np.append(rows, 20 + rows))
+        .numpy()
+    )
     dense = profiles.dense(rows).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(drawn[:3, :2], np.log1p(dense), rtol=1e-6)
     np.testing.assert_array_equal(drawn[:3, 2:], dense > 0)

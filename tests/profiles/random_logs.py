@@ -22,7 +22,10 @@ MICRO = dt.timedelta(microseconds=1)
 
 
 def log_of(users, times, channels=None, **roles) -> EventLog:
-    columns = {"who": pa.array(users), "when": times if isinstance(times, pa.Array) else pa.array(times)}
+    columns = {
+        "who": pa.array(users),
+        "when": times if isinstance(times, pa.Array) else pa.array(times),
+    }
     if channels is not None:
         columns["what"] = pa.array(channels, pa.string())
     table = ibis.memtable(pa.table(columns | roles.pop("more", {})))
@@ -33,21 +36,32 @@ def log_of(users, times, channels=None, **roles) -> EventLog:
 def instants(draw) -> list[dt.datetime | None]:
     """Instants near one of the years' clock changes, often a microsecond from a slot's end; some missing."""
     first = draw(
-        st.sampled_from([dt.datetime(2018, 3, 24), dt.datetime(2000, 10, 6), dt.datetime(2018, 10, 26)])
+        st.sampled_from(
+            [dt.datetime(2018, 3, 24), dt.datetime(2000, 10, 6), dt.datetime(2018, 10, 26)]
+        )
         | st.datetimes(dt.datetime(1955, 1, 1), dt.datetime(2030, 1, 1))
     )
     quarters = st.integers(0, 12 * 96).map(lambda n: dt.timedelta(minutes=15 * n))
-    moment = st.builds(lambda q, e: (first + q + e * MICRO).replace(tzinfo=dt.UTC), quarters, st.integers(-1, 1))
+    moment = st.builds(
+        lambda q, e: (first + q + e * MICRO).replace(tzinfo=dt.UTC), quarters, st.integers(-1, 1)
+    )
     return draw(st.lists(moment | st.none(), min_size=1, max_size=30))
 
 
 def count_plainly(events, config, start, windows, channels, zone) -> tuple[Counter, Counter]:
     """Events per (user, window, day, slot, channel), and rows that cannot be used per reason, in a loop."""
-    counts, left_out = Counter(), Counter()
+    counts = Counter()
+    left_out = Counter()
     index = {name: position for position, name in enumerate(channels)}
     for user, time, channel in events:
         reason = (
-            "the user" if user is None else "the time" if time is None else "the channel" if channel is None else 0
+            "the user"
+            if user is None
+            else "the time"
+            if time is None
+            else "the channel"
+            if channel is None
+            else 0
         )
         if reason:
             left_out[reason] += 1

@@ -4,8 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from habitus.models.rhythm_config import RhythmConfig
-from habitus.profiles.attributes import MOST_VALUES, codes_of, columns_of, combinations, vocabulary_of
+from habitus.models.rhythm.config import RhythmConfig
+from habitus.profiles.attributes import (
+    MOST_VALUES,
+    codes_of,
+    columns_of,
+    combinations,
+    vocabulary_of,
+)
 
 USERS = pa.table(
     {
@@ -37,13 +43,21 @@ def test_codes_stand_for_values_and_zero_for_what_is_not_known():
 
 def test_combinations_are_counted():
     found = combinations(USERS, vocabulary_of(USERS))
-    assert dict(zip(map(tuple, found["values"]), found["users"], strict=True)) == {(1, 1): 2, (0, 1): 1, (2, 2): 1}
+    assert dict(zip(map(tuple, found["values"]), found["users"], strict=True)) == {
+        (1, 1): 2,
+        (0, 1): 1,
+        (2, 2): 1,
+    }
 
 
 def test_a_model_is_told_the_attributes_that_it_asks_for():
     vocabulary = vocabulary_of(USERS)
     assert RhythmConfig().told_of(vocabulary, holidays=False).vocabulary == vocabulary
     assert RhythmConfig(attributes="none").told_of(vocabulary, holidays=False).vocabulary == {}
-    assert list(RhythmConfig(attributes="age").told_of(vocabulary, holidays=False).vocabulary) == ["age"]
-    with pytest.raises(ValueError, match=r"^the users have no attribute 'plan' .* they have country, age$"):
+    assert list(RhythmConfig(attributes="age").told_of(vocabulary, holidays=False).vocabulary) == [
+        "age"
+    ]
+    with pytest.raises(
+        ValueError, match=r"^the users have no attribute 'plan' .* they have country, age$"
+    ):
         RhythmConfig(attributes="plan").told_of(vocabulary, holidays=False)

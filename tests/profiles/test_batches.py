@@ -15,7 +15,11 @@ def small_groups(monkeypatch):
 
 @pytest.fixture(params=["memory", "disk"])
 def source(request, tmp_path, population):
-    return population if request.param == "memory" else save(tmp_path / "p", [population], population.axes)
+    return (
+        population
+        if request.param == "memory"
+        else save(tmp_path / "p", [population], population.axes)
+    )
 
 
 def users(batches_of_epoch) -> list[list[int]]:
@@ -34,7 +38,10 @@ def test_everybody_chosen_comes_once_and_nobody_else(source, population, buffer,
     assert len(drawn) == made.per_epoch
     assert [len(batch) for batch in drawn[:-1]] == [size] * (made.per_epoch - 1)
     want = population.in_unit("peak").dense()
-    assert all((batch.dense() == want[names]).all() for batch, names in zip(drawn, users(drawn), strict=True))
+    assert all(
+        (batch.dense() == want[names]).all()
+        for batch, names in zip(drawn, users(drawn), strict=True)
+    )
 
 
 @pytest.mark.parametrize("buffer", [1000, 40])
@@ -50,7 +57,10 @@ def test_the_order_is_a_function_of_seed_and_epoch(source, population, buffer):
 def test_memory_and_disk_give_the_same(tmp_path, population):
     stored = save(tmp_path / "p", [population], population.axes)
     everybody = np.ones(len(population), bool)
-    both = [users(Batches(source, everybody, "count", 9, 3, 50).epoch(1)) for source in (population, stored)]
+    both = [
+        users(Batches(source, everybody, "count", 9, 3, 50).epoch(1))
+        for source in (population, stored)
+    ]
     assert both[0] == both[1]
 
 

@@ -25,8 +25,14 @@ def as_counter(profiles: Profiles) -> Counter:
     out = Counter()
     axes = profiles.axes
     users = profiles.users["user"].to_pylist()
-    starts = profiles.users["window_start"].to_pylist() if "window_start" in profiles.users.column_names else None
-    for row, cell, value in zip(profiles.row_of_cell(), profiles.cells, profiles.values, strict=True):
+    starts = (
+        profiles.users["window_start"].to_pylist()
+        if "window_start" in profiles.users.column_names
+        else None
+    )
+    for row, cell, value in zip(
+        profiles.row_of_cell(), profiles.cells, profiles.values, strict=True
+    ):
         window = (starts[row] - axes.start).days // axes.every if starts else 0
         day, slot, channel = (int(i) for i in np.unravel_index(cell, axes.shape))
         out[users[row], window, day, slot, channel] += int(value)
@@ -35,7 +41,9 @@ def as_counter(profiles: Profiles) -> Counter:
 
 users = st.lists(st.sampled_from(["", "b", "a b", "é"]) | st.none(), min_size=30, max_size=30)
 numbers = st.lists(st.sampled_from([-7, 0, 3, 10**6, 2**62]) | st.none(), min_size=30, max_size=30)
-channels = st.lists(st.sampled_from([" web", "phone", "other"]) | st.none(), min_size=30, max_size=30)
+channels = st.lists(
+    st.sampled_from([" web", "phone", "other"]) | st.none(), min_size=30, max_size=30
+)
 
 
 @settings(max_examples=120, deadline=None)
@@ -53,13 +61,27 @@ channels = st.lists(st.sampled_from([" web", "phone", "other"]) | st.none(), min
 def test_counts_equal_a_plain_loop(times, who, what, zone, start, days, every, slot, here):
     known = [t for t in times if t is not None]
     assume(known)
-    first = min(known).astimezone(dt.UTC).date() + dt.timedelta(days=start) if start is not None else None
+    first = (
+        min(known).astimezone(dt.UTC).date() + dt.timedelta(days=start)
+        if start is not None
+        else None
+    )
     config = ProfileConfig(start=first, days=days, every=every, slot_minutes=slot)
-    log = log_of(who[: len(times)], pa.array(times, pa.timestamp("us", "UTC")), what[: len(times)], timezone=zone)
+    log = log_of(
+        who[: len(times)],
+        pa.array(times, pa.timestamp("us", "UTC")),
+        what[: len(times)],
+        timezone=zone,
+    )
     made = Build(log, config)
     made._sort_here = lambda: here
     wanted, left_out = count_plainly(
-        zip(who, times, what, strict=False), config, made.axes.start, made.windows, made.axes.channels, zone
+        zip(who, times, what, strict=False),
+        config,
+        made.axes.start,
+        made.windows,
+        made.axes.channels,
+        zone,
     )
     if not wanted:
         with pytest.raises(ValueError, match="no event to count"):
@@ -88,9 +110,16 @@ def test_any_kind_of_user(ids):
     table = pa.table({"who": ids, "when": [NOON] * 4})
     found = profile(EventLog(ibis.memtable(table), "who", "when"), ProfileConfig(days=1))
     known = [user for user in ids.to_pylist() if user is not None and user == user]
-    kept = known if isinstance(known[0], int | float | str) and not isinstance(known[0], bool) else map(str, known)
+    kept = (
+        known
+        if isinstance(known[0], int | float | str) and not isinstance(known[0], bool)
+        else map(str, known)
+    )
     want = Counter(str(user).lower() for user in kept)
-    assert dict(zip(map(str, found.users["user"].to_pylist()), found.values.tolist(), strict=True)) == want
+    assert (
+        dict(zip(map(str, found.users["user"].to_pylist()), found.values.tolist(), strict=True))
+        == want
+    )
     assert found.users["user"].to_pylist() == sorted(found.users["user"].to_pylist())
 
 
@@ -98,7 +127,10 @@ def test_many_users_with_names(tmp_path):
     count = 50_000
     names = [f"user {i:06d}" for i in range(count)]
     times = pa.array(np.arange(count) % 86_400)
-    found = profile(log_of(names * 2, pa.concat_arrays([times, times])), ProfileConfig(days=1, slot_minutes=1440))
+    found = profile(
+        log_of(names * 2, pa.concat_arrays([times, times])),
+        ProfileConfig(days=1, slot_minutes=1440),
+    )
     assert found.users["user"].to_pylist() == names
     assert found.values.tolist() == [2] * count
 
@@ -107,17 +139,24 @@ class TestChannels:
     times = (NOON,) * 4
 
     def profile(self, names, **config):
-        return profile(log_of([1] * len(names), [NOON] * len(names), names), ProfileConfig(days=1, **config))
+        return profile(
+            log_of([1] * len(names), [NOON] * len(names), names), ProfileConfig(days=1, **config)
+        )
 
     def per_channel(self, profiles):
-        return dict(zip(profiles.axes.channels, profiles.dense().sum((0, 1, 2)).tolist(), strict=True))
+        return dict(
+            zip(profiles.axes.channels, profiles.dense().sum((0, 1, 2)).tolist(), strict=True)
+        )
 
     def test_the_rest_is_other(self):
         made = self.profile(["a", "b", "c", "c"], channels=("b",))
         assert self.per_channel(made) == {"b": 1, "other": 3}
 
     def test_a_channel_that_is_called_other(self):
-        assert self.per_channel(self.profile(["a", "other"], channels=("a",))) == {"a": 1, "other": 1}
+        assert self.per_channel(self.profile(["a", "other"], channels=("a",))) == {
+            "a": 1,
+            "other": 1,
+        }
         made = self.profile(["a", "other", "b", "b"], channels=("other", "a"))
         assert self.per_channel(made) == {"other": 3, "a": 1}
 
@@ -151,7 +190,9 @@ class TestChannels:
 
 
 def test_smallest_profiles_are_left_out():
-    log = log_of(["a"] * 3 + ["b"] * 3 + ["c"], [NOON + dt.timedelta(days=d) for d in (0, 1, 2, 0, 0, 0, 0)])
+    log = log_of(
+        ["a"] * 3 + ["b"] * 3 + ["c"], [NOON + dt.timedelta(days=d) for d in (0, 1, 2, 0, 0, 0, 0)]
+    )
     made = Build(log, ProfileConfig(days=3, min_events=2, min_days=2))
     assert [c.users["user"].to_pylist() for c in made.chunks(lambda _: None)] == [["a"]]
     assert made.tally.too_small == 2
@@ -173,7 +214,10 @@ def test_alignment_to_a_weekday():
 
 
 def test_attributes_are_the_most_frequent_value():
-    more = {"country": pa.array(["se", "uk", "uk", None, "b", "a"]), "age": pa.array([1, 1, None, None, 2, 2])}
+    more = {
+        "country": pa.array(["se", "uk", "uk", None, "b", "a"]),
+        "age": pa.array([1, 1, None, None, 2, 2]),
+    }
     log = log_of(list("xxxyzz"), [NOON] * 6, more=more, attributes=("country", "age"))
     users = profile(log, ProfileConfig(days=1)).users.to_pylist()
     assert users == [
@@ -190,7 +234,10 @@ def test_an_attribute_by_the_name_of_a_column_of_ours():
 
 
 def test_columns_named_as_those_inside():
-    more = {name: pa.array(["x", "y"]) for name in ("key", "count", "_habitus_slot", "_habitus_code", "log")}
+    more = {
+        name: pa.array(["x", "y"])
+        for name in ("key", "count", "_habitus_slot", "_habitus_code", "log")
+    }
     assert len(profile(log_of(["a", "b"], [NOON] * 2, more=more), ProfileConfig(days=1))) == 2
 
 
@@ -206,7 +253,8 @@ def test_a_profile_that_spans_many_pieces(monkeypatch, tmp_path):
     monkeypatch.setattr(counting, "PIECE", 8)
     monkeypatch.setattr(counting, "SAMPLED", 2)
     rng = np.random.default_rng(0)
-    who, when = rng.integers(3, size=5000), rng.integers(86_400 * 4, size=5000)
+    who = rng.integers(3, size=5000)
+    when = rng.integers(86_400 * 4, size=5000)
     log = log_of(who, pa.array(when))
     here = profile(log, ProfileConfig(days=4, start=EPOCH))
     monkeypatch.setattr(build, "MOST_HERE", 0)

@@ -9,16 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from habitus.parts.shapes import Axes
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.calendar import Calendar, dates_file, observed_part
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.windows import Later, starting_anywhere
+from habitus.schema import Axes
 
 AXES = Axes(dt.date(2020, 2, 26), 9, 720, ("a",), every=4)
 STARTS = [dt.date(2020, 2, 26), dt.date(2020, 3, 1), dt.date(1969, 12, 29), dt.date(2020, 2, 26)]
 CALENDAR = Calendar(
-    (dt.date(2020, 3, 1), dt.date(1970, 1, 1), dt.date(2024, 1, 1)), (dt.date(2020, 2, 29), dt.date(2020, 3, 9))
+    (dt.date(2020, 3, 1), dt.date(1970, 1, 1), dt.date(2024, 1, 1)),
+    (dt.date(2020, 2, 29), dt.date(2020, 3, 9)),
 )
 TEXT = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
 
@@ -57,15 +58,21 @@ def test_users_are_observed_from_and_until_dates_of_their_own(kind):
     observed = Calendar().days(table, AXES).observed
     dates = [[start + dt.timedelta(day) for day in range(AXES.days)] for start in STARTS]
     for row, (begin, end) in enumerate(zip(first.to_pylist(), last.to_pylist(), strict=True)):
-        expected = [(begin is None or date >= begin) and (end is None or date <= end) for date in dates[row]]
+        expected = [
+            (begin is None or date >= begin) and (end is None or date <= end) for date in dates[row]
+        ]
         assert observed[row].tolist() == expected
     assert vocabulary_of(table) == {}
 
 
 def test_dates_of_users_that_are_none():
-    with pytest.raises(ValueError, match="the users' attribute 'observed_from' holds what is no date"):
+    with pytest.raises(
+        ValueError, match="the users' attribute 'observed_from' holds what is no date"
+    ):
         Calendar().days(users(observed_from=["spring"] * 4), AXES)
-    with pytest.raises(ValueError, match="the users' attribute 'observed_until' holds int64, expected dates such"):
+    with pytest.raises(
+        ValueError, match="the users' attribute 'observed_until' holds int64, expected dates such"
+    ):
         Calendar().days(users(observed_until=[1, 2, 3, 4]), AXES)
 
 
@@ -89,11 +96,15 @@ def test_what_was_observed():
     x = np.random.default_rng(0).poisson(1, (4, *AXES.shape))
     given = Profiles.from_dense(AXES, x, users())
     observed = CALENDAR.days(given.users, AXES).observed
-    np.testing.assert_array_equal(observed_part(given, observed).dense(), x * observed[..., None, None])
+    np.testing.assert_array_equal(
+        observed_part(given, observed).dense(), x * observed[..., None, None]
+    )
 
 
 def test_later_windows_keep_the_dates():
-    given = replace(Profiles.from_dense(AXES, np.zeros((4, *AXES.shape)), users()), about=CALENDAR.to_json())
+    given = replace(
+        Profiles.from_dense(AXES, np.zeros((4, *AXES.shape)), users()), about=CALENDAR.to_json()
+    )
     later = Later(given, 3)
     told = Calendar.of(later.about).days(later.users, later.axes)
     before = CALENDAR.days(given.users, AXES)
@@ -112,7 +123,9 @@ class TestFiles:
     expected = (dt.date(2018, 12, 24), dt.date(2018, 12, 25))
 
     def test_csv(self, tmp_path: Path):
-        (tmp_path / "a.csv").write_text("name,date\nnoel,2018-12-25\neve, 2018-12-24\nnoel,2018-12-25\nnone,\n")
+        (tmp_path / "a.csv").write_text(
+            "name,date\nnoel,2018-12-25\neve, 2018-12-24\nnoel,2018-12-25\nnone,\n"
+        )
         assert dates_file(tmp_path / "a.csv") == self.expected
 
     @pytest.mark.parametrize(

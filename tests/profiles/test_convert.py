@@ -7,22 +7,32 @@ import pyarrow as pa
 import pytest
 
 from conftest import random_profiles
-from habitus.parts.shapes import Axes
 from habitus.profiles import Profiles, from_pandas, to_pandas
+from habitus.schema import Axes
 
 
 def same(one: Profiles, other: Profiles) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("indptr", "cells", "values"))
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("indptr", "cells", "values")
+    )
 
 
 def test_pandas_and_back(population):
     users = pa.table({"user": [f"u{i}" for i in range(120)], "age": np.arange(120)})
-    population = Profiles(population.axes, population.indptr, population.cells, population.values, users)
+    population = Profiles(
+        population.axes, population.indptr, population.cells, population.values, users
+    )
     frame = to_pandas(population)
     assert list(frame.columns) == ["user", "window_start", "age", "day", "slot", "channel", "value"]
     assert len(frame) == len(population.cells)
     first = frame.iloc[0]
-    assert (first.user, first.window_start, first.day, first.slot) == ("u0", dt.date(2018, 2, 1), 0, 0)
+    assert (first.user, first.window_start, first.day, first.slot) == (
+        "u0",
+        dt.date(2018, 2, 1),
+        0,
+        0,
+    )
     again = from_pandas(population.axes, frame)
     assert same(again, population)
     assert again.users["age"].to_pylist() == list(range(120))
@@ -37,7 +47,11 @@ def test_pandas_keeps_windows_apart(axes):
     starts = pa.array([dt.date(2018, 2, 1), dt.date(2018, 2, 10)])
     profiles = random_profiles(tiled, 2)
     profiles = Profiles(
-        tiled, profiles.indptr, profiles.cells, profiles.values, pa.table({"user": [1, 1], "window_start": starts})
+        tiled,
+        profiles.indptr,
+        profiles.cells,
+        profiles.values,
+        pa.table({"user": [1, 1], "window_start": starts}),
     )
     again = from_pandas(tiled, to_pandas(profiles))
     assert same(again, profiles)
@@ -64,7 +78,9 @@ def test_pandas_tables_that_do_not_fit(population, column, value, says):
 
 def test_a_cell_that_comes_twice(population):
     frame = to_pandas(population)
-    frame.loc[1, ["user", "day", "slot", "channel"]] = frame.loc[0, ["user", "day", "slot", "channel"]]
+    frame.loc[1, ["user", "day", "slot", "channel"]] = frame.loc[
+        0, ["user", "day", "slot", "channel"]
+    ]
     with pytest.raises(ValueError, match="a cell comes twice"):
         from_pandas(population.axes, frame)
 

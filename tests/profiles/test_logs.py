@@ -19,18 +19,21 @@ from conftest import random_profiles
 from habitus.events import EventLog
 from habitus.events.format import MINUTE, LogFormat
 from habitus.events.writing import file_format, write_log
-from habitus.parts.shapes import Axes
 from habitus.profiles import ProfileConfig, Profiles, profile, to_events
 from habitus.profiles import logs as logs_module
 from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import event_tables, format_of, log_schema
 from habitus.profiles.windows import moved, starting
+from habitus.schema import Axes
 
 UTC = dt.UTC
 
 
 def same(one: Profiles, other: Profiles) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("indptr", "cells", "values"))
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("indptr", "cells", "values")
+    )
 
 
 def again(events: pa.Table, axes: Axes, form: LogFormat | None = None) -> Profiles:
@@ -48,7 +51,9 @@ def again(events: pa.Table, axes: Axes, form: LogFormat | None = None) -> Profil
     )  # fmt: skip
 
 
-def in_one_zone(start: dt.date, days: int, slot: int, zone: str, seed: int, channels=("web", "phone", "tv")):
+def in_one_zone(
+    start: dt.date, days: int, slot: int, zone: str, seed: int, channels=("web", "phone", "tv")
+):
     axes = Axes(start, days, slot, channels, zone)
     return random_profiles(axes, 6, seed, density=0.5)
 
@@ -76,7 +81,11 @@ def test_events_and_back(zone, start, slot, resolution, seed, days):
     assert same(again(events, profiles.axes), expected)
     assert events.equals(to_events(profiles, seed, form))
     times = events["timestamp"].cast(pa.int64()).to_numpy()
-    if slot * MINUTE % resolution == 0 and zone in ("UTC", "Europe/Stockholm") and start.year > 1980:
+    if (
+        slot * MINUTE % resolution == 0
+        and zone in ("UTC", "Europe/Stockholm")
+        and start.year > 1980
+    ):
         assert not (times % resolution).any()
     place = events["user"].to_numpy()
     assert (np.lexsort((times, place)) == np.arange(len(times))).all()
@@ -84,8 +93,11 @@ def test_events_and_back(zone, start, slot, resolution, seed, days):
 
 def skipped_slots(axes: Axes) -> set[int]:
     """Slots of which clocks show no minute, minute by minute."""
-    zone, shown = ZoneInfo(axes.timezone), set()
-    first = dt.datetime(axes.start.year, axes.start.month, axes.start.day, tzinfo=UTC) - dt.timedelta(days=2)
+    zone = ZoneInfo(axes.timezone)
+    shown = set()
+    first = dt.datetime(
+        axes.start.year, axes.start.month, axes.start.day, tzinfo=UTC
+    ) - dt.timedelta(days=2)
     for minute in range((axes.days + 4) * 1440):
         wall = (first + dt.timedelta(minutes=minute)).astimezone(zone).replace(tzinfo=None)
         since = wall - dt.datetime(axes.start.year, axes.start.month, axes.start.day)
@@ -106,10 +118,13 @@ def skipped_slots(axes: Axes) -> set[int]:
         ("Pacific/Apia", dt.date(2011, 12, 29), 1440, 1),
     ],
 )
-def test_what_lies_where_clocks_skipped_comes_out_in_the_next_slot_that_there_is(zone, day, slot, gone):
+def test_what_lies_where_clocks_skipped_comes_out_in_the_next_slot_that_there_is(
+    zone, day, slot, gone
+):
     axes = Axes(day, 2, slot, ("events",), zone)
     counts = np.random.default_rng(0).integers(1, 5, (1, *axes.shape))
-    skipped, expected = skipped_slots(axes), counts.ravel().copy()
+    skipped = skipped_slots(axes)
+    expected = counts.ravel().copy()
     for at in sorted(skipped):
         later = [slot for slot in range(at, axes.days * axes.slots) if slot not in skipped]
         earlier = [slot for slot in range(at) if slot not in skipped]
@@ -149,13 +164,16 @@ def test_users_own_windows(axes, every):
     found = again(to_events(profiles, 0), tiled)
     assert same(found, profiles)
     assert found.users.equals(users.cast(found.users.schema))
-    overlapping = Profiles(Axes(**{**vars(tiled), "every": 3}), some.indptr, some.cells, some.values, users)
+    overlapping = Profiles(
+        Axes(**{**vars(tiled), "every": 3}), some.indptr, some.cells, some.values, users
+    )
     with pytest.raises(ValueError, match="windows that overlap"):
         to_events(overlapping, 0)
 
 
 def log_of(time: pa.Array, **columns) -> pa.Table:
-    rng, n = np.random.default_rng(0), len(time)
+    rng = np.random.default_rng(0)
+    n = len(time)
     return pa.table(
         {
             "weight": rng.random(n),
@@ -175,7 +193,9 @@ KINDS = {
     "s": pa.array(SECONDS).view(pa.timestamp("s")),
     "numbers": pa.array(SECONDS),
     "fractions": pa.array(SECONDS + 0.25),
-    "text": pa.array([dt.datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for s in SECONDS.tolist()]),
+    "text": pa.array(
+        [dt.datetime.fromtimestamp(s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for s in SECONDS.tolist()]
+    ),
 }
 
 
@@ -189,7 +209,9 @@ def test_the_log_has_the_columns_and_types_of_the_real_one(kind, channel):
     assert form.resolution == {"fractions": 250_000}.get(kind, MINUTE) or kind == "fractions"
     events = to_events(profiles, 0)
     wanted = ["when", "country", "who", *(["what"] if channel else [])]
-    assert events.schema.equals(table.select([name for name in table.column_names if name in wanted]).schema)
+    assert events.schema.equals(
+        table.select([name for name in table.column_names if name in wanted]).schema
+    )
     found = again(events, profiles.axes, form)
     assert same(found, profiles)
     assert found.users["user"].to_pylist() == profiles.users["user"].to_pylist()
@@ -203,7 +225,12 @@ def test_the_log_has_the_columns_and_types_of_the_real_one(kind, channel):
 @pytest.mark.parametrize(
     ("who", "slot", "channel", "expected"),
     [
-        (pa.array(["b", "a"] * 200).dictionary_encode(), 60, None, {"who": pa.dictionary(pa.int32(), pa.string())}),
+        (
+            pa.array(["b", "a"] * 200).dictionary_encode(),
+            60,
+            None,
+            {"who": pa.dictionary(pa.int32(), pa.string())},
+        ),
         (pa.array([3, 4] * 200, pa.int8()), 1440, None, {"who": pa.int64(), "day": pa.date32()}),
         (pa.array([3, 4] * 200), 60, ("1",), {"day": pa.timestamp("us"), "what": pa.string()}),
     ],
@@ -216,7 +243,9 @@ def test_types_that_cannot_hold_what_is_written_are_wider(who, slot, channel, ex
     events = to_events(profiles, 3)
     for name, kind in expected.items():
         assert events.schema.field(name).type == kind
-    assert same(again(events, profiles.axes, format_of(profiles.about, profiles.users.schema)), profiles)
+    assert same(
+        again(events, profiles.axes, format_of(profiles.about, profiles.users.schema)), profiles
+    )
 
 
 def test_each_events_own_clock(axes):
@@ -225,7 +254,9 @@ def test_each_events_own_clock(axes):
     profiles = profile(log, ProfileConfig(start=dt.date(2018, 1, 31), days=11))
     events = to_events(profiles, 0)
     assert events.schema.field("offset").type == pa.int16()
-    assert same(again(events, profiles.axes, format_of(profiles.about, profiles.users.schema)), profiles)
+    assert same(
+        again(events, profiles.axes, format_of(profiles.about, profiles.users.schema)), profiles
+    )
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "Australia/Lord_Howe", "Europe/Stockholm"])
@@ -233,8 +264,12 @@ def test_events_come_as_often_in_each_minute_as_in_the_log(zone):
     rng = np.random.default_rng(5)
     shares = np.array([4, 1, 0, 0, 1] * 12) / 72
     minutes = rng.choice(60, 6000, p=shares) + 60 * rng.integers(0, 48, 6000)
-    table = pa.table({"user": rng.integers(0, 50, 6000), "time": pa.array(1_522_454_400 + minutes * 60)})
-    log = EventLog.open(table, user="user", time="time", timezone=zone)  # around Lord Howe's change by half an hour
+    table = pa.table(
+        {"user": rng.integers(0, 50, 6000), "time": pa.array(1_522_454_400 + minutes * 60)}
+    )
+    log = EventLog.open(
+        table, user="user", time="time", timezone=zone
+    )  # around Lord Howe's change by half an hour
     profiles = profile(log, ProfileConfig(days=3))
     made = np.concatenate([to_events(profiles, seed)["time"].to_numpy() for seed in range(5)])
     seen = np.bincount(made // 60 % 60, minlength=60)
@@ -278,12 +313,18 @@ def test_parquet_csv_and_streams_hold_the_same(tmp_path):
                       channel="what", attributes=("country",)),
         ProfileConfig(days=9),
     )  # fmt: skip
-    events, form = to_events(profiles, 0), format_of(profiles.about, profiles.users.schema)
+    events = to_events(profiles, 0)
+    form = format_of(profiles.about, profiles.users.schema)
     for kind in ("parquet", "csv"):
         path = tmp_path / f"log.{kind}"
         with (tmp_path / f"stream.{kind}").open("wb") as stream:
             for sink in (path, stream):
-                assert write_log(sink, kind, form, events.schema, [events.slice(0, 99), events.slice(99)]) == 400
+                assert (
+                    write_log(
+                        sink, kind, form, events.schema, [events.slice(0, 99), events.slice(99)]
+                    )
+                    == 400
+                )
             assert not stream.closed
         assert path.read_bytes() == (tmp_path / f"stream.{kind}").read_bytes()
     assert pq.read_table(tmp_path / "log.parquet").equals(events)
@@ -313,7 +354,9 @@ def test_windows_that_start_on_another_day(axes):
     assert later.axes.start == dt.date(2027, 1, 7)
     assert min(to_events(later, 0)["timestamp"].to_pylist()).date() == dt.date(2027, 1, 7)
     assert same(again(to_events(later, 0), later.axes), profiles)
-    with pytest.raises(ValueError, match=r"on a Thu, and 2027-01-05 is a Tue; start on 2026-12-31 or 2027-01-07"):
+    with pytest.raises(
+        ValueError, match=r"on a Thu, and 2027-01-05 is a Tue; start on 2026-12-31 or 2027-01-07"
+    ):
         moved(profiles, dt.date(2027, 1, 5))
     with pytest.raises(ValueError, match="cannot start on 9999-12-30"):
         starting(axes, dt.date(9999, 12, 30))

@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from habitus.parts.shapes import Axes
 from habitus.profiles import Profiles, concat
 from habitus.profiles.sparse import users_drawn
+from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 2, 720, ("web", "phone"))
 counts = st.integers(0, 6).flatmap(
-    lambda n: arrays(np.int64, (n, *AXES.shape), elements=st.sampled_from([0, 0, 0, 1, 2, 2**32 - 1]))
+    lambda n: arrays(
+        np.int64, (n, *AXES.shape), elements=st.sampled_from([0, 0, 0, 1, 2, 2**32 - 1])
+    )
 )
 
 
@@ -45,7 +47,9 @@ def test_every_way_round(dense, random):
 
 
 def test_units():
-    profiles = Profiles.from_dense(AXES, np.array([[[[4, 0], [1, 0]], [[0, 0], [0, 2]]], np.zeros(AXES.shape)]))
+    profiles = Profiles.from_dense(
+        AXES, np.array([[[[4, 0], [1, 0]], [[0, 0], [0, 2]]], np.zeros(AXES.shape)])
+    )
     assert profiles.in_unit("peak").dense()[0].ravel().tolist() == [1, 0, 0.25, 0, 0, 0, 0, 0.5]
     assert profiles.in_unit("peak").in_unit("binary").values.tolist() == [1, 1, 1]
     assert profiles.in_unit("count") is profiles
@@ -71,7 +75,10 @@ def test_values_that_cannot_be(value, unit, says):
 
 
 def test_what_is_too_small_for_a_float_is_not_kept():
-    assert len(Profiles.from_dense(AXES.with_unit("peak"), np.full((1, *AXES.shape), 1e-60)).cells) == 0
+    assert (
+        len(Profiles.from_dense(AXES.with_unit("peak"), np.full((1, *AXES.shape), 1e-60)).cells)
+        == 0
+    )
 
 
 def test_shapes_and_users_that_do_not_fit():
@@ -82,7 +89,9 @@ def test_shapes_and_users_that_do_not_fit():
 
 
 def people(names, **more) -> Profiles:
-    return Profiles.from_dense(AXES, np.ones((len(names), *AXES.shape)), pa.table({"user": names, **more}))
+    return Profiles.from_dense(
+        AXES, np.ones((len(names), *AXES.shape)), pa.table({"user": names, **more})
+    )
 
 
 def test_split_is_by_user():
@@ -108,7 +117,9 @@ def test_where():
     profiles = people([1, 2, 3], country=["se", None, "uk"], age=[1, 2, 2])
     assert profiles.where(country="se").users["user"].to_pylist() == [1]
     assert profiles.where(country="uk", age=2).users["user"].to_pylist() == [3]
-    with pytest.raises(ValueError, match="no attribute 'town'; these profiles have user, country, age"):
+    with pytest.raises(
+        ValueError, match="no attribute 'town'; these profiles have user, country, age"
+    ):
         profiles.where(town="x")
     with pytest.raises(ValueError, match="attribute 'country' is of type string, which 3 is not"):
         profiles.where(country=3)

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import random_profiles
-from habitus.parts.shapes import Axes
 from habitus.profiles import Profiles, StoredProfiles, save, sparse, store
 from habitus.profiles.store import empty, from_table
+from habitus.schema import Axes
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,8 @@ def small_groups(monkeypatch):
 def same(one: Profiles, other: Profiles) -> bool:
     fields = ("indptr", "cells", "values")
     return one.users.equals(other.users) and all(
-        np.array_equal(getattr(one, f), getattr(other, f)) and getattr(one, f).dtype == getattr(other, f).dtype
+        np.array_equal(getattr(one, f), getattr(other, f))
+        and getattr(one, f).dtype == getattr(other, f).dtype
         for f in fields
     )
 
@@ -73,15 +74,26 @@ def test_an_error_of_the_writing_thread_is_raised(tmp_path, population, monkeypa
 
 
 def test_a_slice_of_an_arrow_table(population):
-    assert same(from_table(population.axes, population.counted().slice(7, 20)), population.slice(7, 27))
+    assert same(
+        from_table(population.axes, population.counted().slice(7, 20)), population.slice(7, 27)
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda t: t.drop_columns(["cells"]), "expected cells to be lists of int32, found no such column"),
-        (lambda t: t.drop_columns(["values"]), "expected values to be lists of uint32, found no such column"),
-        (lambda t: t.set_column(1, "cells", t["user"]), "expected cells to be lists of int32, found int64"),
+        (
+            lambda t: t.drop_columns(["cells"]),
+            "expected cells to be lists of int32, found no such column",
+        ),
+        (
+            lambda t: t.drop_columns(["values"]),
+            "expected values to be lists of uint32, found no such column",
+        ),
+        (
+            lambda t: t.set_column(1, "cells", t["user"]),
+            "expected cells to be lists of int32, found int64",
+        ),
         (lambda t: t.slice(1), "expected 120 profiles, found 119"),
     ],
 )
@@ -114,7 +126,11 @@ def test_a_header_that_lacks_something(tmp_path, population, key):
 
 def test_attributes_keep_their_types(tmp_path, axes):
     users = pa.table(
-        {"user": ["a", "b", "c"], "country": ["se", None, "uk"], "age": pa.array([1, None, 3], pa.int8())}
+        {
+            "user": ["a", "b", "c"],
+            "country": ["se", None, "uk"],
+            "age": pa.array([1, None, 3], pa.int8()),
+        }
     )
     profiles = Profiles.from_dense(axes, random_profiles(axes, 3).dense(), users)
     save(tmp_path / "p", [profiles], Axes(**vars(axes)))

@@ -9,7 +9,10 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "profile_throughput.py"
 
 def test_the_quick_benchmark_runs():
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--quick", "--repeats", "1"], capture_output=True, text=True, check=False
+        [sys.executable, str(SCRIPT), "--quick", "--repeats", "1"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "| 498,030 |" in done.stdout

@@ -8,11 +8,25 @@ import pyarrow.parquet as pq
 import pytest
 from test_series_rows import random_series
 
-from habitus.series import Forecast, Series, SeriesAxes, read_about, read_forecast, read_series, write_forecast
+from habitus.series import (
+    Forecast,
+    Series,
+    SeriesAxes,
+    read_about,
+    read_forecast,
+    read_series,
+    write_forecast,
+)
 
 
-def random_forecast(origin: list[int], samples: int = 3, steps: int = 4, variables: int = 2) -> Forecast:
-    draws = np.random.default_rng(0).normal(size=(len(origin), samples, steps, variables)).astype(np.float32)
+def random_forecast(
+    origin: list[int], samples: int = 3, steps: int = 4, variables: int = 2
+) -> Forecast:
+    draws = (
+        np.random.default_rng(0)
+        .normal(size=(len(origin), samples, steps, variables))
+        .astype(np.float32)
+    )
     return Forecast(np.array(origin), draws, draws.mean(axis=1))
 
 
@@ -33,7 +47,9 @@ def test_every_draw_has_its_row(tmp_path):
 
 @pytest.mark.parametrize("scale", [1.0, 0.001, 3.0])
 def test_there_and_back(tmp_path, scale):
-    series = Series.from_arrays(random_series([5, 6]).arrays(), ["step", "b"], scale=scale, ids=["x", "y"])
+    series = Series.from_arrays(
+        random_series([5, 6]).arrays(), ["step", "b"], scale=scale, ids=["x", "y"]
+    )
     forecast = random_forecast([1, 11])
     write_forecast(tmp_path / "f.parquet", forecast, series)
     axes, table = read_forecast(tmp_path / "f.parquet")
@@ -53,7 +69,9 @@ def test_series_that_a_forecast_is_not_of(tmp_path):
     table = read_forecast(tmp_path / "f.parquet")[1]
     with pytest.raises(ValueError, match="of series 's1', which is not among the 1 given"):
         table.on(series.one(0))
-    with pytest.raises(ValueError, match="expected 6 rows of series 's1' or more, which the forecast knew, got 5"):
+    with pytest.raises(
+        ValueError, match="expected 6 rows of series 's1' or more, which the forecast knew, got 5"
+    ):
         table.on(series.head(5))
 
 
@@ -65,7 +83,9 @@ def test_an_origin_has_a_row_before_it(tmp_path, origin):
 
 def test_draws_that_are_refused(tmp_path):
     series = random_series([5, 6])
-    with pytest.raises(ValueError, match=r"expected draws of shape \(1, samples, steps, 2\), got \(1, 3, 4, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"expected draws of shape \(1, samples, steps, 2\), got \(1, 3, 4, 3\)"
+    ):
         write_forecast(tmp_path / "f.parquet", random_forecast([3], variables=3), series)
     forecast = random_forecast([3])
     forecast.draws[0, 0, 0, 0] = np.nan
@@ -93,9 +113,9 @@ def test_a_forecast_that_somebody_changed(tmp_path, change):
         "by step": table.sort_by("step"),
         "by sample": table.take(np.roll(np.arange(24).reshape(2, 3, 4), 1, axis=1).reshape(-1)),
         "short": table.slice(0, len(table) - 1),
-        "renamed": table.rename_columns([*table.column_names[:4], "x", "y"]).replace_schema_metadata(
-            table.schema.metadata
-        ),
+        "renamed": table.rename_columns(
+            [*table.column_names[:4], "x", "y"]
+        ).replace_schema_metadata(table.schema.metadata),
     }[change]
     pq.write_table(changed, path)
     with pytest.raises(ValueError, match="is damaged"):

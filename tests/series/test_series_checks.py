@@ -16,8 +16,16 @@ RISING = np.arange(6.0)
             3,
             "the variable 'b' is 2.5 in every row; there is nothing to learn",
         ),
-        ([np.stack([RISING, np.full(6, np.nan)], 1)], 3, "the variable 'b' has no value in any row; leave it out"),
-        ([np.stack([RISING, RISING], 1)] * 2, 7, r"shorter than a window of 7 rows \(the longest has 6\)"),
+        (
+            [np.stack([RISING, np.full(6, np.nan)], 1)],
+            3,
+            "the variable 'b' has no value in any row; leave it out",
+        ),
+        (
+            [np.stack([RISING, RISING], 1)] * 2,
+            7,
+            r"shorter than a window of 7 rows \(the longest has 6\)",
+        ),
         ([np.stack([RISING, RISING], 1)], 6, "expected at least 2 windows of 6 rows, got 1"),
         ([], 6, "the variable 'a' has no value"),
     ],
@@ -37,7 +45,10 @@ def test_variables_of_a_run():
     run = SeriesAxes(("a", "b"), 0.1, "t")
     check_variables(run, SeriesAxes(("a", "b")))
     for names, says in [
-        (("a",), r"fitted to 2 variables \(a, b\), the series have 1 \(a\); choose --column a --column b"),
+        (
+            ("a",),
+            r"fitted to 2 variables \(a, b\), the series have 1 \(a\); choose --column a --column b",
+        ),
         (("b", "a"), r"the series have 2 \(b, a\)"),
         (("a", "c"), r"the series have 2 \(a, c\)"),
     ]:

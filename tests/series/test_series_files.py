@@ -16,7 +16,9 @@ from habitus.series import Series, read_about, read_series, write_series
 from habitus.series.scaling import unscaled
 
 SCALES = [1.0, 0.001, 0.01, 0.1, 3.0, -2.5, 1 / 7, 1e-9, 123.456]
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 NUMBERS = st.floats(-1e30, 1e30, allow_subnormal=False) | st.just(float("nan"))
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=4, min_size=1)
 
@@ -24,15 +26,22 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=4, min_size=1
 @st.composite
 def any_series(draw: st.DrawFn, scale: float = 1.0) -> Series:
     variables = draw(
-        st.lists(st.sampled_from(["a", "b", "step", "series", "time", "user"]), min_size=1, unique=True)
+        st.lists(
+            st.sampled_from(["a", "b", "step", "series", "time", "user"]), min_size=1, unique=True
+        )
     )
     lengths = draw(st.lists(st.integers(0, 5), min_size=1, max_size=4).filter(any))
-    parts = [draw(arrays(np.float64, (length, len(variables)), elements=NUMBERS)) for length in lengths]
+    parts = [
+        draw(arrays(np.float64, (length, len(variables)), elements=NUMBERS)) for length in lengths
+    ]
     ids = draw(st.lists(NAMES, min_size=len(lengths), max_size=len(lengths), unique=True))
     times = None
     if draw(st.booleans()):
-        times = np.datetime64("1960-01-01", "us") + np.concatenate([np.arange(n) * 1_000_001 for n in lengths])
-    time, series_id = draw(st.sampled_from([None, "when", "a"])), draw(st.sampled_from([None, "who", "b", "when"]))
+        times = np.datetime64("1960-01-01", "us") + np.concatenate(
+            [np.arange(n) * 1_000_001 for n in lengths]
+        )
+    time = draw(st.sampled_from([None, "when", "a"]))
+    series_id = draw(st.sampled_from([None, "who", "b", "when"]))
     return Series.from_arrays(
         parts, variables, scale=scale, time=time, series_id=series_id, ids=ids, times=times
     )  # fmt: skip
@@ -57,7 +66,9 @@ def test_scaled_values_come_back_to_the_last_digit(tmp_path, series):
 
 
 @QUIET
-@given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.integers(0, 5), st.sampled_from(SCALES))
+@given(
+    st.lists(st.integers(-(10**9), 10**9), min_size=1), st.integers(0, 5), st.sampled_from(SCALES)
+)
 def test_what_was_read_is_written_unchanged(tmp_path, whole, decimals, scale):
     numbers = [float(f"{number}e-{decimals}") for number in whole]
     pd.DataFrame({"a": numbers}).to_csv(tmp_path / "x.csv", index=False)
@@ -79,7 +90,9 @@ def test_values_that_cannot_be_unscaled():
 
 
 def test_what_pandas_sees(tmp_path):
-    series = Series.from_arrays([[0.5, np.nan], [0.25]], ["load"], scale=0.5, series_id="user", ids=["x", "y"])
+    series = Series.from_arrays(
+        [[0.5, np.nan], [0.25]], ["load"], scale=0.5, series_id="user", ids=["x", "y"]
+    )
     write_series(tmp_path / "x.parquet", series, {"seed": 1})
     frame = pd.read_parquet(tmp_path / "x.parquet")
     assert frame.columns.tolist() == ["user", "step", "load"]
@@ -88,18 +101,32 @@ def test_what_pandas_sees(tmp_path):
     assert frame["load"].tolist()[::2] == [1.0, 0.5]
     assert pq.read_table(tmp_path / "x.parquet")["load"].null_count == 1
     header = json.loads(pq.read_schema(tmp_path / "x.parquet").metadata[b"habitus"])
-    assert (header["kind"], header["version"], header["axes"]) == ("series", 1, series.axes.to_json())
+    assert (header["kind"], header["version"], header["axes"]) == (
+        "series",
+        1,
+        series.axes.to_json(),
+    )
     assert read_about(tmp_path / "x.parquet") == {"seed": 1}
 
 
 def test_options_go_before_what_the_file_says(tmp_path):
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-01"], "datetime64[us]")
     series = Series.from_arrays(
-        [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]]], ["a", "b"], scale=0.5, time="day", ids=["x", "y"], times=times
+        [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]]],
+        ["a", "b"],
+        scale=0.5,
+        time="day",
+        ids=["x", "y"],
+        times=times,
     )
     write_series(tmp_path / "x.parquet", series)
     part = read_series(tmp_path / "x.parquet", ["b"], scale=1.0)
-    assert part.axes.to_json() == {"variables": ["b"], "scale": 1.0, "time": "day", "series_id": None}
+    assert part.axes.to_json() == {
+        "variables": ["b"],
+        "scale": 1.0,
+        "time": "day",
+        "series_id": None,
+    }
     assert part.values[:, 0].tolist() == [4, 8, 12]
     assert part.ids == ("x", "y")
     assert (part.times == times).all()
@@ -107,7 +134,10 @@ def test_options_go_before_what_the_file_says(tmp_path):
 
 def test_another_series_id_than_the_file_says(tmp_path):
     cube = [[[1.0, 7.0], [3.0, 8.0], [5.0, 7.0]], np.zeros((0, 2))]
-    write_series(tmp_path / "x.parquet", Series.from_arrays(cube, ["a", "b"], series_id="who", ids=["x", "y"]))
+    write_series(
+        tmp_path / "x.parquet",
+        Series.from_arrays(cube, ["a", "b"], series_id="who", ids=["x", "y"]),
+    )
     assert read_series(tmp_path / "x.parquet").ids == ("x", "y")
     other = read_series(tmp_path / "x.parquet", ["a"], series_id="b")
     assert other.ids == ("7", "8")

@@ -7,14 +7,24 @@ import pyarrow as pa
 import pytest
 
 from conftest import random_profiles
-from habitus.parts.shapes import Axes
 from habitus.profiles import Profiles, save
-from habitus.series import Series, from_profiles, picture_axes, pictures, series_pictures, to_profiles
+from habitus.schema import Axes
+from habitus.series import (
+    Series,
+    from_profiles,
+    picture_axes,
+    pictures,
+    series_pictures,
+    to_profiles,
+)
 from habitus.series import convert as convert_module
 
 
 def equal(one: Profiles, other: Profiles) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("indptr", "cells", "values"))
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("indptr", "cells", "values")
+    )
 
 
 @pytest.mark.parametrize("unit", ["count", "peak", "binary"])
@@ -29,7 +39,9 @@ def test_there_and_back_without_loss(population, unit, monkeypatch):
     assert equal(again, profiles)
     assert again.values.dtype == profiles.values.dtype
     assert again.users.equals(profiles.users)
-    assert to_profiles(series, profiles.axes).users["user"].to_pylist() == [str(i) for i in range(len(profiles))]
+    assert to_profiles(series, profiles.axes).users["user"].to_pylist() == [
+        str(i) for i in range(len(profiles))
+    ]
 
 
 def test_chunk_by_chunk_from_disk(tmp_path, monkeypatch):
@@ -44,10 +56,14 @@ def test_chunk_by_chunk_from_disk(tmp_path, monkeypatch):
 
 def test_times_and_names_of_windows():
     axes = Axes(dt.date(2024, 1, 1), 2, 720, ("web",), every=2)
-    users = pa.table({"user": [7, 7], "window_start": pa.array([dt.date(2024, 1, 1), dt.date(2024, 1, 3)])})
+    users = pa.table(
+        {"user": [7, 7], "window_start": pa.array([dt.date(2024, 1, 1), dt.date(2024, 1, 3)])}
+    )
     series = from_profiles(Profiles.from_dense(axes, np.ones((2, 2, 2, 1), int), users))
     assert series.ids == ("7 2024-01-01", "7 2024-01-03")
-    assert series.one(1).times.tolist() == [dt.datetime(2024, 1, 3 + i // 2, 12 * (i % 2)) for i in range(4)]
+    assert series.one(1).times.tolist() == [
+        dt.datetime(2024, 1, 3 + i // 2, 12 * (i % 2)) for i in range(4)
+    ]
     twice = Profiles.from_dense(axes, np.ones((2, 2, 2, 1), int), pa.table({"user": ["x", "x"]}))
     assert from_profiles(twice).ids == ("x #0", "x #1")
 
@@ -69,8 +85,16 @@ def test_series_that_are_no_profiles(population):
     axes = population.axes
     series = from_profiles(population)
     for given, on, says in [
-        (series.head(5), axes, "expected series of 108 steps .9 days of 12 slots., got 5 of series '0'"),
-        (changed(series, 3, -1.0), axes, "values of 0 or more, as profiles hold them, got -1 of 'web' in row 4"),
+        (
+            series.head(5),
+            axes,
+            "expected series of 108 steps .9 days of 12 slots., got 5 of series '0'",
+        ),
+        (
+            changed(series, 3, -1.0),
+            axes,
+            "values of 0 or more, as profiles hold them, got -1 of 'web' in row 4",
+        ),
         (changed(series, 3, np.nan), axes, "complete the series first"),
         (changed(series, 3, 0.5), axes, "expected counts, which are whole numbers"),
         (
@@ -127,7 +151,9 @@ def test_pictures_of_counts_keep_them():
 def test_windows_with_a_missing_value_are_left_out():
     series = changed(hourly(24 * 5), 30, np.nan)
     found = pictures(series, 1)
-    assert found.users["window_start"].to_pylist() == [dt.date(2024, 1, day) for day in (1, 3, 4, 5)]
+    assert found.users["window_start"].to_pylist() == [
+        dt.date(2024, 1, day) for day in (1, 3, 4, 5)
+    ]
     assert found.about == {"windows": 5, "windows_with_gaps": 1}
 
 
@@ -140,8 +166,16 @@ def test_series_of_which_there_is_no_picture():
     for given, days, says in [
         (series, 3, "expected a window of 3 whole days without a missing value, got no window"),
         (changed(series, 30, np.nan), 2, "got 1 with a missing value each"),
-        (changed(series, 30, -2.0), 1, "values of 0 or more, as profiles hold them, got -2 of 'x' in row 31"),
-        (gap, 1, "expected a row every 60 minutes, got 2024-01-01T06:00:00.000000 and then 2024-01-01T08"),
+        (
+            changed(series, 30, -2.0),
+            1,
+            "values of 0 or more, as profiles hold them, got -2 of 'x' in row 31",
+        ),
+        (
+            gap,
+            1,
+            "expected a row every 60 minutes, got 2024-01-01T06:00:00.000000 and then 2024-01-01T08",
+        ),
         (late, 1, "expected times on slots of 60 minutes from midnight on, got 2024-01-01T00:30"),
     ]:
         with pytest.raises(ValueError, match=says):

@@ -46,14 +46,22 @@ def test_rows_of_several_series_may_alternate(csv):
     assert series.ids == ("b", "a")
     assert series.starts.tolist() == [0, 2, 3]
     assert series.values[:, 0].tolist() == [1, 7, 0]
-    assert series.times.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-01-02", "2024-01-01"]
+    assert series.times.astype("datetime64[D]").astype(str).tolist() == [
+        "2024-01-01",
+        "2024-01-02",
+        "2024-01-01",
+    ]
     assert (series.axes.time, series.axes.series_id) == ("when", "user")
 
 
 def test_as_pandas_reads_it(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
-        {"group": rng.integers(0, 5, 400), "a": rng.normal(size=400), "b": rng.integers(0, 9, 400).astype(float)}
+        {
+            "group": rng.integers(0, 5, 400),
+            "a": rng.normal(size=400),
+            "b": rng.integers(0, 9, 400).astype(float),
+        }
     )
     frame.loc[rng.random(400) < 0.1, "a"] = np.nan
     frame.to_csv(tmp_path / "x.csv", index=False)
@@ -141,7 +149,9 @@ def test_kinds_of_times(tmp_path, column):
 
 
 def test_dates_and_fractions_of_seconds(csv):
-    assert read_series(csv("t,a\n2024-05-01,1\n"), time="t").times.tolist() == [dt.datetime(2024, 5, 1)]
+    assert read_series(csv("t,a\n2024-05-01,1\n"), time="t").times.tolist() == [
+        dt.datetime(2024, 5, 1)
+    ]
     assert read_series(csv("t,a\n-0.25,1\n"), time="t").times.tolist() == [
         dt.datetime(1969, 12, 31, 23, 59, 59, 750000)
     ]
@@ -150,13 +160,21 @@ def test_dates_and_fractions_of_seconds(csv):
 @pytest.mark.parametrize(
     ("text", "columns", "says"),
     [
-        ("a,b\n1,2\nx,3\n", ["a"], "expected numbers in the column 'a', got 'x' in data row 2; correct it"),
+        (
+            "a,b\n1,2\nx,3\n",
+            ["a"],
+            "expected numbers in the column 'a', got 'x' in data row 2; correct it",
+        ),
         ("a,b\n1,2\nx,3\n", ["c"], "no column 'c'; columns of numbers are: b"),
         ("a\nx\n", ["c"], "no column 'c'; columns of numbers are: none"),
         ("a\nx\n", None, "expected a column of numbers, but there is none; it has a"),
         ("a,b\n1,\n2,nan\n", ["b"], "the column 'b' has no value in any row"),
         ("a\n1\ninf\n", None, "the column 'a' is infinite in data row 2"),
-        ("a\n1\n-1e39\n", None, "the column 'a' is -1e+39 once scaled, beyond 3.4e+38, in data row 2"),
+        (
+            "a\n1\n-1e39\n",
+            None,
+            "the column 'a' is -1e+39 once scaled, beyond 3.4e+38, in data row 2",
+        ),
         ("a,a\n1,2\n", None, "the column 'a' comes twice"),
         ("a,b\n1,2\n", ["a", "a"], "distinct"),
         ("a,b\n", None, "has no row"),
@@ -184,7 +202,8 @@ def test_scales_that_are_refused(csv, scale):
 
 def test_the_row_of_the_first_text_in_a_long_column(csv):
     lines = ["1"] * 70_000
-    lines[65_537], lines[69_000] = "one", "two"
+    lines[65_537] = "one"
+    lines[69_000] = "two"
     assert "got 'one' in data row 65538;" in refused(csv("\n".join(["a", *lines])), ["a"])
 
 
@@ -214,7 +233,9 @@ def test_times_and_series_that_are_refused(csv, text, options, says):
 
 def test_names_that_are_lists_are_refused(tmp_path):
     pq.write_table(pa.table({"s": [[1], [2]], "a": [1, 2]}), tmp_path / "x.parquet")
-    assert "expected names of series in the column 's', got list" in refused(tmp_path / "x.parquet", series_id="s")
+    assert "expected names of series in the column 's', got list" in refused(
+        tmp_path / "x.parquet", series_id="s"
+    )
 
 
 def test_names_that_look_like_numbers_stay_apart(csv):

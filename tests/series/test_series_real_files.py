@@ -27,14 +27,19 @@ def test_jobs_of_a_cluster(tmp_path):
     write_series(tmp_path / "x.parquet", series)
     assert (pd.read_parquet(tmp_path / "x.parquet")["gpu_milli"] == raw).all()
     with pytest.raises(
-        ValueError, match=r"the same time as the row before it.* name the column that tells series apart"
+        ValueError,
+        match=r"the same time as the row before it.* name the column that tells series apart",
     ):
         read_series(path, ["gpu_milli"], time="creation_time")
 
 
 @pytest.mark.parametrize(
     ("name", "time", "variables"),
-    [("stock_data.csv", None, 6), ("energy_appliances.parquet", "date", 28), ("ETTh1.parquet", "date", 7)],
+    [
+        ("stock_data.csv", None, 6),
+        ("energy_appliances.parquet", "date", 28),
+        ("ETTh1.parquet", "date", 7),
+    ],
 )
 def test_tables_of_several_variables(tmp_path, name, time, variables):
     path = file(name)
@@ -43,7 +48,9 @@ def test_tables_of_several_variables(tmp_path, name, time, variables):
     assert len(series.axes.variables) == variables
     assert (series.values == frame[list(series.axes.variables)].to_numpy()).all()
     if time:
-        assert (series.times == pd.to_datetime(frame[time]).to_numpy().astype("datetime64[us]")).all()
+        assert (
+            series.times == pd.to_datetime(frame[time]).to_numpy().astype("datetime64[us]")
+        ).all()
     check_fit(series, 24)
     write_series(tmp_path / "x.parquet", series)
     again = read_series(tmp_path / "x.parquet")
@@ -59,5 +66,8 @@ def test_weeks_of_a_transformer():
     frame = pd.read_parquet(path).set_index("date")["OT"].clip(lower=0)
     last = str(weeks.users["window_start"][len(weeks) - 1])
     expected = frame.loc[last:].iloc[:168].to_numpy()
-    shown = weeks.dense(slice(len(weeks) - 1, None)).reshape(-1) * weeks.users["peak"][len(weeks) - 1].as_py()
+    shown = (
+        weeks.dense(slice(len(weeks) - 1, None)).reshape(-1)
+        * weeks.users["peak"][len(weeks) - 1].as_py()
+    )
     np.testing.assert_allclose(shown, expected, rtol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from habitus.parts.shapes import SeriesAxes
+from habitus.schema import SeriesAxes
 from habitus.series import Series
 
 
@@ -21,7 +21,8 @@ def random_series(lengths: list[int], variables: int = 2, seed: int = 0) -> Seri
 
 def same(one: Series, other: Series) -> bool:
     arrays = all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in ("values", "observed", "starts")
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("values", "observed", "starts")
     )
     times = (one.times is None) == (other.times is None) and (
         one.times is None or np.array_equal(one.times, other.times)
@@ -80,7 +81,8 @@ def test_a_split_in_time_gives_every_row_once(lengths, share):
     early, late = series.split(share)
     assert early.ids == late.ids == series.ids
     for number, length in enumerate(lengths):
-        whole, parts = series.arrays()[number], (early.arrays()[number], late.arrays()[number])
+        whole = series.arrays()[number]
+        parts = (early.arrays()[number], late.arrays()[number])
         assert np.array_equal(np.concatenate(parts), whole, equal_nan=True)
         assert len(parts[0]) == int(length * share + 1e-9)
 
@@ -97,13 +99,17 @@ def test_a_share_lies_between_0_and_1(share):
 
 
 def test_a_share_of_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"a share of 0\.5 of 1 rows leaves one of the two sets empty"):
+    with pytest.raises(
+        ValueError, match=r"a share of 0\.5 of 1 rows leaves one of the two sets empty"
+    ):
         random_series([1]).split(0.5)
 
 
 def test_take_keeps_order_times_and_names():
     times = np.datetime64("2024-01-01", "us") + np.concatenate([np.arange(n) for n in (3, 1, 4)])
-    series = Series.from_arrays(random_series([3, 1, 4]).arrays(), ["a", "b"], ids=["x", "y", "z"], times=times)
+    series = Series.from_arrays(
+        random_series([3, 1, 4]).arrays(), ["a", "b"], ids=["x", "y", "z"], times=times
+    )
     part = series.take([2, 0])
     assert part.ids == ("z", "x")
     assert (part.times == np.concatenate([times[4:], times[:3]])).all()
@@ -171,7 +177,9 @@ def test_what_no_series_can_be(field, value, says):
 
 
 def test_series_of_other_shapes_are_refused():
-    with pytest.raises(ValueError, match=r"expected each series as an array of shape \(rows, 2\), got \(3, 1\)"):
+    with pytest.raises(
+        ValueError, match=r"expected each series as an array of shape \(rows, 2\), got \(3, 1\)"
+    ):
         Series.from_arrays([np.ones((3, 1))], ["a", "b"])
     with pytest.raises(ValueError, match="finite"):
         Series.from_arrays([[1.0, np.inf]], ["a"])

@@ -31,7 +31,9 @@ profiles = st.tuples(st.integers(1, 6), st.integers(1, 40), st.just(3)).flatmap(
 @settings(deadline=None)
 @given(profiles, st.sampled_from([1, 2, 7, 30]))
 def test_active_users_against_brute_force(profiles, window):
-    np.testing.assert_allclose(active_users(profiles.any(axis=2), window), brute_force(profiles, window))
+    np.testing.assert_allclose(
+        active_users(profiles.any(axis=2), window), brute_force(profiles, window)
+    )
 
 
 def test_first_values_equal_dau():
@@ -49,7 +51,8 @@ def test_window_of_no_day():
 
 
 def test_relative_error_by_hand():
-    generated, reference = np.array([9.0, 0.2, 0.5]), np.array([0.0, 0.4, 0.4])
+    generated = np.array([9.0, 0.2, 0.5])
+    reference = np.array([0.0, 0.4, 0.4])
     assert relative_error(generated, reference, first_day=1) == pytest.approx(0.15 / 0.4)
     assert relative_error(generated, reference, first_day=3) is None
     assert relative_error(np.zeros(2), np.zeros(2)) == 0
@@ -63,7 +66,9 @@ def objective(threshold, reference, maxima):
 cases = st.tuples(st.integers(1, 12), st.integers(1, 5)).flatmap(
     lambda shape: st.tuples(
         arrays(np.float64, shape[1], elements=st.floats(0, 1)),
-        arrays(np.float32, shape, elements=st.integers(0, 7).map(lambda k: k / 10), fill=st.nothing()),
+        arrays(
+            np.float32, shape, elements=st.integers(0, 7).map(lambda k: k / 10), fill=st.nothing()
+        ),
     )
 )
 
@@ -82,7 +87,8 @@ def test_threshold_against_exhaustive_search(case):
 
 def test_threshold_against_a_fine_grid():
     rng = np.random.default_rng(0)
-    maxima, reference = rng.beta(0.5, 2, (2000, 6)).astype(np.float32), rng.uniform(0.2, 0.4, 6)
+    maxima = rng.beta(0.5, 2, (2000, 6)).astype(np.float32)
+    reference = rng.uniform(0.2, 0.4, 6)
     found = objective(fit_zero_threshold(reference, maxima), reference, maxima)
     grid = min(objective(np.float32(t), reference, maxima) for t in np.linspace(0, 1, 2001))
     assert 0 <= grid - found < 1e-4

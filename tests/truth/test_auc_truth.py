@@ -25,7 +25,8 @@ def test_value_and_error_against_pairs(high, low):
 
 def test_value_against_scikit_learn():
     rng = np.random.default_rng(0)
-    high, low = rng.normal(1, 1, 300).round(1), rng.normal(0, 1, 200).round(1)
+    high = rng.normal(1, 1, 300).round(1)
+    low = rng.normal(0, 1, 200).round(1)
     truth = roc_auc_score([1] * 300 + [0] * 200, [*high, *low])
     assert auc(high, low).value == pytest.approx(truth)
 
@@ -48,25 +49,34 @@ def test_error_with_users_is_the_spread_of_repeated_draws_of_users():
 
     found = []
     for _ in range(400):
-        (high, one), (low, other) = draw(0.5), draw(0)
+        (high, one) = draw(0.5)
+        (low, other) = draw(0)
         found.append((auc(high, low, one, other), auc(high, low)))
     spread = np.std([each.value for each, _ in found])
     assert np.mean([each.error for each, _ in found]) == pytest.approx(spread, rel=0.1)
-    assert np.mean([each.error for _, each in found]) < 0.7 * spread, "as if all profiles were of different users"
+    assert np.mean([each.error for _, each in found]) < 0.7 * spread, (
+        "as if all profiles were of different users"
+    )
 
 
 def test_repeating_every_profile_of_a_user_changes_nothing():
     rng = np.random.default_rng(3)
-    high, low = rng.normal(1, 1, 20), rng.normal(0, 1, 30)
+    high = rng.normal(1, 1, 20)
+    low = rng.normal(0, 1, 30)
     users = [np.repeat(np.arange(size), 3) for size in (20, 30)]
-    once, thrice = auc(high, low), auc(high.repeat(3), low.repeat(3), *users)
+    once = auc(high, low)
+    thrice = auc(high.repeat(3), low.repeat(3), *users)
     assert (once.value, once.error) == pytest.approx((thrice.value, thrice.error))
 
 
 def test_intervals_stay_within_0_and_1():
     found = Auc(0.98, 0.02)
     assert found.high == 1
-    assert found.to_json("x") == {"x": 0.98, "x_low": pytest.approx(0.98 - 1.96 * 0.02, abs=1e-5), "x_high": 1}
+    assert found.to_json("x") == {
+        "x": 0.98,
+        "x_low": pytest.approx(0.98 - 1.96 * 0.02, abs=1e-5),
+        "x_high": 1,
+    }
     assert Auc(0.5, 0.1).low == pytest.approx(0.5 - 0.196, abs=1e-4)
 
 

@@ -8,19 +8,29 @@ import torch
 from scipy import stats
 from torch import Generator
 
-from habitus.parts.observations import AutoregressiveObservation, MixtureObservation
+from habitus.models.recurrent.observations import AutoregressiveObservation, MixtureObservation
 
 NOTHING = torch.full((3,), math.nan)
-LEVEL, SPREAD = torch.tensor([4.0, 50.0, -3.0]), torch.tensor([2.0, 20.0, 1.0])
+LEVEL = torch.tensor([4.0, 50.0, -3.0])
+SPREAD = torch.tensor([2.0, 20.0, 1.0])
 
 
-def correlated(rows: int, variables: int, seed: int = 0) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+def correlated(
+    rows: int, variables: int, seed: int = 0
+) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
     """Steps of a Gaussian whose variables hang together closely, its mean and its covariance."""
     rng = np.random.default_rng(seed)
-    mean, scale = np.array([0.0, 30.0, -5.0])[:variables], np.array([1.0, 5.0, 0.2])[:variables]
-    correlation = np.array([[1, 0.99, -0.9], [0.99, 1, -0.85], [-0.9, -0.85, 1]])[:variables, :variables]
+    mean = np.array([0.0, 30.0, -5.0])[:variables]
+    scale = np.array([1.0, 5.0, 0.2])[:variables]
+    correlation = np.array([[1, 0.99, -0.9], [0.99, 1, -0.85], [-0.9, -0.85, 1]])[
+        :variables, :variables
+    ]
     covariance = correlation * np.outer(scale, scale)
-    return torch.from_numpy(rng.multivariate_normal(mean, covariance, rows).astype(np.float32)), mean, covariance
+    return (
+        torch.from_numpy(rng.multivariate_normal(mean, covariance, rows).astype(np.float32)),
+        mean,
+        covariance,
+    )
 
 
 def made(variables: int, seed: int = 0, size: float = 1.0) -> AutoregressiveObservation:
@@ -48,13 +58,19 @@ def unconnected(model: AutoregressiveObservation) -> None:
 @pytest.mark.parametrize("first", [False, True])
 def test_the_density_of_two_variables_integrates_to_one_and_draws_follow_it(first):
     """On a grid; as later values, and as first ones beside a later one."""
-    model, side = made(2), 700
+    model = made(2)
+    side = 700
     edges = [np.linspace(m - r, m + r, side + 1) for m, r in ((0.0, 9.0), (30.0, 45.0))]
     middles = [(each[1:] + each[:-1]) / 2 for each in edges]
-    grid = torch.from_numpy(np.stack(np.meshgrid(*middles, indexing="ij"), -1).reshape(-1, 2)).float()
+    grid = torch.from_numpy(
+        np.stack(np.meshgrid(*middles, indexing="ij"), -1).reshape(-1, 2)
+    ).float()
     anchor = torch.tensor([math.nan, 0.0]) if first else torch.zeros(2)
     of = lambda rows: model.relative_to(  # noqa: E731
-        model(features(model).expand(rows, -1)), anchor, torch.tensor([1.0, 0.0]), torch.tensor([1.5, 1.0])
+        model(features(model).expand(rows, -1)),
+        anchor,
+        torch.tensor([1.0, 0.0]),
+        torch.tensor([1.5, 1.0]),
     )
     with torch.no_grad():
         density = of(len(grid)).log_prob(grid).sum(-1).double().exp().numpy()
@@ -71,30 +87,47 @@ def test_the_density_of_two_variables_integrates_to_one_and_draws_follow_it(firs
     )
     for v in (0, 1):
         cdf = np.cumsum(mass.reshape(side, side).sum(1 - v))
-        assert stats.kstest(drawn[:, v], lambda x, v=v, cdf=cdf: np.interp(x, edges[v][1:], cdf)).statistic < 0.02
+        assert (
+            stats.kstest(
+                drawn[:, v], lambda x, v=v, cdf=cdf: np.interp(x, edges[v][1:], cdf)
+            ).statistic
+            < 0.02
+        )
 
 
 def test_without_connections_it_is_a_mixture_of_each_variable_alone():
     """The mixture's own class, with the same components."""
-    model, values = made(3), correlated(50, 3, 1)[0]
+    model = made(3)
+    values = correlated(50, 3, 1)[0]
     unconnected(model)
     own, predicted, _ = model(features(model)).features
     reference = MixtureObservation(3, model.count)
-    reference.mean, reference.scale = model.mean, model.scale
+    reference.mean = model.mean
+    reference.scale = model.scale
     parts = torch.distributions.MixtureSameFamily(
         torch.distributions.Categorical(logits=own[..., 0] + model.net.log_weights[0]),
         torch.distributions.Normal(
             model.mean[:, None]
             + model.scale[:, None]
-            * (predicted[:, None] * model.net.follows + model.net.centres[0] + model.net.widths[0] * own[..., 1]),
+            * (
+                predicted[:, None] * model.net.follows
+                + model.net.centres[0]
+                + model.net.widths[0] * own[..., 1]
+            ),
             model.scale[:, None]
-            * (model.net.widths[0] * torch.nn.functional.softplus(own[..., 2] + math.log(math.e - 1)) + 3e-3),
+            * (
+                model.net.widths[0]
+                * torch.nn.functional.softplus(own[..., 2] + math.log(math.e - 1))
+                + 3e-3
+            ),
         ),
     )
     p = model(features(model).expand(50, -1))
     torch.testing.assert_close(p.log_prob(values), parts.log_prob(values), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(p.mean[0], parts.mean, rtol=1e-4, atol=1e-4)
-    drawn = model.draw(model(features(model).expand(20_000, -1)), Generator().manual_seed(0)).detach()
+    drawn = model.draw(
+        model(features(model).expand(20_000, -1)), Generator().manual_seed(0)
+    ).detach()
     assert np.abs(np.corrcoef(drawn.numpy().T) - np.eye(3)).max() < 0.03
 
 
@@ -106,15 +139,21 @@ def test_a_factor_depends_on_the_variables_before_it_and_on_nothing_else(anchor)
     def parameters(values: torch.Tensor) -> torch.Tensor:
         found = p.given(values)
         parts = found.component_distribution
-        return torch.stack([found.mixture_distribution.logits, parts.mean, parts.stddev], -1).flatten(1)
+        return torch.stack(
+            [found.mixture_distribution.logits, parts.mean, parts.stddev], -1
+        ).flatten(1)
 
-    moved = torch.autograd.functional.jacobian(parameters, LEVEL + 0.3).abs().sum(1)  # [factor, value]
+    moved = (
+        torch.autograd.functional.jacobian(parameters, LEVEL + 0.3).abs().sum(1)
+    )  # [factor, value]
     assert torch.equal(moved > 0, torch.ones(3, 3).tril(-1).bool())
 
 
 def test_one_pass_gives_the_factors_that_going_through_the_variables_gives():
-    model, values = made(3), correlated(20, 3, 2)[0]
-    p, seen = model(features(model).expand(20, -1)), []
+    model = made(3)
+    values = correlated(20, 3, 2)[0]
+    p = model(features(model).expand(20, -1))
+    seen = []
 
     def choose(at, factor):
         seen.append(factor.log_prob(values[..., at]))
@@ -148,7 +187,8 @@ def test_a_closely_correlated_gaussian_is_known_to_within_a_fiftieth_of_a_nat(st
 
 
 def test_a_value_that_was_not_seen_has_no_density_and_tells_nothing():
-    model, values = made(3), correlated(30, 3, 3)[0]
+    model = made(3)
+    values = correlated(30, 3, 3)[0]
     p = model(features(model).expand(30, -1))
     observed = torch.ones(30, 3, dtype=torch.bool)
     observed[:, 1] = False
@@ -170,7 +210,9 @@ def test_gaps_are_filled_given_the_variables_before_them():
     at = torch.tensor([0.8, 33.0, 1e9]).expand(20_000, -1)
     observed = torch.tensor([True, True, False]).expand(20_000, -1)
     with torch.no_grad():
-        filled = model.filled(model(torch.zeros(20_000, model.features)), at, observed, Generator().manual_seed(0))
+        filled = model.filled(
+            model(torch.zeros(20_000, model.features)), at, observed, Generator().manual_seed(0)
+        )
     weights = np.linalg.solve(covariance[:2, :2], covariance[:2, 2])
     expected = mean[2] + weights @ (np.array([0.8, 33.0]) - mean[:2])
     spread = math.sqrt(covariance[2, 2] - weights @ covariance[:2, 2])
@@ -188,7 +230,9 @@ def test_values_that_many_have_begin_with_narrow_components_of_their_own():
     model = AutoregressiveObservation(3)
     model.start_from(values)
     with torch.no_grad():
-        drawn = model.draw(model(torch.zeros(20_000, model.features)), Generator().manual_seed(0)).numpy()
+        drawn = model.draw(
+            model(torch.zeros(20_000, model.features)), Generator().manual_seed(0)
+        ).numpy()
     nearest = np.abs(drawn[:, :1] - [0.0, 10.0, 20.0])
     assert (nearest.min(1) < 0.1).mean() > 0.3
     assert set(np.unique(nearest[nearest.min(1) < 0.1].argmin(1))) == {0, 1, 2}
@@ -199,7 +243,8 @@ def test_steps_that_lack_a_value_leave_the_predictions_to_those_that_do_not():
     values = correlated(2000, 3)[0]
     holes = values.clone()
     holes[torch.arange(2000) % 4 == 0, 1] = math.nan
-    whole, other = AutoregressiveObservation(3), AutoregressiveObservation(3)
+    whole = AutoregressiveObservation(3)
+    other = AutoregressiveObservation(3)
     whole.start_from(values)
     other.start_from(holes)
     torch.testing.assert_close(whole.net.linear[0], other.net.linear[0], rtol=0, atol=0.05)

@@ -10,15 +10,24 @@ import scipy.stats
 import torch
 from torch import Generator
 
-from habitus.models.context_mixture import Conditional, ContextMixture, ContextMixtureConfig
-from habitus.parts.counts.bins import BINS, BinnedCounts, bin_edges
-from habitus.parts.days import context_of
-from habitus.parts.shapes import Axes
+from habitus.models.context_mixture.attention import context_of
+from habitus.models.context_mixture.model import Conditional, ContextMixture, ContextMixtureConfig
+from habitus.models.parts.binned_counts import BINS, BinnedCounts, bin_edges
 from habitus.profiles.sparse import Profiles
-from habitus.training import FitConfig, fit
+from habitus.schema import Axes
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 TINY = Axes(dt.date(2018, 2, 1), 3, 720, ("a",))
-SMALL = {"width": 8, "heads": 2, "layers": 1, "features": 4, "day_states": 2, "user_states": 2, "mask": "cells:0.5"}
+SMALL = {
+    "width": 8,
+    "heads": 2,
+    "layers": 1,
+    "features": 4,
+    "day_states": 2,
+    "user_states": 2,
+    "mask": "cells:0.5",
+}
 # BinnedCounts.log_prob gathers without broadcasting values [n, 1] against logits [n, M, V].
 MOST = 32  # counts beyond it have nothing to do with the tests of the mean
 
@@ -39,7 +48,10 @@ def tiny(axes: Axes = TINY, **settings: object) -> ContextMixture:
 
 def set_gains(model: ContextMixture, gains: torch.Tensor) -> None:
     """Give each of a day's states a gain of counts of its own, whatever the context."""
-    weight, bias = (part.unflatten(0, (len(gains), -1))[:, -1] for part in (model.state.weight, model.state.bias))
+    weight, bias = (
+        part.unflatten(0, (len(gains), -1))[:, -1]
+        for part in (model.state.weight, model.state.bias)
+    )
     weight.zero_()
     bias.copy_(gains)
 
@@ -56,9 +68,14 @@ def holes(*cells: tuple[int, ...], axes: Axes = TINY) -> torch.Tensor:
     return missing
 
 
-def slow_log_prob(model: ContextMixture, p: Conditional, x: torch.Tensor, missing: torch.Tensor) -> list[float]:
+def slow_log_prob(
+    model: ContextMixture, p: Conditional, x: torch.Tensor, missing: torch.Tensor
+) -> list[float]:
     """Every state of the user, and of each day, one cell at a time."""
-    days = {profile: [n for n in range(len(p.profile)) if p.profile[n] == profile] for profile in range(len(x))}
+    days = {
+        profile: [n for n in range(len(p.profile)) if p.profile[n] == profile]
+        for profile in range(len(x))
+    }
     where = missing.flatten(2).any(2).nonzero().tolist()
     out = []
     for profile in range(len(x)):
@@ -70,7 +87,9 @@ def slow_log_prob(model: ContextMixture, p: Conditional, x: torch.Tensor, missin
                     assert where[n][0] == profile
                     term += p.log_pi[n, state, user].item()
                     term += sum(
-                        slow_cell(model, p, n, state, cell, x[profile, where[n][1]][tuple(cell)].item())
+                        slow_cell(
+                            model, p, n, state, cell, x[profile, where[n][1]][tuple(cell)].item()
+                        )
                         for cell in missing[profile, where[n][1]].nonzero().tolist()
                     )
                 total += math.exp(term)
@@ -78,7 +97,9 @@ def slow_log_prob(model: ContextMixture, p: Conditional, x: torch.Tensor, missin
     return out
 
 
-def slow_cell(model: ContextMixture, p: Conditional, n: int, state: int, cell: list[int], value: float) -> float:
+def slow_cell(
+    model: ContextMixture, p: Conditional, n: int, state: int, cell: list[int], value: float
+) -> float:
     """Log-probability of one cell's value given its day's state."""
     slot, channel = cell
     chance = 1 / (1 + math.exp(-p.logits[n, state, slot, channel].item()))
@@ -88,20 +109,27 @@ def slow_cell(model: ContextMixture, p: Conditional, n: int, state: int, cell: l
         return math.log(chance)
     weight = model.count.weight[channel * BINS : (channel + 1) * BINS]
     bias = model.count.bias[channel * BINS : (channel + 1) * BINS]
-    logits = weight @ p.features[n, :, slot].to(weight.dtype) + bias + p.gain[n, state] * model.slope
+    logits = (
+        weight @ p.features[n, :, slot].to(weight.dtype) + bias + p.gain[n, state] * model.slope
+    )
     shares = logits.exp() / logits.exp().sum()
     first, last = bin_edges()
     which = next(v for v in range(BINS) if first[v] <= value <= last[v])
-    return math.log(chance) + math.log(shares[which].item() / (last[which] - first[which] + 1).item())
+    return math.log(chance) + math.log(
+        shares[which].item() / (last[which] - first[which] + 1).item()
+    )
 
 
 def counts(size: int, axes: Axes = TINY, seed: int = 0, mean: float = 1.5) -> torch.Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).poisson(mean, (size, *axes.shape)).astype(np.float32))
+    return torch.from_numpy(
+        np.random.default_rng(seed).poisson(mean, (size, *axes.shape)).astype(np.float32)
+    )
 
 
 class TestLogProb:
     def test_states_are_summed_as_in_a_loop(self):
-        model, x = tiny(), counts(5, mean=4.0)
+        model = tiny()
+        x = counts(5, mean=4.0)
         missing = torch.rand(5, *TINY.shape, generator=noise(1)) < 0.6
         missing[0] = False
         missing[0, 1, 0, 0] = True
@@ -112,23 +140,28 @@ class TestLogProb:
 
     def test_more_states_and_channels(self):
         axes = Axes(dt.date(2018, 2, 1), 3, 720, ("a", "b"))
-        model, x = tiny(axes, day_states=3, user_states=1), counts(4, axes)
+        model = tiny(axes, day_states=3, user_states=1)
+        x = counts(4, axes)
         missing = torch.rand(4, *axes.shape, generator=noise(2)) < 0.5
         with torch.no_grad():
             slow = slow_log_prob(model, model.conditional(x, missing), x, missing)
             np.testing.assert_allclose(model.log_prob(x, missing), slow, rtol=1e-5)
 
     def test_nothing_missing_has_probability_one(self):
-        model, x = tiny(), counts(2)
+        model = tiny()
+        x = counts(2)
         missing = holes((1, 2, 0, 0))
         with torch.no_grad():
             assert model.log_prob(x, missing)[0].abs() < 1e-6
 
     def test_states_matter(self):
         """Cells of one day depend on each other, and days depend on each other through the user's state."""
-        model, x = tiny(), counts(1)
+        model = tiny()
+        x = counts(1)
         for pair in ([(0, 1, 0, 0), (0, 1, 1, 0)], [(0, 1, 0, 0), (0, 2, 0, 0)]):
-            table = torch.tensor([[outcome(model, x, pair, values) for values in ((a, 0), (a, 1))] for a in (0, 1)])
+            table = torch.tensor(
+                [[outcome(model, x, pair, values) for values in ((a, 0), (a, 1))] for a in (0, 1)]
+            )
             assert abs(table[0, 0] * table[1, 1] / (table[0, 1] * table[1, 0]) - 1) > 1e-4
 
     def test_binary_pictures_sum_to_one(self):
@@ -137,7 +170,9 @@ class TestLogProb:
         assert abs(sum(over_all_pictures(model, x, FOUR)) - 1) < 1e-5
 
     def test_counts_sum_to_one(self):
-        model, x, cell = tiny(), counts(1), (0, 1, 1, 0)
+        model = tiny()
+        x = counts(1)
+        cell = (0, 1, 1, 0)
         first, last = bin_edges()
         total = outcome(model, x, [cell], (0,))
         for a, b in zip(first.tolist(), last.tolist(), strict=True):
@@ -160,8 +195,12 @@ def outcome(
         return math.exp(model.log_prob(x, holes(*cells)).item())
 
 
-def over_all_pictures(model: ContextMixture, x: torch.Tensor, cells: list[tuple[int, ...]]) -> list[float]:
-    return [outcome(model, x, cells, values) for values in itertools.product((0, 1), repeat=len(cells))]
+def over_all_pictures(
+    model: ContextMixture, x: torch.Tensor, cells: list[tuple[int, ...]]
+) -> list[float]:
+    return [
+        outcome(model, x, cells, values) for values in itertools.product((0, 1), repeat=len(cells))
+    ]
 
 
 class TestDraws:
@@ -187,7 +226,9 @@ class TestDraws:
         assert scipy.stats.chisquare(seen, expected * (samples / expected.sum())).pvalue > 1e-4
 
     def test_counts_come_as_often_as_they_are_probable(self):
-        model, x, cell = tiny(), counts(1), (0, 2, 1, 0)
+        model = tiny()
+        x = counts(1)
+        cell = (0, 2, 1, 0)
         draws = many_draws(model, x, [cell])[:, 0]
         samples = len(draws)
         expected = np.array([outcome(model, x, [cell], (value,)) for value in range(9)])
@@ -197,9 +238,13 @@ class TestDraws:
 
     def test_the_mean_is_that_of_what_is_drawn_in_shares_of_the_peak(self):
         """The point forecast is E[y min(1, p/y)^2], but for the gain, of which a mean over states is taken."""
-        model, x, cell = tiny(), counts(1, mean=3.0), (0, 2, 1, 0)
+        model = tiny()
+        x = counts(1, mean=3.0)
+        cell = (0, 2, 1, 0)
         with torch.no_grad():
-            set_gains(model, torch.full((model.config.day_states,), 0.2))  # one for all, so that the mean is exact
+            set_gains(
+                model, torch.full((model.config.day_states,), 0.2)
+            )  # one for all, so that the mean is exact
             missing = holes(cell)
             peak = context_of(x, missing).peak.item()
             found = model.complete(x, missing, 1, noise()).mean.item()
@@ -211,14 +256,18 @@ class TestDraws:
         assert found == pytest.approx(expected, rel=2e-3)
 
 
-def many_draws(model: ContextMixture, x: torch.Tensor, cells: list[tuple[int, ...]]) -> torch.Tensor:
+def many_draws(
+    model: ContextMixture, x: torch.Tensor, cells: list[tuple[int, ...]]
+) -> torch.Tensor:
     """Draws of one profile's missing cells, [20000, cells]; many profiles alike, as that is faster."""
     with torch.no_grad():
         many = x.expand(1000, -1, -1, -1), holes(*cells).expand(1000, -1, -1, -1)
         return model.complete(*many, 20, noise(7)).draws.reshape(20_000, len(cells))
 
 
-def over_activity(model: ContextMixture, x: torch.Tensor, cells: list[tuple[int, ...]]) -> list[float]:
+def over_activity(
+    model: ContextMixture, x: torch.Tensor, cells: list[tuple[int, ...]]
+) -> list[float]:
     """Probability of each pattern of activity: a loop over states, with chances only."""
     missing = holes(*cells)
     p = model.conditional(x, missing)
@@ -249,7 +298,9 @@ class TestStart:
     def test_weights_start_from_the_profiles(self):
         rng = np.random.default_rng(0)
         rates = rng.uniform(0.05, 0.4, (7, 2, 1))
-        x = torch.from_numpy((rng.random((2000, 14, 2, 1)) < np.tile(rates, (2, 1, 1))).astype(np.float32))
+        x = torch.from_numpy(
+            (rng.random((2000, 14, 2, 1)) < np.tile(rates, (2, 1, 1))).astype(np.float32)
+        )
         model = ContextMixture(Axes(dt.date(2018, 1, 1), 14, 720, ("a",)))
         model.start_from(3 * x)
         np.testing.assert_allclose(torch.sigmoid(model.week).detach().numpy(), rates, atol=0.03)
@@ -280,7 +331,14 @@ class TestBinnedCounts:
 
     def test_a_count_lies_in_its_bin(self, binned):
         shares = binned.log_shares.exp()
-        for value, which, width in ((1, 0, 1), (4, 3, 1), (5, 4, 4), (8, 4, 4), (9, 5, 8), (17, 6, 16)):
+        for value, which, width in (
+            (1, 0, 1),
+            (4, 3, 1),
+            (5, 4, 4),
+            (8, 4, 4),
+            (9, 5, 8),
+            (17, 6, 16),
+        ):
             found = binned.log_prob(torch.full((3,), float(value))).exp()
             torch.testing.assert_close(found, shares[:, which] / width, rtol=1e-6, atol=0)
 
@@ -303,7 +361,9 @@ class TestBinnedCounts:
         assert torch.equal(draws, draws.round())
         values = torch.arange(1.0, MOST + 1)
         expected = (
-            torch.cat([binned.log_prob(torch.full((3,), value))[:1].exp() for value in values.tolist()])
+            torch.cat(
+                [binned.log_prob(torch.full((3,), value))[:1].exp() for value in values.tolist()]
+            )
             .double()
             .numpy()
         )
@@ -340,7 +400,9 @@ def test_it_finds_out_how_busy_a_user_is():
     rate = rng.choice([0.05, 0.6], size=600)
     values = (rng.random((600, *axes.shape)) < rate[:, None, None, None]).astype(np.int64)
     profiles = Profiles.from_dense(axes, values)
-    how = FitConfig(12, 32, learning_rate=4e-3, schedule="one-cycle", precision="float32", accelerator="cpu")
+    how = FitConfig(
+        12, 32, learning_rate=4e-3, schedule="one-cycle", precision="float32", accelerator="cpu"
+    )
     config = ContextMixtureConfig(
         mask="last:3", width=16, heads=2, layers=1, features=8, day_states=2, user_states=2
     )

@@ -9,18 +9,18 @@ from scipy.stats import multivariate_normal, norm, spearmanr
 from sklearn.metrics import balanced_accuracy_score, mutual_info_score, r2_score
 from sklearn.neighbors import NearestCentroid
 
-from habitus.evaluation.disentanglement import Factor, disentanglement
-from habitus.evaluation.disentanglement.association import association
-from habitus.evaluation.disentanglement.forests import concentration, forests, share_explained
-from habitus.evaluation.disentanglement.information import (
+from habitus.evaluation.latents import Factor, disentanglement
+from habitus.evaluation.latents.association import association
+from habitus.evaluation.latents.forests import concentration, forests, share_explained
+from habitus.evaluation.latents.information import (
     bins_for,
     entropy,
     equal_frequency,
     mutual_information,
     shared_information,
 )
-from habitus.evaluation.disentanglement.pairs import beta_metric, pairs
-from habitus.evaluation.disentanglement.separability import linear_scores, nearest_mean_accuracy
+from habitus.evaluation.latents.pairs import beta_metric, pairs
+from habitus.evaluation.latents.separability import linear_scores, nearest_mean_accuracy
 
 USERS = 2000
 HADAMARD = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
@@ -101,13 +101,21 @@ class TestKnownAnswers:
         assert scores.mig_by_factor["factor 0"] == pytest.approx(0, abs=1e-12)
         assert scores.sap_by_factor["factor 0"] == pytest.approx(0, abs=1e-12)
         for name in ("factor 1", "factor 2", "factor 3"):
-            assert scores.mig_by_factor[name] == pytest.approx(perfect.mig_by_factor[name], abs=0.02)
+            assert scores.mig_by_factor[name] == pytest.approx(
+                perfect.mig_by_factor[name], abs=0.02
+            )
         assert scores.mig == pytest.approx(np.mean(list(scores.mig_by_factor.values())))
 
     def test_factors_of_every_kind(self):
         rng = np.random.default_rng(3)
-        plan, hour, rate = rng.integers(3, size=USERS), rng.uniform(0, 24, USERS), rng.exponential(size=USERS)
-        factors = [Factor("plan", plan, categorical=True), Factor("hour", hour, period=24.0), Factor("rate", rate)]
+        plan = rng.integers(3, size=USERS)
+        hour = rng.uniform(0, 24, USERS)
+        rate = rng.exponential(size=USERS)
+        factors = [
+            Factor("plan", plan, categorical=True),
+            Factor("hour", hour, period=24.0),
+            Factor("rate", rate),
+        ]
         scores = disentanglement(np.column_stack([plan, hour, rate]), factors)
         assert min(scores.prediction.values()) > 0.97
         assert scores.mig > 0.9
@@ -121,7 +129,12 @@ class TestKnownAnswers:
         assert scores.correlation[1].tolist() == [0, 0]
         assert scores.prediction["factor 1"] < 0.02
         alone = disentanglement(codes[:, 1:], continuous(truth[:, :2]))
-        assert (alone.mig, alone.sap, alone.dci_disentanglement, alone.dci_informativeness) == (0, 0, 0, 0)
+        assert (alone.mig, alone.sap, alone.dci_disentanglement, alone.dci_informativeness) == (
+            0,
+            0,
+            0,
+            0,
+        )
 
 
 class TestInformation:
@@ -139,7 +152,8 @@ class TestInformation:
 
     def test_information_of_a_correlated_pair(self):
         """Of a normal pair in 20 bins, from the probability of each cell; its limit is -1/2 ln(1 - rho²)."""
-        rho, bins = 0.8, 20
+        rho = 0.8
+        bins = 20
         edges = norm.ppf(np.arange(bins + 1) / bins).clip(-8, 8)
         corners = np.stack(np.meshgrid(edges, edges, indexing="ij"), axis=-1)
         cdf = multivariate_normal([0, 0], [[1, rho], [rho, 1]]).cdf(corners)
@@ -162,7 +176,11 @@ class TestInformation:
         assert len(sizes) == bins
         assert sizes.max() - sizes.min() <= 1
 
-    @given(st.lists(st.integers(0, 3), min_size=2, max_size=60).filter(lambda values: len(set(values)) > 1))
+    @given(
+        st.lists(st.integers(0, 3), min_size=2, max_size=60).filter(
+            lambda values: len(set(values)) > 1
+        )
+    )
     def test_ties_share_a_bin_and_what_varies_has_two(self, values):
         values = np.array(values)
         found = equal_frequency(values, 3)
@@ -173,7 +191,9 @@ class TestInformation:
         mixed = truth @ np.array([[1, 0.2, 0, 0], [0, 1, 0.5, 0], [0.1, 0, 1, 0], [0, 0, 0.3, 1]])
         factors = continuous(truth)
         plain = shared_information(mixed, factors)
-        curved = np.column_stack([np.exp(mixed[:, 0]), mixed[:, 1] ** 3, 5 * mixed[:, 2] - 9, np.tanh(mixed[:, 3])])
+        curved = np.column_stack(
+            [np.exp(mixed[:, 0]), mixed[:, 1] ** 3, 5 * mixed[:, 2] - 9, np.tanh(mixed[:, 3])]
+        )
         np.testing.assert_array_equal(shared_information(curved, factors), plain)
         order = [2, 0, 3, 1]
         np.testing.assert_array_equal(shared_information(mixed[:, order], factors), plain[order])
@@ -199,7 +219,9 @@ class TestPrediction:
         rng = np.random.default_rng(0)
         latent = rng.normal(size=(6000, 1))
         classes = (latent[:, 0] > 0) ^ (rng.random(6000) < 0.2)
-        explained, _ = forests(latent, [Factor("noisy", classes.astype(int), True)], two_thirds(6000), rng)
+        explained, _ = forests(
+            latent, [Factor("noisy", classes.astype(int), True)], two_thirds(6000), rng
+        )
         assert 0.25 < explained[0] < 0.4
 
     def test_the_shares_of_the_classes_explain_nothing(self):
@@ -218,25 +240,32 @@ class TestPrediction:
         rng = np.random.default_rng(0)
         truth = rng.normal(size=(500, 1))
         predicted = truth + 0.5 * rng.normal(size=(500, 1))
-        assert share_explained(truth, predicted, truth.mean(axis=0)) == pytest.approx(r2_score(truth, predicted))
+        assert share_explained(truth, predicted, truth.mean(axis=0)) == pytest.approx(
+            r2_score(truth, predicted)
+        )
 
     def test_an_hour_around_midnight(self):
         """What is off by half an hour is near on the clock, and often a day off as a number."""
         rng = np.random.default_rng(0)
         offset = rng.normal(0, 3, 4000)
         angle = (offset + rng.normal(0, 0.5, 4000)) * np.pi / 12
-        codes, hour = np.column_stack([np.cos(angle), np.sin(angle)]), offset % 24
-        clock, number = Factor("clock", hour, period=24.0), Factor("number", hour)
+        codes = np.column_stack([np.cos(angle), np.sin(angle)])
+        hour = offset % 24
+        clock = Factor("clock", hour, period=24.0)
+        number = Factor("number", hour)
         (circular, plain), _ = forests(codes, [clock, number], two_thirds(4000), rng)
         assert circular > 0.9
         assert plain < circular - 0.15
 
     def test_midnight_is_anywhere(self):
         rng = np.random.default_rng(0)
-        hour, train = rng.uniform(0, 24, 900), two_thirds(900)
+        hour = rng.uniform(0, 24, 900)
+        train = two_thirds(900)
         codes = np.cos(hour * np.pi / 12)[:, None] + 0.3 * rng.normal(size=(900, 2))
         explained = [
-            forests(codes, [Factor("hour", moved, period=24.0)], train, np.random.default_rng(5))[0][0]
+            forests(codes, [Factor("hour", moved, period=24.0)], train, np.random.default_rng(5))[
+                0
+            ][0]
             for moved in (hour, (hour + 7) % 24, hour - 48)
         ]
         assert explained[0] > 0.2
@@ -287,15 +316,19 @@ class TestSeparability:
     def test_squared_correlation(self, truth):
         codes = truth @ HADAMARD + truth
         expected = np.corrcoef(codes.T, truth.T)[:4, 4:] ** 2
-        np.testing.assert_allclose(linear_scores(codes, continuous(truth), two_thirds(USERS)), expected, atol=1e-12)
+        np.testing.assert_allclose(
+            linear_scores(codes, continuous(truth), two_thirds(USERS)), expected, atol=1e-12
+        )
 
     def test_circular_share_of_variance(self):
         """Linear regressions of cos and of sin, pooled by their variances."""
         hour = np.random.default_rng(0).uniform(0, 24, 400)
-        latent, angle = np.sin(hour / 5), hour * np.pi / 12
+        latent = np.sin(hour / 5)
+        angle = hour * np.pi / 12
         parts = [np.cos(angle), np.sin(angle)]
         pooled = (
-            sum(np.corrcoef(latent, part)[0, 1] ** 2 * part.var() for part in parts) / np.var(parts, axis=1).sum()
+            sum(np.corrcoef(latent, part)[0, 1] ** 2 * part.var() for part in parts)
+            / np.var(parts, axis=1).sum()
         )
         found = linear_scores(latent[:, None], [Factor("hour", hour, period=24.0)], two_thirds(400))
         assert found[0, 0] == pytest.approx(pooled)
@@ -305,7 +338,8 @@ class TestSeparability:
     def test_classes_against_sklearn(self, seed):
         rng = np.random.default_rng(seed)
         classes = rng.choice(4, 300, p=[0.6, 0.2, 0.15, 0.05])
-        latent, train = classes % 3 + rng.normal(size=300), two_thirds(300, seed + 1000)
+        latent = classes % 3 + rng.normal(size=300)
+        train = two_thirds(300, seed + 1000)
         centroids = NearestCentroid().fit(latent[train, None], classes[train])
         guess = centroids.predict(latent[~train, None])
         if set(classes[train]) == set(classes[~train]):
@@ -326,14 +360,21 @@ class TestPairs:
         table = np.zeros((9, 9))
         np.add.at(table, (first, second), 1 / 40_000)
         same = (numbers[:, None] == numbers) & ~np.eye(9, dtype=bool)
-        expected = same / same.sum(axis=1, keepdims=True).clip(min=1) / 7  # two of nine are alone in their group
+        expected = (
+            same / same.sum(axis=1, keepdims=True).clip(min=1) / 7
+        )  # two of nine are alone in their group
         np.testing.assert_allclose(table, expected, atol=0.005)
 
     def test_few_users_do_not_betray_the_factor(self):
         """Latents that know nothing score as chance does, though the same few users are paired many times."""
         rng = np.random.default_rng(0)
         scores = [
-            beta_metric(rng.normal(size=(120, 3)), continuous(rng.normal(size=(120, 2))), two_thirds(120), rng)
+            beta_metric(
+                rng.normal(size=(120, 3)),
+                continuous(rng.normal(size=(120, 2))),
+                two_thirds(120),
+                rng,
+            )
             for _ in range(12)
         ]
         assert np.mean(scores) == pytest.approx(0.5, abs=0.15)

@@ -9,8 +9,8 @@ from scipy import stats
 from torch import Generator
 
 from habitus.models.base import Windows, unpacked
-from habitus.models.dlgm import DLGM, DLGMConfig
-from habitus.parts.shapes import SeriesAxes
+from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
+from habitus.schema import SeriesAxes
 from linear_models import ONE, make_linear, spread_feature
 
 TWO = SeriesAxes(("a", "b"))
@@ -23,14 +23,16 @@ def noise(seed: int = 0) -> Generator:
 def linear_dlgm(axes: SeriesAxes, config: DLGMConfig, sigma: float) -> tuple[DLGM, np.ndarray]:
     """A DLGM with linear maps, and the covariance of its values."""
     torch.manual_seed(0)
-    model, v = DLGM(axes, config).eval(), len(axes.variables)
+    model = DLGM(axes, config).eval()
+    v = len(axes.variables)
     with torch.no_grad():
         for weight in model.parameters():
             weight.zero_()
         decoder = torch.zeros(2 * v, config.hidden)
         decoder[:v] = 0.5 * torch.randn(v, config.hidden)
         make_linear(model.T_0, decoder, torch.tensor([0.0] * v + [spread_feature(sigma)] * v))
-        loading, path = [], decoder[:v]
+        loading = []
+        path = decoder[:v]
         for at in range(config.layers):
             model.G[at].weight.copy_(0.5 * torch.randn(config.hidden, config.latents))
             loading.append(path @ model.G[at].weight)
@@ -49,7 +51,9 @@ class TestLinearDLGM:
     @torch.no_grad()
     def test_the_bound_approaches_the_exact_likelihood(self, layers, axes):
         """Latents recognised as their prior."""
-        model, covariance = linear_dlgm(axes, DLGMConfig(hidden=6, latents=2, layers=layers, history=0), 0.5)
+        model, covariance = linear_dlgm(
+            axes, DLGMConfig(hidden=6, latents=2, layers=layers, history=0), 0.5
+        )
         p = stats.multivariate_normal(np.zeros(len(covariance)), covariance)
         v = p.rvs((300, 2), random_state=0).reshape(300, 2, -1).astype(np.float32)
         x = Windows(torch.from_numpy(v), torch.ones(v.shape, dtype=torch.bool), torch.zeros(300, 2))
@@ -65,7 +69,8 @@ class TestLinearDLGM:
         config = DLGMConfig(hidden=9, latents=latents, layers=1, covariance=covariance, history=0)
         model, variance = linear_dlgm(ONE, config, 0.5)
         g = model.T_0[0].weight[0] @ model.G[0].weight
-        weight, bias = torch.zeros(latents * model.per_latent, 2), torch.zeros(latents * model.per_latent)
+        weight = torch.zeros(latents * model.per_latent, 2)
+        bias = torch.zeros(latents * model.per_latent)
         weight[:latents, 0] = g / float(variance[0, 0])
         if covariance == "diagonal":
             bias[1] = math.log(0.25 / float(variance[0, 0]))
@@ -82,6 +87,9 @@ class TestLinearDLGM:
     def test_generated_steps_are_independent_draws_of_the_marginal(self):
         model, covariance = linear_dlgm(ONE, DLGMConfig(hidden=6, latents=2, layers=2), 0.5)
         drawn = model.generate(5000, 4, noise())[..., 0].numpy()
-        assert stats.kstest(drawn.flatten(), stats.norm(0, math.sqrt(covariance[0, 0])).cdf).pvalue > 1e-3
+        assert (
+            stats.kstest(drawn.flatten(), stats.norm(0, math.sqrt(covariance[0, 0])).cdf).pvalue
+            > 1e-3
+        )
         correlation = np.corrcoef(drawn.T)[~np.eye(4, dtype=bool)]
         assert np.abs(correlation).max() < 4 / math.sqrt(5000)

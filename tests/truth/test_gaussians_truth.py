@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from habitus.models.vrnn import kl_of_diagonals
-from habitus.parts.gaussians import COVARIANCES, Diagonal, RankOne, standard_log_prob
+from habitus.models.parts.gaussians import COVARIANCES, Diagonal, RankOne, standard_log_prob
+from habitus.models.recurrent.vrnn import kl_of_diagonals
 
-Z, SHAPE = 4, (3, 2)
+Z = 4
+SHAPE = (3, 2)
 
 
 def features(per_latent: int) -> torch.Tensor:
@@ -21,7 +22,9 @@ def dense(q: Diagonal | RankOne) -> MultivariateNormal:
     if isinstance(q, Diagonal):
         return MultivariateNormal(q.mean, torch.diag_embed(q.log_variance.exp()))
     return MultivariateNormal(
-        q.mean, precision_matrix=torch.diag_embed(q.log_precision.exp()) + q.u[..., :, None] * q.u[..., None, :]
+        q.mean,
+        precision_matrix=torch.diag_embed(q.log_precision.exp())
+        + q.u[..., :, None] * q.u[..., None, :],
     )
 
 
@@ -36,20 +39,25 @@ class TestGaussian:
     def test_density(self, name):
         per_latent, made = COVARIANCES[name]
         q = made(features(per_latent))
-        xi = torch.randn(5, *SHAPE, Z, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        xi = torch.randn(
+            5, *SHAPE, Z, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+        )
         torch.testing.assert_close(q.log_prob(xi), dense(q).log_prob(xi))
 
     def test_draws_are_a_linear_map_of_noise_whose_square_is_the_covariance(self, name):
         """R from the images of unit vectors: R R^T is the covariance exactly, with no draw."""
         per_latent, made = COVARIANCES[name]
         q = made(features(per_latent))
-        images = torch.stack([q.transformed(unit.expand(*SHAPE, Z)) - q.mean for unit in torch.eye(Z).double()], -1)
+        images = torch.stack(
+            [q.transformed(unit.expand(*SHAPE, Z)) - q.mean for unit in torch.eye(Z).double()], -1
+        )
         torch.testing.assert_close(images @ images.mT, dense(q).covariance_matrix)
 
     def test_draws_have_that_mean_and_covariance(self, name):
         per_latent, made = COVARIANCES[name]
         flat = features(per_latent)[0, 0].float()
-        q, many = made(flat), made(flat.expand(200_000, -1))
+        q = made(flat)
+        many = made(flat.expand(200_000, -1))
         drawn = many.draw(torch.Generator().manual_seed(2)).numpy()
         np.testing.assert_allclose(drawn.mean(0), q.mean.numpy(), atol=0.02)
         np.testing.assert_allclose(np.cov(drawn.T), dense(q).covariance_matrix.numpy(), atol=0.03)
@@ -67,13 +75,18 @@ class TestGaussian:
         for size in (-1e3, 1e3):
             given = torch.full((per_latent * Z,), size)
             q = made(given)
-            for found in (q.kl(), q.log_prob(torch.zeros(Z)), q.draw(torch.Generator().manual_seed(0))):
+            for found in (
+                q.kl(),
+                q.log_prob(torch.zeros(Z)),
+                q.draw(torch.Generator().manual_seed(0)),
+            ):
                 assert torch.isfinite(found).all()
 
 
 def test_without_u_a_low_rank_gaussian_is_diagonal():
     mean, log_variance = features(2).chunk(2, -1)
-    one, other = RankOne(mean, -log_variance, torch.zeros_like(mean)), Diagonal(mean, log_variance)
+    one = RankOne(mean, -log_variance, torch.zeros_like(mean))
+    other = Diagonal(mean, log_variance)
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     torch.testing.assert_close(one.transformed(noise), other.transformed(noise))
     torch.testing.assert_close(one.kl(), other.kl())
@@ -95,6 +108,7 @@ def test_the_standard_normal():
 
 
 def test_divergence_between_diagonals():
-    q, p = Diagonal(*features(2).chunk(2, -1)), Diagonal(*(1 - features(2)).flip(0).chunk(2, -1))
+    q = Diagonal(*features(2).chunk(2, -1))
+    p = Diagonal(*(1 - features(2)).flip(0).chunk(2, -1))
     torch.testing.assert_close(kl_of_diagonals(q, p), kl_divergence(dense(q), dense(p)))
     assert float(kl_of_diagonals(q, q).abs().max()) < 1e-12

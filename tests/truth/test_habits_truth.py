@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from habitus.evaluation.habits import Margins, difference, habits, habits_of, middle, spread
-from habitus.parts.shapes import Axes
 from habitus.profiles.sparse import Profiles
+from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 10, 30, ("web", "phone", "tv"))
 
@@ -33,7 +33,9 @@ def slow(x):
         "active days": float(len(days)),
         "first active day": days[0] + 1 if days else nan,
         "last active day": days[-1] + 1 if days else nan,
-        "weekend share": sum(float(x[d].sum()) for d in range(10) if (3 + d) % 7 >= 5) / total if total else nan,
+        "weekend share": sum(float(x[d].sum()) for d in range(10) if (3 + d) % 7 >= 5) / total
+        if total
+        else nan,
         "night share": float(x[:, :12].sum()) / total if total else nan,
     }
     for at, name in enumerate(AXES.channels):
@@ -44,14 +46,20 @@ def slow(x):
     out["burstiness"] = (deviation - mean) / (deviation + mean) if total else nan
     hours = [sum(float(x[:, (s + k) % 48].sum()) for k in range(-3, 4)) for s in range(48)]
     best = [s for s in range(48) if hours[s] == max(hours)]
-    out["peak hour"] = max(best, key=lambda s: (float(x[:, s].sum()), -s)) / 2 + 0.25 if total else nan
+    out["peak hour"] = (
+        max(best, key=lambda s: (float(x[:, s].sum()), -s)) / 2 + 0.25 if total else nan
+    )
     return out
 
 
 @pytest.mark.parametrize("source", ["dense", "sparse"])
 def test_all_habits(pictures, source):
     profiles = Profiles.from_dense(AXES, pictures)
-    found = habits(Margins.of_dense(pictures.astype(float), AXES)) if source == "dense" else habits_of(profiles)
+    found = (
+        habits(Margins.of_dense(pictures.astype(float), AXES))
+        if source == "dense"
+        else habits_of(profiles)
+    )
     for user, x in enumerate(pictures):
         expected = slow(x)
         assert found.keys() == expected.keys()
@@ -63,7 +71,8 @@ def test_shares_of_the_peak_and_ones(pictures):
     profiles = Profiles.from_dense(AXES, pictures)
     peaks = np.maximum(pictures.max((1, 2, 3)), 1)
     for unit, scaled in (("peak", pictures / peaks[:, None, None, None]), ("binary", pictures > 0)):
-        found, expected = habits_of(profiles, unit), habits(Margins.of_dense(scaled.astype(float), AXES))
+        found = habits_of(profiles, unit)
+        expected = habits(Margins.of_dense(scaled.astype(float), AXES))
         for name in expected:
             np.testing.assert_allclose(found[name], expected[name], err_msg=name)
 

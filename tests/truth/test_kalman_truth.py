@@ -9,15 +9,16 @@ from scipy import stats
 from torch import Generator
 
 from habitus.models.base import SeriesModel, Windows, unpacked
-from habitus.models.dlgm import DLGM, DLGMConfig
-from habitus.models.latent_layers import LatentLayers
-from habitus.models.recurrent import GRU, LSTM, RecurrentConfig
-from habitus.models.tdlgm import TDLGM, TDLGMConfig
-from habitus.models.vrnn import VRNN, VRNNConfig
-from habitus.parts.gaussians import Gaussian
-from habitus.parts.shapes import SeriesAxes
+from habitus.models.parts.gaussians import Gaussian
+from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
+from habitus.models.recurrent.latent_layers import LatentLayers
+from habitus.models.recurrent.lstm_gru import GRU, LSTM, RecurrentConfig
+from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
+from habitus.models.recurrent.vrnn import VRNN, VRNNConfig
+from habitus.schema import SeriesAxes
 from habitus.series import Series
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 from linear_models import (
     ONE,
     OPEN,
@@ -63,14 +64,18 @@ class TestFilter:
         np.testing.assert_allclose(found, SPACE.filtered(v)[0], atol=5e-3)
 
     def test_forecasts(self, made):
-        v, samples = SPACE.series(3, 32, 2), 20_000
+        v = SPACE.series(3, 32, 2)
+        samples = 20_000
         model = made(SPACE)
         with torch.no_grad():
-            state = tuple(each.repeat_interleave(samples, 0) for each in model.read(windows(v), noise()))
+            state = tuple(
+                each.repeat_interleave(samples, 0) for each in model.read(windows(v), noise())
+            )
             drawn = model.go_on(state, 5, noise(1)).unflatten(0, (3, samples))[..., 0].numpy()
         for horizon in (1, 2, 5):
             mean, variance = SPACE.ahead(SPACE.filtered(v)[1], horizon)
-            at, spread = drawn[:, :, horizon - 1], math.sqrt(variance)
+            at = drawn[:, :, horizon - 1]
+            spread = math.sqrt(variance)
             np.testing.assert_allclose(at.mean(1), mean, atol=4.5 * spread / math.sqrt(samples))
             np.testing.assert_allclose(at.std(1), spread, rtol=0.025)
 
@@ -83,7 +88,9 @@ class TestFilter:
 def test_the_bound_rises_to_the_exact_likelihood_and_stays_below_it():
     """With latents recognised as their prior: loose with one sample, tight with many."""
     v = SPACE.series(200, 32, 4)
-    exact, model, gaps = SPACE.filtered(v)[0] / 32, filtering_tdlgm(SPACE, exact=False), []
+    exact = SPACE.filtered(v)[0] / 32
+    model = filtering_tdlgm(SPACE, exact=False)
+    gaps = []
     with torch.no_grad():
         for samples in (1, 8, 64, 512):
             gap = exact - model.log_likelihood(windows(v), samples, noise(samples)).numpy() / 32
@@ -99,7 +106,9 @@ def test_the_loss_is_the_bound_of_one_sample_and_the_error_of_states():
     v = SPACE.series(2000, 8, 5)
     with torch.no_grad():
         terms = filtering_tdlgm(SPACE).terms(windows(v), noise())
-    assert float(terms["nll"] + terms["kl"]) == pytest.approx(-SPACE.filtered(v)[0].mean() / 8, abs=0.01)
+    assert float(terms["nll"] + terms["kl"]) == pytest.approx(
+        -SPACE.filtered(v)[0].mean() / 8, abs=0.01
+    )
 
 
 def test_generated_states_of_a_tdlgm_are_the_state_space_model_itself():
@@ -126,7 +135,9 @@ def test_generated_states_of_a_tdlgm_are_the_state_space_model_itself():
 class TestFitted:
     """A few seconds of fitting on 6,000 steps, judged on others."""
 
-    TOLERANCE = 0.02  # nats per step, of a likelihood at about -1.1; a constant Gaussian is off by 0.2
+    TOLERANCE = (
+        0.02  # nats per step, of a likelihood at about -1.1; a constant Gaussian is off by 0.2
+    )
 
     @pytest.mark.parametrize(
         ("kind", "config"),
@@ -137,7 +148,9 @@ class TestFitted:
         ids=["lstm", "tdlgm"],
     )
     def test_likelihood_and_forecasts_approach_the_filter(self, kind, config):
-        settings = FitConfig(**{**kind.fit_defaults, "epochs": 6, "learning_rate": 1e-2, "accelerator": "cpu"})
+        settings = FitConfig(
+            **{**kind.fit_defaults, "epochs": 6, "learning_rate": 1e-2, "accelerator": "cpu"}
+        )
         data = Series.from_arrays(SPACE.series(3, 2000, 6)[..., None], ["a"])
         model = fit(kind, data, config, fit=settings).model
         v = SPACE.series(400, 32, 7)
@@ -149,7 +162,8 @@ class TestFitted:
         assert -4 * gap.std() / 20 < gap.mean() < self.TOLERANCE
         for horizon in (1, 5):
             expected, variance = SPACE.ahead(mean, horizon)
-            at, spread = drawn[:, :, horizon - 1], math.sqrt(variance)
+            at = drawn[:, :, horizon - 1]
+            spread = math.sqrt(variance)
             away = np.sqrt(np.mean((at.mean(1) - expected) ** 2))
             assert away < 0.25 * spread  # of which 1/8 is from 64 draws
             assert np.sqrt(at.var(1).mean()) == pytest.approx(spread, rel=0.1)
@@ -184,7 +198,8 @@ class TestBoundAgainstIntegrals:
         for samples, bias in ((1, math.inf), (300, 0.02)):
             with torch.no_grad():
                 found = model.log_likelihood(many, samples, noise()).unflatten(0, (60, -1)).double()
-            gap, error = exact - found.mean(0), found.std(0) / math.sqrt(60)
+            gap = exact - found.mean(0)
+            error = found.std(0) / math.sqrt(60)
             assert (gap > -4 * error - 1e-4).all()
             assert (gap < 4 * error + bias).all()
             assert samples > 1 or (gap > 0.02).all()
@@ -196,9 +211,9 @@ class TestBoundAgainstIntegrals:
         x = windows(np.random.default_rng(1).normal(size=(3, 4)))
         xi = torch.cartesian_prod(GRID, GRID)[:, None, None, :, None].expand(-1, 3, 4, -1, -1)
         s = model.states(x)[1][:, :-1].expand(len(xi), -1, -1, -1)
-        log_p = model.generate_step(xi, s, torch.zeros(1))[0].log_prob(x.values).squeeze(-1) + standard(xi).sum(
-            (-2, -1)
-        )
+        log_p = model.generate_step(xi, s, torch.zeros(1))[0].log_prob(x.values).squeeze(
+            -1
+        ) + standard(xi).sum((-2, -1))
         self.close(model, x, (log_p.logsumexp(0) + 2 * STEP).sum(-1))
 
     @torch.no_grad()
@@ -207,9 +222,9 @@ class TestBoundAgainstIntegrals:
         random_weights(model, size=0.3)
         x = windows(np.random.default_rng(1).normal(size=(3, 4)))
         xi = torch.cartesian_prod(GRID, GRID)[:, None, None, :, None].expand(-1, 3, 4, -1, -1)
-        log_p = model.p_v_given_xi(xi, x.clock, torch.zeros(1)).log_prob(x.values).squeeze(-1) + standard(xi).sum(
-            (-2, -1)
-        )
+        log_p = model.p_v_given_xi(xi, x.clock, torch.zeros(1)).log_prob(x.values).squeeze(
+            -1
+        ) + standard(xi).sum((-2, -1))
         self.close(model, x, (log_p.logsumexp(0) + 2 * STEP).sum(-1))
 
     @torch.no_grad()
@@ -224,21 +239,30 @@ class TestBoundAgainstIntegrals:
             h = torch.zeros(1, 5)
             first = self.joint(model, h, v[0])  # [G]
             after = model.gru(
-                torch.cat([told[0].expand(len(GRID), -1), model.phi_z(GRID[:, None])], -1), h.expand(len(GRID), -1)
+                torch.cat([told[0].expand(len(GRID), -1), model.phi_z(GRID[:, None])], -1),
+                h.expand(len(GRID), -1),
             )
-            second = torch.stack([self.joint(model, each[None], v[1]).logsumexp(0) + STEP for each in after])
+            second = torch.stack(
+                [self.joint(model, each[None], v[1]).logsumexp(0) + STEP for each in after]
+            )
             exact.append((first + second).logsumexp(0) + STEP)
         self.close(model, x, torch.stack(exact))
 
     def joint(self, model: VRNN, h: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """Log p(v, z | h) at each z of the grid."""
         mean, log_variance = model.p_z(h).chunk(2, -1)
-        log_prior = torch.distributions.Normal(mean, (log_variance / 2).exp()).log_prob(GRID[:, None])
-        p = model.p_v(model.features(torch.cat([model.phi_z(GRID[:, None]), h.expand(len(GRID), -1)], -1)))
+        log_prior = torch.distributions.Normal(mean, (log_variance / 2).exp()).log_prob(
+            GRID[:, None]
+        )
+        p = model.p_v(
+            model.features(torch.cat([model.phi_z(GRID[:, None]), h.expand(len(GRID), -1)], -1))
+        )
         return (log_prior + p.log_prob(v.reshape(1, 1))).squeeze(-1)
 
 
-N, Z, TWO = 4, 3, SeriesAxes(("a", "b"))
+N = 4
+Z = 3
+TWO = SeriesAxes(("a", "b"))
 
 
 @torch.no_grad()
@@ -256,16 +280,23 @@ def related() -> tuple[TDLGM, VRNN]:
     for model in (one, other):
         for weight in model.parameters():
             weight.zero_()
-    keep, of_input = torch.rand(N, generator=generator), draw(N, 4)
-    lstm, gru = one.F_hat[0].lstm, other.gru
+    keep = torch.rand(N, generator=generator)
+    of_input = draw(N, 4)
+    lstm = one.F_hat[0].lstm
+    gru = other.gru
     other.phi_v[0].weight.copy_(torch.eye(4))
     other.phi_v[0].bias.fill_(OPEN)
-    lstm.bias_ih_l0[:N], lstm.bias_ih_l0[N : 2 * N] = (1 - keep).logit(), keep.logit()
+    lstm.bias_ih_l0[:N] = (1 - keep).logit()
+    lstm.bias_ih_l0[N : 2 * N] = keep.logit()
     lstm.weight_ih_l0[2 * N : 3 * N] = of_input
     gru.bias_ih[N : 2 * N] = keep.logit()
-    gru.weight_ih[2 * N :, :N], gru.bias_ih[2 * N :] = of_input, -OPEN * of_input.sum(1)
-    of_h, of_z, bias = draw(N, N), draw(N, Z), draw(N)  # the decoder
-    one.R[0].of_input.bias[N : 2 * N], one.R[0].of_input.bias[3 * N :] = logit(SMALL), OPEN
+    gru.weight_ih[2 * N :, :N] = of_input
+    gru.bias_ih[2 * N :] = -OPEN * of_input.sum(1)
+    of_h = draw(N, N)
+    of_z = draw(N, Z)
+    bias = draw(N)  # the decoder
+    one.R[0].of_input.bias[N : 2 * N] = logit(SMALL)
+    one.R[0].of_input.bias[3 * N :] = OPEN
     one.G[0].weight.copy_(SMALL * of_z)
     one.T_0[0].weight.copy_(of_h / SMALL)
     one.T_0[0].bias.copy_(bias)
@@ -276,7 +307,10 @@ def related() -> tuple[TDLGM, VRNN]:
     last = 0.2 * draw(4, N)
     one.T_0[2].weight.copy_(last)
     other.features[2].weight.copy_(last)
-    from_v, from_h, bias, last = draw(N, 4), draw(N, N), draw(N), 0.2 * draw(2 * Z, N)  # recognition
+    from_v = draw(N, 4)
+    from_h = draw(N, N)
+    bias = draw(N)
+    last = 0.2 * draw(2 * Z, N)  # recognition
     one.q_xi[0].weight.copy_(torch.cat([from_v, from_h], 1))
     one.q_xi[0].bias.copy_(bias)
     one.q_xi[2].weight[: 2 * Z] = last
@@ -303,9 +337,13 @@ class TestOneLayerTDLGMAndVRNN:
     @pytest.fixture(params=[0.0, 0.7, -1.2])
     def pinned(self, request, monkeypatch):
         """The same noise in both, which take it in another order."""
-        monkeypatch.setattr(Gaussian, "draw", lambda q, g: q.transformed(torch.full_like(q.mean, request.param)))
         monkeypatch.setattr(
-            LatentLayers, "prior_draw", lambda self, shape, g: torch.full((*shape, 2, Z), float(request.param))
+            Gaussian, "draw", lambda q, g: q.transformed(torch.full_like(q.mean, request.param))
+        )
+        monkeypatch.setattr(
+            LatentLayers,
+            "prior_draw",
+            lambda self, shape, g: torch.full((*shape, 2, Z), float(request.param)),
         )
 
     @torch.no_grad()
@@ -319,13 +357,17 @@ class TestOneLayerTDLGMAndVRNN:
     @torch.no_grad()
     def test_terms_and_bound(self, x, pinned):
         one, other = related()
-        mine, theirs = one.terms(x, noise()), other.terms(x, noise())
+        mine = one.terms(x, noise())
+        theirs = other.terms(x, noise())
         assert mine["state"] == 0
         assert mine["kl"] > 0.1
         for name in ("nll", "kl"):
             torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(
-            one.log_likelihood(x, 1, noise()), other.log_likelihood(x, 1, noise()), rtol=1e-3, atol=5e-3
+            one.log_likelihood(x, 1, noise()),
+            other.log_likelihood(x, 1, noise()),
+            rtol=1e-3,
+            atol=5e-3,
         )
 
     @torch.no_grad()
@@ -335,7 +377,9 @@ class TestOneLayerTDLGMAndVRNN:
             if found == "predictions":
                 a, b = (model.predictions(x, noise()).log_prob(x.values) for model in (one, other))
             elif found == "read":
-                a, b = (model.predict(model.read(x, noise()), noise()).mean for model in (one, other))
+                a, b = (
+                    model.predict(model.read(x, noise()), noise()).mean for model in (one, other)
+                )
             else:
                 a, b = (model.reconstructed(x, 1, noise()) for model in (one, other))
                 a, b = (torch.where(x.observed.any(-1, keepdim=True), each, 0.0) for each in (a, b))
@@ -344,7 +388,8 @@ class TestOneLayerTDLGMAndVRNN:
     @torch.no_grad()
     def test_bounds_of_many_samples(self, x):
         """With noise of their own, over the first steps: a VRNN weighs whole windows."""
-        many, found = Windows(*(each[:, :3].repeat(20, *[1] * (each.ndim - 1)) for each in x)), []
+        many = Windows(*(each[:, :3].repeat(20, *[1] * (each.ndim - 1)) for each in x))
+        found = []
         for seed, model in enumerate(related()):
             found.append(model.log_likelihood(many, 100, noise(seed)).unflatten(0, (20, 5)))
         error = (found[0].var(0) + found[1].var(0)).sqrt() / math.sqrt(20)

@@ -13,10 +13,10 @@ from scipy.stats import ks_2samp
 from habitus.evaluation import summarise
 from habitus.evaluation.activity import retention, stickiness
 from habitus.evaluation.metrics import compare, silent_days
-from habitus.evaluation.rhythm import autocorrelation, silences, step_distance
 from habitus.evaluation.tails import channel_correlation, log_error, tail_index, user_quantiles
-from habitus.parts.shapes import Axes
+from habitus.evaluation.temporal import autocorrelation, silences, step_distance
 from habitus.profiles.sparse import Profiles
+from habitus.schema import Axes
 
 activities = st.tuples(st.integers(1, 6), st.integers(1, 12)).flatmap(
     lambda shape: arrays(bool, shape, elements=st.sampled_from([True, False, False]))
@@ -58,7 +58,8 @@ def test_stickiness_by_hand():
 
 def test_step_distance_against_scipy():
     rng = np.random.default_rng(0)
-    first, second = rng.integers(0, 20, 9), rng.integers(0, 20, 9)
+    first = rng.integers(0, 20, 9)
+    second = rng.integers(0, 20, 9)
     values = [np.repeat(np.arange(9), counts) for counts in (first, second)]
     assert step_distance(first, second) == pytest.approx(ks_2samp(*values).statistic)
     nothing = np.zeros(9, int)
@@ -119,13 +120,21 @@ def test_a_summary_holds_totals_and_silences(dense):
     assert_allclose(summary.raw_channel_totals, dense.sum((1, 2)))
     peaks = np.maximum(dense.max((1, 2, 3)), 1)
     assert_allclose(summary.channel_totals, dense.sum((1, 2)) / peaks[:, None], rtol=1e-6)
-    slots, days = (dense.sum(3) > 0).reshape(40, -1), dense.sum((2, 3)) > 0
+    slots = (dense.sum(3) > 0).reshape(40, -1)
+    days = dense.sum((2, 3)) > 0
     assert summary.silent_slots.tolist() == silences(np.flatnonzero(slots), 56).tolist()
     assert silent_days(summary).tolist() == silences(np.flatnonzero(days), 14).tolist()
 
 
 NEW = {
-    "user_totals": {"ks", "log_quantile_error", "tail_index_error", "levels", "generated", "reference"},
+    "user_totals": {
+        "ks",
+        "log_quantile_error",
+        "tail_index_error",
+        "levels",
+        "generated",
+        "reference",
+    },
     "silences": {"days_ks", "slots_ks"},
     "retention": {"relative_error"},
     "stickiness": {"dau_mau", "dau_wau"},
@@ -136,7 +145,8 @@ NEW = {
 
 
 def test_a_set_against_itself_and_twice_itself(dense):
-    same, twice = compare(of(dense), of(dense)), compare(of(2 * dense), of(dense))
+    same = compare(of(dense), of(dense))
+    twice = compare(of(2 * dense), of(dense))
     assert {name: set(same[name]) for name in NEW} == NEW
     for name in ("silences", "retention", "autocorrelation"):
         assert all(value == 0 for value in same[name].values())
@@ -149,7 +159,8 @@ def test_a_set_against_itself_and_twice_itself(dense):
 
 def test_hour_of_week_sees_hours_that_move_between_weekdays():
     """Web in the first slot on Mondays and the second on Tuesdays, against the other way round."""
-    ours, theirs = np.zeros((1, *AXES.shape), int), np.zeros((1, *AXES.shape), int)
+    ours = np.zeros((1, *AXES.shape), int)
+    theirs = np.zeros((1, *AXES.shape), int)
     ours[0, 0, 0, 0] = ours[0, 1, 1, 0] = theirs[0, 0, 1, 0] = theirs[0, 1, 0, 0] = 1
     found = compare(of(ours), of(theirs))
     assert found["hour_of_week"]["jsd"] == pytest.approx(np.log(2))
@@ -158,9 +169,14 @@ def test_hour_of_week_sees_hours_that_move_between_weekdays():
 
 def test_correlation_of_channels_by_hand():
     """Users of web use the phone, against users of either."""
-    ours, theirs = np.zeros((20, *AXES.shape), int), np.zeros((20, *AXES.shape), int)
-    ours[:10, 0, 0], theirs[:10, 0, 0, 0], theirs[10:, 0, 0, 1] = 1, 1, 1
-    assert compare(of(ours), of(theirs))["channel_correlation"]["mean_absolute_difference"] == pytest.approx(2)
+    ours = np.zeros((20, *AXES.shape), int)
+    theirs = np.zeros((20, *AXES.shape), int)
+    ours[:10, 0, 0] = 1
+    theirs[:10, 0, 0, 0] = 1
+    theirs[10:, 0, 0, 1] = 1
+    assert compare(of(ours), of(theirs))["channel_correlation"][
+        "mean_absolute_difference"
+    ] == pytest.approx(2)
 
 
 def test_what_is_too_short_has_no_figure():

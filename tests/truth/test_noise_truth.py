@@ -9,7 +9,9 @@ from scipy import integrate, stats
 
 from habitus.synthesis.series.noise import Expected, Levels, Noise, estimated
 
-WEIGHTS, MEANS, SCALES = np.array([0.2, 0.5, 0.3]), np.array([-2.0, 0.5, 3.0]), np.array([0.4, 1.0, 0.2])
+WEIGHTS = np.array([0.2, 0.5, 0.3])
+MEANS = np.array([-2.0, 0.5, 3.0])
+SCALES = np.array([0.4, 1.0, 0.2])
 SPREAD = torch.tensor([2.0])
 
 
@@ -22,7 +24,11 @@ def particles(y: float, noise: Noise, count: int = 40_000) -> tuple[np.ndarray, 
     """Draws given one value, and their moments."""
     seen = torch.full((count, 1), y).double()
     drawn = expected(count).posterior(
-        seen, torch.ones_like(seen, dtype=torch.bool), SPREAD, Levels.of([noise]), torch.Generator().manual_seed(0)
+        seen,
+        torch.ones_like(seen, dtype=torch.bool),
+        SPREAD,
+        Levels.of([noise]),
+        torch.Generator().manual_seed(0),
     )
     return drawn.values[:, 0].numpy(), drawn.moments[0].numpy()
 
@@ -38,7 +44,9 @@ def integrated(y: float, noise: Noise) -> tuple[float, float, float, float]:
         return v**power * prior(v) * stats.norm.pdf(y, v, noise.sigma)
 
     points = sorted({y, *MEANS.tolist()})
-    noisy = [integrate.quad(joint, -15, 15, args=(k,), points=points, limit=400)[0] for k in (0, 1, 2)]
+    noisy = [
+        integrate.quad(joint, -15, 15, args=(k,), points=points, limit=400)[0] for k in (0, 1, 2)
+    ]
     kept = (1 - noise.share) * prior(y)
     evidence = kept + noise.share * noisy[0]
     squares = y**2 * noisy[0] - 2 * y * noisy[1] + noisy[2]
@@ -49,7 +57,9 @@ def integrated(y: float, noise: Noise) -> tuple[float, float, float, float]:
     )
 
 
-@pytest.mark.parametrize("noise", [Noise(0.5), Noise(2.0, 0.3), Noise(0.1, 0.9), Noise(1.0, 0.05)], ids=str)
+@pytest.mark.parametrize(
+    "noise", [Noise(0.5), Noise(2.0, 0.3), Noise(0.1, 0.9), Noise(1.0, 0.05)], ids=str
+)
 def test_evidence_draws_and_moments_are_the_integrals(noise):
     y = np.array([-4.0, -2.0, -0.7, 0.5, 2.1, 3.05, 5.0])
     given = torch.from_numpy(y)[:, None]
@@ -58,18 +68,26 @@ def test_evidence_draws_and_moments_are_the_integrals(noise):
         truth, mean, modified, squares = integrated(at, noise)
         drawn, moments = particles(at, noise)
         assert found == pytest.approx(math.log(truth), abs=1e-4)
-        assert drawn.mean() == pytest.approx(mean, abs=5 * drawn.std() / math.sqrt(len(drawn)) + 1e-3)
+        assert drawn.mean() == pytest.approx(
+            mean, abs=5 * drawn.std() / math.sqrt(len(drawn)) + 1e-3
+        )
         np.testing.assert_allclose(moments, [1, modified, squares], atol=1e-3)
 
 
 def test_single_values_draw_what_is_near_them_and_leave_what_is_on_them():
     """Components without width: a value on one of them was not modified; one between goes where it is likelier."""
-    parts = Expected(torch.tensor([[[0.5, 0.5]]]).log(), torch.tensor([[[0.0, 1.0]]]), torch.zeros(1, 1, 2))
+    parts = Expected(
+        torch.tensor([[[0.5, 0.5]]]).log(), torch.tensor([[[0.0, 1.0]]]), torch.zeros(1, 1, 2)
+    )
     noise = Noise(0.1, 0.5)
     for y, wanted in ((1.0, 1.0), (0.93, 1.0), (-0.05, 0.0), (0.5, 0.5)):
-        many = Expected(*(each.expand(4000, 1, 2) for each in (parts.log_weights, parts.mean, parts.scale)))
-        seen, known = torch.full((4000, 1), y), torch.ones(4000, 1, dtype=torch.bool)
-        levels, generator = Levels.of([noise]), torch.Generator().manual_seed(0)
+        many = Expected(
+            *(each.expand(4000, 1, 2) for each in (parts.log_weights, parts.mean, parts.scale))
+        )
+        seen = torch.full((4000, 1), y)
+        known = torch.ones(4000, 1, dtype=torch.bool)
+        levels = Levels.of([noise])
+        generator = torch.Generator().manual_seed(0)
         found = many.posterior(seen, known, torch.tensor([1.0]), levels, generator).values
         assert found.mean().item() == pytest.approx(wanted, abs=0.03)
 
@@ -80,7 +98,8 @@ def test_without_noise_a_value_stays():
 
 
 def test_what_was_not_seen_is_drawn_from_what_is_expected():
-    seen, known = torch.full((40_000, 1), 99.0).double(), torch.zeros(40_000, 1, dtype=torch.bool)
+    seen = torch.full((40_000, 1), 99.0).double()
+    known = torch.zeros(40_000, 1, dtype=torch.bool)
     found = expected(40_000).posterior(
         seen, known, SPREAD, Levels.of([Noise(1.0)]), torch.Generator().manual_seed(0)
     )
@@ -93,7 +112,11 @@ def made(sigma: float, share: float, steps: int = 1500) -> tuple[Expected, torch
     """Values that are each expected to within 0.3, and what was seen of them."""
     rng = np.random.default_rng(4)
     centre = 2 * rng.normal(size=steps)
-    y = centre + 0.3 * rng.normal(size=steps) + sigma * rng.normal(size=steps) * (rng.random(steps) < share)
+    y = (
+        centre
+        + 0.3 * rng.normal(size=steps)
+        + sigma * rng.normal(size=steps) * (rng.random(steps) < share)
+    )
     shape = (steps, 1, 1)
     parts = (torch.zeros(shape), torch.from_numpy(centre).reshape(shape), torch.full(shape, 0.3))
     return Expected(*(part.double() for part in parts)), torch.from_numpy(y)[:, None]

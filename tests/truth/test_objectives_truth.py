@@ -8,25 +8,28 @@ from torch import Generator, nn
 from torch.distributions import Independent, Normal
 from torch.nn import functional
 
-from habitus.mixtures import fit_mixture
-from habitus.parts.likelihoods import Counts, CrossEntropy, SquaredError
-from habitus.parts.nets import ARCHITECTURES, ConvDecoder, ConvEncoder, UpConv2d
-from habitus.parts.objectives import (
+from habitus.models.parts.mixtures import fit_mixture
+from habitus.models.parts.objectives import (
     diagonal_normal,
     kl_from_standard_normal,
     negative_log_likelihood,
     reparameterised,
 )
-from habitus.parts.priors import Mixture, StandardNormal
+from habitus.models.parts.priors import Mixture, StandardNormal
+from habitus.models.pictures.likelihoods import Counts, CrossEntropy, SquaredError
+from habitus.models.pictures.nets import ARCHITECTURES, ConvDecoder, ConvEncoder, UpConv2d
 
 
 @pytest.fixture
 def q() -> Independent:
-    return diagonal_normal(torch.tensor([[0.3, -1.2, 0.0, -1.0, 0.5, 0.0], [2.0, 0.1, -0.4, 0.2, -3.0, 1.0]]))
+    return diagonal_normal(
+        torch.tensor([[0.3, -1.2, 0.0, -1.0, 0.5, 0.0], [2.0, 0.1, -0.4, 0.2, -3.0, 1.0]])
+    )
 
 
 def test_kl_is_equation_3_6(q):
-    mean, variance = q.mean, q.variance
+    mean = q.mean
+    variance = q.variance
     by_hand = 0.5 * (variance + mean**2 - 1 - variance.log())
     torch.testing.assert_close(kl_from_standard_normal(q), by_hand)
 
@@ -51,13 +54,15 @@ def test_draws_have_the_moments_of_q(q):
 
 
 def test_cross_entropy_on_binary_values_is_bernoulli():
-    logits, x = torch.randn(50), (torch.rand(50) < 0.5).float()
+    logits = torch.randn(50)
+    x = (torch.rand(50) < 0.5).float()
     expected = stats.bernoulli.logpmf(x.numpy(), torch.sigmoid(logits).numpy())
     np.testing.assert_allclose(CrossEntropy()(logits).log_prob(x).numpy(), expected, rtol=1e-5)
 
 
 def test_cross_entropy_between_zero_and_one_is_the_cross_entropy():
-    logits, x = torch.randn(50).double(), torch.rand(50).double()
+    logits = torch.randn(50).double()
+    x = torch.rand(50).double()
     p = torch.sigmoid(logits)
     expected = x * p.log() + (1 - x) * (1 - p).log()
     torch.testing.assert_close(CrossEntropy()(logits).log_prob(x), expected)
@@ -72,21 +77,30 @@ def test_cross_entropy_has_the_gradient_that_numbers_show():
 
 
 def test_squared_error_is_a_gaussian_and_a_squared_error():
-    features, x = torch.randn(50), torch.rand(50)
+    features = torch.randn(50)
+    x = torch.rand(50)
     p = SquaredError()(features)
     mean = torch.sigmoid(features)
     np.testing.assert_allclose(
-        p.log_prob(x).numpy(), stats.norm.logpdf(x.numpy(), mean.numpy(), 0.5**0.5), rtol=1e-5, atol=1e-6
+        p.log_prob(x).numpy(),
+        stats.norm.logpdf(x.numpy(), mean.numpy(), 0.5**0.5),
+        rtol=1e-5,
+        atol=1e-6,
     )
     shifted = -p.log_prob(x) - (x - mean) ** 2
-    torch.testing.assert_close(shifted, torch.full_like(shifted, 0.5 * np.log(np.pi)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        shifted, torch.full_like(shifted, 0.5 * np.log(np.pi)), atol=1e-5, rtol=0
+    )
 
 
 def test_counts_are_poisson_and_draws_have_its_moments():
-    features, x = torch.linspace(-3, 3, 20), torch.arange(20).float() % 5
+    features = torch.linspace(-3, 3, 20)
+    x = torch.arange(20).float() % 5
     p = Counts()(features)
     rate = functional.softplus(features) + 1e-6
-    np.testing.assert_allclose(p.log_prob(x).numpy(), stats.poisson.logpmf(x.numpy(), rate.numpy()), rtol=1e-4)
+    np.testing.assert_allclose(
+        p.log_prob(x).numpy(), stats.poisson.logpmf(x.numpy(), rate.numpy()), rtol=1e-4
+    )
     draws = Counts().draw(Counts()(features.expand(20_000, 20)), Generator().manual_seed(0))
     assert (draws == draws.round()).all()
     torch.testing.assert_close(draws.mean(0), rate, atol=0.08, rtol=0)
@@ -94,7 +108,8 @@ def test_counts_are_poisson_and_draws_have_its_moments():
 
 
 def test_negative_log_likelihood_sums_over_cells():
-    features, x = torch.randn(4, 3, 2, 5), torch.rand(4, 3, 2, 5)
+    features = torch.randn(4, 3, 2, 5)
+    x = torch.rand(4, 3, 2, 5)
     p = CrossEntropy()(features)
     expected = [-p.log_prob(x)[user].sum() for user in range(4)]
     torch.testing.assert_close(negative_log_likelihood(p, x), torch.stack(expected))
@@ -102,8 +117,11 @@ def test_negative_log_likelihood_sums_over_cells():
 
 @pytest.mark.parametrize("size", [(4, 3), (1, 1), (5, 7)])
 def test_up_convolution_is_up_sampling_then_convolution(size):
-    layer, x = UpConv2d(6, 4).double(), torch.randn(3, 6, *size).double().requires_grad_()
-    slow = functional.conv2d(functional.interpolate(x, scale_factor=2), layer.weight, layer.bias, padding=1)
+    layer = UpConv2d(6, 4).double()
+    x = torch.randn(3, 6, *size).double().requires_grad_()
+    slow = functional.conv2d(
+        functional.interpolate(x, scale_factor=2), layer.weight, layer.bias, padding=1
+    )
     torch.testing.assert_close(layer(x), slow)
     weights = torch.randn_like(slow)
     parameters = [x, layer.weight, layer.bias]
@@ -117,9 +135,13 @@ def test_up_convolution_is_up_sampling_then_convolution(size):
 def test_networks_in_bfloat16_have_nearly_the_gradients_of_float32(architecture, slots):
     """Of narrow pictures too; what memory held before is large."""
     torch.manual_seed(0)
-    size, kind = (32, slots, 2), ARCHITECTURES[architecture]
-    nets = nn.Sequential(ConvEncoder(kind, size, 6, False, 0.0), ConvDecoder(kind, size, 6, False, 0.0))
-    x, found = torch.rand(20, 2, 32, slots), list[torch.Tensor]()
+    size = (32, slots, 2)
+    kind = ARCHITECTURES[architecture]
+    nets = nn.Sequential(
+        ConvEncoder(kind, size, 6, False, 0.0), ConvDecoder(kind, size, 6, False, 0.0)
+    )
+    x = torch.rand(20, 2, 32, slots)
+    found = list[torch.Tensor]()
     for enabled in (False, True):
         held = [torch.full((2**power,), 1e37) for power in range(8, 18)]
         del held
@@ -130,11 +152,16 @@ def test_networks_in_bfloat16_have_nearly_the_gradients_of_float32(architecture,
     torch.testing.assert_close(found[1], found[0], rtol=0, atol=0.1 * found[0].abs().max().item())
 
 
-@pytest.mark.parametrize("size", [(4, 3), (1, 2), (5, 7)])  # to a width of 1 networks compute in float32
+@pytest.mark.parametrize(
+    "size", [(4, 3), (1, 2), (5, 7)]
+)  # to a width of 1 networks compute in float32
 def test_up_convolution_in_bfloat16(size):
-    layer, x = UpConv2d(6, 4), torch.randn(3, 6, *size).bfloat16().requires_grad_()
+    layer = UpConv2d(6, 4)
+    x = torch.randn(3, 6, *size).bfloat16().requires_grad_()
     reference = [t.detach().double().requires_grad_() for t in (x, layer.weight, layer.bias)]
-    slow = functional.conv2d(functional.interpolate(reference[0], scale_factor=2), *reference[1:], padding=1)
+    slow = functional.conv2d(
+        functional.interpolate(reference[0], scale_factor=2), *reference[1:], padding=1
+    )
     fast = layer(x)
     assert fast.dtype == torch.bfloat16
     weights = torch.randn_like(fast)
@@ -171,12 +198,18 @@ def test_mixture_prior_recovers_a_mixture():
 
 def test_mixture_of_normals_is_their_average():
     rng = np.random.default_rng(0)
-    mean, stddev = rng.normal(size=(5, 3)), rng.uniform(0.1, 2, (5, 3))
+    mean = rng.normal(size=(5, 3))
+    stddev = rng.uniform(0.1, 2, (5, 3))
     prior = Mixture.of_normals(torch.from_numpy(mean), torch.from_numpy(stddev))
     z = rng.normal(size=(20, 3))
-    each = [stats.multivariate_normal(m, np.diag(s**2)).logpdf(z) for m, s in zip(mean, stddev, strict=True)]
+    each = [
+        stats.multivariate_normal(m, np.diag(s**2)).logpdf(z)
+        for m, s in zip(mean, stddev, strict=True)
+    ]
     expected = np.logaddexp.reduce(each) - np.log(5)
-    np.testing.assert_allclose(prior.distribution().log_prob(torch.from_numpy(z).float()), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        prior.distribution().log_prob(torch.from_numpy(z).float()), expected, rtol=1e-4
+    )
     drawn = prior.sample(100_000, Generator().manual_seed(0)).numpy()
     np.testing.assert_allclose(drawn.mean(0), mean.mean(0), atol=0.03)
     np.testing.assert_allclose(drawn.var(0), mean.var(0) + (stddev**2).mean(0), rtol=0.03)

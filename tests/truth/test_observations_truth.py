@@ -8,13 +8,13 @@ import torch
 from scipy import stats
 from torch import Generator
 
-from habitus.parts.observations import (
+from habitus.models.parts.gaussians import drawn_index
+from habitus.models.recurrent.observations import (
     OBSERVATIONS,
     BucketObservation,
     CountObservation,
     GaussianObservation,
     MixtureObservation,
-    drawn_index,
 )
 
 MANY = 40_000
@@ -25,7 +25,9 @@ def training(kind: str) -> torch.Tensor:
     rng = np.random.default_rng(0)
     if kind == "counts":
         return torch.from_numpy(rng.poisson([2.0, 9.0], (500, 2)).astype(np.float32))
-    return torch.from_numpy((rng.normal(size=(500, 2)) * [1.0, 5.0] + [0.0, 30.0]).astype(np.float32))
+    return torch.from_numpy(
+        (rng.normal(size=(500, 2)) * [1.0, 5.0] + [0.0, 30.0]).astype(np.float32)
+    )
 
 
 def made(kind: str, **settings) -> torch.nn.Module:
@@ -47,7 +49,8 @@ def draws(model, given: torch.Tensor, count: int = MANY) -> np.ndarray:
 @pytest.mark.parametrize("v", [0, 1])
 @pytest.mark.parametrize("kind", ["gaussian", "mixture", "buckets"])
 def test_densities_integrate_to_one_and_draws_follow_them(kind, v):
-    model, known = made(kind), training(kind).numpy()[:, v]
+    model = made(kind)
+    known = training(kind).numpy()[:, v]
     given = features(model)
     reach = 8 * known.std() * (kind != "buckets")
     edges = np.linspace(known.min() - reach, known.max() + reach, 100_001)
@@ -60,7 +63,9 @@ def test_densities_integrate_to_one_and_draws_follow_them(kind, v):
     cdf = np.concatenate([[0], np.cumsum(mass)]) / mass.sum()
     drawn = draws(model, given)[:, v]
     assert stats.kstest(drawn, lambda x: np.interp(x, edges, cdf)).pvalue > 1e-3
-    assert drawn.mean() == pytest.approx(float(model(given).mean[v]), abs=4 * float(drawn.std()) / math.sqrt(MANY))
+    assert drawn.mean() == pytest.approx(
+        float(model(given).mean[v]), abs=4 * float(drawn.std()) / math.sqrt(MANY)
+    )
 
 
 @pytest.mark.parametrize("v", [0, 1])
@@ -98,7 +103,8 @@ def test_missing_training_values_change_nothing(kind):
     """Start from what was seen alone."""
     known = training(kind)
     holes = torch.full((200, 2), torch.nan)
-    one, other = OBSERVATIONS[kind](2), OBSERVATIONS[kind](2)
+    one = OBSERVATIONS[kind](2)
+    other = OBSERVATIONS[kind](2)
     one.start_from(known)
     other.start_from(torch.cat([holes[:100], known, holes[100:]]))
     for a, b in zip(one.buffers(), other.buffers(), strict=True):
@@ -123,7 +129,9 @@ def test_a_gaussian_begins_at_the_training_distribution():
 def test_a_mixture_begins_spread_over_the_training_values():
     """Nearer to a sample of two far peaks than one Gaussian can be."""
     rng = np.random.default_rng(2)
-    peaks = torch.from_numpy(rng.normal(np.repeat([-4.0, 4.0], 400), 0.3)[:, None].astype(np.float32))
+    peaks = torch.from_numpy(
+        rng.normal(np.repeat([-4.0, 4.0], 400), 0.3)[:, None].astype(np.float32)
+    )
     found = {}
     for name, model in (("mixture", MixtureObservation(1)), ("gaussian", GaussianObservation(1))):
         model.start_from(peaks)
@@ -145,7 +153,9 @@ class TestBuckets:
         drawn = draws(model.float(), logits, 20_000)
         found = [(drawn == value).sum() for value in (0.0, 0.5, 2.0)]
         assert (
-            stats.chisquare(found, 20_000 * expected.double().numpy() / expected.double().sum().item()).pvalue
+            stats.chisquare(
+                found, 20_000 * expected.double().numpy() / expected.double().sum().item()
+            ).pvalue
             > 1e-3
         )
 
@@ -158,7 +168,9 @@ class TestBuckets:
 
     def test_many_distinct_values_give_quantiles(self):
         """Each holds as many training values, so even weights are the empirical distribution."""
-        values = torch.from_numpy(np.random.default_rng(0).lognormal(size=(6400, 1)).astype(np.float32))
+        values = torch.from_numpy(
+            np.random.default_rng(0).lognormal(size=(6400, 1)).astype(np.float32)
+        )
         model = BucketObservation(1, 64)
         model.start_from(values)
         p = model(torch.zeros(len(values), 64))
@@ -203,7 +215,12 @@ class TestCounts:
     def test_probabilities_are_scipys_and_sum_to_one(self, v):
         at = np.arange(400)
         p = made("counts")(self.GIVEN.expand(len(at), -1))
-        found = p.log_prob(torch.from_numpy(np.repeat(at[:, None], 2, 1)).float())[:, v].double().exp().numpy()
+        found = (
+            p.log_prob(torch.from_numpy(np.repeat(at[:, None], 2, 1)).float())[:, v]
+            .double()
+            .exp()
+            .numpy()
+        )
         np.testing.assert_allclose(found, self.truth(v, at), rtol=2e-3, atol=1e-7)
         assert found.sum() == pytest.approx(1, abs=1e-4)
         assert float(p.mean[0, v]) == pytest.approx((self.truth(v, at) * at).sum(), rel=1e-3)
@@ -238,7 +255,9 @@ class TestCounts:
 
 def test_drawn_indices_have_their_weights():
     weights = torch.tensor([0.05, 0.0, 0.25, 0.7])
-    drawn = drawn_index(weights.log().clamp_min(-1e9).expand(20_000, -1), Generator().manual_seed(0))
+    drawn = drawn_index(
+        weights.log().clamp_min(-1e9).expand(20_000, -1), Generator().manual_seed(0)
+    )
     found = torch.bincount(drawn, minlength=4)
     assert found[1] == 0
     assert stats.chisquare(found[[0, 2, 3]].numpy(), [1000, 5000, 14_000]).pvalue > 1e-3

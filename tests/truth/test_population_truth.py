@@ -22,17 +22,21 @@ from habitus.evaluation.population import (
 
 def test_kl_by_hand():
     """P = (1/2, 1/4, 1/4), Q = (1/4, 1/4, 1/2): 1/2 ln 2 + 0 - 1/4 ln 2; sums of 4 and 8 make no difference."""
-    assert kl_divergence(np.array([2.0, 1.0, 1.0]), np.array([2.0, 2.0, 4.0])) == pytest.approx(np.log(2) / 4)
+    assert kl_divergence(np.array([2.0, 1.0, 1.0]), np.array([2.0, 2.0, 4.0])) == pytest.approx(
+        np.log(2) / 4
+    )
 
 
 def test_kl_is_directed():
-    sure, even = np.array([1.0, 0.0]), np.array([1.0, 1.0])
+    sure = np.array([1.0, 0.0])
+    even = np.array([1.0, 1.0])
     assert kl_divergence(sure, even) == pytest.approx(np.log(2))
     assert kl_divergence(even, sure) == float("inf")
 
 
 def test_kl_of_zeros():
-    zeros, ones = np.zeros(3), np.ones(3)
+    zeros = np.zeros(3)
+    ones = np.ones(3)
     assert kl_divergence(zeros, zeros) == 0
     assert kl_divergence(zeros, ones) == kl_divergence(ones, zeros) == float("inf")
 
@@ -49,7 +53,9 @@ def test_kl_against_scipy(pairs):
 
 
 def test_mse_by_hand():
-    assert mean_squared_error(np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 2.0])) == pytest.approx(5 / 3)
+    assert mean_squared_error(
+        np.array([1.0, 2.0, 3.0]), np.array([1.0, 4.0, 2.0])
+    ) == pytest.approx(5 / 3)
 
 
 def test_daily_curves_by_hand():
@@ -67,11 +73,14 @@ def test_daily_curves_of_many_users_do_not_lose_digits():
 values = st.lists(st.integers(0, 6).map(lambda k: k / 3), min_size=1, max_size=60)
 
 
-@pytest.mark.filterwarnings("ignore:divide by zero")  # scipy's p-value of a single value, not used here
+@pytest.mark.filterwarnings(
+    "ignore:divide by zero"
+)  # scipy's p-value of a single value, not used here
 @settings(deadline=None)
 @given(values, values, st.sampled_from([1, 3, 1 << 20]))
 def test_ks_against_scipy(first, second, step):
-    first, second = np.array(first, np.float32), np.array(second, np.float32)
+    first = np.array(first, np.float32)
+    second = np.array(second, np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(population, "_STEP", step)
         distance = kolmogorov_distance(first, second)
@@ -80,8 +89,11 @@ def test_ks_against_scipy(first, second, step):
 
 def test_ks_of_continuous_values():
     rng = np.random.default_rng(0)
-    first, second = rng.normal(size=(400, 3)), rng.normal(0.2, 1.3, size=(250, 3))
-    assert kolmogorov_distance(first, second) == pytest.approx(ks_2samp(first.ravel(), second.ravel()).statistic)
+    first = rng.normal(size=(400, 3))
+    second = rng.normal(0.2, 1.3, size=(250, 3))
+    assert kolmogorov_distance(first, second) == pytest.approx(
+        ks_2samp(first.ravel(), second.ravel()).statistic
+    )
 
 
 def test_ks_of_nothing():
@@ -92,16 +104,21 @@ def test_ks_of_nothing():
 def test_cdf_is_over_user_days():
     totals = np.random.default_rng(0).integers(0, 5, (20, 3)).astype(np.float32)
     points = np.arange(-1, 6)
-    np.testing.assert_allclose(total_cdf(totals, points), [(totals <= point).mean() for point in points])
+    np.testing.assert_allclose(
+        total_cdf(totals, points), [(totals <= point).mean() for point in points]
+    )
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(0, 10)), min_size=2, max_size=20))
 def test_jensen_shannon_against_scipy(pairs):
     first, second = (np.array(curve) + np.eye(len(pairs))[0] for curve in zip(*pairs, strict=True))
-    assert jensen_shannon(first, second) == pytest.approx(jensenshannon(first, second) ** 2, abs=1e-9)
+    assert jensen_shannon(first, second) == pytest.approx(
+        jensenshannon(first, second) ** 2, abs=1e-9
+    )
 
 
 def test_jensen_shannon_of_nothing():
-    zero, one = np.zeros(3), np.ones(3)
+    zero = np.zeros(3)
+    one = np.ones(3)
     assert jensen_shannon(zero, zero) == 0
     assert jensen_shannon(zero, one) == pytest.approx(np.log(2))

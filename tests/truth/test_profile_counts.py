@@ -30,8 +30,15 @@ def counted_by_pandas(name: str, channel: str, zone: str, offset: str | None) ->
     wall = time.dt.tz_convert(zone).dt.tz_localize(None)
     if offset:
         wall = wall + pd.to_timedelta(frame[offset].astype("float64"), unit="min")
-    frame = pd.DataFrame({"user": frame["user_id"], "channel": frame[channel], "hour": wall.dt.floor("h")}).dropna()
-    return frame.groupby(["user", "hour", "channel"], observed=True).size().rename("count").reset_index()
+    frame = pd.DataFrame(
+        {"user": frame["user_id"], "channel": frame[channel], "hour": wall.dt.floor("h")}
+    ).dropna()
+    return (
+        frame.groupby(["user", "hour", "channel"], observed=True)
+        .size()
+        .rename("count")
+        .reset_index()
+    )
 
 
 LOGS = [
@@ -49,7 +56,9 @@ LOGS = [
 def test_a_window_of_days_equals_pandas_and_no_event_is_lost(name, channel, zone, offset):
     """One window over the whole log at day length for the totals; hours of a window in the middle cell by cell."""
     want = counted_by_pandas(name, channel, zone, offset)
-    log = EventLog.open(data(name), user="user_id", time="timestamp", channel=channel, timezone=zone, offset=offset)
+    log = EventLog.open(
+        data(name), user="user_id", time="timestamp", channel=channel, timezone=zone, offset=offset
+    )
     first, last = log.days()
     assert (first, last) == (want["hour"].min().date(), want["hour"].max().date())
 
@@ -58,7 +67,10 @@ def test_a_window_of_days_equals_pandas_and_no_event_is_lost(name, channel, zone
     assert int(whole.values.sum(dtype=np.int64)) == int(want["count"].sum())
     per_user = want.groupby("user")["count"].sum().sort_index()
     assert whole.users["user"].to_pylist() == per_user.index.tolist()
-    assert np.add.reduceat(whole.values.astype(np.int64), whole.indptr[:-1]).tolist() == per_user.tolist()
+    assert (
+        np.add.reduceat(whole.values.astype(np.int64), whole.indptr[:-1]).tolist()
+        == per_user.tolist()
+    )
 
     start = first + dt.timedelta(days=days // 2)
     some = profile(log, ProfileConfig(start=start, days=32))
@@ -78,7 +90,9 @@ def test_a_window_of_days_equals_pandas_and_no_event_is_lost(name, channel, zone
 def test_the_windows_of_the_main_example():
     """59,499 profiles of 10,954 users, which was counted independently; and every profile's events, by pandas."""
     log = EventLog.open(data("irc_w3c"), user="user_id", time="timestamp", channel="event")
-    config = ProfileConfig(start=dt.date(2006, 12, 1), days=32, every=35, align=0, min_events=10, min_days=3)
+    config = ProfileConfig(
+        start=dt.date(2006, 12, 1), days=32, every=35, align=0, min_events=10, min_days=3
+    )
     made = profile(log, config)
     assert made.axes.start == dt.date(2006, 12, 4)
     assert len(made) == 59_499
@@ -87,8 +101,13 @@ def test_the_windows_of_the_main_example():
     frame = pd.read_parquet(data("irc_w3c"), columns=["user_id", "timestamp"])
     date = frame["timestamp"].dt.tz_localize(None).dt.normalize()
     day = (date - pd.Timestamp(2006, 12, 4)).dt.days
-    frame = pd.DataFrame({"user": frame["user_id"], "window": day // 35, "day": day})[(day >= 0) & (day % 35 < 32)]
+    frame = pd.DataFrame({"user": frame["user_id"], "window": day // 35, "day": day})[
+        (day >= 0) & (day % 35 < 32)
+    ]
     want = frame.groupby(["user", "window"])["day"].agg(["size", "nunique"])
     want = want[(want["size"] >= 10) & (want["nunique"] >= 3)].sort_index()
-    assert np.add.reduceat(made.values.astype(np.int64), made.indptr[:-1]).tolist() == want["size"].tolist()
+    assert (
+        np.add.reduceat(made.values.astype(np.int64), made.indptr[:-1]).tolist()
+        == want["size"].tolist()
+    )
     assert made.users["user"].to_pylist() == want.index.get_level_values(0).tolist()

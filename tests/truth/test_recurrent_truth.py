@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from habitus.parts.recurrent import CellLSTM, StateCell, linear_recurrence
+from habitus.models.recurrent.cells import CellLSTM, StateCell, linear_recurrence
 
 
 def looped(factors: torch.Tensor, terms: torch.Tensor) -> torch.Tensor:
-    state, found = torch.zeros_like(terms[:, 0]), []
+    state = torch.zeros_like(terms[:, 0])
+    found = []
     for t in range(terms.shape[1]):
         state = factors[:, t] * state + terms[:, t]
         found.append(state)
@@ -21,9 +22,12 @@ def test_the_linear_recurrence_and_its_gradients_are_those_of_a_loop(steps):
     pair = torch.rand(2, 3, steps, 4, generator=generator, dtype=torch.float64)
     gradients = []
     for function in (linear_recurrence, looped):
-        factors, terms = pair[0].clone().requires_grad_(), (pair[1] - 0.5).requires_grad_()
+        factors = pair[0].clone().requires_grad_()
+        terms = (pair[1] - 0.5).requires_grad_()
         found = function(factors, terms)
-        gradients.append((found, *torch.autograd.grad(found.pow(2).sum() + 0 * factors.sum(), (factors, terms))))
+        gradients.append(
+            (found, *torch.autograd.grad(found.pow(2).sum() + 0 * factors.sum(), (factors, terms)))
+        )
     for fused, slow in zip(*gradients, strict=True):
         torch.testing.assert_close(fused, slow)
 
@@ -48,25 +52,31 @@ def cell() -> CellLSTM:
 def test_fused_states_are_those_of_torchs_cell_step_by_step(cell):
     """Outputs and cell states of every step, from the weights of an nn.LSTMCell."""
     reference = nn.LSTMCell(3, 5)
-    reference.load_state_dict({name.removesuffix("_l0"): w for name, w in cell.lstm.state_dict().items()})
+    reference.load_state_dict(
+        {name.removesuffix("_l0"): w for name, w in cell.lstm.state_dict().items()}
+    )
     x = torch.randn(4, 40, 3)
     h, c = cell(x)
     state = own = (torch.zeros(4, 5), torch.zeros(4, 5))
     for t in range(40):
-        state, own = reference(x[:, t], state), cell.step(x[:, t], *own)
+        state = reference(x[:, t], state)
+        own = cell.step(x[:, t], *own)
         for truth, fused, stepped in zip(state, (h[:, t], c[:, t]), own, strict=True):
             torch.testing.assert_close(fused, truth, rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(stepped, truth, rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_through_fused_states_are_those_of_the_steps(cell):
-    x, gradients = torch.randn(2, 12, 3), []
+    x = torch.randn(2, 12, 3)
+    gradients = []
     for fused in (True, False):
         cell.zero_grad()
         if fused:
             total = cell(x)[1].pow(2).sum()
         else:
-            h, c, total = torch.zeros(2, 5), torch.zeros(2, 5), 0.0
+            h = torch.zeros(2, 5)
+            c = torch.zeros(2, 5)
+            total = 0.0
             for t in range(12):
                 h, c = cell.step(x[:, t], h, c)
                 total = total + c.pow(2).sum()
@@ -79,19 +89,22 @@ def test_gradients_through_fused_states_are_those_of_the_steps(cell):
 def test_a_state_cell_is_an_lstm_cell_whose_output_gate_was_open():
     """With h = tanh(c), as if the gate of the step before had been 1."""
     torch.manual_seed(1)
-    own, reference = StateCell(3, 5), nn.LSTMCell(3, 5)
+    own = StateCell(3, 5)
+    reference = nn.LSTMCell(3, 5)
     reference.load_state_dict({
         "weight_ih": own.of_input.weight, "weight_hh": own.of_state.weight,
         "bias_ih": own.of_input.bias, "bias_hh": torch.zeros(20),
     })  # fmt: skip
-    x, s = torch.randn(6, 3), 2 * torch.randn(6, 5)
+    x = torch.randn(6, 3)
+    s = 2 * torch.randn(6, 5)
     for found, truth in zip(own(x, s), reference(x, (s.tanh(), s)), strict=True):
         torch.testing.assert_close(found, truth)
 
 
 def test_forget_gates_begin_at_one():
     """Of the bias as a whole: the two that torch adds, or the one."""
-    fused, state = CellLSTM(3, 5), StateCell(3, 5)
+    fused = CellLSTM(3, 5)
+    state = StateCell(3, 5)
     both = fused.lstm.bias_ih_l0 + fused.lstm.bias_hh_l0
     assert torch.equal(both[5:10].detach(), torch.ones(5))
     assert torch.equal(state.of_input.bias[5:10].detach(), torch.ones(5))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, signal, stats
 
+from habitus.evaluation.baselines.series import arima
 from habitus.evaluation.series import (
     RIVALS,
     Histogram,
@@ -22,7 +23,6 @@ from habitus.evaluation.series import (
     transitions,
     wasserstein,
 )
-from habitus.evaluation.series.rivals import arima
 
 
 def algorithm_1(generated, true, step, buckets, low, high):
@@ -33,11 +33,15 @@ def algorithm_1(generated, true, step, buckets, low, high):
         for series in panel:
             for now, later in zip(series[:-step], series[step:], strict=True):
                 if not np.isnan(now) and not np.isnan(later):
-                    i, j = (min(int((value - low) / (high - low) * buckets), buckets - 1) for value in (now, later))
+                    i, j = (
+                        min(int((value - low) / (high - low) * buckets), buckets - 1)
+                        for value in (now, later)
+                    )
                     table[i, j] += 1
         return table
 
-    tm, gm = tally(true), tally(generated)
+    tm = tally(true)
+    gm = tally(generated)
     gm *= tm.sum() / gm.sum()
     cells = [(i, j) for i in range(buckets) for j in range(buckets) if tm[i, j]]
     printed = sum(min(gm[cell], tm[cell]) / tm[cell] for cell in cells) / len(cells)
@@ -52,30 +56,41 @@ def random_panel(seed, lengths, missing=0.1):
 
 @pytest.mark.parametrize(("buckets", "step"), [(1, 1), (5, 1), (7, 3), (50, 2)])
 def test_algorithm_1_against_loops(buckets, step):
-    generated, true = random_panel(1, [30, 1, 80]), random_panel(2, [40, 3, 25])
+    generated = random_panel(1, [30, 1, 80])
+    true = random_panel(2, [40, 3, 25])
     scores = transitions(
         [each[:, None] for each in generated], [each[:, None] for each in true],
         buckets=buckets, steps=[step], limits=(0, 1),
     )  # fmt: skip
-    np.testing.assert_allclose(scores[step], algorithm_1(generated, true, step, buckets, 0, 1), rtol=1e-12)
+    np.testing.assert_allclose(
+        scores[step], algorithm_1(generated, true, step, buckets, 0, 1), rtol=1e-12
+    )
 
 
 def test_algorithm_1_over_the_range_of_the_true_data_and_the_mean_over_variables():
     generated, true = [random_panel(seed, [60, 20], missing=0) for seed in (3, 4)]
-    shifted = [[np.stack([each, 5 - 3 * each**2], axis=1) for each in panel] for panel in (generated, true)]
+    shifted = [
+        [np.stack([each, 5 - 3 * each**2], axis=1) for each in panel] for panel in (generated, true)
+    ]
     expected = []
     for variable in range(2):
         one, other = ([each[:, variable] for each in panel] for panel in shifted)
-        low, high = np.concatenate(other).min(), np.concatenate(other).max()
-        expected.append(algorithm_1([np.clip(each, low, high) for each in one], other, 1, 6, low, high))
-    np.testing.assert_allclose(transitions(*shifted, buckets=6)[1], np.mean(expected, axis=0), rtol=1e-12)
+        low = np.concatenate(other).min()
+        high = np.concatenate(other).max()
+        expected.append(
+            algorithm_1([np.clip(each, low, high) for each in one], other, 1, 6, low, high)
+        )
+    np.testing.assert_allclose(
+        transitions(*shifted, buckets=6)[1], np.mean(expected, axis=0), rtol=1e-12
+    )
 
 
 def test_weighted_algorithm_1_is_one_less_the_total_variation_distance():
     """Two Markov chains whose joint distributions of neighbours are known."""
     matrices = [np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([[0.5, 0.5], [0.5, 0.5]])]
     joint = [
-        np.diag(weights) @ matrix for weights, matrix in zip([(0.75, 0.25), (0.5, 0.5)], matrices, strict=True)
+        np.diag(weights) @ matrix
+        for weights, matrix in zip([(0.75, 0.25), (0.5, 0.5)], matrices, strict=True)
     ]
     panels = [chain(matrix, 200_000, seed) for seed, matrix in enumerate(matrices)]
     expected = 100 * (1 - np.abs(joint[0] - joint[1]).sum() / 2)
@@ -88,7 +103,8 @@ def test_weighted_algorithm_1_is_one_less_the_total_variation_distance():
 def chain(matrix, steps, seed):
     """A path of states 0 and 1 with a given transition matrix, [steps, 1]."""
     rng = np.random.default_rng(seed)
-    states, chances = [0], rng.random(steps)
+    states = [0]
+    chances = rng.random(steps)
     for chance in chances[1:]:
         states.append(int(chance < matrix[states[-1], 1]))
     return np.array(states, float)[:, None]
@@ -96,7 +112,9 @@ def chain(matrix, steps, seed):
 
 def test_transitions_of_forecasts_against_loops():
     rng = np.random.default_rng(0)
-    last, truth, draws = rng.random((40, 1)), rng.random((40, 6, 1)), rng.random((40, 7, 6, 1))
+    last = rng.random((40, 1))
+    truth = rng.random((40, 6, 1))
+    draws = rng.random((40, 7, 6, 1))
     score = forecast_transitions(draws, last, truth, buckets=4, steps=[3], limits=(0, 1))[3]
     true = [np.array([last[o, 0], truth[o, 2, 0]]) for o in range(40)]
     drawn = [np.array([last[o, 0], draws[o, k, 2, 0]]) for o in range(40) for k in range(7)]
@@ -107,14 +125,17 @@ def test_transitions_of_forecasts_against_loops():
 
 def test_marginal_distances_against_scipy():
     rng = np.random.default_rng(0)
-    one, other = rng.normal(size=(200, 2)), rng.exponential(size=(300, 2))
+    one = rng.normal(size=(200, 2))
+    other = rng.exponential(size=(300, 2))
     one[:50, 0] = np.nan
     for variable in range(2):
         columns = [each[~np.isnan(each[:, variable]), variable] for each in (one, other)]
         expected = stats.ks_2samp(*columns, method="asymp").statistic
         assert kolmogorov_smirnov([one], [other])[variable] == pytest.approx(expected, abs=1e-12)
         grid = np.linspace(-5, 12, 400_001)
-        shares = [np.searchsorted(np.sort(column), grid, side="right") / len(column) for column in columns]
+        shares = [
+            np.searchsorted(np.sort(column), grid, side="right") / len(column) for column in columns
+        ]
         expected = np.abs(shares[0] - shares[1]).sum() * (grid[1] - grid[0])
         assert wasserstein([one], [other])[variable] == pytest.approx(expected, abs=1e-4)
 
@@ -129,17 +150,22 @@ def test_autocorrelation_of_one_series_against_statsmodels():
     from statsmodels.tsa.stattools import acf  # after arima, which keeps its import quiet
 
     values = np.random.default_rng(0).normal(size=(400, 2)).cumsum(axis=0)
-    expected = np.stack([acf(values[:, each], nlags=30, adjusted=True, fft=False) for each in range(2)], axis=1)
+    expected = np.stack(
+        [acf(values[:, each], nlags=30, adjusted=True, fft=False) for each in range(2)], axis=1
+    )
     np.testing.assert_allclose(autocorrelation([values], 30), expected, rtol=1e-9)
 
 
 def test_autocorrelation_with_gaps_against_loops():
     panel = [each[:, None] for each in random_panel(5, [40, 4, 30], missing=0.3)]
     values = np.concatenate(panel)
-    mean, variance = np.nanmean(values), np.nanvar(values)
+    mean = np.nanmean(values)
+    variance = np.nanvar(values)
     for lag in (1, 3, 10):
         products = [
-            (each[t, 0] - mean) * (each[t + lag, 0] - mean) for each in panel for t in range(len(each) - lag)
+            (each[t, 0] - mean) * (each[t + lag, 0] - mean)
+            for each in panel
+            for t in range(len(each) - lag)
         ]
         assert autocorrelation(panel, 10)[lag, 0] == pytest.approx(np.nanmean(products) / variance)
 
@@ -151,7 +177,9 @@ def ar_1(phi, series, steps, seed):
 
 def test_autocorrelation_of_windows_of_an_autoregression():
     """phi^l, also from windows of 12 steps, since the mean is that of the panel."""
-    np.testing.assert_allclose(autocorrelation(ar_1(0.8, 20_000, 12, 0), 8)[:, 0], 0.8 ** np.arange(9), atol=0.02)
+    np.testing.assert_allclose(
+        autocorrelation(ar_1(0.8, 20_000, 12, 0), 8)[:, 0], 0.8 ** np.arange(9), atol=0.02
+    )
     expected = np.mean((0.8 ** np.arange(1, 9) - 0.5 ** np.arange(1, 9)) ** 2)
     found = autocorrelation_mse(ar_1(0.8, 4_000, 50, 1), ar_1(0.5, 4_000, 50, 2), lags=8)
     assert found == pytest.approx(expected, rel=0.05)
@@ -172,7 +200,8 @@ def test_scores_by_horizon_of_the_true_distribution():
     """Draws of the truth's own normal: coverage 0.9, CRPS s / sqrt(pi), median error s sqrt(2 / pi)."""
     rng = np.random.default_rng(0)
     spread = np.array([1.0, 3.0])[:, None]
-    draws, truth = spread * rng.normal(size=(4000, 50, 2, 1)), spread * rng.normal(size=(4000, 2, 1))
+    draws = spread * rng.normal(size=(4000, 50, 2, 1))
+    truth = spread * rng.normal(size=(4000, 2, 1))
     found = horizons(draws, truth, [1, 2])
     for step, scale in ((1, 1), (2, 3)):
         assert found[step]["crps"] == pytest.approx(scale / np.sqrt(np.pi), rel=0.05)
@@ -182,18 +211,24 @@ def test_scores_by_horizon_of_the_true_distribution():
 
 def test_coverage_of_tied_values_is_that_of_chance():
     rng = np.random.default_rng(1)
-    draws, truth = rng.poisson(0.4, (20_000, 9, 1, 1)), rng.poisson(0.4, (20_000, 1, 1)).astype(float)
-    assert horizons(draws.astype(float), truth, [1])[1]["coverage_90"] == pytest.approx(0.9, abs=0.01)
+    draws = rng.poisson(0.4, (20_000, 9, 1, 1))
+    truth = rng.poisson(0.4, (20_000, 1, 1)).astype(float)
+    assert horizons(draws.astype(float), truth, [1])[1]["coverage_90"] == pytest.approx(
+        0.9, abs=0.01
+    )
 
 
 @pytest.mark.parametrize("probability", [0.3, 1.0])
 def test_posterior_mean_of_distinct_values_against_bayes(probability):
-    atoms, weights = np.array([0.0, 0.4, 0.5, 1.0]), np.array([0.2, 0.3, 0.1, 0.4])
+    atoms = np.array([0.0, 0.4, 0.5, 1.0])
+    weights = np.array([0.2, 0.3, 0.1, 0.4])
     histogram = Histogram(atoms, weights)
     noisy = np.array([0.41, 0.47, 0.9, -0.3])
     likelihood = weights * stats.norm(atoms, 0.1).pdf(noisy[:, None])
     expected = likelihood @ atoms / likelihood.sum(axis=1)
-    np.testing.assert_allclose(posterior_mean(noisy, histogram, 0.1, probability), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        posterior_mean(noisy, histogram, 0.1, probability), expected, rtol=1e-9
+    )
     unmodified = posterior_mean(np.array([0.4]), histogram, 0.1, probability)[0]
     if probability < 1:
         assert unmodified == 0.4
@@ -220,17 +255,22 @@ def test_posterior_mean_is_the_conditional_mean_of_a_simulation(limits):
 def test_posterior_mean_of_a_continuous_value_by_integration(probability):
     """A normal prior with noise of a known size; the histogram sees 200,000 draws of it."""
     values = np.random.default_rng(0).normal(1.0, 2.0, 200_000)
-    noisy, sigma = np.array([-2.0, 0.5, 3.0]), 0.8
+    noisy = np.array([-2.0, 0.5, 3.0])
+    sigma = 0.8
     expected = []
     for y in noisy:
         integrand = [
             integrate.quad(
-                lambda x, k=k, y=y: x**k * stats.norm(1, 2).pdf(x) * stats.norm(x, sigma).pdf(y), -15, 15
+                lambda x, k=k, y=y: x**k * stats.norm(1, 2).pdf(x) * stats.norm(x, sigma).pdf(y),
+                -15,
+                15,
             )[0]
             for k in (0, 1)
         ]
         kept = (1 - probability) * stats.norm(1, 2).pdf(y)
-        expected.append((kept * y + probability * integrand[1]) / (kept + probability * integrand[0]))
+        expected.append(
+            (kept * y + probability * integrand[1]) / (kept + probability * integrand[0])
+        )
     found = posterior_mean(noisy, Histogram.of(values), sigma, probability)
     np.testing.assert_allclose(found, expected, atol=0.03)
 
@@ -270,7 +310,9 @@ def test_arima_simulates_as_statsmodels_forecasts():
         expected = model.filter([names[name] for name in model.param_names]).get_forecast(8)
         draws = fitted.simulate(values[None, -200:], 8, 40_000, rng)[0]
         deviation = np.sqrt(expected.var_pred_mean)
-        np.testing.assert_allclose((draws.mean(axis=0) - expected.predicted_mean) / deviation, 0, atol=0.03)
+        np.testing.assert_allclose(
+            (draws.mean(axis=0) - expected.predicted_mean) / deviation, 0, atol=0.03
+        )
         np.testing.assert_allclose(draws.std(axis=0), deviation, rtol=0.03)
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from habitus.simulate import CHANNELS, simulate
 from habitus.simulate.events import day_probabilities
 
-USERS, DAYS = 30_000, 28
+USERS = 30_000
+DAYS = 28
 START = dt.date(2018, 2, 1)
 WEEKEND = np.array([(START + dt.timedelta(days=d)).weekday() >= 5 for d in range(DAYS)])
 
@@ -30,8 +31,11 @@ class Population:
         self.user = np.concatenate([e["user_id"].to_numpy() for e in events])
         stamp = np.concatenate([e["timestamp"].to_numpy() for e in events]).astype("datetime64[s]")
         second = (stamp - np.datetime64(START)).astype(np.int64)
-        self.day, self.hour = second // 86400, second % 86400 / 3600
-        self.channel = np.concatenate([e["platform"].combine_chunks().indices.to_numpy() for e in events])
+        self.day = second // 86400
+        self.hour = second % 86400 / 3600
+        self.channel = np.concatenate(
+            [e["platform"].combine_chunks().indices.to_numpy() for e in events]
+        )
         self.factor = {
             name: np.concatenate([b.factors[name].to_numpy(zero_copy_only=False) for b in blocks])
             for name in blocks[0].factors.column_names
@@ -68,7 +72,8 @@ def check_standard(z, tolerance=0.15):
 def test_events_lie_between_first_and_last_day(people):
     assert (people.first_day[people.user] <= people.day).all()
     assert (people.day <= people.last_day[people.user]).all()
-    joined, left = people.first_day > 0, people.last_day < DAYS - 1
+    joined = people.first_day > 0
+    left = people.last_day < DAYS - 1
     assert people.active[joined, people.first_day[joined]].all()
     assert people.active[left, people.last_day[left]].all()
 
@@ -102,7 +107,9 @@ def test_most_users_have_one_or_two_channels(people):
 
 def test_preferred_hour_is_the_circular_mean_and_hour_width_its_deviation(people):
     turn = np.exp(2j * np.pi * people.hour / 24)
-    resultant = np.bincount(people.user, turn.real, USERS) + 1j * np.bincount(people.user, turn.imag, USERS)
+    resultant = np.bincount(people.user, turn.real, USERS) + 1j * np.bincount(
+        people.user, turn.imag, USERS
+    )
     # Of a wrapped normal: resultant length rho; variance of sin(angle - mean) is (1 - rho^4) / 2.
     rho = np.exp(-((2 * np.pi * people.hour_width / 24) ** 2) / 2)
     heavy = (people.count > 100) & (people.hour_width < 4)
@@ -125,12 +132,16 @@ def test_active_days_persist_as_burstiness_says(people):
     u = people.whole_window
     weekday, weekend = day_probabilities(people.regularity[u], people.weekend_preference[u])
     p = np.where(WEEKEND, weekend[:, None], weekday[:, None])
-    before, after, b = p[:, :-1], p[:, 1:], people.burstiness[u][:, None]
+    before = p[:, :-1]
+    after = p[:, 1:]
+    b = people.burstiness[u][:, None]
     expected = b * np.minimum(before, after) + (1 - b) * before * after
     both = people.active[u][:, :-1] & people.active[u][:, 1:]
     surplus = (both - expected).mean(axis=1)
     assert abs(surplus.mean()) < 4 * surplus.std() / np.sqrt(u.sum())
-    assert (both - before * after).mean() > 20 * surplus.std() / np.sqrt(u.sum())  # the test would notice b = 0
+    assert (both - before * after).mean() > 20 * surplus.std() / np.sqrt(
+        u.sum()
+    )  # the test would notice b = 0
 
 
 def test_weekend_days_follow_weekend_preference(people):
@@ -148,7 +159,8 @@ def test_weekend_days_follow_weekend_preference(people):
 def test_rate_is_events_per_active_day(people):
     regular = ~people.one_off
     days = people.active.sum(axis=1)
-    m, sessions = people.events_per_session, people.rate**0.8
+    m = people.events_per_session
+    sessions = people.rate**0.8
     # Events of a day: a sum over 1 + Poisson(sessions - 1) geometric sizes.
     variance = sessions * m * (m - 1) + (sessions - 1) * m**2
     z = (people.count / days - people.rate) / np.sqrt(variance / days)
@@ -185,7 +197,9 @@ def test_events_come_in_clumps(people):
 
 def test_a_demo_window_has_55_cells_and_a_hundred_events_per_user():
     people = Population(10_000, 32, seed=0)
-    cells = np.unique(((people.user * 32 + people.day) * 24 + people.hour.astype(int)) * 5 + people.channel)
+    cells = np.unique(
+        ((people.user * 32 + people.day) * 24 + people.hour.astype(int)) * 5 + people.channel
+    )
     assert 50 < len(cells) / 10_000 < 60
     assert 80 < people.count.mean() < 130
     assert (people.count <= 3).mean() > 0.05
@@ -193,7 +207,11 @@ def test_a_demo_window_has_55_cells_and_a_hundred_events_per_user():
 
 @given(st.floats(0.0, 1.0), st.floats(-8.0, 8.0))
 def test_day_probabilities_have_the_mean_and_the_odds_ratio(regularity, preference):
-    weekday, weekend = (float(p[0]) for p in day_probabilities(np.array([regularity]), np.array([preference])))
+    weekday, weekend = (
+        float(p[0]) for p in day_probabilities(np.array([regularity]), np.array([preference]))
+    )
     assert -1e-12 <= min(weekday, weekend) <= max(weekday, weekend) <= 1 + 1e-9
     assert (5 * weekday + 2 * weekend) / 7 == pytest.approx(regularity, abs=1e-7)
-    assert weekend * (1 - weekday) == pytest.approx(np.exp(preference) * weekday * (1 - weekend), abs=1e-5)
+    assert weekend * (1 - weekday) == pytest.approx(
+        np.exp(preference) * weekday * (1 - weekend), abs=1e-5
+    )

@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 
 from habitus.cli.console import one_line_errors, out
 
-STEPS, LOOK = "The flow, in order", "Look, and take along"
+STEPS = "The flow, in order"
+LOOK = "Look, and take along"
 COMMANDS = {
     "simulate": (STEPS, "Make an event log of users whose true factors are known."),
     "profile": (STEPS, "Count a log's events per user, day, slot and channel."),
@@ -22,7 +23,10 @@ COMMANDS = {
     "fit": (STEPS, "Fit a model to profiles, or to the series in a file."),
     "generate": (STEPS, "Draw users, or series, that never existed from a fitted model."),
     "complete": (STEPS, "Fill what is missing in profiles, or in series, from what is known."),
-    "forecast": (STEPS, "Look ahead: the days after each user's window, or the steps after a series' last row."),
+    "forecast": (
+        STEPS,
+        "Look ahead: the days after each user's window, or the steps after a series' last row.",
+    ),
     "evaluate": (STEPS, "Measure how far a generated population is from a real one."),
     "sweep": (STEPS, "Fit a model with many settings, and judge each."),
     "traverse": (LOOK, "Walk along each latent dimension of a run, and draw what changes."),
@@ -62,7 +66,9 @@ class Lazy(TyperGroup):
             return super().invoke(ctx)
 
 
-app = typer.Typer(cls=Lazy, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Lazy, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
+)
 for _name, (_panel, _help) in COMMANDS.items():
     app.command(_name, help=_help, rich_help_panel=_panel)(lambda: None)
 
@@ -76,7 +82,8 @@ def _show_version(wanted: bool) -> None:
 @app.callback(help=FLOW)
 def _habitus(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Options of the program itself."""

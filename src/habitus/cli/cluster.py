@@ -10,21 +10,23 @@ from rich.table import Table
 
 from habitus.cli.console import bar, out, out_table, plain, spinner
 from habitus.cli.options import RunFolder, Seed, Stored, command_app
-from habitus.figures import cohort_pictures
-from habitus.output import check_apart, check_replaceable, replacing
+from habitus.files import check_apart, check_replaceable, replacing
 from habitus.profiles.store import StoredProfiles
 from habitus.report.cohorts import write_cohort_page
+from habitus.report.figures import cohort_pictures
 from habitus.report.png import save_png
 from habitus.run import Run, load
-from habitus.synthesis.cohorts import Cohorts, remember, write_cohorts
-from habitus.synthesis.cohorts.clustering import cluster
+from habitus.synthesis.latents.cohorts import Cohorts, remember, write_cohorts
+from habitus.synthesis.latents.cohorts.clustering import cluster
 
 app = command_app()
 
 K = Annotated[
     str,
     typer.Option(
-        "--k", help="How many cohorts, or auto: the largest number that is stable.", metavar="auto|NUMBER"
+        "--k",
+        help="How many cohorts, or auto: the largest number that is stable.",
+        metavar="auto|NUMBER",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the cohorts.", show_default=False)]
@@ -37,7 +39,9 @@ def _cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: S
     The folder holds who is in which cohort, what each is like, and a page and a picture to look at. The run
     remembers its latest cohorts: habitus generate RUN --cohorts 0 draws users of one.
     """
-    fitted, source, wanted = load(run), StoredProfiles.open(profiles), k_of(k)
+    fitted = load(run)
+    source = StoredProfiles.open(profiles)
+    wanted = k_of(k)
     check_replaceable(out_)
     check_apart(out_, run, profiles)
     with bar("Encoding", len(source), "profiles") as advance:
@@ -46,7 +50,9 @@ def _cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: S
         _write(out_, found, fitted, source)
     out_table(_table(found))
     out(found.reason)
-    out(f"{out_}: {len(found.groups)} cohorts of {found.users:,} users; look at {out_ / 'cohorts.html'}")
+    out(
+        f"{out_}: {len(found.groups)} cohorts of {found.users:,} users; look at {out_ / 'cohorts.html'}"
+    )
 
 
 def k_of(text: str) -> int | str:
@@ -75,7 +81,10 @@ def _write(path: Path, found: Cohorts, fitted: Run, source: StoredProfiles) -> N
         write_cohort_page(part / "cohorts.html", found, about)
         names = [group.name for group in found.groups]
         pictures = [group.picture.sum(-1) for group in found.groups]
-        save_png(cohort_pictures(found.axes, pictures, names, [g.size for g in found.groups]), part / "cohorts.png")
+        save_png(
+            cohort_pictures(found.axes, pictures, names, [g.size for g in found.groups]),
+            part / "cohorts.png",
+        )
     remember(fitted, found)
 
 

@@ -12,8 +12,8 @@ from habitus.cli.console import bar, out
 from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app, threshold_of
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run
-from habitus.output import check_apart
-from habitus.parts.masks import USAGE
+from habitus.files import check_apart
+from habitus.models.parts.masks import USAGE
 from habitus.profiles.completed import StoredCompleted
 from habitus.profiles.gaps import read_missing
 from habitus.profiles.store import StoredProfiles
@@ -23,10 +23,14 @@ from habitus.synthesis import CompleteConfig, complete_to
 app = command_app()
 PARTICLES = 64  # fillings of a series' gap, at least
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for the completed profiles.", show_default=False)]
+Out = Annotated[
+    Path, typer.Option("--out", help="Folder for the completed profiles.", show_default=False)
+]
 MaskText = Annotated[
     str | None,
-    typer.Option("--mask", help=f"What is missing: {', '.join(USAGE)}.", show_default="the run's own"),
+    typer.Option(
+        "--mask", help=f"What is missing: {', '.join(USAGE)}.", show_default="the run's own"
+    ),
 ]
 Missing = Annotated[
     Path | None,
@@ -48,7 +52,9 @@ NoiseLevel = Annotated[
 ]
 NoiseShare = Annotated[
     float | None,
-    typer.Option(help="Share of values that have such noise.", rich_help_panel=SERIES, show_default="1"),
+    typer.Option(
+        help="Share of values that have such noise.", rich_help_panel=SERIES, show_default="1"
+    ),
 ]
 Threshold = Annotated[
     str,
@@ -84,7 +90,9 @@ def complete(
     check_apart(out_, run, profiles, missing)
     fitted = load(run)
     if is_series_run(fitted):
-        series_command.complete(fitted, profiles, out_, noise, noise_share, max(samples, PARTICLES), seed)
+        series_command.complete(
+            fitted, profiles, out_, noise, noise_share, max(samples, PARTICLES), seed
+        )
         return
     check_no_series_options(noise_share=noise_share, noise=noise if noise != "auto" else None)
     source = StoredProfiles.open(profiles)

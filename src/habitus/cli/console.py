@@ -23,11 +23,12 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from habitus.output import NO_SPACE
+from habitus.files import NO_SPACE
 
 DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR = 2
+INTERRUPTED = 130
 
 Advance = Callable[..., None]
 
@@ -55,7 +56,12 @@ def plain(text: str) -> Text:
 @contextmanager
 def bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     """Show a bar with rate and time left; yield a function that takes what is done and a note."""
-    columns = (BarColumn(), _Done(unit), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False))
+    columns = (
+        BarColumn(),
+        _Done(unit),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
     with _progress(what, *columns) as progress:
         task = progress.add_task(what, total=total, note="")
 
@@ -114,7 +120,9 @@ class _Done(ProgressColumn):
 def _progress(what: str, *columns: ProgressColumn) -> Progress:
     console = Console(stderr=True)
     first = (SpinnerColumn(), TextColumn(what, markup=False))
-    return Progress(*first, *columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(
+        *first, *columns, console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 def _stdout() -> Console:

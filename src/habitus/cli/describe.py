@@ -11,9 +11,9 @@ import numpy as np
 
 from habitus.cli.console import out, spinner
 from habitus.cli.options import AsJson, Stored, command_app
-from habitus.describe import Description, describe
-from habitus.parts.shapes import Axes
+from habitus.profiles.describe import Description, describe
 from habitus.profiles.store import StoredProfiles
+from habitus.schema import Axes
 
 app = command_app()
 BUSIEST = 3
@@ -47,14 +47,22 @@ def _lines(found: Description) -> Iterator[tuple[str, str]]:
         f"{middle:,.0f} per profile (5 %: {low:,.0f}, 95 %: {high:,.0f}); {found.empty_share:.2%} empty",
     )
     yield from zip(["channels", *[""] * channels], _channels(found), strict=False)
-    yield "busiest hours", _busiest([found.axes.slot_label(slot) for slot in range(slots)], found.by_slot)
+    yield (
+        "busiest hours",
+        _busiest([found.axes.slot_label(slot) for slot in range(slots)], found.by_slot),
+    )
     if found.by_weekday:
-        yield "weekdays", _busiest(list(found.by_weekday), np.array(list(found.by_weekday.values())), most=7)
+        yield (
+            "weekdays",
+            _busiest(list(found.by_weekday), np.array(list(found.by_weekday.values())), most=7),
+        )
     yield "per cell", _cells(found)
     yield "one day only", f"{found.one_day:,} profiles ({found.one_day / found.profiles:.1%})"
     rows = found.rows
     if rows is not None:
-        left_out = "; ".join(f"{count:,} because {reason}" for reason, count in rows["unusable"].items())
+        left_out = "; ".join(
+            f"{count:,} because {reason}" for reason, count in rows["unusable"].items()
+        )
         yield "log", f"{rows['events']:,} rows counted, {left_out or 'none'} left out"
     findings = found.findings
     yield from zip(["odd", *[""] * len(findings)], findings or ["nothing"], strict=False)
@@ -74,7 +82,8 @@ def _channels(found: Description) -> Iterator[str]:
     """Channels from the most to the least used."""
     total = found.events or 1.0
     for channel in np.argsort(-found.by_channel, kind="stable").tolist():
-        amount, users = found.by_channel[channel], found.users_of_channel[channel]
+        amount = found.by_channel[channel]
+        users = found.users_of_channel[channel]
         yield (
             f"{found.axes.channels[channel]}: {amount:,.0f} {_noun(found.axes)} ({amount / total:.1%}), "
             f"{users:,} profiles ({users / found.profiles:.1%})"

@@ -11,25 +11,43 @@ from rich.table import Table
 
 from habitus.cli.console import bar, out, out_table, plain, spinner
 from habitus.cli.options import RunFolder, Seed, Stored, command_app
-from habitus.evaluation.disentanglement import LEAST_USERS, Disentanglement, disentanglement, factors_from_columns
 from habitus.evaluation.habits import HOURS
-from habitus.output import write_json
+from habitus.evaluation.latents import (
+    LEAST_USERS,
+    Disentanglement,
+    disentanglement,
+    factors_from_columns,
+)
+from habitus.files import write_json
 from habitus.profiles.factors import Columns, attributes, factors_file, of_rows
 from habitus.profiles.store import StoredProfiles
-from habitus.provenance import versions
-from habitus.report.explained import changes_in_words, left_out_in_words, scores_in_words, write_explanation
+from habitus.report.explained import (
+    changes_in_words,
+    left_out_in_words,
+    scores_in_words,
+    write_explanation,
+)
 from habitus.report.wording import number
-from habitus.run import load
-from habitus.synthesis.explanation import WALKS, Explanation, explain
+from habitus.run import load, versions
+from habitus.synthesis.latents.explanation import WALKS, Explanation, explain
 
 app = command_app()
 MOST_SCORED = 8000  # users that known factors are compared on, drawn at random: more take time and change little
-KNOWN, WRITTEN = "Known factors", "What is written"
+KNOWN = "Known factors"
+WRITTEN = "What is written"
 
-Json = Annotated[Path | None, typer.Option("--json", help="Write what was found here.", rich_help_panel=WRITTEN)]
-Html = Annotated[Path | None, typer.Option("--html", help="Write a page with figures.", rich_help_panel=WRITTEN)]
-Walks = Annotated[int, typer.Option(min=2, help="Random draws of the other dimensions that intervals are over.")]
-Prior = Annotated[str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")]
+Json = Annotated[
+    Path | None, typer.Option("--json", help="Write what was found here.", rich_help_panel=WRITTEN)
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Write a page with figures.", rich_help_panel=WRITTEN)
+]
+Walks = Annotated[
+    int, typer.Option(min=2, help="Random draws of the other dimensions that intervals are over.")
+]
+Prior = Annotated[
+    str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")
+]
 Factors = Annotated[
     Path | None,
     typer.Option(
@@ -50,7 +68,8 @@ Key = Annotated[
 Hours = Annotated[
     list[str] | None,
     typer.Option(
-        help="A factor that is an hour of the day, where 23 and 1 are near; repeatable.", rich_help_panel=KNOWN
+        help="A factor that is an hour of the day, where 23 and 1 are near; repeatable.",
+        rich_help_panel=KNOWN,
     ),
 ]
 
@@ -76,7 +95,8 @@ def _explain(
     A dimension is walked from its low to its high end while the others are held at random draws; what changes in
     nearly every walk, and differs between real users too, gives it its name.
     """
-    fitted, data = load(run), StoredProfiles.open(profiles)
+    fitted = load(run)
+    data = StoredProfiles.open(profiles)
     columns = attributes(data.users) | (factors_file(factors, data.users, user) if factors else {})
     check_hours(hours or [], columns)
     with bar("Explaining", 1, "dimensions") as advance:
@@ -90,7 +110,14 @@ def _explain(
         told = {"factors": None if scores is None else scores.to_json(), "left_out": left_out}
         write_json(json, {**found.to_json(), **told})
     if html:
-        given = {"factors": factors, "user": user, "walks": walks, "prior": prior, "seed": seed, "json": json}
+        given = {
+            "factors": factors,
+            "user": user,
+            "walks": walks,
+            "prior": prior,
+            "seed": seed,
+            "json": json,
+        }
         command = _command(run, profiles, hours or [], {**given, "html": html})
         made = ", ".join(f"{name} {version}" for name, version in versions()["versions"].items())
         told = {"Command": command, "Versions": made}
@@ -116,7 +143,9 @@ def check_hours(hours: list[str], columns: Columns) -> None:
     """
     for name in hours:
         if name not in columns:
-            raise ValueError(f"--hours {name} is no known factor; there are: {', '.join(columns) or 'none'}")
+            raise ValueError(
+                f"--hours {name} is no known factor; there are: {', '.join(columns) or 'none'}"
+            )
         other = next((value for value in columns[name] if isinstance(value, str | bool)), None)
         if other is not None:
             raise ValueError(f"--hours {name} must be numbers from 0 to 24, got {other!r}")
@@ -145,10 +174,18 @@ def _report(found: Explanation, scores: Disentanglement | None, left_out: dict[s
     table.add_column("high end against low end")
     table.add_column("what changes most, low end to high end")
     for each in found.dimensions:
-        cells = (f"z{each.number}", number(each.kl), number(each.variance), each.name, changes_in_words(each))
+        cells = (
+            f"z{each.number}",
+            number(each.kl),
+            number(each.variance),
+            each.name,
+            changes_in_words(each),
+        )
         table.add_row(*map(plain, cells))
     out_table(table)
-    out(f"{found.in_use} of {len(found.dimensions)} dimensions are in use (KL of a hundredth of a nat and more)")
+    out(
+        f"{found.in_use} of {len(found.dimensions)} dimensions are in use (KL of a hundredth of a nat and more)"
+    )
     if scores is not None:
         told = ", ".join(f"{name} {value:.2f}" for name, value in scores.prediction.items())
         out(f"share of known factors explained by the latents: {told}")

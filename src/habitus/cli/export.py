@@ -13,7 +13,7 @@ from habitus.cli.console import Advance, bar
 from habitus.cli.logs import Format, Shard, Start, log_format_of, say, sink_of
 from habitus.cli.options import Seed, Stored, command_app, date_of, shard_of
 from habitus.events.writing import write_log
-from habitus.output import check_apart
+from habitus.files import check_apart
 from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
 from habitus.profiles.sparse import CHUNK, Profiles
 from habitus.profiles.store import StoredProfiles
@@ -23,13 +23,22 @@ app = command_app()
 
 Out = Annotated[
     Path,
-    typer.Option("--out", help="The log, a .parquet or .csv file, or - for standard output.", show_default=False),
+    typer.Option(
+        "--out",
+        help="The log, a .parquet or .csv file, or - for standard output.",
+        show_default=False,
+    ),
 ]
 
 
 @app.command(epilog="Example: habitus export demo/profiles --out demo/again.parquet")
 def export(
-    profiles: Stored, out_: Out, seed: Seed = 0, format: Format = None, start: Start = None, shard: Shard = None
+    profiles: Stored,
+    out_: Out,
+    seed: Seed = 0,
+    format: Format = None,
+    start: Start = None,
+    shard: Shard = None,
 ) -> None:
     """Turn profiles of counts, real or generated, into an event log.
 
@@ -47,7 +56,9 @@ def export(
     part = shard_of(shard or "1/1")
     with bar("Exporting", -(-len(source) // part[1]), "profiles") as advance:
         pieces = _pieces(source, part, date_of(start), advance)
-        events = write_log(sink_of(out_), kind, form, schema, event_tables(pieces, seed, form, schema))
+        events = write_log(
+            sink_of(out_), kind, form, schema, event_tables(pieces, seed, form, schema)
+        )
     say(out_, f"{out_}: {events:,} events of {len(source):,} profiles")
 
 

@@ -44,13 +44,14 @@ from habitus.cli.series import (
     is_series,
     is_series_run,
 )
+from habitus.files import check_apart
 from habitus.models.base import Model
-from habitus.output import check_apart
 from habitus.profiles.store import StoredProfiles, header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
 from habitus.series import Series, read_series
 from habitus.settings import settings_of
-from habitus.training import FitConfig, fit
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
 
 app = command_app()
 RECENT = 50  # rows of the history whose mean loss is told: the last batch of an epoch may be one of few users
@@ -61,7 +62,8 @@ COLLAPSED = (
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the run.", show_default=False)]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the stopped run in --out.", rich_help_panel=FITTING)
+    bool,
+    typer.Option("--resume", help="Go on with the stopped run in --out.", rich_help_panel=FITTING),
 ]
 
 
@@ -113,14 +115,18 @@ def _default(path: Path, recipe: str | None) -> str | None:
     return SERIES_MODEL if is_series(path) and recipe is None else None
 
 
-def _data(path: Path, kind: type[Model], share: float | None, how: dict[str, Any]) -> StoredProfiles | Series:
+def _data(
+    path: Path, kind: type[Model], share: float | None, how: dict[str, Any]
+) -> StoredProfiles | Series:
     """What is fitted to."""
     check_kind(kind, path)
     if not is_series(path):
         check_no_series_options(**how, train_share=share)
         return StoredProfiles.open(path)
     column, *rest = how.values()
-    return fitted_part(read_series(path, column, scale=rest[0], time=rest[1], series_id=rest[2]), share)
+    return fitted_part(
+        read_series(path, column, scale=rest[0], time=rest[1], series_id=rest[2]), share
+    )
 
 
 def _begun(
@@ -131,14 +137,21 @@ def _begun(
         raise ValueError(f"there is no unfinished run in {path}; leave --resume out to begin one")
     header = read_header(path, KIND, VERSION)
     with header_errors(path):
-        name, begun, how = header["model"], dict(header["config"]), dict(header["fit"])
+        name = header["model"]
+        begun = dict(header["config"])
+        how = dict(header["fit"])
     kind = kind_of(model or name)
     config = config_from(kind.Config, {**begun, **settings_of(kind.Config, pairs)})
     return kind, config, config_from(FitConfig, {**how, **asked})
 
 
 def _run(
-    data: StoredProfiles | Series, kind: type[Model], config: Any, settings: FitConfig, path: Path, resume: bool
+    data: StoredProfiles | Series,
+    kind: type[Model],
+    config: Any,
+    settings: FitConfig,
+    path: Path,
+    resume: bool,
 ) -> Run:
     quiet_libraries()
     unit = "windows" if isinstance(data, Series) else "profiles"
@@ -156,13 +169,18 @@ def _run(
 
 def _report(path: Path, run: Run) -> None:
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    out(f"{path}: {type(run.model).__name__}, {parameters:,} parameters; {listed(run.model.config)}")
+    out(
+        f"{path}: {type(run.model).__name__}, {parameters:,} parameters; {listed(run.model.config)}"
+    )
     losses, held_out = (
-        [loss for loss in run.history.get(name, []) if loss is not None] for name in ("loss", "held_out_loss")
+        [loss for loss in run.history.get(name, []) if loss is not None]
+        for name in ("loss", "held_out_loss")
     )
     best = min(held_out, default=0.0) if run.fit["keep"] == "best" else (held_out or [0.0])[-1]
     whom = "steps" if is_series_run(run) else "users"
     judged = f", {best:.4g} on held-out {whom}" if held_out else ""
     if run.about.get("collapsed"):
         warn(COLLAPSED)
-    out(f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{judged}; {run.about['precision']}")
+    out(
+        f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{judged}; {run.about['precision']}"
+    )

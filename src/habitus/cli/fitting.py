@@ -12,10 +12,12 @@ from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.recipes import RECIPES, Recipe
 from habitus.settings import settings_of
-from habitus.training import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, as_asked
+from habitus.training.config import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, as_asked
 
 DEFAULT = FitConfig()
-MODEL, FITTING, MACHINE = "The model", "Fitting", "The machine"
+MODEL = "The model"
+FITTING = "Fitting"
+MACHINE = "The machine"
 FIRST = next(iter(MODELS))
 
 
@@ -24,7 +26,9 @@ def _option(panel: str, name: str, help: str, **rest: Any) -> Any:
     default = getattr(DEFAULT, name)
     first = "500, fewer on small sets" if default is None else str(default)
     shown = ", ".join([first, *_others(name)])
-    return typer.Option(f"--{name.replace('_', '-')}", help=help, rich_help_panel=panel, show_default=shown, **rest)
+    return typer.Option(
+        f"--{name.replace('_', '-')}", help=help, rich_help_panel=panel, show_default=shown, **rest
+    )
 
 
 def _others(name: str) -> Iterator[str]:
@@ -44,12 +48,16 @@ def _settings() -> str:
 
 def listed(config: Any) -> str:
     """The settings of a dataclass, in one line."""
-    return ", ".join(f"{name}={value}" for name, value in asdict(config).items() if not isinstance(value, dict))
+    return ", ".join(
+        f"{name}={value}" for name, value in asdict(config).items() if not isinstance(value, dict)
+    )
 
 
 ModelName = Annotated[
     str | None,
-    typer.Option("--model", help=f"One of: {', '.join(MODELS)}.", rich_help_panel=MODEL, show_default=FIRST),
+    typer.Option(
+        "--model", help=f"One of: {', '.join(MODELS)}.", rich_help_panel=MODEL, show_default=FIRST
+    ),
 ]
 RecipeName = Annotated[
     str | None,
@@ -67,7 +75,9 @@ Set = Annotated[
 Epochs = Annotated[
     int | None,
     _option(
-        FITTING, "epochs", "Times that each profile, or step of a series, is seen (more often where there are few)."
+        FITTING,
+        "epochs",
+        "Times that each profile, or step of a series, is seen (more often where there are few).",
     ),
 ]
 Batch = Annotated[
@@ -78,21 +88,35 @@ Batch = Annotated[
         "Profiles, or windows, per step; on small sets fewer than 500, for about 1,000 steps in all.",
     ),
 ]
-Optimiser = Annotated[str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")]
+Optimiser = Annotated[
+    str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")
+]
 Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
-Schedule = Annotated[str | None, _option(FITTING, "schedule", f"Of the step size; one of: {', '.join(SCHEDULES)}.")]
+Schedule = Annotated[
+    str | None, _option(FITTING, "schedule", f"Of the step size; one of: {', '.join(SCHEDULES)}.")
+]
 Seed = Annotated[int | None, _option(FITTING, "seed", "Decides weights, order and noise.", min=0)]
 HeldOut = Annotated[
     float | None,
-    _option(FITTING, "held_out", "Share of users, or of steps, to judge on while learning; not fitted to."),
+    _option(
+        FITTING,
+        "held_out",
+        "Share of users, or of steps, to judge on while learning; not fitted to.",
+    ),
 ]
 Precision = Annotated[
     str | None,
-    _option(MACHINE, "precision", f"auto, {' or '.join(PRECISIONS)}; auto is bfloat16 where the hardware has it."),
+    _option(
+        MACHINE,
+        "precision",
+        f"auto, {' or '.join(PRECISIONS)}; auto is bfloat16 where the hardware has it.",
+    ),
 ]
 Accelerator = Annotated[str | None, _option(MACHINE, "accelerator", "auto, cpu or cuda.")]
 Devices = Annotated[int | None, _option(MACHINE, "devices", "Processes, each on its own device.")]
-Chunk = Annotated[int | None, _option(MACHINE, "chunk", "Profiles computed together; fewer take less memory.")]
+Chunk = Annotated[
+    int | None, _option(MACHINE, "chunk", "Profiles computed together; fewer take less memory.")
+]
 
 
 FIT_OPTIONS = tuple(field.name for field in fields(FitConfig))
@@ -103,7 +127,9 @@ def fit_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     return as_asked({name: given[name] for name in FIT_OPTIONS if given.get(name) is not None})
 
 
-def chosen(model: str | None, recipe: str | None, pairs: Iterable[str], asked: dict[str, Any]) -> Recipe:
+def chosen(
+    model: str | None, recipe: str | None, pairs: Iterable[str], asked: dict[str, Any]
+) -> Recipe:
     """What --model or --recipe, --set and the settings of the fit stand for together.
 
     Raises:
@@ -112,7 +138,9 @@ def chosen(model: str | None, recipe: str | None, pairs: Iterable[str], asked: d
     if recipe is None:
         kind = kind_of(model or FIRST)
         return Recipe(
-            kind, kind.Config(**settings_of(kind.Config, pairs)), FitConfig(**{**kind.fit_defaults, **asked})
+            kind,
+            kind.Config(**settings_of(kind.Config, pairs)),
+            FitConfig(**{**kind.fit_defaults, **asked}),
         )
     if model is not None:
         raise ValueError("give --model or --recipe, not both")

@@ -15,7 +15,7 @@ from habitus.cli.console import bar, out, out_table
 from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Samples, Seed, Stored, command_app
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run, window_of
-from habitus.output import check_apart
+from habitus.files import check_apart
 from habitus.profiles.completed import TOTALS
 from habitus.profiles.store import StoredProfiles
 from habitus.run import load
@@ -26,7 +26,9 @@ app = command_app()
 Out = Annotated[Path, typer.Option("--out", help="Folder for the forecast.", show_default=False)]
 Steps = Annotated[
     int | None,
-    typer.Option(min=1, help="How many steps ahead.", rich_help_panel=SERIES, show_default="the run's window"),
+    typer.Option(
+        min=1, help="How many steps ahead.", rich_help_panel=SERIES, show_default="the run's window"
+    ),
 ]
 After = Annotated[
     float | None,
@@ -37,12 +39,19 @@ After = Annotated[
 ]  # fmt: skip
 Every = Annotated[
     int | None,
-    typer.Option(min=1, help="Rows from one such row to the next.", rich_help_panel=SERIES, show_default="--steps"),
+    typer.Option(
+        min=1,
+        help="Rows from one such row to the next.",
+        rich_help_panel=SERIES,
+        show_default="--steps",
+    ),
 ]
 Days = Annotated[int, typer.Option(help="How many days ahead.", min=1)]
 
 
-@app.command(epilog="Example: habitus forecast demo/runs/week demo/test --days 7 --samples 50 --out demo/forecast")
+@app.command(
+    epilog="Example: habitus forecast demo/runs/week demo/test --days 7 --samples 50 --out demo/forecast"
+)
 def forecast(
     run: RunFolder,
     profiles: Stored,
@@ -71,7 +80,9 @@ def forecast(
     with bar("Forecasting", len(source), "profiles") as advance:
         made = forecast_to(out_, fitted, source, days, samples, seed, advance)
     out_table(_days(out_, made.axes.days))
-    out(f"{out_}: {len(made):,} profiles, {days} days ahead, {samples} draws each; per user in {out_ / TOTALS}")
+    out(
+        f"{out_}: {len(made):,} profiles, {days} days ahead, {samples} draws each; per user in {out_ / TOTALS}"
+    )
 
 
 def _days(folder: Path, most: int) -> Table:

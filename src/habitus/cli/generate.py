@@ -13,17 +13,18 @@ from habitus.cli.holidays import warn_of_no_effect
 from habitus.cli.logs import Format, Shard, Start, is_stdout, log_format_of, say, sink_of
 from habitus.cli.options import RunFolder, Seed, command_app, date_of, shard_of, threshold_of
 from habitus.cli.series import SERIES, check_no_series_options, is_series_run
-from habitus.output import check_apart
+from habitus.files import check_apart
 from habitus.profiles.calendar import dates_file
 from habitus.profiles.completed import open_profiles
 from habitus.run import Run, load
 from habitus.synthesis import GenerateConfig, generate_log_to, generate_to
-from habitus.synthesis.cohorts import around, load_cohorts, mix, remembered
+from habitus.synthesis.latents.cohorts import around, load_cohorts, mix, remembered
 from habitus.synthesis.population import WHOLE, Source
 
 app = command_app()
 
-PROFILES, EVENTS = "profiles", "events"
+PROFILES = "profiles"
+EVENTS = "events"
 
 Out = Annotated[
     Path,
@@ -45,20 +46,30 @@ As = Annotated[
 Count = Annotated[
     int | None,
     typer.Option(
-        "--series", min=1, help="How many, from a run of series.", rich_help_panel=SERIES, show_default="1"
+        "--series",
+        min=1,
+        help="How many, from a run of series.",
+        rich_help_panel=SERIES,
+        show_default="1",
     ),
 ]
 Steps = Annotated[
     int | None,
     typer.Option(
-        min=1, help="How long each is.", rich_help_panel=SERIES, show_default="the window it was fitted to"
+        min=1,
+        help="How long each is.",
+        rich_help_panel=SERIES,
+        show_default="the window it was fitted to",
     ),
 ]
-Users = Annotated[int | None, typer.Option(help="How many.", show_default="as many as the model was fitted to")]
+Users = Annotated[
+    int | None, typer.Option(help="How many.", show_default="as many as the model was fitted to")
+]
 Prior = Annotated[
     str | None,
     typer.Option(
-        help="mixture (fitted to the training users' latents) or normal, N(0, I).", show_default="mixture"
+        help="mixture (fitted to the training users' latents) or normal, N(0, I).",
+        show_default="mixture",
     ),
 ]
 Mix = Annotated[
@@ -107,7 +118,9 @@ Where = Annotated[
 ]
 Days = Annotated[
     int | None,
-    typer.Option(help="Length of the window; a rhythm draws any.", show_default="as many as it was fitted to"),
+    typer.Option(
+        help="Length of the window; a rhythm draws any.", show_default="as many as it was fitted to"
+    ),
 ]
 Holidays = Annotated[
     Path | None,
@@ -120,7 +133,9 @@ Holidays = Annotated[
 ]
 
 
-@app.command(epilog="Example: habitus generate demo/runs/vae --users 5000 --seed 1 --out demo/generated")
+@app.command(
+    epilog="Example: habitus generate demo/runs/vae --users 5000 --seed 1 --out demo/generated"
+)
 def generate(
     run: RunFolder,
     out_: Out,
@@ -150,7 +165,9 @@ def generate(
     _check_one_source(prior, cohorts, like)
     kind = _kind(as_, out_, format)
     if cohorts_from is not None and cohorts is None:
-        raise ValueError("--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0")
+        raise ValueError(
+            "--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0"
+        )
     check_apart(out_, run, cohorts_from, like)
     fitted = load(run)
     if is_series_run(fitted):
@@ -171,7 +188,8 @@ def generate(
     with bar("Generating", -(-wanted // part[1]), "users") as advance:
         if kind is None:
             made = generate_to(out_, fitted, config, advance, source)
-            what, about = f"{len(made):,} users", made.about
+            what = f"{len(made):,} users"
+            about = made.about
         else:
             about = generate_log_to(sink_of(out_), kind, fitted, config, advance, source)
             what = f"{about['events']:,} events of {about['users']:,} users"
@@ -191,7 +209,8 @@ def weights_of(text: str) -> dict[int, float]:
     for part in text.split(","):
         number, colon, weight = part.partition(":")
         try:
-            at, value = int(number), float(weight) if colon else 1.0
+            at = int(number)
+            value = float(weight) if colon else 1.0
         except ValueError:
             raise ValueError(f"--cohorts must be like 3 or 3:0.7,5:0.3, got {text!r}") from None
         if at in weights:
@@ -225,7 +244,9 @@ def _check_one_source(prior: str | None, cohorts: str | None, like: Path | None)
         raise ValueError("--prior, --cohorts and --like exclude each other; give one")
 
 
-def _source(fitted: Run, cohorts: str | None, folder: Path | None, like: Path | None, seed: int) -> Source | None:
+def _source(
+    fitted: Run, cohorts: str | None, folder: Path | None, like: Path | None, seed: int
+) -> Source | None:
     """What latents are drawn from, where it is not a prior with a name."""
     if cohorts is not None:
         found = remembered(fitted) if folder is None else load_cohorts(folder)
@@ -263,4 +284,6 @@ def _told(source: Source | None, config: GenerateConfig) -> str:
     if "cohorts" not in source.told:
         return f"around those of {source.told['like']}"
     mixed = zip(source.told["cohorts"], source.shares, strict=True)
-    return ", ".join(f"{share:.0%} of cohort {each['number']} ({each['name']})" for each, share in mixed)
+    return ", ".join(
+        f"{share:.0%} of cohort {each['number']} ({each['name']})" for each, share in mixed
+    )

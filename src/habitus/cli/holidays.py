@@ -8,9 +8,7 @@ from habitus.profiles.calendar import Calendar
 from habitus.profiles.store import StoredProfiles
 from habitus.synthesis.dates import holidays_tell
 
-NO_EFFECT = (
-    "holidays have no effect, as this run learnt without any; fit a rhythm to profiles with some in their windows"
-)
+NO_EFFECT = "holidays have no effect, as this run learnt without any; fit a rhythm to profiles with some in their windows"
 
 
 def warn_of_no_effect(model: Model) -> None:

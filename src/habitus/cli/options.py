@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
-from habitus.parts.shapes import MINUTES_PER_DAY, WEEKDAYS
+from habitus.schema import MINUTES_PER_DAY, WEEKDAYS
 
 DAY = ["%Y-%m-%d"]
 SLOT = re.compile(r"(\d+)\s*(m|min|h)?")
 SHARD = re.compile(r"(\d+)\s*/\s*(\d+)")
 
 Stored = Annotated[Path, typer.Argument(help="Folder of profiles.", show_default=False)]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a fitted run.", show_default=False)]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a fitted run.", show_default=False)
+]
 Samples = Annotated[int, typer.Option(min=1, help="Draws of each missing cell.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -24,7 +26,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def command_app() -> typer.Typer:
     """The Typer application of one subcommand."""
-    return typer.Typer(rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False)
+    return typer.Typer(
+        rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False
+    )
 
 
 def date_of(moment: dt.datetime | None) -> dt.date | None:
@@ -44,7 +48,9 @@ def slot_minutes(text: str) -> int:
     match = SLOT.fullmatch(text.strip().lower())
     minutes = int(match[1]) * (60 if match[2] == "h" else 1) if match else 0
     if not minutes or MINUTES_PER_DAY % minutes:
-        raise ValueError(f"--slot must be a length that divides a day, such as 1h, 30m or 15m; got {text!r}")
+        raise ValueError(
+            f"--slot must be a length that divides a day, such as 1h, 30m or 15m; got {text!r}"
+        )
     return minutes
 
 

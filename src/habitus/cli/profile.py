@@ -11,14 +11,17 @@ import typer
 from habitus.cli.console import out, spinner
 from habitus.cli.options import DAY, command_app, date_of, names_of, slot_minutes, weekday_number
 from habitus.events import MEMORY_LIMIT, EventLog
-from habitus.output import check_apart
+from habitus.files import check_apart
 from habitus.profiles.build import ProfileConfig, profile_to
 from habitus.profiles.calendar import Calendar, dates_file
 from habitus.profiles.store import StoredProfiles
 
 app = command_app()
 DEFAULT = ProfileConfig()
-COLUMNS, WINDOW, KEPT, HOW = "Columns of the log", "Window and cells", "What is kept", "How"
+COLUMNS = "Columns of the log"
+WINDOW = "Window and cells"
+KEPT = "What is kept"
+HOW = "How"
 
 
 def _option(panel: str, help: str, *names: str, **rest: Any) -> Any:
@@ -27,32 +30,55 @@ def _option(panel: str, help: str, *names: str, **rest: Any) -> Any:
 
 Source = Annotated[
     str,
-    typer.Argument(help="CSV or Parquet: a file, a folder, a glob; or a database URL#table.", show_default=False),
+    typer.Argument(
+        help="CSV or Parquet: a file, a folder, a glob; or a database URL#table.",
+        show_default=False,
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the profiles.", show_default=False)]
 User = Annotated[str, _option(COLUMNS, "Column that says who.", show_default=False)]
 Time = Annotated[
-    str, _option(COLUMNS, "Column that says when: times, ISO 8601, or seconds since 1970.", show_default=False)
+    str,
+    _option(
+        COLUMNS,
+        "Column that says when: times, ISO 8601, or seconds since 1970.",
+        show_default=False,
+    ),
 ]
-Channel = Annotated[str | None, _option(COLUMNS, "Column that says what or where; without it, one channel.")]
-Attribute = Annotated[list[str] | None, _option(COLUMNS, "Column that describes a user; repeatable.")]
+Channel = Annotated[
+    str | None, _option(COLUMNS, "Column that says what or where; without it, one channel.")
+]
+Attribute = Annotated[
+    list[str] | None, _option(COLUMNS, "Column that describes a user; repeatable.")
+]
 Timezone = Annotated[str, _option(COLUMNS, "Zone on whose wall clock days and hours are counted.")]
-Offset = Annotated[str | None, _option(COLUMNS, "Column of minutes east of UTC: each event's own clock.")]
+Offset = Annotated[
+    str | None, _option(COLUMNS, "Column of minutes east of UTC: each event's own clock.")
+]
 Start = Annotated[
     dt.datetime | None,
     _option(WINDOW, "First day.", formats=DAY, metavar="DATE", show_default="the log's first day"),
 ]
 End = Annotated[
     dt.datetime | None,
-    _option(WINDOW, "Last day; of all windows where the log is tiled.", formats=DAY, metavar="DATE"),
+    _option(
+        WINDOW, "Last day; of all windows where the log is tiled.", formats=DAY, metavar="DATE"
+    ),
 ]
 Days = Annotated[int | None, _option(WINDOW, "Days in a window.", show_default=str(DEFAULT.days))]
 Every = Annotated[
-    int | None, _option(WINDOW, "Tile the log: a window every N days, a profile per user and window.", metavar="N")
+    int | None,
+    _option(
+        WINDOW, "Tile the log: a window every N days, a profile per user and window.", metavar="N"
+    ),
 ]
-Align = Annotated[str | None, _option(WINDOW, "Weekday that the first window begins on.", metavar="WEEKDAY")]
+Align = Annotated[
+    str | None, _option(WINDOW, "Weekday that the first window begins on.", metavar="WEEKDAY")
+]
 Slot = Annotated[str, _option(WINDOW, "Length of a slot, a divisor of a day: 1h, 30m, 15m, ...")]
-Channels = Annotated[str | None, _option(KEPT, "Channels to keep; the rest become 'other'.", metavar="A,B,C")]
+Channels = Annotated[
+    str | None, _option(KEPT, "Channels to keep; the rest become 'other'.", metavar="A,B,C")
+]
 Filter = Annotated[str | None, _option(KEPT, "Condition in SQL on the log's rows.", metavar="SQL")]
 MinEvents = Annotated[int, _option(KEPT, "Fewest events of a profile.")]
 MinDays = Annotated[int, _option(KEPT, "Fewest days with an event of a profile.")]
@@ -133,7 +159,9 @@ def _dates(path: Path | None) -> tuple[dt.date, ...]:
     return () if path is None else dates_file(path)
 
 
-def _days(days: int | None, start: dt.datetime | None, end: dt.datetime | None, every: int | None) -> int:
+def _days(
+    days: int | None, start: dt.datetime | None, end: dt.datetime | None, every: int | None
+) -> int:
     """Days in a window: as given, or from start to end where the log is not tiled."""
     if end is None or every is not None:
         return DEFAULT.days if days is None else days
@@ -145,14 +173,17 @@ def _days(days: int | None, start: dt.datetime | None, end: dt.datetime | None, 
 
 
 def _report(path: Path, made: StoredProfiles, config: ProfileConfig) -> None:
-    axes, rows = made.axes, made.about["rows"]
+    axes = made.axes
+    rows = made.about["rows"]
     days, slots, channels = axes.shape
     tiled = f", windows every {axes.every} days" if axes.every else ""
     out(
         f"{path}: {len(made):,} profiles x {days} days x {slots} slots x {channels} channels "
         f"from {axes.start}{tiled}, {axes.timezone}"
     )
-    left_out = "; ".join(f"{count:,} because {reason}" for reason, count in rows["unusable"].items())
+    left_out = "; ".join(
+        f"{count:,} because {reason}" for reason, count in rows["unusable"].items()
+    )
     out(f"rows: {rows['events']:,} counted, {left_out or 'none'} left out")
     if rows["too_small"]:
         out(

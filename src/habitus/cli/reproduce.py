@@ -12,10 +12,10 @@ from rich.table import Table
 
 from habitus.cli.console import INTERRUPTED, bar, out, out_table, plain, quiet_libraries, warn
 from habitus.cli.options import command_app
-from habitus.provenance import versions
-from habitus.reproduce import PAPERS
-from habitus.reproduce.files import PAGE, PRIVATE, write_item, write_page
-from habitus.reproduce.item import Entry, Grid, Item, Paper, chosen, publishable
+from habitus.papers import PAPERS
+from habitus.papers.files import PAGE, PRIVATE, write_item, write_page
+from habitus.papers.item import Entry, Grid, Item, Paper, chosen, publishable
+from habitus.run import versions
 
 app = command_app()
 WHAT = "What is made"
@@ -30,16 +30,24 @@ def _option(name: str, text: str, **more: Any) -> Any:
     return typer.Option(f"--{name}", help=text, rich_help_panel=panel, show_default=alone, **more)
 
 
-Name = Annotated[str, typer.Argument(metavar="PAPER", help=f"One of: {', '.join(PAPERS)}.", show_default=False)]
-Rest = Annotated[list[Path] | None, typer.Argument(hidden=True)]  # what --data takes after its first path
+Name = Annotated[
+    str, typer.Argument(metavar="PAPER", help=f"One of: {', '.join(PAPERS)}.", show_default=False)
+]
+Rest = Annotated[
+    list[Path] | None, typer.Argument(hidden=True)
+]  # what --data takes after its first path
 Tables = Annotated[
-    list[str] | None, typer.Option("--table", help="A table, such as 6.1; repeatable.", rich_help_panel=WHAT)
+    list[str] | None,
+    typer.Option("--table", help="A table, such as 6.1; repeatable.", rich_help_panel=WHAT),
 ]
 Figures = Annotated[
-    list[str] | None, typer.Option("--figure", help="A figure, such as 6.4; repeatable.", rich_help_panel=WHAT)
+    list[str] | None,
+    typer.Option("--figure", help="A figure, such as 6.4; repeatable.", rich_help_panel=WHAT),
 ]
 All = Annotated[bool, typer.Option("--all", help="Every table and figure.", rich_help_panel=WHAT)]
-List = Annotated[bool, typer.Option("--list", help="Say which there are, and stop.", rich_help_panel=WHAT)]
+List = Annotated[
+    bool, typer.Option("--list", help="Say which there are, and stop.", rich_help_panel=WHAT)
+]
 Data = Annotated[
     Path | None,
     typer.Option(
@@ -51,24 +59,39 @@ Data = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", help="Folder for everything; what is there already is not made again.", show_default=False
+        "--out",
+        help="Folder for everything; what is there already is not made again.",
+        show_default=False,
     ),
 ]
 Publishable = Annotated[
     bool,
-    typer.Option("--publishable", help="Leave out drawings of single users, who may be real people."),
+    typer.Option(
+        "--publishable", help="Leave out drawings of single users, who may be real people."
+    ),
 ]
-Epochs = Annotated[int | None, _option("epochs", "Times that the training set is gone through in a fit.", min=1)]
-Seed = Annotated[int | None, _option("seed", "Same seed, same result; the first one of several.", min=0)]
-Seeds = Annotated[int | None, _option("seeds", "Fits of each model, each with a seed of its own.", min=1)]
+Epochs = Annotated[
+    int | None, _option("epochs", "Times that the training set is gone through in a fit.", min=1)
+]
+Seed = Annotated[
+    int | None, _option("seed", "Same seed, same result; the first one of several.", min=0)
+]
+Seeds = Annotated[
+    int | None, _option("seeds", "Fits of each model, each with a seed of its own.", min=1)
+]
 Column = Annotated[str | None, _option("column", "The variable.")]
 Scale = Annotated[float | None, _option("scale", "What its values are multiplied by.")]
 Profiles = Annotated[
-    int | None, _option("profiles", "The most training, and the most test profiles, drawn at random.", min=1)
+    int | None,
+    _option("profiles", "The most training, and the most test profiles, drawn at random.", min=1),
 ]
-Prior = Annotated[str | None, _option("prior", "What latents are drawn from: normal, as in the paper, or mixture.")]
+Prior = Annotated[
+    str | None,
+    _option("prior", "What latents are drawn from: normal, as in the paper, or mixture."),
+]
 Betas = Annotated[
-    str | None, _option("betas", "Rows of Table 6.1 and points of Figures 6.14 and 6.15, separated by commas.")
+    str | None,
+    _option("betas", "Rows of Table 6.1 and points of Figures 6.14 and 6.15, separated by commas."),
 ]
 Channel = Annotated[str | None, _option("channel", "Channel of latent walks and slices.")]
 
@@ -118,8 +141,12 @@ def reproduce(
     made = {entry.name: _made(lab, entry, kept, found.unit) for entry in asked}
     if len(made) > 1:
         flags = {"--all": all_, "--publishable": publishable_}
-        command = f"habitus reproduce {paper}{_command(table, figure, flags, paths, lab.folder, given)}"
-        write_page(lab.folder / PAGE, found, made, found.facts(lab), _provenance(found, lab, command))
+        command = (
+            f"habitus reproduce {paper}{_command(table, figure, flags, paths, lab.folder, given)}"
+        )
+        write_page(
+            lab.folder / PAGE, found, made, found.facts(lab), _provenance(found, lab, command)
+        )
         out(f"{lab.folder / PAGE}: {len(made)} tables and figures")
 
 
@@ -129,7 +156,9 @@ def _paper(name: str) -> Paper[Any]:
     return PAPERS[name]
 
 
-def _lab(paper: Paper[Any], name: str, paths: list[Path], folder: Path | None, given: dict[str, Any]) -> Any:
+def _lab(
+    paper: Paper[Any], name: str, paths: list[Path], folder: Path | None, given: dict[str, Any]
+) -> Any:
     """The paper's lab, from what was given."""
     paper.check_options(name, given)
     paper.check_paths(paths)

@@ -12,7 +12,7 @@ from rich.table import Table
 from habitus.cli.console import bar, out, out_table, plain
 from habitus.cli.holidays import warn_of_own_holidays
 from habitus.cli.options import RunFolder, Seed, Stored, command_app
-from habitus.output import check_apart
+from habitus.files import check_apart
 from habitus.profiles.sparse import USER, WINDOW
 from habitus.profiles.store import StoredProfiles
 from habitus.run import load
@@ -20,12 +20,18 @@ from habitus.synthesis.scoring import Scores, score, scores_format, write_scores
 
 app = command_app()
 
-Out = Annotated[Path, typer.Option("--out", help="The scores, a .parquet or .csv file.", show_default=False)]
+Out = Annotated[
+    Path, typer.Option("--out", help="The scores, a .parquet or .csv file.", show_default=False)
+]
 Against = Annotated[
     Path | None,
-    typer.Option(help="Folder of profiles whose users they are compared with.", show_default="each other"),
+    typer.Option(
+        help="Folder of profiles whose users they are compared with.", show_default="each other"
+    ),
 ]
-Samples = Annotated[int, typer.Option(min=1, help="Draws of the latents; more make the bound tighter.")]
+Samples = Annotated[
+    int, typer.Option(min=1, help="Draws of the latents; more make the bound tighter.")
+]
 Top = Annotated[int, typer.Option(min=0, help="How many of the oddest users to show.")]
 
 
@@ -47,11 +53,14 @@ def _score(
     """
     check_apart(out_, run, profiles, against)
     scores_format(out_)
-    fitted, source = load(run), StoredProfiles.open(profiles)
+    fitted = load(run)
+    source = StoredProfiles.open(profiles)
     others = None if against is None else StoredProfiles.open(against)
     warn_of_own_holidays(fitted.model, source, *([others] if others else []))
     with bar("Scoring", len(source) + (len(others) if others else 0), "profiles") as advance:
-        found = score(fitted, source, against=others, samples=samples, seed=seed, on_progress=advance)
+        found = score(
+            fitted, source, against=others, samples=samples, seed=seed, on_progress=advance
+        )
     write_scores(out_, found)
     if top:
         out_table(_table(found, top))
@@ -62,12 +71,31 @@ def _score(
 def _table(found: Scores, top: int) -> Table:
     """The oddest users."""
     windows = [WINDOW] if WINDOW in found.users.column_names else []
-    names = ("oddness", "log-likelihood", "active slots", "events", "most of all in", "least likely day")
+    names = (
+        "oddness",
+        "log-likelihood",
+        "active slots",
+        "events",
+        "most of all in",
+        "least likely day",
+    )
     table = Table("rank", USER, *(name.replace("_", " ") for name in windows), *names, box=None)
-    parts, of = found.oddest_part, found.likelihoods
+    parts = found.oddest_part
+    of = found.likelihoods
     for row in np.argsort(found.rank)[:top].tolist():
         who = (plain(str(found.users[name][row].as_py())) for name in (USER, *windows))
-        numbers = (f"{found.oddness[row]:.1f}", f"{of.log_likelihood[row]:,.1f}", f"{of.active_slots[row]:,}")
+        numbers = (
+            f"{found.oddness[row]:.1f}",
+            f"{of.log_likelihood[row]:,.1f}",
+            f"{of.active_slots[row]:,}",
+        )
         part = f"{parts[row].replace('_', ' ')}, {found.oddness_of[parts[row]][row]:.1f}"
-        table.add_row(str(found.rank[row]), *who, *numbers, f"{of.events[row]:,.0f}", part, str(found.date[row]))
+        table.add_row(
+            str(found.rank[row]),
+            *who,
+            *numbers,
+            f"{of.events[row]:,.0f}",
+            part,
+            str(found.date[row]),
+        )
     return table

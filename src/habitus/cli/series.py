@@ -10,8 +10,8 @@ import typer
 
 from habitus.cli.console import bar, out
 from habitus.models.base import Model, SeriesModel
-from habitus.parts.shapes import SeriesAxes
 from habitus.run import Run
+from habitus.schema import SeriesAxes
 from habitus.series import Series, read_series, write_forecast, write_series
 from habitus.synthesis.series import (
     CleanConfig,
@@ -29,7 +29,10 @@ FIRST = "tdlgm"
 Column = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", help="A variable; repeatable.", rich_help_panel=SERIES, show_default="every column of numbers"
+        "--column",
+        help="A variable; repeatable.",
+        rich_help_panel=SERIES,
+        show_default="every column of numbers",
     ),
 ]
 Scale = Annotated[
@@ -39,12 +42,16 @@ Scale = Annotated[
 ]  # fmt: skip
 Time = Annotated[
     str | None,
-    typer.Option(help="Column of times.", rich_help_panel=SERIES, show_default="the order of the rows"),
+    typer.Option(
+        help="Column of times.", rich_help_panel=SERIES, show_default="the order of the rows"
+    ),
 ]
 SeriesId = Annotated[
     str | None,
     typer.Option(
-        help="Column that says which series a row is of.", rich_help_panel=SERIES, show_default="one series"
+        help="Column that says which series a row is of.",
+        rich_help_panel=SERIES,
+        show_default="one series",
     ),
 ]
 TrainShare = Annotated[
@@ -80,7 +87,9 @@ def check_kind(kind: type[Model], path: Path) -> None:
     """
     if issubclass(kind, SeriesModel) and not is_series(path):
         what = "a folder" if path.is_dir() else "not there"
-        raise ValueError(f"a {kind.__name__} is fitted to a file of series (.csv or .parquet); {path} is {what}")
+        raise ValueError(
+            f"a {kind.__name__} is fitted to a file of series (.csv or .parquet); {path} is {what}"
+        )
     if is_series(path) and not issubclass(kind, SeriesModel):
         raise ValueError(
             f"a {kind.__name__} is fitted to a folder of profiles; {path} is a file; for it take --model {FIRST}"
@@ -95,10 +104,14 @@ def check_no_series_options(**given: Any) -> None:
     """
     for name, value in given.items():
         if value:
-            raise ValueError(f"--{name.replace('_', '-')} is for series, but profiles were given; leave it out")
+            raise ValueError(
+                f"--{name.replace('_', '-')} is for series, but profiles were given; leave it out"
+            )
 
 
-def read_for(axes: SeriesAxes, path: Path, column: list[str] | None = None, **options: Any) -> Series:
+def read_for(
+    axes: SeriesAxes, path: Path, column: list[str] | None = None, **options: Any
+) -> Series:
     """Series in the columns and scale that a run or another file has; what is given here goes before."""
     own = {"scale": axes.scale, "time": axes.time, "series_id": axes.series_id}
     given = {name: value for name, value in options.items() if value is not None}
@@ -128,27 +141,42 @@ def generate(run: Run, path: Path, series: int, steps: int | None, seed: int) ->
 
 
 def forecast(
-    run: Run, source: Path, path: Path, steps: int, samples: int, seed: int, after: float | None, every: int | None
+    run: Run,
+    source: Path,
+    path: Path,
+    steps: int,
+    samples: int,
+    seed: int,
+    after: float | None,
+    every: int | None,
 ) -> None:
     """Draw the steps ahead into a file, after the last row or from many rows on."""
     series = read_for(run.model.axes, source)
     rolling = after is not None or every is not None
-    origins = rolling_rows(series, after or 0.0, every or steps, steps) if rolling else last_rows(series)
+    origins = (
+        rolling_rows(series, after or 0.0, every or steps, steps) if rolling else last_rows(series)
+    )
     with bar("Forecasting", len(origins), "origins") as advance:
         made = forecast_series(run, series, origins, steps, samples, seed, advance)
     write_forecast(path, made, series, _about(run, "forecast", seed=seed, source=str(source)))
     out(f"{path}: {len(origins):,} origins, {steps} steps ahead, {samples} draws each")
 
 
-def complete(run: Run, source: Path, path: Path, noise: str, share: float | None, samples: int, seed: int) -> None:
+def complete(
+    run: Run, source: Path, path: Path, noise: str, share: float | None, samples: int, seed: int
+) -> None:
     """Fill gaps and remove noise into a file."""
     series = read_for(run.model.axes, source)
     config = CleanConfig(noise_of(noise, share), samples, seed)
     with bar("Completing", len(series.values), "steps") as advance:
         made = clean(run, series, config, advance)
     found = [asdict(each) for each in made.noise]
-    write_series(path, made.series, _about(run, "completed", seed=seed, source=str(source), noise=found))
-    out(f"{path}: {made.filled:,} missing values filled; {told_noise(made.noise, run.model.axes.scale)}")
+    write_series(
+        path, made.series, _about(run, "completed", seed=seed, source=str(source), noise=found)
+    )
+    out(
+        f"{path}: {made.filled:,} missing values filled; {told_noise(made.noise, run.model.axes.scale)}"
+    )
 
 
 def noise_of(text: str, share: float | None) -> Noise | None:
@@ -168,7 +196,9 @@ def noise_of(text: str, share: float | None) -> Noise | None:
         return Noise(float(text), 1.0 if share is None else share)
     except ValueError as error:
         if "could not convert" in str(error):
-            raise ValueError(f"--noise must be auto, none or a standard deviation, got {text!r}") from None
+            raise ValueError(
+                f"--noise must be auto, none or a standard deviation, got {text!r}"
+            ) from None
         raise
 
 

@@ -19,12 +19,17 @@ Out = Annotated[Path, typer.Option("--out", help="The log, a .parquet file.", sh
 Users = Annotated[int, typer.Option(help="How many users.")]
 Days = Annotated[int, typer.Option(help="Length of the window.")]
 Start = Annotated[
-    dt.datetime | None, typer.Option(formats=DAY, metavar="DATE", help="First day.", show_default=str(START))
+    dt.datetime | None,
+    typer.Option(formats=DAY, metavar="DATE", help="First day.", show_default=str(START)),
 ]
-Channels = Annotated[str, typer.Option(metavar="A,B,C", help="Names of the channels, the most used first.")]
+Channels = Annotated[
+    str, typer.Option(metavar="A,B,C", help="Names of the channels, the most used first.")
+]
 
 
-@app.command(epilog="Example: habitus simulate --users 20000 --days 32 --seed 0 --out demo/events.parquet")
+@app.command(
+    epilog="Example: habitus simulate --users 20000 --days 32 --seed 0 --out demo/events.parquet"
+)
 def simulate(
     out_: Out,
     users: Users = 20_000,
@@ -48,5 +53,7 @@ def simulate(
             channels=names_of(channels) or (),
             on_progress=advance,
         )
-    out(f"{out_}: {events:,} events of {users:,} users over {days} days, {events / users:,.1f} per user")
+    out(
+        f"{out_}: {events:,} events of {users:,} users over {days} days, {events / users:,.1f} per user"
+    )
     out(f"{factors_path(out_)}: the true factors of each user")

@@ -51,15 +51,28 @@ from habitus.sweeps import (
 from habitus.sweeps.space import Value, text_of
 
 app = command_app()
-VARIED, JUDGED, SHARED = "What varies", "Against what", "Who takes part"
-SHOWN = ("daily_mean.kld", "daily_mean.mse", "daily_std.kld", "daily_std.mse", "held_out_loss", "seconds")
+VARIED = "What varies"
+JUDGED = "Against what"
+SHARED = "Who takes part"
+SHOWN = (
+    "daily_mean.kld",
+    "daily_mean.mse",
+    "daily_std.kld",
+    "daily_std.mse",
+    "held_out_loss",
+    "seconds",
+)
 LONGEST_ERROR = 60
 
-Out = Annotated[Path, typer.Option("--out", help="Folder for runs and results.", show_default=False)]
+Out = Annotated[
+    Path, typer.Option("--out", help="Folder for runs and results.", show_default=False)
+]
 Against = Annotated[
     Path,
     typer.Option(
-        help="Real profiles, best ones that no model has seen.", rich_help_panel=JUDGED, show_default=False
+        help="Real profiles, best ones that no model has seen.",
+        rich_help_panel=JUDGED,
+        show_default=False,
     ),
 ]
 Users = Annotated[
@@ -109,7 +122,8 @@ SearchTexts = Annotated[
     ),
 ]
 TrialCount = Annotated[
-    int | None, typer.Option("--trials", min=1, help="How many trials a search has.", rich_help_panel=VARIED)
+    int | None,
+    typer.Option("--trials", min=1, help="How many trials a search has.", rich_help_panel=VARIED),
 ]
 Storage = Annotated[
     str | None,
@@ -119,7 +133,9 @@ Storage = Annotated[
         show_default="SQLite in --out",
     ),
 ]
-Name = Annotated[str, typer.Option(help="Tells sweeps in one database apart.", rich_help_panel=SHARED)]
+Name = Annotated[
+    str, typer.Option(help="Tells sweeps in one database apart.", rich_help_panel=SHARED)
+]
 
 
 @app.command(
@@ -163,7 +179,8 @@ def _sweep(
     fixed = _fixed_twice(space, set_ or [], asked)
     if fixed:
         raise ValueError(f"{fixed} is varied and fixed at once; give it to --grid or --search only")
-    train, real = StoredProfiles.open(profiles), StoredProfiles.open(against)
+    train = StoredProfiles.open(profiles)
+    real = StoredProfiles.open(against)
     plan = Plan(begun.kind, train, real, space, begun.config, begun.fit, users, metric)
     results = _run(plan, out_, storage, name)
     out_table(_table(results))
@@ -177,7 +194,9 @@ def _begun(
     """The settings that all trials begin from, and the grid of a named one."""
     if recipe not in SWEEPS or model is not None:
         if recipe is not None and recipe not in {**RECIPES, **SWEEPS}:
-            raise ValueError(f"unknown recipe {recipe!r}; --recipe must be one of {', '.join((*SWEEPS, *RECIPES))}")
+            raise ValueError(
+                f"unknown recipe {recipe!r}; --recipe must be one of {', '.join((*SWEEPS, *RECIPES))}"
+            )
         return chosen(model, recipe, pairs, asked), None
     base, values = SWEEPS[recipe]()
     return adjusted(base, pairs, asked), grid_of(values)
@@ -196,14 +215,18 @@ def _space(
     if trials is not None:
         raise ValueError("--trials is for --search; a grid has a trial for every combination")
     if not grid and named is None:
-        raise ValueError(f"give --grid, --search, or one of the named grids: --recipe {' or '.join(SWEEPS)}")
+        raise ValueError(
+            f"give --grid, --search, or one of the named grids: --recipe {' or '.join(SWEEPS)}"
+        )
     choices = read_grid(types, grid).choices if grid else {}
     return _joined(named.choices if named else {}, choices)
 
 
 def _joined(named: dict[str, Choice], given: dict[str, Choice]) -> Grid:
     if twice := named.keys() & given.keys():
-        raise ValueError(f"the recipe's grid has {min(twice)} already; give --model and all of --grid instead")
+        raise ValueError(
+            f"the recipe's grid has {min(twice)} already; give --model and all of --grid instead"
+        )
     return Grid({**named, **given})
 
 
@@ -233,14 +256,19 @@ def _table(results: Results) -> Table:
     table = Table(title=_title(results, floor), title_justify="left")
     table.add_column("trial", justify="right")
     for name in (*results.keys, *shown):
-        table.add_column(re.sub(r"([_.])", r"\1\n", name), justify="right")  # narrow enough for a terminal
+        table.add_column(
+            re.sub(r"([_.])", r"\1\n", name), justify="right"
+        )  # narrow enough for a terminal
     failed = any(row.error for row in results.rows)
     if failed:
         table.add_column("failed")
     for row in results.rows:
         table.add_row(*map(plain, _cells(row, results.keys, shown, failed)))
     if any(value is not None for value in floor):
-        table.add_row(*map(plain, ["floor", *("" for _ in results.keys), *map(_number, floor)]), end_section=True)
+        table.add_row(
+            *map(plain, ["floor", *("" for _ in results.keys), *map(_number, floor)]),
+            end_section=True,
+        )
     return table
 
 

@@ -10,17 +10,20 @@ import typer
 
 from habitus.cli.console import out, spinner
 from habitus.cli.options import RunFolder, Seed, command_app
-from habitus.figures import traversal_grid
-from habitus.parts.shapes import Axes, FloatArray
+from habitus.report.figures import traversal_grid
 from habitus.report.png import save_png
 from habitus.run import load
-from habitus.synthesis.traversal import ORDERS, Traversal, traverse
+from habitus.schema import Axes, FloatArray
+from habitus.synthesis.latents.traversal import ORDERS, Traversal, traverse
 
 app = command_app()
 
-ALL, SUM = "all", "sum"
+ALL = "all"
+SUM = "sum"
 
-Dims = Annotated[str, typer.Option(help="all, or numbers from 0 separated by commas.", metavar="all|0,1,...")]
+Dims = Annotated[
+    str, typer.Option(help="all, or numbers from 0 separated by commas.", metavar="all|0,1,...")
+]
 Points = Annotated[int, typer.Option(min=2, help="Pictures of each dimension, from z = -3 to 3.")]
 Channel = Annotated[
     str,
@@ -30,9 +33,16 @@ Channel = Annotated[
         metavar="NAME|NUMBER|sum|all",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="PNG file; with --channel all the channel is added to its name.")]
-Order = Annotated[str, typer.Option(help=f"What puts the dimensions into order: {' or '.join(ORDERS)}.")]
-Prior = Annotated[str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", help="PNG file; with --channel all the channel is added to its name."),
+]
+Order = Annotated[
+    str, typer.Option(help=f"What puts the dimensions into order: {' or '.join(ORDERS)}.")
+]
+Prior = Annotated[
+    str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")
+]
 
 
 @app.command(
@@ -60,7 +70,10 @@ def _traverse(
     with spinner("Walking"):
         made = traverse(fitted, dims_of(dims), points, seed=seed, prior=prior, order=order)
         for path, (name, at) in zip(paths, channels.items(), strict=True):
-            save_png(traversal_grid(made.axes, shown(made, at), names(made), made.points, _unit(name)), path)
+            save_png(
+                traversal_grid(made.axes, shown(made, at), names(made), made.points, _unit(name)),
+                path,
+            )
             out(f"{path}: {_told(name)}, {len(made.dims)} dimensions, {points} points each")
     for dim, variance, kl in zip(made.dims, made.variance, made.kl, strict=True):
         out(f"z{dim}: learned variance {variance:.3g}, KL {kl:.3g} nats")
@@ -80,7 +93,9 @@ def dims_of(text: str) -> list[int] | None:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"--dims must be all, or numbers separated by commas; got {text!r}") from None
+        raise ValueError(
+            f"--dims must be all, or numbers separated by commas; got {text!r}"
+        ) from None
 
 
 def channels_of(text: str, axes: Axes) -> dict[str, list[int]]:
@@ -114,7 +129,9 @@ def paths_of(path: Path, channels: list[str]) -> list[Path]:
     for name in channels:
         own = path.with_stem(f"{path.stem}-{file_name(name)}")
         if own in of_file:
-            raise ValueError(f"channels {of_file[own]!r} and {name!r} would both be {own.name}; draw one at a time")
+            raise ValueError(
+                f"channels {of_file[own]!r} and {name!r} would both be {own.name}; draw one at a time"
+            )
         of_file[own] = name
     return list(of_file)
 
@@ -136,7 +153,9 @@ def shown(made: Traversal, channels: list[int]) -> FloatArray:
 def names(made: Traversal) -> list[str]:
     """What stands above each column."""
     numbers = zip(made.dims, made.variance, made.kl, strict=True)
-    return [f"z{dim}\nvariance {_short(variance)}\nKL {_short(kl)}" for dim, variance, kl in numbers]
+    return [
+        f"z{dim}\nvariance {_short(variance)}\nKL {_short(kl)}" for dim, variance, kl in numbers
+    ]
 
 
 def _short(value: np.float64) -> str:

@@ -12,6 +12,7 @@ rivals take a second to load.
 """
 
 from habitus.evaluation.activity import ACTIVITIES, active_users, relative_error
+from habitus.evaluation.baselines.generation import independent_cells
 from habitus.evaluation.evaluation import Evaluation, evaluate
 from habitus.evaluation.metrics import Figures, compare, conditional_overlap
 from habitus.evaluation.population import (
@@ -23,7 +24,6 @@ from habitus.evaluation.population import (
     total_cdf,
 )
 from habitus.evaluation.region import Calibration, RegionFigures
-from habitus.evaluation.rivals import independent_cells
 from habitus.evaluation.summary import Summary, summarise
 from habitus.evaluation.threshold import fit_zero_threshold
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import BoolArray, FloatArray
+from habitus.schema import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def active_users(active: BoolArray, window: int) -> NDArray[np.float64]:
     return shares
 
 
-def relative_error(generated: FloatArray, reference: FloatArray, first_day: int = 0) -> float | None:
+def relative_error(
+    generated: FloatArray, reference: FloatArray, first_day: int = 0
+) -> float | None:
     """Mean over days of |generated - reference|, over the mean of the reference.
 
     Args:
@@ -78,10 +80,12 @@ def relative_error(generated: FloatArray, reference: FloatArray, first_day: int 
     >>> relative_error(np.array([0.9, 0.5]), np.array([0.5, 0.5]), first_day=1)
     0.0
     """
-    ours, theirs = generated[first_day:], reference[first_day:]
+    ours = generated[first_day:]
+    theirs = reference[first_day:]
     if not len(theirs):
         return None
-    gap, level = float(np.abs(ours - theirs).mean()), float(theirs.mean())
+    gap = float(np.abs(ours - theirs).mean())
+    level = float(theirs.mean())
     if not level:
         return float("inf") if gap else 0.0
     return gap / level
@@ -116,7 +120,8 @@ def retention(active: BoolArray) -> NDArray[np.float64]:
     >>> retention(np.array([[True, False, True], [False, True, False]]))
     array([1., 0., 1.])
     """
-    users, days = np.flatnonzero(active.any(axis=1)), active.shape[1]
+    users = np.flatnonzero(active.any(axis=1))
+    days = active.shape[1]
     first = active[users].argmax(axis=1)
     shares = np.full(days, np.nan)
     for after in range(days):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, rankdata
 
-from habitus.parts.shapes import FloatArray, IntArray
+from habitus.schema import FloatArray, IntArray
 
 _Z = float(norm.ppf(0.975))
 
@@ -46,7 +46,10 @@ class Auc:
 
 
 def auc(
-    high: FloatArray, low: FloatArray, high_users: IntArray | None = None, low_users: IntArray | None = None
+    high: FloatArray,
+    low: FloatArray,
+    high_users: IntArray | None = None,
+    low_users: IntArray | None = None,
 ) -> Auc:
     """How far the scores ``high`` are above ``low``.
 
@@ -60,10 +63,14 @@ def auc(
     0.75
     """
     together = rankdata(np.concatenate([high, low]))
-    above = (together[: len(high)] - rankdata(high)) / len(low)  # share of low ones below each high one
+    above = (together[: len(high)] - rankdata(high)) / len(
+        low
+    )  # share of low ones below each high one
     below = 1 - (together[len(high) :] - rankdata(low)) / len(high)
     value = float(above.mean())
-    return Auc(value, math.sqrt(_variance(above - value, high_users) + _variance(below - value, low_users)))
+    return Auc(
+        value, math.sqrt(_variance(above - value, high_users) + _variance(below - value, low_users))
+    )
 
 
 def _variance(parts: FloatArray, users: IntArray | None) -> float:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import Axes, BoolArray, IntArray, ProfileSource, SparseProfiles, Values
+from habitus.schema import Axes, BoolArray, IntArray, ProfileSource, SparseProfiles, Values
 
 BLOCK_CELLS = 1 << 20  # some tens of MB of temporaries, near to what a processor's cache holds
 BLOCK_ROWS = 1 << 14  # so that profiles with few or no cells do not make a block of a million rows
@@ -17,7 +17,7 @@ BLOCK_ROWS = 1 << 14  # so that profiles with few or no cells do not make a bloc
 
 @dataclass(frozen=True)
 class CompressedRows:
-    """The least that is a set of profiles in memory (:class:`~habitus.parts.shapes.SparseProfiles`).
+    """The least that is a set of profiles in memory (:class:`~habitus.schema.SparseProfiles`).
 
     Attributes:
         axes: What the cells mean.
@@ -88,7 +88,9 @@ class Block:
         """
         if not is_count(axes) or not len(self.values):
             return self.values.astype(np.float64)
-        lengths = self.lengths[self.lengths > 0]  # reduceat would give an empty profile its neighbour's value
+        lengths = self.lengths[
+            self.lengths > 0
+        ]  # reduceat would give an empty profile its neighbour's value
         peaks = np.maximum.reduceat(self.values, np.cumsum(lengths) - lengths)
         return self.values / np.repeat(peaks.astype(np.float64), lengths)
 
@@ -123,12 +125,16 @@ def blocks(source: ProfileSource, rows: BoolArray | None = None) -> Iterator[Blo
         ValueError: if the mask has another length than the set.
     """
     if rows is not None and len(rows) != len(source):
-        raise ValueError(f"expected a mask of {len(source)} profiles, got {len(rows)}; give one flag a profile")
+        raise ValueError(
+            f"expected a mask of {len(source)} profiles, got {len(rows)}; give one flag a profile"
+        )
     first = 0
     for chunk in source.chunks():
         keep = np.ones(len(chunk), bool) if rows is None else rows[first : first + len(chunk)]
         first += len(chunk)
-        yield from (_block(chunk, span, keep[span]) for span in _spans(chunk.indptr) if keep[span].any())
+        yield from (
+            _block(chunk, span, keep[span]) for span in _spans(chunk.indptr) if keep[span].any()
+        )
 
 
 def _spans(indptr: IntArray) -> Iterator[slice]:
@@ -142,7 +148,8 @@ def _spans(indptr: IntArray) -> Iterator[slice]:
 def _block(chunk: SparseProfiles, span: slice, keep: BoolArray) -> Block:
     bounds = chunk.indptr[span.start : span.stop + 1]
     lengths = np.diff(bounds)
-    cells, values = chunk.cells[bounds[0] : bounds[-1]], chunk.values[bounds[0] : bounds[-1]]
+    cells = chunk.cells[bounds[0] : bounds[-1]]
+    values = chunk.values[bounds[0] : bounds[-1]]
     if keep.all():
         return Block(lengths, cells, values)
     kept = np.repeat(keep, lengths)

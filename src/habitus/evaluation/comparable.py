@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from habitus.evaluation.blocks import is_binary
-from habitus.parts.shapes import PEAK, ProfileSource
+from habitus.schema import PEAK, ProfileSource
 
 
-def check_sets(generated: ProfileSource, reference: ProfileSource, train: ProfileSource | None = None) -> None:
+def check_sets(
+    generated: ProfileSource, reference: ProfileSource, train: ProfileSource | None = None
+) -> None:
     """Refuse what has no meaningful comparison, before anything is read.
 
     Raises:
@@ -24,7 +26,9 @@ def check_sets(generated: ProfileSource, reference: ProfileSource, train: Profil
 def _check(source: ProfileSource, reference: ProfileSource, name: str) -> None:
     for role, profiles in ((name, source), ("the reference", reference)):
         if not len(profiles):
-            raise ValueError(f"expected at least one profile in {role}, got none; generate or profile it again")
+            raise ValueError(
+                f"expected at least one profile in {role}, got none; generate or profile it again"
+            )
     if mismatch := source.axes.mismatch(reference.axes):
         raise ValueError(
             f"{name} and the reference must have the same days, slots and channels, but {mismatch}; "

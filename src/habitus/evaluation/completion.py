@@ -20,7 +20,15 @@ from habitus.evaluation.floor import draw
 from habitus.evaluation.metrics import Figures
 from habitus.evaluation.paired import Example, Pair, examples, paired
 from habitus.evaluation.region import Calibration, RegionFigures, RegionTally, base_rates, inside
-from habitus.parts.shapes import Axes, BoolArray, CompletedSource, Filled, FloatArray, IntArray, ProfileSource
+from habitus.schema import (
+    Axes,
+    BoolArray,
+    CompletedSource,
+    Filled,
+    FloatArray,
+    IntArray,
+    ProfileSource,
+)
 
 MOST_RIVAL_PROFILES = 4000
 COMPARED = ("squared_error", "crps", "coverage_90", "log_likelihood")
@@ -93,7 +101,8 @@ def evaluate_completion(
     if train is not None:
         _check_axes(train, reference, "the training set")
     if is_binary(completed.axes):
-        reference, train = Binarised(reference), None if train is None else Binarised(train)
+        reference = Binarised(reference)
+        train = None if train is None else Binarised(train)
     rates = base_rates(reference if train is None else train)
     scoring = _Scoring(completed, reference, _checked(region, completed.axes), rates, seed)
     ours = _completed(scoring, on_progress)
@@ -149,7 +158,11 @@ class _Contest:
         missing = piece.missing
         hidden = np.where(missing, 0, piece.pictures).reshape(shape)
         for rival, tally, rng in self.rivals:
-            scoring.add(tally, rival.fill(hidden, missing.reshape(shape), scoring.source.samples, rng), piece)
+            scoring.add(
+                tally,
+                rival.fill(hidden, missing.reshape(shape), scoring.source.samples, rng),
+                piece,
+            )
 
     def figures(self) -> dict[str, Figures]:
         """Figures of each rival, with the completed set's."""
@@ -173,7 +186,9 @@ def _completed(scoring: _Scoring, on_progress: OnProgress) -> _Completed:
     Raises:
         ValueError: if some cell of the region is missing in no profile.
     """
-    tally, done, known = scoring.tally(), 0, []
+    tally = scoring.tally()
+    done = 0
+    known = []
     missing = np.zeros(scoring.region.size, np.int64)
     for piece in scoring.pieces():
         missing += np.bincount(piece.filled.cell, minlength=len(missing))
@@ -187,7 +202,10 @@ def _completed(scoring: _Scoring, on_progress: OnProgress) -> _Completed:
 
 
 def _rivals(
-    scoring: _Scoring, train: Training | None, samples: dict[int | None, BoolArray], on_progress: OnProgress
+    scoring: _Scoring,
+    train: Training | None,
+    samples: dict[int | None, BoolArray],
+    on_progress: OnProgress,
 ) -> dict[str, Figures]:
     """Run the rivals, those that share a sample together, and give their figures in the order of the registry."""
     contests = [_contest(scoring, train, limit, rows) for limit, rows in samples.items()]
@@ -203,10 +221,16 @@ def _rivals(
     return {name: figures[name] for name in BASELINES if name in figures}
 
 
-def _contest(scoring: _Scoring, train: Training | None, limit: int | None, rows: BoolArray) -> _Contest:
+def _contest(
+    scoring: _Scoring, train: Training | None, limit: int | None, rows: BoolArray
+) -> _Contest:
     """The rivals with this limit; each draws from a stream of its own, so that none changes another's figures."""
     rivals = [
-        (kind(scoring.source.axes, train), scoring.tally(), np.random.default_rng([scoring.seed, number]))
+        (
+            kind(scoring.source.axes, train),
+            scoring.tally(),
+            np.random.default_rng([scoring.seed, number]),
+        )
         for number, kind in enumerate(BASELINES.values())
         if kind.sample == limit and (train is not None or not kind.needs_train)
     ]
@@ -223,7 +247,9 @@ def _samples(profiles: int, most: int, seed: int) -> dict[int | None, BoolArray]
         raise ValueError(f"most must be at least 1 profile, got {most}")
     limits = dict.fromkeys(kind.sample for kind in BASELINES.values())
     sizes = {limit: min(most, limit or most) for limit in limits}
-    return {limit: draw(profiles, size, np.random.default_rng(seed)) for limit, size in sizes.items()}
+    return {
+        limit: draw(profiles, size, np.random.default_rng(seed)) for limit, size in sizes.items()
+    }
 
 
 def _note(rivals: dict[str, Figures], profiles: int) -> str:
@@ -233,7 +259,9 @@ def _note(rivals: dict[str, Figures], profiles: int) -> str:
     fewer = [name for name, size in sizes.items() if size < most]
     slow = f" ({', '.join(fewer)} on {sizes[fewer[0]]:,})" if fewer else ""
     drawn = (
-        f"{most:,} of {profiles:,} profiles drawn at random" if most < profiles else f"all {profiles:,} profiles"
+        f"{most:,} of {profiles:,} profiles drawn at random"
+        if most < profiles
+        else f"all {profiles:,} profiles"
     )
     return f"rivals on {drawn}{slow}"
 
@@ -246,7 +274,8 @@ def _check(completed: CompletedSource, reference: ProfileSource) -> None:
             f"expected the same profiles in both sets, at least one, got {len(completed):,} completed ones and "
             f"{len(reference):,} of the reference; give the set that was completed"
         )
-    ours, theirs = completed.axes.unit, reference.axes.unit
+    ours = completed.axes.unit
+    theirs = reference.axes.unit
     if theirs not in (ours, "count") and not is_binary(completed.axes):
         raise ValueError(
             f"expected a reference of counts or of unit {ours}, as completed, got unit {theirs}; "

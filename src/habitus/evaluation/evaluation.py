@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from habitus.evaluation.baselines.generation import independent_cells
 from habitus.evaluation.blocks import Binarised, is_binary
 from habitus.evaluation.comparable import check_sets
 from habitus.evaluation.floor import Floor, floor_from_halves, floor_from_train
 from habitus.evaluation.metrics import Figures, compare
-from habitus.evaluation.rivals import independent_cells
 from habitus.evaluation.summary import Summary, summarise
-from habitus.parts.shapes import ProfileSource
+from habitus.schema import ProfileSource
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """The content of ``metrics.json``; what is infinite or undefined becomes null."""
         floor = {**self.floor, "zero_threshold": None, "note": self.floor_note}
-        rivals = {name: {**figures, "zero_threshold": None} for name, figures in self.rivals.items()}
+        rivals = {
+            name: {**figures, "zero_threshold": None} for name, figures in self.rivals.items()
+        }
         ours = {**self.figures, "zero_threshold": self.zero_threshold}
         return _finite({**ours, "floor": floor, "rivals": rivals})
 
@@ -90,10 +92,16 @@ def evaluate(
     """
     check_sets(generated, reference, train)
     if is_binary(generated.axes):
-        reference, train = Binarised(reference), None if train is None else Binarised(train)
-    ours, theirs = summarise(generated), summarise(reference)
+        reference = Binarised(reference)
+        train = None if train is None else Binarised(train)
+    ours = summarise(generated)
+    theirs = summarise(reference)
     floor = _floor(reference, theirs, train, ours.users, seed)
-    rivals = {} if train is None else {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
+    rivals = (
+        {}
+        if train is None
+        else {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
+    )
     return Evaluation(
         generated=ours,
         reference=theirs,
@@ -112,7 +120,9 @@ def _noted(source: ProfileSource) -> float | None:
     return getattr(source, "about", {}).get("zero_threshold")
 
 
-def _floor(reference: ProfileSource, summary: Summary, train: ProfileSource | None, users: int, seed: int) -> Floor:
+def _floor(
+    reference: ProfileSource, summary: Summary, train: ProfileSource | None, users: int, seed: int
+) -> Floor:
     rng = np.random.default_rng(seed)
     if train is None:
         return floor_from_halves(reference, users, rng)

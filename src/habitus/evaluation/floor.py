@@ -14,7 +14,7 @@ import numpy as np
 
 from habitus.evaluation.metrics import Figures, compare
 from habitus.evaluation.summary import Summary, summarise
-from habitus.parts.shapes import BoolArray, ProfileSource
+from habitus.schema import BoolArray, ProfileSource
 
 MOST_SAMPLES = 10
 PROFILES = 200_000  # in all samples: large ones differ little, and take long
@@ -48,7 +48,9 @@ def draw(available: int, wanted: int, rng: np.random.Generator) -> BoolArray:
     return rows
 
 
-def floor_from_train(train: ProfileSource, reference: Summary, users: int, rng: np.random.Generator) -> Floor:
+def floor_from_train(
+    train: ProfileSource, reference: Summary, users: int, rng: np.random.Generator
+) -> Floor:
     """The floor of samples of the training profiles against the reference.
 
     Args:
@@ -87,7 +89,9 @@ def floor_from_halves(reference: ProfileSource, users: int, rng: np.random.Gener
     size = min(users, len(reference) // 2)
     parts = [draw(len(reference), size, rng) for _ in range(_samples(len(reference)))]
     found = [(summarise(reference, rows), summarise(reference, ~rows)) for rows in parts]
-    return _floor(found, f"{size:,} profiles of the reference, against its other {len(reference) - size:,}")
+    return _floor(
+        found, f"{size:,} profiles of the reference, against its other {len(reference) - size:,}"
+    )
 
 
 def _samples(profiles: int) -> int:

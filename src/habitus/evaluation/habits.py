@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import Block, blocks
-from habitus.parts.shapes import MINUTES_PER_DAY, Axes, BoolArray, FloatArray, ProfileSource
+from habitus.schema import MINUTES_PER_DAY, Axes, BoolArray, FloatArray, ProfileSource
 
 HOURS = 24.0
 NIGHT_ENDS = 6  # o'clock; the night begins at midnight
 WEEKEND = (5, 6)
-SMOOTHED_HOURS = 3  # over which the peak of the day is looked for, so that a single event does not make one
+SMOOTHED_HOURS = (
+    3  # over which the peak of the day is looked for, so that a single event does not make one
+)
 CHANNEL = "share of "
 
 Habits = dict[str, FloatArray]
@@ -52,7 +54,8 @@ class Margins:
     def of_block(cls, block: Block, axes: Axes, unit: str) -> Self:
         """Of some profiles of a set on these axes, in ``unit``."""
         days, slots, channels = axes.shape
-        users, values = block.users(), block.in_unit(axes, unit)
+        users = block.users()
+        values = block.in_unit(axes, unit)
         hour, channel = np.divmod(block.cells, channels)
         day, slot = np.divmod(hour, slots)
 
@@ -91,7 +94,8 @@ def habits(margins: Margins) -> Habits:
     >>> [float(found[name][0]) for name in ("first active day", "last active day", "active days")]
     [2.0, 6.0, 2.0]
     """
-    axes, total = margins.axes, margins.day.sum(1, dtype=np.float64)
+    axes = margins.axes
+    total = margins.day.sum(1, dtype=np.float64)
     some = np.where(total > 0, total, np.nan)
     found: Habits = {"total activity": total}
     if axes.weekday(0) is not None:
@@ -102,7 +106,9 @@ def habits(margins: Margins) -> Habits:
     found["peak hour"] = np.where(total > 0, _peak_hour(margins.slot, axes), np.nan)
     found |= _days(margins.active)
     if len(axes.channels) > 1:
-        found |= {CHANNEL + name: margins.channel[:, at] / some for at, name in enumerate(axes.channels)}
+        found |= {
+            CHANNEL + name: margins.channel[:, at] / some for at, name in enumerate(axes.channels)
+        }
     return found | {"burstiness": _burstiness(margins.day)}
 
 
@@ -144,7 +150,9 @@ def middle(habit: str, values: FloatArray) -> float:
     if not is_circular(habit):
         return float(np.median(known))
     angle = known * 2 * np.pi / HOURS
-    return float(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()) * HOURS / (2 * np.pi) % HOURS)
+    return float(
+        np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()) * HOURS / (2 * np.pi) % HOURS
+    )
 
 
 def spread(habit: str, values: FloatArray) -> float:
@@ -160,14 +168,18 @@ def _peak_hour(slot: FloatArray, axes: Axes) -> FloatArray:
     """The middle of the slots around which activity is largest, smoothed circularly."""
     width = max(1, SMOOTHED_HOURS * 60 // axes.slot_minutes // 2 * 2 + 1)
     around = range(-(width // 2), width // 2 + 1) if width <= axes.slots else range(1)
-    smooth = sum(np.roll(slot, shift, axis=1) for shift in around) + 1e-6 * slot  # ties go to the slot's own peak
+    smooth = (
+        sum(np.roll(slot, shift, axis=1) for shift in around) + 1e-6 * slot
+    )  # ties go to the slot's own peak
     return (np.argmax(smooth, axis=1) + 0.5) * axes.slot_minutes * HOURS / MINUTES_PER_DAY
 
 
 def _days(active: BoolArray) -> Habits:
     """First and last active day, from 1, and how many."""
-    some, days = active.any(1), active.shape[1]
-    first, last = active.argmax(1) + 1.0, days - active[:, ::-1].argmax(1).astype(np.float64)
+    some = active.any(1)
+    days = active.shape[1]
+    first = active.argmax(1) + 1.0
+    last = days - active[:, ::-1].argmax(1).astype(np.float64)
     return {
         "first active day": np.where(some, first, np.nan),
         "last active day": np.where(some, last, np.nan),
@@ -176,5 +188,8 @@ def _days(active: BoolArray) -> Habits:
 
 
 def _burstiness(day: FloatArray) -> FloatArray:
-    mean, deviation = day.mean(1, dtype=np.float64), day.std(1, dtype=np.float64)
-    return np.where(mean > 0, (deviation - mean) / np.maximum(deviation + mean, np.finfo(float).tiny), np.nan)
+    mean = day.mean(1, dtype=np.float64)
+    deviation = day.std(1, dtype=np.float64)
+    return np.where(
+        mean > 0, (deviation - mean) / np.maximum(deviation + mean, np.finfo(float).tiny), np.nan
+    )

@@ -24,10 +24,16 @@ from habitus.evaluation.population import (
     kolmogorov_distance,
     mean_squared_error,
 )
-from habitus.evaluation.rhythm import autocorrelation, silences, step_distance
 from habitus.evaluation.summary import Summary
-from habitus.evaluation.tails import LEVELS, channel_correlation, log_error, tail_index, user_quantiles
-from habitus.parts.shapes import FloatArray, IntArray
+from habitus.evaluation.tails import (
+    LEVELS,
+    channel_correlation,
+    log_error,
+    tail_index,
+    user_quantiles,
+)
+from habitus.evaluation.temporal import autocorrelation, silences, step_distance
+from habitus.schema import FloatArray, IntArray
 
 Figures = dict[str, Any]
 Curve = Callable[[FloatArray], FloatArray]
@@ -56,10 +62,15 @@ def compare(generated: Summary, reference: Summary) -> Figures:
         "daily_mean": _curve_figures(daily_mean, generated.daily_totals, reference.daily_totals),
         "daily_std": _curve_figures(daily_std, generated.daily_totals, reference.daily_totals),
         "total_cdf": {"ks": kolmogorov_distance(generated.daily_totals, reference.daily_totals)},
-        **{activity.name: _activity_figures(activity, generated, reference) for activity in ACTIVITIES},
+        **{
+            activity.name: _activity_figures(activity, generated, reference)
+            for activity in ACTIVITIES
+        },
         **_raw_figures(generated, reference),
         "empty_cells": {"generated": generated.empty_share, "reference": reference.empty_share},
-        "hour_of_day": {"jsd": _per_channel(generated, generated.slot_channel, reference.slot_channel)},
+        "hour_of_day": {
+            "jsd": _per_channel(generated, generated.slot_channel, reference.slot_channel)
+        },
         "weekday": {"jsd": _weekday_jsd(generated, reference)},
         "hour_of_week": {"jsd": _hour_of_week_jsd(generated, reference)},
         "channel_overlap": _overlap_figures(generated, reference),
@@ -68,7 +79,9 @@ def compare(generated: Summary, reference: Summary) -> Figures:
         "silences": _silence_figures(generated, reference),
         "retention": {"relative_error": _retention_error(generated, reference)},
         "stickiness": _stickiness_figures(generated, reference),
-        "autocorrelation": {"mean_absolute_difference": _autocorrelation_error(generated, reference)},
+        "autocorrelation": {
+            "mean_absolute_difference": _autocorrelation_error(generated, reference)
+        },
     }
 
 
@@ -90,12 +103,14 @@ def conditional_overlap(channel_overlap: IntArray) -> NDArray[np.float64]:
 
 
 def _curve_figures(curve: Curve, generated: FloatArray, reference: FloatArray) -> Figures:
-    ours, theirs = curve(generated), curve(reference)
+    ours = curve(generated)
+    theirs = curve(reference)
     return {"kld": kl_divergence(theirs, ours), "mse": mean_squared_error(theirs, ours)}
 
 
 def _raw_figures(generated: Summary, reference: Summary) -> Figures:
-    ours, theirs = generated.raw_daily_totals, reference.raw_daily_totals
+    ours = generated.raw_daily_totals
+    theirs = reference.raw_daily_totals
     if ours is None or theirs is None:
         return {}
     return {
@@ -106,12 +121,16 @@ def _raw_figures(generated: Summary, reference: Summary) -> Figures:
 
 def _activity_figures(activity: Activity, generated: Summary, reference: Summary) -> Figures:
     """KLD is over the whole curve, as the paper draws it; the relative error over full windows."""
-    ours, theirs = (active_users(summary.active, activity.window) for summary in (generated, reference))
+    ours, theirs = (
+        active_users(summary.active, activity.window) for summary in (generated, reference)
+    )
     error = relative_error(ours, theirs, activity.first_day)
     return {"relative_error": error, "kld": None if error is None else kl_divergence(theirs, ours)}
 
 
-def _per_channel(summary: Summary, generated: FloatArray, reference: FloatArray) -> dict[str, float]:
+def _per_channel(
+    summary: Summary, generated: FloatArray, reference: FloatArray
+) -> dict[str, float]:
     """Jensen-Shannon divergence of each channel's shape along the first axis, [K, C]."""
     shapes = zip(summary.axes.channels, reference.T, generated.T, strict=True)
     return {channel: jensen_shannon(theirs, ours) for channel, theirs, ours in shapes}
@@ -125,15 +144,22 @@ def _weekday_jsd(generated: Summary, reference: Summary) -> dict[str, float] | N
 
 def _overlap_figures(generated: Summary, reference: Summary) -> Figures:
     """Mean absolute difference over ordered pairs of different channels whose first the reference has."""
-    ours, theirs = (conditional_overlap(summary.channel_overlap) for summary in (generated, reference))
+    ours, theirs = (
+        conditional_overlap(summary.channel_overlap) for summary in (generated, reference)
+    )
     pairs = ~np.eye(len(ours), dtype=bool) & (np.diagonal(reference.channel_overlap) > 0)[:, None]
     difference = float(np.abs(ours - theirs)[pairs].mean()) if pairs.any() else None
-    return {"mean_absolute_difference": difference, "generated": ours.tolist(), "reference": theirs.tolist()}
+    return {
+        "mean_absolute_difference": difference,
+        "generated": ours.tolist(),
+        "reference": theirs.tolist(),
+    }
 
 
 def shared_week(generated: Summary, reference: Summary) -> tuple[FloatArray, FloatArray] | None:
     """The mean week of both sets by slot and channel, over the weekdays that both windows have, [W, S, C] each."""
-    ours, theirs = generated.weekday_slot_channel, reference.weekday_slot_channel
+    ours = generated.weekday_slot_channel
+    theirs = reference.weekday_slot_channel
     if ours is None or theirs is None:
         return None
     shared = generated.days_of_weekday.any(axis=1) & reference.days_of_weekday.any(axis=1)
@@ -154,7 +180,9 @@ def user_totals(first: Summary, second: Summary) -> tuple[FloatArray, FloatArray
 
 
 def _user_total_figures(generated: Summary, reference: Summary) -> Figures:
-    ours, theirs = (each.sum(axis=1, dtype=np.float64) for each in user_totals(generated, reference))
+    ours, theirs = (
+        each.sum(axis=1, dtype=np.float64) for each in user_totals(generated, reference)
+    )
     quantiles = [user_quantiles(each) for each in (ours, theirs)]
     return {
         "ks": kolmogorov_distance(ours, theirs),
@@ -167,7 +195,8 @@ def _user_total_figures(generated: Summary, reference: Summary) -> Figures:
 
 
 def _tail_index_error(generated: FloatArray, reference: FloatArray) -> float | None:
-    ours, theirs = tail_index(generated), tail_index(reference)
+    ours = tail_index(generated)
+    theirs = tail_index(reference)
     return None if ours is None or theirs is None else float(abs(np.log(ours / theirs)))
 
 
@@ -176,7 +205,11 @@ def _correlation_figures(generated: Summary, reference: Summary) -> Figures:
     ours, theirs = (channel_correlation(each) for each in user_totals(generated, reference))
     pairs = np.triu(np.isfinite(theirs), 1)
     difference = float(np.abs(np.nan_to_num(ours) - theirs)[pairs].mean()) if pairs.any() else None
-    return {"mean_absolute_difference": difference, "generated": ours.tolist(), "reference": theirs.tolist()}
+    return {
+        "mean_absolute_difference": difference,
+        "generated": ours.tolist(),
+        "reference": theirs.tolist(),
+    }
 
 
 def _silence_figures(generated: Summary, reference: Summary) -> Figures:

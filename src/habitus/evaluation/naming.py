@@ -19,8 +19,16 @@ POLES = {
     "burstiness": ("even days", "bursts"),
 }
 BETWEEN = ", "  # phrases of a name
-LEAST_PERCENT, ALMOST_ALL = 0.01, 99  # below and from which two digits would not do
-PARTS_OF_DAY = ((5, "night"), (11, "morning"), (14, "midday"), (18, "afternoon"), (23, "evening"), (24, "night"))
+LEAST_PERCENT = 0.01
+ALMOST_ALL = 99  # below and from which two digits would not do
+PARTS_OF_DAY = (
+    (5, "night"),
+    (11, "morning"),
+    (14, "midday"),
+    (18, "afternoon"),
+    (23, "evening"),
+    (24, "night"),
+)
 
 
 def part_of_day(hour: float) -> str:
@@ -123,5 +131,7 @@ def strongest(scores: Mapping[str, float], most: int, least: float) -> list[str]
     >>> strongest({"a": 0.1, "b": -2.0, "c": 1.0}, most=2, least=0.2)
     ['b', 'c']
     """
-    known = [habit for habit, score in scores.items() if math.isfinite(score) and abs(score) >= least]
+    known = [
+        habit for habit, score in scores.items() if math.isfinite(score) and abs(score) >= least
+    ]
     return sorted(known, key=lambda habit: -abs(scores[habit]))[:most]

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 
 from habitus.evaluation.blocks import collected
 from habitus.evaluation.sample import Side
-from habitus.parts.shapes import IntArray
+from habitus.schema import IntArray
 
 _PRODUCTS = 1 << 22  # distances held at a time, 16 MB
 _ROUNDING = 1e-6  # of sums in single precision; no two profiles that differ are so near
@@ -75,8 +75,11 @@ def nearest(queries: Cloud, pool: Cloud) -> tuple[NDArray[np.float32], NDArray[n
     Returns:
         Distances from 0 to 1 and numbers in the pool, [n] each.
     """
-    columns, ours, theirs = pool.points.T.tocsr(), queries.norms, np.maximum(pool.norms, _TINY)
-    distance, which = np.zeros(len(queries), np.float32), np.zeros(len(queries), np.int64)
+    columns = pool.points.T.tocsr()
+    ours = queries.norms
+    theirs = np.maximum(pool.norms, _TINY)
+    distance = np.zeros(len(queries), np.float32)
+    which = np.zeros(len(queries), np.int64)
     step = max(1, _PRODUCTS // len(pool))
     for begin in range(0, len(queries), step):
         part = slice(begin, begin + step)
@@ -95,5 +98,6 @@ def _with_empty(
     """Profiles in which nothing happens are equal."""
     empty = queries.sizes == 0
     if empty.any() and (pool.sizes == 0).any():
-        distance[empty], which[empty] = 0, int(np.argmin(pool.sizes))
+        distance[empty] = 0
+        which[empty] = int(np.argmin(pool.sizes))
     return distance, which

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import is_count
 from habitus.evaluation.region import of_profiles
-from habitus.parts.shapes import (
+from habitus.schema import (
     PEAK,
     BoolArray,
     CompletedSource,
@@ -59,8 +59,10 @@ class Pair:
     @property
     def known(self) -> IntArray:
         """Known cells in which something happened, -1 for a profile without missing cells, [B]."""
-        row, cell = self.filled.row, self.filled.cell
-        active, profiles = self.pictures != 0, len(self.pictures)
+        row = self.filled.row
+        cell = self.filled.cell
+        active = self.pictures != 0
+        profiles = len(self.pictures)
         count = active.sum(axis=1) - np.bincount(row[active[row, cell]], minlength=profiles)
         return np.where(np.bincount(row, minlength=profiles) > 0, count, -1)
 
@@ -90,9 +92,11 @@ def paired(completed: CompletedSource, reference: ProfileSource) -> Iterator[Pai
     Raises:
         ValueError: if the pieces do not hold as many profiles as the reference.
     """
-    rows, own = _Rows(reference), _own_peaks(completed)
+    rows = _Rows(reference)
+    own = _own_peaks(completed)
     for filled in completed.pieces():
-        first, pictures = rows.taken, rows.take(filled.profiles)
+        first = rows.taken
+        pictures = rows.take(filled.profiles)
         peaks = pictures.max(axis=1)
         if is_count(reference.axes) and not is_count(completed.axes):
             divisor = peaks if own is None else own[first : rows.taken]
@@ -113,7 +117,9 @@ def _own_peaks(completed: CompletedSource) -> Float32 | None:
     return users[PEAK].to_numpy().astype(np.float32)
 
 
-def examples(completed: CompletedSource, reference: ProfileSource, known: IntArray) -> tuple[Example, ...]:
+def examples(
+    completed: CompletedSource, reference: ProfileSource, known: IntArray
+) -> tuple[Example, ...]:
     """Profiles at fixed places in the order of activity, so that nobody picks them by hand.
 
     Args:
@@ -130,7 +136,10 @@ def examples(completed: CompletedSource, reference: ProfileSource, known: IntArr
     for pair in paired(completed, reference) if wanted else ():
         last = first + len(pair.pictures)
         inside = {row: name for row, name in wanted.items() if first <= row < last}
-        found |= {row: _example(pair, row - first, name, completed.axes.shape) for row, name in inside.items()}
+        found |= {
+            row: _example(pair, row - first, name, completed.axes.shape)
+            for row, name in inside.items()
+        }
         if len(found) == len(wanted):
             break
         first = last
@@ -142,17 +151,26 @@ def _places(known: IntArray) -> dict[int, str]:
     order = np.argsort(known, kind="stable")[np.count_nonzero(known < 0) :]
     if not len(order):
         return {}
-    rows = {name: int(order[(len(order) - 1) * share // 100]) for name, share in PERCENTILES.items()}
+    rows = {
+        name: int(order[(len(order) - 1) * share // 100]) for name, share in PERCENTILES.items()
+    }
     return {row: name for name, row in reversed(rows.items())}
 
 
 def _example(pair: Pair, row: int, name: str, shape: Sequence[int]) -> Example:
     one = pair.of(np.arange(len(pair.pictures)) == row)
-    truth, missing = one.pictures[0], one.missing[0]
-    mean, draws = truth.copy(), np.tile(truth, (len(one.filled.draws), 1))
-    mean[one.filled.cell], draws[:, one.filled.cell] = one.filled.mean, one.filled.draws
+    truth = one.pictures[0]
+    missing = one.missing[0]
+    mean = truth.copy()
+    draws = np.tile(truth, (len(one.filled.draws), 1))
+    mean[one.filled.cell] = one.filled.mean
+    draws[:, one.filled.cell] = one.filled.draws
     return Example(
-        name, missing.reshape(shape), truth.reshape(shape), mean.reshape(shape), draws.reshape(-1, *shape)
+        name,
+        missing.reshape(shape),
+        truth.reshape(shape),
+        mean.reshape(shape),
+        draws.reshape(-1, *shape),
     )
 
 
@@ -161,7 +179,8 @@ class _Rows:
 
     def __init__(self, source: ProfileSource) -> None:
         self.taken = 0
-        self._size, self._cells = len(source), source.axes.cells
+        self._size = len(source)
+        self._cells = source.axes.cells
         self._chunks = source.chunks()
         self._chunk: SparseProfiles | None = None
         self._at = 0
@@ -177,7 +196,8 @@ class _Rows:
         filled = 0
         while filled < count:
             if self._chunk is None or self._at == len(self._chunk):
-                self._chunk, self._at = next(self._chunks), 0
+                self._chunk = next(self._chunks)
+                self._at = 0
             filled += self._put(pictures[filled:], self._chunk)
         return pictures
 
@@ -186,6 +206,8 @@ class _Rows:
         count = min(len(pictures), len(chunk) - self._at)
         bounds = chunk.indptr[self._at : self._at + count + 1]
         cells = slice(bounds[0], bounds[-1])
-        pictures[np.repeat(np.arange(count), np.diff(bounds)), chunk.cells[cells]] = chunk.values[cells]
+        pictures[np.repeat(np.arange(count), np.diff(bounds)), chunk.cells[cells]] = chunk.values[
+            cells
+        ]
         self._at += count
         return count

@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
-_STEP = 1 << 20  # keys looked up at a time: bounds the memory of a comparison of tens of millions of values
+_STEP = (
+    1 << 20
+)  # keys looked up at a time: bounds the memory of a comparison of tens of millions of values
 
 
 def daily_mean(daily_totals: FloatArray) -> NDArray[np.float64]:
@@ -53,7 +55,9 @@ def total_cdf(daily_totals: FloatArray, points: FloatArray) -> NDArray[np.float6
     >>> total_cdf(np.array([[0.0, 2.0], [0.0, 1.0]]), np.array([0.0, 1.5, 2.0]))
     array([0.5 , 0.75, 1.  ])
     """
-    return np.searchsorted(np.sort(daily_totals, axis=None), points, side="right") / daily_totals.size
+    return (
+        np.searchsorted(np.sort(daily_totals, axis=None), points, side="right") / daily_totals.size
+    )
 
 
 def kolmogorov_distance(first: FloatArray, second: FloatArray) -> float:
@@ -78,7 +82,8 @@ def kolmogorov_distance(first: FloatArray, second: FloatArray) -> float:
         raise ValueError(
             f"expected values on both sides, got {first.size} and {second.size}; compare non-empty sets"
         )
-    first, second = np.sort(first, axis=None), np.sort(second, axis=None)
+    first = np.sort(first, axis=None)
+    second = np.sort(second, axis=None)
     return max(_largest_lead(first, second), _largest_lead(second, first))
 
 
@@ -109,10 +114,12 @@ def kl_divergence(reference: FloatArray, generated: FloatArray) -> float:
     >>> round(kl_divergence(np.array([1.0, 3.0]), np.array([2.0, 2.0])), 6)
     0.130812
     """
-    p_sum, q_sum = float(np.sum(reference, dtype=np.float64)), float(np.sum(generated, dtype=np.float64))
+    p_sum = float(np.sum(reference, dtype=np.float64))
+    q_sum = float(np.sum(generated, dtype=np.float64))
     if not p_sum or not q_sum:
         return 0.0 if p_sum == q_sum else float("inf")
-    p, q = reference / p_sum, generated / q_sum
+    p = reference / p_sum
+    q = generated / q_sum
     p, q = p[p > 0], q[p > 0]
     if not q.all():
         return float("inf")
@@ -137,7 +144,8 @@ def jensen_shannon(first: FloatArray, second: FloatArray) -> float:
     sums = [float(np.sum(curve, dtype=np.float64)) for curve in (first, second)]
     if not all(sums):
         return 0.0 if sums[0] == sums[1] else float(np.log(2))
-    p, q = first / sums[0], second / sums[1]
+    p = first / sums[0]
+    q = second / sums[1]
     middle = (p + q) / 2
     return (kl_divergence(p, middle) + kl_divergence(q, middle)) / 2
 

@@ -28,13 +28,16 @@ from habitus.evaluation.auc import Auc, auc
 from habitus.evaluation.comparable import check_sets, shared_unit
 from habitus.evaluation.neighbours import Cloud, nearest
 from habitus.evaluation.sample import whole
-from habitus.parts.shapes import BoolArray, FloatArray, IntArray, ProfileSource
+from habitus.schema import BoolArray, FloatArray, IntArray, ProfileSource
 
-MOST_GENERATED, MOST_HELD_OUT, MOST_TRAIN = 5_000, 8_000, 40_000
+MOST_GENERATED = 5_000
+MOST_HELD_OUT = 8_000
+MOST_TRAIN = 40_000
 FEWEST = 50
 LEVEL = 0.01  # share of held-out profiles that is near by definition
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95)
-_STRATUM, _MOST_STRATA = 400, 5  # held-out profiles in a class of size, and how many classes
+_STRATUM = 400
+_MOST_STRATA = 5  # held-out profiles in a class of size, and how many classes
 _SURE = 3.5  # standard errors from what chance would give: 1 in 4,000
 _STEPS = 6
 OnProgress = Callable[[str, int, int], None]
@@ -118,15 +121,22 @@ def privacy(
     check_sets(generated, reference, train)
     count = min(map(len, (generated, reference, train)))
     if count < FEWEST:
-        raise ValueError(f"expected at least {FEWEST} profiles in each set to look for copies, got {count}")
-    rng, unit = np.random.default_rng(seed), shared_unit(generated, reference, train)
+        raise ValueError(
+            f"expected at least {FEWEST} profiles in each set to look for copies, got {count}"
+        )
+    rng = np.random.default_rng(seed)
+    unit = shared_unit(generated, reference, train)
     sizes = {"generated": MOST_GENERATED, "held out": MOST_HELD_OUT, "train": MOST_TRAIN}
     sources = (generated, reference, train)
-    parts = [whole(source).cut(most, rng) for source, most in zip(sources, sizes.values(), strict=True)]
+    parts = [
+        whole(source).cut(most, rng) for source, most in zip(sources, sizes.values(), strict=True)
+    ]
     made, held_out, trained = (Cloud.of(part, unit) for part in parts)
     matched = Cloud.of(parts[2].cut(len(held_out), rng), unit)
     told = ", ".join(f"{len(part):,} {name}" for part, name in zip(parts, sizes, strict=True))
-    return _found(_Clouds(made, held_out, trained, matched), rng, f"profiles compared: {told}", on_progress)
+    return _found(
+        _Clouds(made, held_out, trained, matched), rng, f"profiles compared: {told}", on_progress
+    )
 
 
 class _Clouds(NamedTuple):
@@ -138,7 +148,9 @@ class _Clouds(NamedTuple):
     matched: Cloud
 
 
-def _found(clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: OnProgress) -> Privacy:
+def _found(
+    clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: OnProgress
+) -> Privacy:
     pairs = {
         "generated": (clouds.generated, clouds.train),
         "held_out": (clouds.held_out, clouds.train),
@@ -154,7 +166,8 @@ def _found(clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: On
     distances = {name: way[0] for name, way in ways.items()}
     near = _Near.of(clouds.held_out.sizes, distances["held_out"])
     sizes = clouds.generated.sizes
-    member, other = distances["member"], distances["other"]
+    member = distances["member"]
+    other = distances["other"]
     membership = auc(-member, -other, clouds.matched.users, clouds.held_out.users)
     found = _Near.of(clouds.held_out.sizes, other).below(clouds.matched.sizes, member)
     taken = frozenset(clouds.train.keys)
@@ -191,7 +204,9 @@ class _Near(NamedTuple):
         edges = np.unique(np.quantile(sizes, np.arange(1, count) / count))
         stratum = np.searchsorted(edges, sizes, side="right")
         parts = [distances[stratum == number] for number in range(len(edges) + 1)]
-        return cls(edges, np.array([np.quantile(part, LEVEL) if len(part) else 0.0 for part in parts]))
+        return cls(
+            edges, np.array([np.quantile(part, LEVEL) if len(part) else 0.0 for part in parts])
+        )
 
     def below(self, sizes: IntArray, distances: FloatArray) -> BoolArray:
         """Which profiles are near."""
@@ -203,7 +218,8 @@ def _near_floor(held_out: Cloud, distances: FloatArray, rng: np.random.Generator
     half = rng.permutation(int(held_out.users.max()) + 1)[held_out.users] % 2
     near = np.zeros(len(half), bool)
     for number in (0, 1):
-        one, other = half == number, half != number
+        one = half == number
+        other = half != number
         if one.any() and other.any():
             limits = _Near.of(held_out.sizes[other], distances[other])
             near[one] = limits.below(held_out.sizes[one], distances[one])
@@ -223,13 +239,19 @@ def _reasons(
     if _copies_beyond_chance(clouds, ways, near) > _SURE:
         reasons.append(f"{copied:.1%} of generated profiles are near copies of training profiles")
     if membership.value - 0.5 > _SURE * membership.error:
-        reasons.append(f"training users are told from held-out ones with an AUC of {membership.value:.2f}")
+        reasons.append(
+            f"training users are told from held-out ones with an AUC of {membership.value:.2f}"
+        )
     if _found_beyond_chance(found, clouds) > _SURE:
-        reasons.append(f"{found.mean():.1%} of training profiles are found at a false alarm of {LEVEL:.0%}")
+        reasons.append(
+            f"{found.mean():.1%} of training profiles are found at a false alarm of {LEVEL:.0%}"
+        )
     return reasons
 
 
-def _copies_beyond_chance(clouds: _Clouds, ways: dict[str, tuple[FloatArray, IntArray]], near: _Near) -> float:
+def _copies_beyond_chance(
+    clouds: _Clouds, ways: dict[str, tuple[FloatArray, IntArray]], near: _Near
+) -> float:
     """Standard errors by which more generated profiles are near to training users than to as many held-out ones.
 
     Those with the same neighbour are taken together, since one user who is near to many says little.
@@ -250,7 +272,9 @@ def _found_beyond_chance(found: BoolArray, clouds: _Clouds) -> float:
 
     The limit is itself a quantile of the held-out profiles, which adds their error.
     """
-    error = _variance(found.astype(float), clouds.matched.users) + LEVEL * (1 - LEVEL) / _independent(clouds)
+    error = _variance(found.astype(float), clouds.matched.users) + LEVEL * (
+        1 - LEVEL
+    ) / _independent(clouds)
     return _ratio(float(found.mean()) - LEVEL, error)
 
 

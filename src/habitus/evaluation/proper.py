@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
-_ROUNDING = 1e-6  # far above what sums of float32 shares differ by, far below a step between two of them
+_ROUNDING = (
+    1e-6  # far above what sums of float32 shares differ by, far below a step between two of them
+)
 
 
 def crps(ordered: FloatArray, truth: FloatArray) -> NDArray[np.float64]:
@@ -54,7 +56,9 @@ def pit(draws: FloatArray, truth: FloatArray, rng: np.random.Generator) -> NDArr
     return low + rng.random(len(truth)) * (high - low)
 
 
-def pit_range(draws: FloatArray, truth: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def pit_range(
+    draws: FloatArray, truth: FloatArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The ends between which the randomised transform is uniform, each [n]; see :func:`pit`."""
     margin = _ROUNDING * (1 + np.abs(truth))
     below = np.count_nonzero(draws < truth - margin, axis=0)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from habitus.evaluation.blocks import blocks, is_count
 from habitus.evaluation.metrics import Figures
 from habitus.evaluation.proper import crps, pit
-from habitus.parts.shapes import (
+from habitus.schema import (
     Axes,
     BoolArray,
     Filled,
@@ -28,7 +28,9 @@ from habitus.parts.shapes import (
 )
 
 LEVELS = ("cell", "day", "profile")
-EDGES = np.array([-np.inf, 0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf])  # (a, b] each: empty, then doubling shares
+EDGES = np.array(
+    [-np.inf, 0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf]
+)  # (a, b] each: empty, then doubling shares
 _SMALLEST_RATE = 1e-6  # so that a bin which the population never fills has a finite logarithm
 _RANK_BINS = 40  # the ends of every interval of NOMINAL are edges of these
 NOMINAL = np.arange(1, 20) / 20
@@ -81,7 +83,12 @@ class _Level:
     ranks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_RANK_BINS, np.int64))
 
     def add(
-        self, ordered: FloatArray, truth: FloatArray, scale: FloatArray, items: int, rng: np.random.Generator
+        self,
+        ordered: FloatArray,
+        truth: FloatArray,
+        scale: FloatArray,
+        items: int,
+        rng: np.random.Generator,
     ) -> None:
         """Add items in the set's own unit; those not given are zero in truth and draws, and ranked by chance."""
         self.crps += float((crps(ordered, truth) / scale).sum())
@@ -135,24 +142,33 @@ class RegionTally:
             truth: What was there, in that unit, [M].
             peaks: Each profile's largest true cell, [profiles]; used for counts only, and zero counts as 1.
         """
-        scale = np.where(peaks > 0, peaks, 1.0) if is_count(self._axes) else np.ones(filled.profiles)
+        scale = (
+            np.where(peaks > 0, peaks, 1.0) if is_count(self._axes) else np.ones(filled.profiles)
+        )
         self._profiles += filled.profiles
         self._sums["squared_error"] += float(
             (((truth - filled.mean) / scale[filled.row]) ** 2).sum(dtype=np.float64)
         )
         # elsewhere truth and draws are zero, and so is every score but the likelihood, which is the same for all
         active = np.flatnonzero((truth != 0) | (filled.draws != 0).any(axis=0))
-        draws, actual = filled.draws[:, active].astype(np.float64), truth[active].astype(np.float64)
+        draws = filled.draws[:, active].astype(np.float64)
+        actual = truth[active].astype(np.float64)
         self._add_cells(draws, actual, scale[filled.row[active]], len(truth))
-        keys = {"day": filled.row * self._axes.days + self._days(filled.cell), "profile": filled.row}
+        keys = {
+            "day": filled.row * self._axes.days + self._days(filled.cell),
+            "profile": filled.row,
+        }
         for name, days in (("day", self._axes.days), ("profile", 1)):
             first = starts_of_runs(keys[name][active])
-            totals, sums = sums_of_runs(draws, first), sums_of_runs(actual, first)
+            totals = sums_of_runs(draws, first)
+            sums = sums_of_runs(actual, first)
             items = len(starts_of_runs(keys[name]))
             owner = keys[name][active[first]] // days
             self._levels[name].add(np.sort(totals, axis=0), sums, scale[owner], items, self._rng)
 
-    def _add_cells(self, draws: FloatArray, truth: FloatArray, scale: FloatArray, cells: int) -> None:
+    def _add_cells(
+        self, draws: FloatArray, truth: FloatArray, scale: FloatArray, cells: int
+    ) -> None:
         ordered = np.sort(draws, axis=0)
         self._levels["cell"].add(ordered, truth, scale, cells, self._rng)
         middle = len(draws) // 2
@@ -178,7 +194,9 @@ class RegionTally:
             ValueError: if nothing was added.
         """
         if not self._profiles:
-            raise ValueError("expected at least one completed profile to score, got none; complete the set again")
+            raise ValueError(
+                "expected at least one completed profile to score, got none; complete the set again"
+            )
         levels = {name: level.figures(self._profiles) for name, level in self._levels.items()}
         sums = {name: total / self._profiles for name, total in self._sums.items()}
         figures = {
@@ -194,13 +212,19 @@ class RegionTally:
         return RegionFigures(figures, self._calibration())
 
     def _calibration(self) -> Calibration:
-        day, cell = self._levels["day"], self._levels["cell"]
+        day = self._levels["day"]
+        cell = self._levels["cell"]
         histogram = day.ranks.reshape(20, -1).sum(axis=1)
-        return Calibration(NOMINAL.copy(), cell.coverage, day.coverage, histogram / max(1, int(histogram.sum())))
+        return Calibration(
+            NOMINAL.copy(), cell.coverage, day.coverage, histogram / max(1, int(histogram.sum()))
+        )
 
 
 def score(
-    pieces: Iterable[tuple[Filled, FloatArray, FloatArray]], axes: Axes, base_rates: FloatArray, seed: int = 0
+    pieces: Iterable[tuple[Filled, FloatArray, FloatArray]],
+    axes: Axes,
+    base_rates: FloatArray,
+    seed: int = 0,
 ) -> RegionFigures:
     """Figures of pieces that come with their truth (see :meth:`RegionTally.add`).
 
@@ -226,7 +250,9 @@ def base_rates(source: ProfileSource) -> NDArray[np.float64]:
         ValueError: if the set is empty.
     """
     if not len(source):
-        raise ValueError("expected at least one profile to take base rates from, got none; profile the log again")
+        raise ValueError(
+            "expected at least one profile to take base rates from, got none; profile the log again"
+        )
     found = np.zeros(len(EDGES) - 1)
     for block in blocks(source):
         bins = np.searchsorted(EDGES, block.peak_values(source.axes)) - 1

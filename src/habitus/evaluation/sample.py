@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import blocks
 from habitus.evaluation.floor import draw
-from habitus.parts.shapes import BoolArray, IntArray, ProfileSource, starts_of_runs
+from habitus.schema import BoolArray, IntArray, ProfileSource, starts_of_runs
 
 USER = "user"
 
@@ -70,13 +70,16 @@ def users_of(source: ProfileSource) -> NDArray[np.int64]:
 
 def contents(side: Side, unit: str, seed: int) -> NDArray[np.uint64]:
     """A random number for each profile, which is the same for profiles that are equal in a unit, [n]."""
-    salt, found = seed.to_bytes(8, "little"), []
+    salt = seed.to_bytes(8, "little")
+    found = []
     for block in blocks(side.source, side.rows):
         values = block.in_unit(side.source.axes, unit).astype(np.float32)
         ends = np.append(0, np.cumsum(block.lengths))
         for part in (slice(*pair) for pair in pairwise(ends)):
             content = block.cells[part].tobytes() + values[part].tobytes()
-            found.append(int.from_bytes(blake2b(content, digest_size=8, salt=salt).digest(), "little"))
+            found.append(
+                int.from_bytes(blake2b(content, digest_size=8, salt=salt).digest(), "little")
+            )
     return np.array(found, np.uint64)
 
 

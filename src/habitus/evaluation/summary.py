@@ -12,8 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import Block, blocks, is_count
-from habitus.evaluation.rhythm import silences
-from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray, FloatArray, IntArray, ProfileSource, Values
+from habitus.evaluation.temporal import silences
+from habitus.schema import (
+    DAYS_PER_WEEK,
+    Axes,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    ProfileSource,
+    Values,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,9 @@ class Summary:
     def days_of_weekday(self) -> BoolArray:
         """Which days fall on each weekday, Monday first, [7, D]; nowhere true where the axes do not fix it."""
         weekdays = [self.axes.weekday(day) for day in range(self.axes.days)]
-        return np.array([[weekday == each for weekday in weekdays] for each in range(DAYS_PER_WEEK)])
+        return np.array(
+            [[weekday == each for weekday in weekdays] for each in range(DAYS_PER_WEEK)]
+        )
 
     @cached_property
     def weekday_slot_channel(self) -> NDArray[np.float64] | None:
@@ -110,14 +120,17 @@ class _Tally:
         self.nonempty = 0
         self.overlap = np.zeros((len(axes.channels), len(axes.channels)), np.int64)
         self.channel_totals = np.zeros((users, len(axes.channels)), np.float32)
-        self.raw_channel_totals = np.zeros((users, len(axes.channels)), np.float32) if is_count(axes) else None
+        self.raw_channel_totals = (
+            np.zeros((users, len(axes.channels)), np.float32) if is_count(axes) else None
+        )
         self.silent_slots = np.zeros(axes.days * axes.slots, np.int64)
 
     def add(self, block: Block) -> None:
         """Add the profiles of a block as the next rows."""
         days, slots, channels = self.axes.shape
         rows = slice(self.filled, self.filled + len(block))
-        values, users = block.peak_values(self.axes), block.users()
+        values = block.peak_values(self.axes)
+        users = block.users()
         user_days = users * days + block.cells // (slots * channels)
         user_channels = users * channels + block.cells % channels
         _sum(self.daily_totals, rows, user_days, values)
@@ -130,11 +143,14 @@ class _Tally:
         hours = users * days * slots + block.cells // channels
         self.overlap += _overlap(hours, block.cells, channels)
         self.silent_slots += silences(hours, days * slots)
-        self.filled, self.nonempty = rows.stop, self.nonempty + len(values)
+        self.filled = rows.stop
+        self.nonempty = self.nonempty + len(values)
 
     def summary(self) -> Summary:
         """The finished sums."""
-        assert self.filled == len(self.active), "the chunks hold another number of profiles than the set says"
+        assert self.filled == len(self.active), (
+            "the chunks hold another number of profiles than the set says"
+        )
         return Summary(
             axes=self.axes,
             daily_totals=self.daily_totals,
@@ -168,7 +184,9 @@ def summarise(source: ProfileSource, rows: BoolArray | None = None) -> Summary:
     return tally.summary()
 
 
-def _sum(totals: NDArray[np.float32], rows: slice, index: IntArray, values: FloatArray | Values) -> None:
+def _sum(
+    totals: NDArray[np.float32], rows: slice, index: IntArray, values: FloatArray | Values
+) -> None:
     """Put sums by index into the rows of a table."""
     part = totals[rows]
     part.reshape(-1)[:] = np.bincount(index, values, part.size)
@@ -179,10 +197,13 @@ def _overlap(hours: IntArray, cells: IntArray, channels: int) -> NDArray[np.int6
     pairs = np.zeros(channels * channels, np.int64)
     channel = cells % channels
     for lag in range(channels):
-        begin, end = slice(None, len(hours) - lag), slice(lag, None)
+        begin = slice(None, len(hours) - lag)
+        end = slice(lag, None)
         same = hours[begin] == hours[end]
         if not same.any():
             break
-        pairs += np.bincount(channel[begin][same] * channels + channel[end][same], minlength=len(pairs))
+        pairs += np.bincount(
+            channel[begin][same] * channels + channel[end][same], minlength=len(pairs)
+        )
     upper = pairs.reshape(channels, channels)
     return upper + np.triu(upper, 1).T

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
 LEVELS = (0.5, 0.9, 0.99, 0.999)
 TAIL = 0.05  # share of users that is the tail
@@ -25,7 +25,9 @@ def log_error(generated: FloatArray, reference: FloatArray) -> NDArray[np.float6
     """
     with np.errstate(divide="ignore"):
         logs = np.log(generated), np.log(reference)
-    return np.where(generated == reference, 0.0, np.abs(np.where(generated == reference, 0, logs[0]) - logs[1]))
+    return np.where(
+        generated == reference, 0.0, np.abs(np.where(generated == reference, 0, logs[0]) - logs[1])
+    )
 
 
 def tail_index(totals: FloatArray) -> float | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
 
 def fit_zero_threshold(reference_active_share: FloatArray, day_maximum: FloatArray) -> float:
@@ -38,7 +38,9 @@ def fit_zero_threshold(reference_active_share: FloatArray, day_maximum: FloatArr
     return _best(values, change)
 
 
-def fit_zero_threshold_of_active(reference_active_share: FloatArray, day_maximum: FloatArray) -> float:
+def fit_zero_threshold_of_active(
+    reference_active_share: FloatArray, day_maximum: FloatArray
+) -> float:
     """The same where a user with no value above t does not count: shares are of the users that are active at all.
 
     With n_d(t) users active on day d and N(t) on any day, it minimises sum_d (n_d / N - DAU_reference_d)^2, again

@@ -11,4 +11,13 @@ from habitus.events.clock import EPOCH, SECONDS_PER_DAY, Column, zone
 from habitus.events.log import EventLog
 from habitus.events.sources import MEMORY_LIMIT, engine_errors, read_source
 
-__all__ = ["EPOCH", "MEMORY_LIMIT", "SECONDS_PER_DAY", "Column", "EventLog", "engine_errors", "read_source", "zone"]
+__all__ = [
+    "EPOCH",
+    "MEMORY_LIMIT",
+    "SECONDS_PER_DAY",
+    "Column",
+    "EventLog",
+    "engine_errors",
+    "read_source",
+    "zone",
+]

@@ -26,7 +26,9 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"unknown time zone {name!r}; expected a name such as Europe/Stockholm") from None
+        raise ValueError(
+            f"unknown time zone {name!r}; expected a name such as Europe/Stockholm"
+        ) from None
 
 
 def since_epoch(day: dt.date) -> int:
@@ -45,7 +47,8 @@ def offset_at(ticks: Column, per_second: int, tz: ZoneInfo, first: int, last: in
 
 def clock_changes(tz: ZoneInfo, first: int, last: int) -> list[tuple[int, int]]:
     """(instant until which it holds, offset in seconds) in order, the last one open-ended; found by bisection."""
-    out, at = [], first
+    out = []
+    at = first
     while True:
         offset = utc_offset(tz, at)
         probe = at

@@ -12,15 +12,21 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from habitus.events.format import DAY, MICROSECONDS, LogFormat
-from habitus.parts.shapes import IntArray
+from habitus.schema import IntArray
 
 TICKS = {"s": 1, "ms": 1000, "us": MICROSECONDS, "ns": 1000 * MICROSECONDS}  # in a second
-ISO = re.compile(r"\s*[\d-]{10}(?P<between>[T ])\d\d:\d\d(?P<seconds>:[\d.]+)?\s*(?P<zone>Z|[+-][\d:]+)?\s*")
+ISO = re.compile(
+    r"\s*[\d-]{10}(?P<between>[T ])\d\d:\d\d(?P<seconds>:[\d.]+)?\s*(?P<zone>Z|[+-][\d:]+)?\s*"
+)
 NARROW = 32  # bits: a narrower integer does not number every user
 
 
 def event_schema(
-    form: LogFormat, channels: tuple[str, ...], slots: int, user: pa.DataType, more: Iterable[pa.Field]
+    form: LogFormat,
+    channels: tuple[str, ...],
+    slots: int,
+    user: pa.DataType,
+    more: Iterable[pa.Field],
 ) -> pa.Schema:
     """Names and types of the columns of a log.
 
@@ -54,7 +60,9 @@ def column_of(values: pa.Array, index: IntArray, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_dictionary(kind):
         return values.cast(kind).take(at)
     coded = values.cast(kind.value_type).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(coded.indices.take(at).cast(kind.index_type), coded.dictionary)
+    return pa.DictionaryArray.from_arrays(
+        coded.indices.take(at).cast(kind.index_type), coded.dictionary
+    )
 
 
 def users_as(users: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
@@ -77,16 +85,26 @@ def times_as(times: NDArray[np.int64], kind: pa.DataType, form: LogFormat) -> pa
 
 
 def _scaled(times: NDArray[np.int64], ticks: int) -> NDArray[np.int64]:
-    return times // (MICROSECONDS // ticks) if ticks <= MICROSECONDS else times * (ticks // MICROSECONDS)
+    return (
+        times // (MICROSECONDS // ticks)
+        if ticks <= MICROSECONDS
+        else times * (ticks // MICROSECONDS)
+    )
 
 
 def _iso(times: NDArray[np.int64], form: LogFormat) -> pa.Array:
     """Times as text like the log's: with T or a space, with a fraction of a second where its times have one."""
     found = ISO.fullmatch(form.example or "")
-    between, seconds, zone = (found["between"], found["seconds"], found["zone"]) if found else (" ", ":00", None)
+    between, seconds, zone = (
+        (found["between"], found["seconds"], found["zone"]) if found else (" ", ":00", None)
+    )
     fine = form.resolution < MICROSECONDS
-    stamp: Any = pa.array(_scaled(times, TICKS["us" if fine else "s"])).view(pa.timestamp("us" if fine else "s"))
-    pattern = f"%Y-%m-%d{between}%H:%M" + (":%S" if seconds or form.resolution < 60 * MICROSECONDS else "")
+    stamp: Any = pa.array(_scaled(times, TICKS["us" if fine else "s"])).view(
+        pa.timestamp("us" if fine else "s")
+    )
+    pattern = f"%Y-%m-%d{between}%H:%M" + (
+        ":%S" if seconds or form.resolution < 60 * MICROSECONDS else ""
+    )
     options = pc.StrftimeOptions(pattern + {None: "", "Z": "Z"}.get(zone, "+00:00"))
     return pc.call_function("strftime", [stamp], options)
 
@@ -124,4 +142,8 @@ def is_number(kind: pa.DataType) -> bool:
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text: plain, large, a view, or a dictionary of one of these."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner)
+    return (
+        pa.types.is_string(inner)
+        or pa.types.is_large_string(inner)
+        or pa.types.is_string_view(inner)
+    )

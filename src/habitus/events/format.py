@@ -15,12 +15,16 @@ import pyarrow as pa
 from habitus.events.clock import Column
 from habitus.events.log import EventLog
 from habitus.events.sources import engine_errors
-from habitus.parts.shapes import MINUTES_PER_DAY
+from habitus.schema import MINUTES_PER_DAY
 
 MICROSECONDS = 1_000_000  # in a second
 MINUTE = 60 * MICROSECONDS
 DAY = MINUTES_PER_DAY * MINUTE
-RESOLUTIONS = (1000, MICROSECONDS, MINUTE)  # microseconds of which all times of a log may be multiples
+RESOLUTIONS = (
+    1000,
+    MICROSECONDS,
+    MINUTE,
+)  # microseconds of which all times of a log may be multiples
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,14 @@ class LogFormat:
             ValueError: for what :meth:`to_json` did not make.
         """
         names = ("user", "time", "channel", "offset", "resolution", "example")
-        known: dict[str, Any] = {name: fields[name] for name in names} | {"rows": fields.get("rows", 0)}
+        known: dict[str, Any] = {name: fields[name] for name in names} | {
+            "rows": fields.get("rows", 0)
+        }
         known |= {name: tuple(fields[name]) for name in ("attributes", "minutes")}
         try:
-            schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(fields["schema"], validate=True)))
+            schema = pa.ipc.read_schema(
+                pa.py_buffer(base64.b64decode(fields["schema"], validate=True))
+            )
         except (pa.ArrowException, binascii.Error, OSError) as error:
             raise ValueError(f"what is remembered of the log is damaged: {error}") from None
         return cls(schema, **known)
@@ -122,18 +130,25 @@ class _Times:
         """The times of ``days`` days from ``start``, and how many rows there are in all."""
         ticks, per_second = log.ticks()
         if ticks.type().is_floating():
-            ticks, per_second = (ticks * MICROSECONDS).round().cast("int64"), MICROSECONDS
+            ticks = (ticks * MICROSECONDS).round().cast("int64")
+            per_second = MICROSECONDS
         minute = log.minutes(start, days, slot_minutes)
         within = ibis.cases((minute.between(0, days * MINUTES_PER_DAY - 1), minute % slot_minutes))
         rows = log.table.select(minute=within, ticks=ticks)
         ticks_of = {each: each * per_second // MICROSECONDS for each in RESOLUTIONS}
         tick: Column = rows["ticks"]
-        whole = {f"r{each}": (tick % size == 0).all() for each, size in ticks_of.items() if size > 1}
+        whole = {
+            f"r{each}": (tick % size == 0).all() for each, size in ticks_of.items() if size > 1
+        }
         found = rows.group_by("minute").aggregate(count=rows.count(), **whole).to_pyarrow()
         inside = found.drop_null()
         counts = np.zeros(slot_minutes, np.int64)
         counts[inside["minute"].to_numpy()] = inside["count"].to_numpy()
-        kept = [each for each in RESOLUTIONS if f"r{each}" in whole and all(inside[f"r{each}"].to_pylist())]
+        kept = [
+            each
+            for each in RESOLUTIONS
+            if f"r{each}" in whole and all(inside[f"r{each}"].to_pylist())
+        ]
         finest = MICROSECONDS // per_second
         total = int(found["count"].to_numpy().sum())
         return cls(total, tuple(counts.tolist()), max([finest, *kept]) if len(inside) else finest)

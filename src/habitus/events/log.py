@@ -11,12 +11,33 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from habitus.events.clock import EPOCH, SECONDS_PER_DAY, Column, clock_changes, offset_at, since_epoch, zone
-from habitus.events.sources import MEMORY_LIMIT, engine_errors, first_line, local_table, read_source, source_schema
+from habitus.events.clock import (
+    EPOCH,
+    SECONDS_PER_DAY,
+    Column,
+    clock_changes,
+    offset_at,
+    since_epoch,
+    zone,
+)
+from habitus.events.sources import (
+    MEMORY_LIMIT,
+    engine_errors,
+    first_line,
+    local_table,
+    read_source,
+    source_schema,
+)
 
-READABLE = (since_epoch(dt.date(1, 1, 2)), since_epoch(dt.date(9999, 12, 30)))  # a date on any wall clock
+READABLE = (
+    since_epoch(dt.date(1, 1, 2)),
+    since_epoch(dt.date(9999, 12, 30)),
+)  # a date on any wall clock
 FAR = 2**60  # more microseconds than any readable time is from 1970, and far from overflow
-ZONED = (since_epoch(dt.date(1900, 1, 1)), since_epoch(dt.date(2100, 1, 1)))  # clock changes outside are ignored
+ZONED = (
+    since_epoch(dt.date(1900, 1, 1)),
+    since_epoch(dt.date(2100, 1, 1)),
+)  # clock changes outside are ignored
 
 
 @dataclass(frozen=True)
@@ -49,12 +70,16 @@ class EventLog:
     def __post_init__(self) -> None:
         for column in (self.user, self.time, self.channel, self.offset, *self.attributes):
             if column is not None and column not in self.table.columns:
-                raise ValueError(f"no column {column!r} in the log; it has {', '.join(self.table.columns)}")
+                raise ValueError(
+                    f"no column {column!r} in the log; it has {', '.join(self.table.columns)}"
+                )
         if self.offset is not None and not self.table[self.offset].type().is_numeric():
             raise ValueError(f"the offset column {self.offset!r} must hold minutes, a number")
         kind = self.table[self.time].type()
         if not (kind.is_timestamp() or kind.is_date() or kind.is_string() or _is_number(kind)):
-            raise ValueError(f"the time column {self.time!r} has type {kind}; expected times, text or numbers")
+            raise ValueError(
+                f"the time column {self.time!r} has type {kind}; expected times, text or numbers"
+            )
         zone(self.timezone)
 
     @classmethod
@@ -112,7 +137,9 @@ class EventLog:
         """
         first = since_epoch(start)
         margin = 2 * SECONDS_PER_DAY
-        ticks, per_second = self._on_the_wall(first - margin, first + days * SECONDS_PER_DAY + margin)
+        ticks, per_second = self._on_the_wall(
+            first - margin, first + days * SECONDS_PER_DAY + margin
+        )
         length = 60 * minutes * per_second
         if not self.is_local or ticks.type().is_floating():
             return ((ticks - first * per_second) / length).floor().cast("int64")
@@ -129,7 +156,8 @@ class EventLog:
         the slot is right, the hour may be off.
         """
         first, last = (
-            min(max(since_epoch(start) + day * SECONDS_PER_DAY, ZONED[0]), ZONED[1]) for day in (0, days)
+            min(max(since_epoch(start) + day * SECONDS_PER_DAY, ZONED[0]), ZONED[1])
+            for day in (0, days)
         )
         offsets = [offset for _, offset in clock_changes(zone(self.timezone), first, last)]
         if (
@@ -193,7 +221,9 @@ class EventLog:
         ticks, per_second = self.ticks()
         if self.offset is not None:
             minutes: Column = self.table[self.offset]
-            return ticks + (minutes.cast("float64") * (60 * per_second)).floor().cast("int64"), per_second
+            return ticks + (minutes.cast("float64") * (60 * per_second)).floor().cast(
+                "int64"
+            ), per_second
         if self.timezone == "UTC":
             return ticks, per_second
         first, last = (min(max(instant, ZONED[0]), ZONED[1]) for instant in (first, last))
@@ -228,7 +258,9 @@ def _filtered(table: ir.Table, condition: str) -> ir.Table:
     try:
         return table.alias("log").sql(f"SELECT * FROM log WHERE {condition}")
     except Exception as error:  # the parser and the engine each have exceptions of their own
-        raise ValueError(f"the filter {condition!r} does not work on this log: {first_line(error)}") from None
+        raise ValueError(
+            f"the filter {condition!r} does not work on this log: {first_line(error)}"
+        ) from None
 
 
 def _is_number(kind: Any) -> bool:

@@ -53,7 +53,8 @@ def local_table(rows: Any, memory_limit: str) -> ir.Table:
     """Rows in memory, an Arrow table or a pandas data frame, as an Ibis table on DuckDB; they are not copied."""
     con = _connect(memory_limit)
     con.con.register(
-        "rows", rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False)
+        "rows",
+        rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, preserve_index=False),
     )
     return con.table("rows")
 

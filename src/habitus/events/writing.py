@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from habitus.events.format import MICROSECONDS, LogFormat
 from habitus.events.sources import SUFFIXES
-from habitus.output import replacing
+from habitus.files import replacing
 
 FORMATS = ("parquet", "csv")
 
@@ -42,7 +42,9 @@ def file_format(path: Path, wanted: str | None = None, what: str = "a log") -> s
         raise ValueError(f"{path} is a folder, expected a file to write; choose another name")
     found = next((each for each in FORMATS if path.name.lower().endswith(SUFFIXES[each][:2])), None)
     if path.name.lower().endswith(".gz") or (found is None and wanted is None):
-        raise ValueError(f"{what} is written as Parquet or CSV, got {path}; end its name in .parquet or .csv")
+        raise ValueError(
+            f"{what} is written as Parquet or CSV, got {path}; end its name in .parquet or .csv"
+        )
     return wanted or str(found)
 
 
@@ -72,8 +74,11 @@ def write_log(
     return events
 
 
-def _write(file: pa.NativeFile, kind: str, form: LogFormat, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
-    events, written = 0, None
+def _write(
+    file: pa.NativeFile, kind: str, form: LogFormat, schema: pa.Schema, tables: Iterable[pa.Table]
+) -> int:
+    events = 0
+    written = None
     with _WRITERS[kind](file, form, schema) as append, ThreadPoolExecutor(1) as pool:
         for table in tables:
             events += table.num_rows
@@ -83,7 +88,9 @@ def _write(file: pa.NativeFile, kind: str, form: LogFormat, schema: pa.Schema, t
     return events
 
 
-def _next(pool: ThreadPoolExecutor, written: Future[None] | None, append: Append, table: pa.Table) -> Future[None]:
+def _next(
+    pool: ThreadPoolExecutor, written: Future[None] | None, append: Append, table: pa.Table
+) -> Future[None]:
     """Begin to write a table once the one before is written."""
     if written is not None:
         written.result()
@@ -125,7 +132,9 @@ def _plain(table: pa.Table, form: LogFormat) -> pa.Table:
 
 def _plain_times(column: pa.ChunkedArray, form: LogFormat) -> pa.ChunkedArray:
     """Arrow itself takes ten times as long over times with a zone."""
-    coarse = pa.timestamp("s") if form.resolution >= MICROSECONDS else pa.timestamp(column.type.unit)
+    coarse = (
+        pa.timestamp("s") if form.resolution >= MICROSECONDS else pa.timestamp(column.type.unit)
+    )
     plain = column.cast(pa.timestamp(column.type.unit)).cast(coarse, safe=False)
     if column.type.tz is None:
         return plain
@@ -138,7 +147,8 @@ class _Counted:
     closed = False
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.stream, self.written = stream, 0
+        self.stream = stream
+        self.written = 0
 
     def write(self, data: bytes) -> int:
         """Write, and count."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from habitus.parts.examples import Days, Examples
-from habitus.parts.observations import Observation
-from habitus.parts.priors import Prior, StandardNormal
-from habitus.parts.shapes import Axes, BoolArray, SeriesAxes, Vocabulary
+from habitus.models.parts.examples import Days, Examples
+from habitus.models.parts.priors import Prior, StandardNormal
+from habitus.schema import Axes, BoolArray, SeriesAxes, Vocabulary
+
+if TYPE_CHECKING:
+    from habitus.models.recurrent.observations import Observation
 
 ALL = "all"
 Decode = Callable[[Tensor], Distribution]
@@ -205,7 +207,9 @@ class CompletingModel(ProfileModel):
         """
 
     @abstractmethod
-    def complete(self, x: Tensor, missing: Tensor, samples: int, generator: Generator) -> Completion:
+    def complete(
+        self, x: Tensor, missing: Tensor, samples: int, generator: Generator
+    ) -> Completion:
         """Fill the missing cells.
 
         Args:
@@ -220,14 +224,18 @@ class Surprise(NamedTuple):
     """How unlikely profiles are."""
 
     log_likelihood: Tensor  # [B], nats
-    parts: dict[str, Tensor]  # of -log p, nats: [B, D] where a part belongs to days, [B] where to the user
+    parts: dict[
+        str, Tensor
+    ]  # of -log p, nats: [B, D] where a part belongs to days, [B] where to the user
 
 
 class ScoringModel(ProfileModel):
     """A model that says how likely profiles are, and which part of one is not."""
 
     @abstractmethod
-    def surprises(self, x: Tensor | Examples, samples: int, generator: Generator) -> Iterator[dict[str, Tensor]]:
+    def surprises(
+        self, x: Tensor | Examples, samples: int, generator: Generator
+    ) -> Iterator[dict[str, Tensor]]:
         """-log of an unbiased estimate of p(x) from each draw of the latents, in its parts, each [B, D] or [B]."""
 
     def score(self, x: Tensor | Examples, samples: int, generator: Generator) -> Surprise:
@@ -236,7 +244,9 @@ class ScoringModel(ProfileModel):
         weights = torch.stack([-_total(draw) for draw in draws])
         shares = weights.softmax(0)
         parts = {
-            name: torch.einsum("kb,kb...->b...", shares, torch.stack([draw[name] for draw in draws]))
+            name: torch.einsum(
+                "kb,kb...->b...", shares, torch.stack([draw[name] for draw in draws])
+            )
             for name in draws[0]
         }
         return Surprise(torch.logsumexp(weights, 0) - math.log(samples), parts)
@@ -248,7 +258,9 @@ class ScoringModel(ProfileModel):
 
 def _total(parts: dict[str, Tensor]) -> Tensor:
     """The sum of parts [B, D] or [B], [B]."""
-    return torch.stack([part.flatten(1).sum(1) if part.dim() > 1 else part for part in parts.values()]).sum(0)
+    return torch.stack(
+        [part.flatten(1).sum(1) if part.dim() > 1 else part for part in parts.values()]
+    ).sum(0)
 
 
 class EncodingModel(GenerativeModel):
@@ -296,7 +308,8 @@ class Windows(NamedTuple):
 
 def unpacked(x: Tensor) -> Windows:
     """Windows from a batch [B, T, V + 1]: values, NaN where missing, and the clock."""
-    values, clock = x[..., :-1], x[..., -1]
+    values = x[..., :-1]
+    clock = x[..., -1]
     observed = ~values.isnan()
     return Windows(torch.where(observed, values, 0.0), observed, clock)
 
@@ -355,7 +368,9 @@ class AutoregressiveModel(SeriesModel):
         """The distribution of the next step, batch shape [B, V]; given a draw of latents where there are any."""
 
     @abstractmethod
-    def observe(self, state: State, values: Tensor, observed: Tensor, generator: Generator) -> State:
+    def observe(
+        self, state: State, values: Tensor, observed: Tensor, generator: Generator
+    ) -> State:
         """The state after a step [B, V]."""
 
     @abstractmethod

@@ -7,16 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from habitus.parts.shapes import Axes
     from habitus.profiles.batches import Batches
     from habitus.profiles.build import ProfileConfig, profile, profile_to
     from habitus.profiles.convert import from_pandas, to_pandas
     from habitus.profiles.logs import to_events
     from habitus.profiles.sparse import Profiles, concat
     from habitus.profiles.store import StoredProfiles, save
+    from habitus.schema import Axes
 
 _HOME = {
-    "Axes": "habitus.parts.shapes",
+    "Axes": "habitus.schema",
     "Batches": "habitus.profiles.batches",
     "ProfileConfig": "habitus.profiles.build",
     "Profiles": "habitus.profiles.sparse",

@@ -10,13 +10,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import Vocabulary
 from habitus.profiles.calendar import FROM, UNTIL
 from habitus.profiles.sparse import USER, WINDOW
+from habitus.schema import Vocabulary
 
 MOST_VALUES = 100  # of an attribute: one with more describes single users
 MOST_COMBINATIONS = 10_000
-OTHER = {USER, WINDOW, "peak", "cohort", FROM, UNTIL}  # columns of a users table that describe the profile
+OTHER = {
+    USER,
+    WINDOW,
+    "peak",
+    "cohort",
+    FROM,
+    UNTIL,
+}  # columns of a users table that describe the profile
 
 
 def vocabulary_of(users: pa.Table) -> Vocabulary:

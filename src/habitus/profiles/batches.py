@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from habitus.parts.shapes import Axes, BoolArray
 from habitus.profiles.sparse import CHUNK, Profiles, concat
+from habitus.schema import Axes, BoolArray
 
 BUFFER = 262_144  # profiles shuffled together: about 15 million cells, 115 MB
 

@@ -22,13 +22,13 @@ import pyarrow as pa
 from habitus.events import EPOCH, Column, EventLog
 from habitus.events.clock import OWN_CLOCK
 from habitus.events.format import LogFormat
-from habitus.parts.shapes import DAYS_PER_WEEK, Axes, IntArray
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.counting import MOST_HERE, Counts, count_keys
-from habitus.profiles.people import CODE, KEY, People
 from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
 from habitus.profiles.store import StoredProfiles, empty, save
+from habitus.profiles.user_codes import CODE, KEY, People
+from habitus.schema import DAYS_PER_WEEK, Axes, IntArray
 
 REASONS = {
     -1: "the user is missing",
@@ -40,7 +40,8 @@ OTHER = "other"
 MAX_CHANNELS = 256
 MOST_CELLS = 2**31  # of a profile: a cell's number is an int32
 FEW = 16  # channels that DuckDB finds in a list, often once for a whole vector; more are looked up in a table
-SLOT, CHANNEL = "_habitus_slot", "_habitus_channel"
+SLOT = "_habitus_slot"
+CHANNEL = "_habitus_channel"
 RESERVED = (USER, WINDOW, "cells", "values")
 
 Progress = Callable[[int], None]
@@ -141,7 +142,12 @@ class Build:
         self.tally = Tally()
         self.about: dict[str, Any] = {}
         self.axes = Axes(
-            self._start(), config.days, config.slot_minutes, self._channels(), self._clock(), every=config.every
+            self._start(),
+            config.days,
+            config.slot_minutes,
+            self._channels(),
+            self._clock(),
+            every=config.every,
         )
         self._check_room()
 
@@ -158,7 +164,9 @@ class Build:
             if len(chunk):
                 yield chunk
         self._check_used()
-        self.about.update(self.tally.to_json() | {"log": self._remembered()} | self.config.calendar.to_json())
+        self.about.update(
+            self.tally.to_json() | {"log": self._remembered()} | self.config.calendar.to_json()
+        )
 
     @cached_property
     def windows(self) -> int:
@@ -181,7 +189,10 @@ class Build:
 
     def _remembered(self) -> dict[str, Any]:
         """What is to be known of the log when events are made again: its format, and who was left out."""
-        return self.form.to_json() | {"min_events": self.config.min_events, "min_days": self.config.min_days}
+        return self.form.to_json() | {
+            "min_events": self.config.min_events,
+            "min_days": self.config.min_days,
+        }
 
     @property
     def _span(self) -> int:
@@ -197,7 +208,9 @@ class Build:
     def _rows(self) -> ir.Table:
         """User, slot since the first window's start, and channel index of each event."""
         slot = self.log.slots(self.axes.start, self._span, self.axes.slot_minutes)
-        rows = self.log.table.select(**{KEY: self.log.user_key(), SLOT: slot, CHANNEL: self.log.channel_text()})
+        rows = self.log.table.select(
+            **{KEY: self.log.user_key(), SLOT: slot, CHANNEL: self.log.channel_text()}
+        )
         if self.log.channel is None:
             return rows.mutate(**{CHANNEL: ibis.literal(0)})
         return self._with_channel_index(rows)
@@ -211,10 +224,18 @@ class Build:
         inside = (within >= 0) & (within < self.axes.days * self.axes.slots)
         if period:
             inside = inside & (window >= 0) & (window < self.windows)
-        key = (code * self.windows + window) * self.axes.cells + within * len(self.axes.channels) + channel
+        key = (
+            (code * self.windows + window) * self.axes.cells
+            + within * len(self.axes.channels)
+            + channel
+        )
         if lag:
             return table.filter(inside & code.notnull() & channel.notnull()).select(key=key)
-        elsewhere = ibis.literal(-4) if self._overlap() == 1 else self._unless_in_an_earlier_window(slot, period)
+        elsewhere = (
+            ibis.literal(-4)
+            if self._overlap() == 1
+            else self._unless_in_an_earlier_window(slot, period)
+        )
         reasons = [(code.isnull(), -1), (slot.isnull(), -2), (channel.isnull(), -3)]
         keys = table.select(key=ibis.cases(*reasons, (inside, key), else_=elsewhere).cast("int64"))
         return keys if self._overlap() == 1 else keys.drop_null()
@@ -231,7 +252,9 @@ class Build:
     def _with_channel_index(self, rows: ir.Table) -> ir.Table:
         """The rows with the index of the channel in place of its name; null where the channel is missing."""
         raw = {name.strip(): name for name in self._raw_channels}
-        names = [raw[name] for name in self.axes.channels if name in raw]  # all but an added ``other``, the last
+        names = [
+            raw[name] for name in self.axes.channels if name in raw
+        ]  # all but an added ``other``, the last
         if self.log.is_local and 0 < len(names) <= FEW:
             text = _column(rows, CHANNEL)
             index: Column = list_position(names, text).nullif(
@@ -244,7 +267,8 @@ class Build:
                 pa.table({"_habitus_raw": pa.array(names, pa.string()), "_habitus_index": codes})
             )
             rows = rows.left_join(lookup, [(CHANNEL, "_habitus_raw")])
-            index, text = _column(rows, "_habitus_index"), _column(rows, CHANNEL)
+            index = _column(rows, "_habitus_index")
+            text = _column(rows, CHANNEL)
         if self._rest is not None:
             index = ibis.cases((index.notnull(), index), (text.notnull(), self._rest))
         return rows.select(KEY, SLOT, **{CHANNEL: index})
@@ -277,7 +301,13 @@ class Build:
         row, cell = np.divmod(keys, self.axes.cells)
         starts = np.flatnonzero(np.diff(row, prepend=-1))
         indptr = np.append(starts, len(row)).astype(np.int64)
-        chunk = Profiles(self.axes, indptr, cell.astype(np.int32), counts.astype(np.uint32), self._who(row[starts]))
+        chunk = Profiles(
+            self.axes,
+            indptr,
+            cell.astype(np.int32),
+            counts.astype(np.uint32),
+            self._who(row[starts]),
+        )
         if max(self.config.min_events, self.config.min_days) <= 1:
             return chunk
         large = Conditions(self.config.min_events, self.config.min_days).met(chunk)
@@ -294,9 +324,13 @@ class Build:
         return users.add_column(1, WINDOW, starts)
 
     def _check_used(self) -> None:
-        unusable = ", ".join(f"{count:,} rows: {reason}" for reason, count in self.tally.unusable.items())
+        unusable = ", ".join(
+            f"{count:,} rows: {reason}" for reason, count in self.tally.unusable.items()
+        )
         if self.config.strict and unusable:
-            raise ValueError(f"rows that cannot be used ({unusable}); mend the log or leave --strict out")
+            raise ValueError(
+                f"rows that cannot be used ({unusable}); mend the log or leave --strict out"
+            )
         if not self.tally.events:
             first, last = self.log.days() if self.tally.unusable else (None, None)
             span = f"; the log runs from {first} to {last}" if first else ""
@@ -310,9 +344,13 @@ class Build:
     def _check_room(self) -> None:
         taken = [name for name in self.log.attributes if name in RESERVED]
         if taken:
-            raise ValueError(f"an attribute cannot be called {taken[0]!r}, which profiles use; rename the column")
+            raise ValueError(
+                f"an attribute cannot be called {taken[0]!r}, which profiles use; rename the column"
+            )
         if self.axes.cells >= MOST_CELLS:
-            raise ValueError(f"a profile of {self.axes.cells:,} cells is too large; use longer slots or fewer days")
+            raise ValueError(
+                f"a profile of {self.axes.cells:,} cells is too large; use longer slots or fewer days"
+            )
         last = self.axes.start + dt.timedelta(days=self.axes.days - 1)
         if self.config.every and self.config.end is not None and self.config.end < last:
             raise ValueError(

@@ -16,12 +16,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from habitus.events.columns import is_text
-from habitus.parts.shapes import DAYS_PER_WEEK, Axes, BoolArray
 from habitus.profiles.sparse import Profiles, window_starts
 from habitus.profiles.tables import read_table
+from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray
 
 DATE = "date"  # column of a table of dates
-FROM, UNTIL = "observed_from", "observed_until"  # attributes of users: the first and the last day that was recorded
+FROM = "observed_from"
+UNTIL = "observed_until"  # attributes of users: the first and the last day that was recorded
 FIRST_WEEKDAY = 3  # of the day that dates are counted from, 1970-01-01: a Thursday
 ABOUT = "calendar"
 
@@ -56,12 +57,21 @@ class Calendar:
     def of(cls, about: dict[str, Any]) -> Self:
         """That of profiles or a run, from what these say of where they came from."""
         told = about.get(ABOUT, {})
-        return cls(*(tuple(map(dt.date.fromisoformat, told.get(name, ()))) for name in ("holidays", "unobserved")))
+        return cls(
+            *(
+                tuple(map(dt.date.fromisoformat, told.get(name, ())))
+                for name in ("holidays", "unobserved")
+            )
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What :meth:`of` reads; empty where nothing is known."""
         told = {"holidays": self.holidays, "unobserved": self.unobserved}
-        told = {name: [date.isoformat() for date in sorted(set(dates))] for name, dates in told.items() if dates}
+        told = {
+            name: [date.isoformat() for date in sorted(set(dates))]
+            for name, dates in told.items()
+            if dates
+        }
         return {ABOUT: told} if told else {}
 
     def days(self, users: pa.Table, axes: Axes) -> CalendarDays:
@@ -116,10 +126,14 @@ def dates_file(path: Path | str) -> tuple[dt.date, ...]:
     path = Path(path)
     table = read_table(path, f"dates, in a column {DATE!r}", as_text=(DATE,))
     if DATE not in table.column_names:
-        raise ValueError(f"there is no column {DATE!r} in {path}; it has {', '.join(table.column_names) or 'none'}")
+        raise ValueError(
+            f"there is no column {DATE!r} in {path}; it has {', '.join(table.column_names) or 'none'}"
+        )
     found = _as_dates(table[DATE], f"the column {DATE!r} of {path}").drop_null()
     if not len(found):
-        raise ValueError(f"there are no dates in {path}; leave the option out, or give a row for each date")
+        raise ValueError(
+            f"there are no dates in {path}; leave the option out, or give a row for each date"
+        )
     return tuple(sorted(set(found.to_pylist())))
 
 
@@ -128,7 +142,9 @@ def observed_part(profiles: Profiles, observed: BoolArray) -> Profiles:
     if observed.all():
         return profiles
     _, slots, channels = profiles.axes.shape
-    return profiles.with_cells(observed[profiles.row_of_cell(), profiles.cells // (slots * channels)])
+    return profiles.with_cells(
+        observed[profiles.row_of_cell(), profiles.cells // (slots * channels)]
+    )
 
 
 def _dates(users: pa.Table, axes: Axes) -> NDArray[np.datetime64]:
@@ -157,7 +173,11 @@ def _as_dates(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
     try:
         if text:
             column = pc.call_function("utf8_trim_whitespace", [column.cast(pa.string())])
-            column = pc.call_function("if_else", [pc.call_function("equal", [column, ""]), None, column])
+            column = pc.call_function(
+                "if_else", [pc.call_function("equal", [column, ""]), None, column]
+            )
         return column.cast(pa.date32(), safe=False)
     except pa.ArrowException as error:
-        raise ValueError(f"{what} holds what is no date ({str(error).splitlines()[0]}); write 2018-12-24") from None
+        raise ValueError(
+            f"{what} holds what is no date ({str(error).splitlines()[0]}); write 2018-12-24"
+        ) from None

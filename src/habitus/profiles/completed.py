@@ -33,8 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from habitus.output import replacing
-from habitus.parts.shapes import Axes, BoolArray, Filled, starts_of_runs
+from habitus.files import replacing
 from habitus.profiles.sparse import Profiles, offsets, value_type
 from habitus.profiles.store import (
     PARQUET,
@@ -47,14 +46,15 @@ from habitus.profiles.store import (
     write_profiles,
 )
 from habitus.profiles.totals import daily_totals
+from habitus.schema import Axes, BoolArray, Filled, starts_of_runs
 
 GAPS = ("gap_start", "gap_stop")
 LISTS = ("mean_cell", "mean", "draw_size", "draw_cell", "draw_value")
-FILLED, TOTALS = "filled.parquet", "daily_totals.parquet"
-MEAN_FLOOR = (
-    1e-4  # expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared error
-)
-ROW_GROUP, MOST_BYTES = 2048, 1 << 26  # what is written together of the two tables, at the most
+FILLED = "filled.parquet"
+TOTALS = "daily_totals.parquet"
+MEAN_FLOOR = 1e-4  # expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared error
+ROW_GROUP = 2048
+MOST_BYTES = 1 << 26  # what is written together of the two tables, at the most
 DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
 
 
@@ -120,7 +120,8 @@ class StoredCompleted(StoredProfiles):
         with header_errors(made.path):
             wanted = {*LISTS, *(GAPS if made.gaps is None else ())}
         file = open_parquet(made.path / FILLED)
-        rows, names = file.metadata.num_rows, file.schema_arrow.names
+        rows = file.metadata.num_rows
+        names = file.schema_arrow.names
         if rows != len(made) or not wanted <= set(names):
             raise ValueError(
                 f"{made.path / FILLED} is damaged or foreign: expected {len(made)} profiles and the columns "
@@ -155,7 +156,9 @@ class StoredCompleted(StoredProfiles):
 
     @property
     def _most_missing(self) -> int:
-        return self.axes.cells if self.gaps is None else sum(stop - start for start, stop in self.gaps)
+        return (
+            self.axes.cells if self.gaps is None else sum(stop - start for start, stop in self.gaps)
+        )
 
 
 def is_completed(path: Path | str) -> bool:
@@ -173,7 +176,11 @@ def open_profiles(path: Path | str) -> StoredProfiles:
 
 
 def save_completed(
-    path: Path | str, pieces: Iterable[CompletedPiece], axes: Axes, mask: BoolArray | None, about: dict[str, Any]
+    path: Path | str,
+    pieces: Iterable[CompletedPiece],
+    axes: Axes,
+    mask: BoolArray | None,
+    about: dict[str, Any],
 ) -> StoredCompleted:
     """Write completed profiles that come in pieces; the folder appears when it is complete.
 
@@ -217,20 +224,27 @@ def runs(missing: NDArray[np.bool_]) -> list[list[int]]:
 
 def pack(piece: CompletedPiece, with_gaps: bool) -> pa.Table:
     """The rows of ``filled.parquet`` for a piece."""
-    filled, unit, samples = piece.filled, piece.profiles.axes.unit, len(piece.filled.draws)
+    filled = piece.filled
+    unit = piece.profiles.axes.unit
+    samples = len(piece.filled.draws)
     shown = filled.mean > MEAN_FLOOR * _largest_of_profile(filled)
     index = np.ascontiguousarray(filled.draws.T).reshape(-1)  # [M * K], as most draws are zero
     at = np.flatnonzero(index)
     missing, draw = np.divmod(at, samples)
     key = filled.row[missing] * samples + draw
     order = np.argsort(key, kind="stable")
-    missing, values = missing[order], index[at[order]]
+    missing = missing[order]
+    values = index[at[order]]
     sizes = np.bincount(key, minlength=filled.profiles * samples).astype(np.int32)
     columns = {
-        "mean_cell": _lists(filled.row[shown], filled.cell[shown].astype(np.int32), filled.profiles),
+        "mean_cell": _lists(
+            filled.row[shown], filled.cell[shown].astype(np.int32), filled.profiles
+        ),
         "mean": _lists(filled.row[shown], filled.mean[shown], filled.profiles),
         "draw_size": pa.FixedSizeListArray.from_arrays(sizes, samples).cast(pa.list_(pa.int32())),
-        "draw_cell": _lists(filled.row[missing], filled.cell[missing].astype(np.int32), filled.profiles),
+        "draw_cell": _lists(
+            filled.row[missing], filled.cell[missing].astype(np.int32), filled.profiles
+        ),
         "draw_value": _lists(filled.row[missing], values.astype(value_type(unit)), filled.profiles),
     }
     return pa.table({**(_gaps(filled) if with_gaps else {}), **columns})
@@ -241,7 +255,9 @@ def _largest_of_profile(filled: Filled) -> NDArray[np.float32]:
     first = starts_of_runs(filled.row)
     if not len(first):
         return filled.mean
-    return np.repeat(np.maximum.reduceat(filled.mean, first), np.diff(first, append=len(filled.row)))
+    return np.repeat(
+        np.maximum.reduceat(filled.mean, first), np.diff(first, append=len(filled.row))
+    )
 
 
 def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int) -> Filled:
@@ -249,14 +265,17 @@ def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int) -> Fille
     lists = {name: list_column(table, name) for name in table.column_names}
     if gaps is None:
         where = [_rows(lists[name]) for name in GAPS]
-        row, starts, stops = where[0][0], where[0][1], where[1][1]
+        row = where[0][0]
+        starts = where[0][1]
+        stops = where[1][1]
     else:
         starts, stops = (np.tile([gap[end] for gap in gaps], len(table)) for end in (0, 1))
         row = np.repeat(np.arange(len(table)), len(gaps))
     row, cell = _spelled_out(row, starts, stops)
     most = int(cell.max(initial=0)) + 1
     key = row * most + cell
-    mean, draws = np.zeros(len(key), np.float32), np.zeros((samples, len(key)), np.float32)
+    mean = np.zeros(len(key), np.float32)
+    draws = np.zeros((samples, len(key)), np.float32)
     of, cells = _rows(lists["mean_cell"])
     mean[np.searchsorted(key, of * most + cells)] = _rows(lists["mean"])[1]
     of, cells = _rows(lists["draw_cell"])
@@ -268,12 +287,17 @@ def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int) -> Fille
 
 def _gaps(filled: Filled) -> dict[str, pa.ListArray]:
     """Runs of missing cells of each profile, as lists."""
-    breaks = np.flatnonzero((np.diff(filled.cell, prepend=-2) != 1) | (np.diff(filled.row, prepend=-1) != 0))
+    breaks = np.flatnonzero(
+        (np.diff(filled.cell, prepend=-2) != 1) | (np.diff(filled.row, prepend=-1) != 0)
+    )
     last = np.append(breaks, len(filled.cell))[1:] - 1
     row = filled.row[breaks]
-    starts, stops = filled.cell[breaks], filled.cell[last] + 1
+    starts = filled.cell[breaks]
+    stops = filled.cell[last] + 1
     both = {"gap_start": starts, "gap_stop": stops}
-    return {name: _lists(row, cells.astype(np.int32), filled.profiles) for name, cells in both.items()}
+    return {
+        name: _lists(row, cells.astype(np.int32), filled.profiles) for name, cells in both.items()
+    }
 
 
 def _spelled_out(
@@ -287,13 +311,17 @@ def _spelled_out(
 
 
 def _lists(row: NDArray[np.int64], values: NDArray[Any], count: int) -> pa.ListArray:
-    return pa.ListArray.from_arrays(pa.array(offsets(row, count).astype(np.int32)), pa.array(values))
+    return pa.ListArray.from_arrays(
+        pa.array(offsets(row, count).astype(np.int32)), pa.array(values)
+    )
 
 
 def _rows(lists: pa.ListArray) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """The row of each entry, and the entries."""
     ends = lists.offsets.to_numpy()
-    return np.repeat(np.arange(len(lists)), np.diff(ends)), lists.flatten().to_numpy(zero_copy_only=False)
+    return np.repeat(np.arange(len(lists)), np.diff(ends)), lists.flatten().to_numpy(
+        zero_copy_only=False
+    )
 
 
 @contextmanager
@@ -307,7 +335,9 @@ def _table_writer(path: Path) -> Iterator[Callable[[pa.Table], None]]:
         table = pa.concat_tables(held).combine_chunks()
         held.clear()
         if writer is None:
-            writer = pq.ParquetWriter(path, table.schema, compression=PARQUET["compression"], compression_level=1)
+            writer = pq.ParquetWriter(
+                path, table.schema, compression=PARQUET["compression"], compression_level=1
+            )
         writer.write_table(table)
 
     def append(table: pa.Table) -> None:

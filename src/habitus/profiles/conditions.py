@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from habitus.parts.shapes import BoolArray, starts_of_runs
 from habitus.profiles.sparse import Profiles
+from habitus.schema import BoolArray, starts_of_runs
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from habitus.events import Column, engine_errors
-from habitus.parts.shapes import IntArray
+from habitus.schema import IntArray
 
-MOST_HERE = 100_000_000  # keys that are sorted in memory, 800 MB; of more, the engine counts, out of core
+MOST_HERE = (
+    100_000_000  # keys that are sorted in memory, 800 MB; of more, the engine counts, out of core
+)
 SHIFT = 4  # added to keys that are kept unsigned: as many as there are negative ones
 PIECE = 2_000_000  # keys at a time: 16 MB
 SAMPLED = 1024  # of so many keys of a run, one is looked at to cut the runs into pieces
@@ -45,7 +47,9 @@ class Counts:
         """These, followed by keys that are all larger."""
         if not len(self.keys):
             return other
-        return Counts(np.concatenate([self.keys, other.keys]), np.concatenate([self.counts, other.counts]))
+        return Counts(
+            np.concatenate([self.keys, other.keys]), np.concatenate([self.counts, other.counts])
+        )
 
     def cut(self, cells: int) -> tuple[Counts, Counts]:
         """Everything before the last profile, and the last profile, which may go on in the next piece."""
@@ -79,7 +83,9 @@ def count_keys(keys: ir.Table, largest: int, here: bool) -> Iterator[Counts]:
             return
         counted = keys.group_by("key").aggregate(count=ibis._.count()).order_by("key")
         for batch in counted.to_pyarrow_batches(chunk_size=PIECE):
-            yield Counts(*(batch.column(name).to_numpy(zero_copy_only=False) for name in ("key", "count")))
+            yield Counts(
+                *(batch.column(name).to_numpy(zero_copy_only=False) for name in ("key", "count"))
+            )
 
 
 def sorted_pieces(chunks: list[pa.Array]) -> Iterator[IntArray]:
@@ -96,7 +102,9 @@ def sorted_pieces(chunks: list[pa.Array]) -> Iterator[IntArray]:
     bounds = np.unique(sample[PIECE // SAMPLED :: PIECE // SAMPLED])
     cuts = [np.concatenate([[0], np.searchsorted(run, bounds), [len(run)]]) for run in runs]
     for piece in range(len(bounds) + 1):
-        keys = np.concatenate([run[cut[piece] : cut[piece + 1]] for run, cut in zip(runs, cuts, strict=True)])
+        keys = np.concatenate(
+            [run[cut[piece] : cut[piece + 1]] for run, cut in zip(runs, cuts, strict=True)]
+        )
         keys.sort()
         yield keys
 

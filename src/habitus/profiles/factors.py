@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from habitus.parts.shapes import PEAK, IntArray
 from habitus.profiles.sparse import USER, WINDOW
 from habitus.profiles.tables import read_table, table_names
+from habitus.schema import PEAK, IntArray
 
 NO_FACTORS = (USER, WINDOW, PEAK)
 OF_USERS = "factors with a row per user"
@@ -41,10 +41,16 @@ def factors_file(path: Path | str, users: pa.Table, key: str | None = None) -> C
     table = read_table(path, OF_USERS, as_text)
     found = _users(path, table, key)
     if pc.call_function("count_distinct", [found]).as_py() < len(found) - found.null_count:
-        raise ValueError(f"expected a row per user in {path}, but {key} has a value twice; leave one row of each")
-    at = pc.call_function("index_in", [users[USER].cast(pa.string())], pc.SetLookupOptions(value_set=found))
+        raise ValueError(
+            f"expected a row per user in {path}, but {key} has a value twice; leave one row of each"
+        )
+    at = pc.call_function(
+        "index_in", [users[USER].cast(pa.string())], pc.SetLookupOptions(value_set=found)
+    )
     if at.null_count == len(at):
-        raise ValueError(f"no user of the profiles is in the column {key!r} of {path}; name the column of users")
+        raise ValueError(
+            f"no user of the profiles is in the column {key!r} of {path}; name the column of users"
+        )
     return {name: table[name].take(at).to_pylist() for name in table.column_names if name != key}
 
 
@@ -53,9 +59,13 @@ def _key(path: Path, key: str | None) -> str:
     names = table_names(path, OF_USERS)
     if twice := [name for at, name in enumerate(names) if name in names[:at]]:
         raise ValueError(f"{path} has the column {twice[0]!r} twice; rename one")
-    key = key or next((name for name in ("user_id", USER) if name in names), names[0] if names else "")
+    key = key or next(
+        (name for name in ("user_id", USER) if name in names), names[0] if names else ""
+    )
     if key not in names:
-        raise ValueError(f"there is no column {key!r} in {path}; it has {', '.join(names) or 'none'}")
+        raise ValueError(
+            f"there is no column {key!r} in {path}; it has {', '.join(names) or 'none'}"
+        )
     return key
 
 
@@ -63,7 +73,9 @@ def _users(path: Path, table: pa.Table, key: str) -> pa.Array:
     try:
         return table[key].cast(pa.string()).combine_chunks()
     except pa.ArrowException:
-        raise ValueError(f"the column {key!r} of {path} holds {table[key].type}, which tells no user") from None
+        raise ValueError(
+            f"the column {key!r} of {path} holds {table[key].type}, which tells no user"
+        ) from None
 
 
 def of_rows(columns: Columns, rows: IntArray) -> Columns:

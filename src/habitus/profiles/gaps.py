@@ -23,10 +23,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from habitus.events.columns import is_text
-from habitus.parts.shapes import Axes, BoolArray
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, window_starts
 from habitus.profiles.tables import read_table
+from habitus.schema import Axes, BoolArray
 
 COLUMNS = (USER, "from", "to")
 MINUTE = 60_000_000  # microseconds
@@ -85,7 +85,9 @@ def read_missing(path: Path | str, profiles: Population) -> BoolArray | MissingC
     path = Path(path)
     if path.suffix == ".npy":
         return _array(path, profiles)
-    table = read_table(path, f"gaps, in the columns {', '.join(COLUMNS)}", as_text=(USER, "channel"))
+    table = read_table(
+        path, f"gaps, in the columns {', '.join(COLUMNS)}", as_text=(USER, "channel")
+    )
     for name in COLUMNS:
         if name not in table.column_names:
             raise ValueError(
@@ -104,10 +106,14 @@ def _array(path: Path, profiles: Population) -> BoolArray:
     if not isinstance(missing, np.ndarray):
         raise ValueError(f"{path} holds several arrays; expected a .npy file with one")
     if missing.dtype != np.bool_:
-        raise ValueError(f"{path}: expected an array of bool, true where a cell is missing, got {missing.dtype}")
+        raise ValueError(
+            f"{path}: expected an array of bool, true where a cell is missing, got {missing.dtype}"
+        )
     shapes = (profiles.axes.shape, (len(profiles), *profiles.axes.shape))
     if missing.shape not in shapes:
-        raise ValueError(f"{path}: expected a mask of shape {shapes[0]} or {shapes[1]}, got {missing.shape}")
+        raise ValueError(
+            f"{path}: expected a mask of shape {shapes[0]} or {shapes[1]}, got {missing.shape}"
+        )
     if not missing.any():
         raise ValueError(f"{path} hides no cell; there is nothing to fill")
     return missing
@@ -127,7 +133,9 @@ def _gaps(path: Path, table: pa.Table, profiles: Population) -> Gaps:
     most = axes.days * axes.slots
     inside = np.flatnonzero((stop > 0) & (start < most))
     if not len(inside):
-        raise ValueError(f"{path}: no gap lies within a window of its user; the windows are {axes.days} days long")
+        raise ValueError(
+            f"{path}: no gap lies within a window of its user; the windows are {axes.days} days long"
+        )
     inside = inside[np.argsort(row[inside], kind="stable")]
     channel = _channels(path, table, axes)[gap]
     cut = [np.clip(part, 0, most)[inside] for part in (start, stop)]
@@ -141,7 +149,8 @@ def _microseconds(path: Path, column: pa.ChunkedArray, zone: str) -> NDArray[np.
         raise ValueError(f"{path}: row {row} has no time; give both from and to")
     kind = column.type
     if is_text(kind):
-        column, kind = _parsed(path, column), pa.timestamp("s")
+        column = _parsed(path, column)
+        kind = pa.timestamp("s")
     if pa.types.is_date(kind):
         column = column.cast(pa.timestamp("s"))
     elif not pa.types.is_timestamp(kind):
@@ -158,18 +167,24 @@ def _parsed(path: Path, column: pa.ChunkedArray) -> pa.ChunkedArray:
         raise ValueError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
-def _pairs(path: Path, users: pa.ChunkedArray, profiles: Population) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pairs(
+    path: Path, users: pa.ChunkedArray, profiles: Population
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each gap with each profile of its user."""
     nobody = [name is None or name == "" for name in users.to_pylist()]
     if any(nobody):
-        raise ValueError(f"{path}: row {nobody.index(True)} has no user; name users as in the profiles")
+        raise ValueError(
+            f"{path}: row {nobody.index(True)} has no user; name users as in the profiles"
+        )
     try:
         users = users.cast(profiles.users[USER].type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         kinds = f"users are {users.type}, in the profiles {profiles.users[USER].type}"
         raise ValueError(f"{path}: {kinds}; name users as in the profiles") from None
     known = pa.table({USER: profiles.users[USER], "row": np.arange(len(profiles))})
-    strange = pc.call_function("invert", [pc.call_function("is_in", [users], pc.SetLookupOptions(known[USER]))])
+    strange = pc.call_function(
+        "invert", [pc.call_function("is_in", [users], pc.SetLookupOptions(known[USER]))]
+    )
     if pc.call_function("any", [strange]).as_py():
         name = users.filter(strange)[0].as_py()
         raise ValueError(f"{path}: no profile of user {name!r}; name users as in the profiles")
@@ -181,7 +196,11 @@ def _channels(path: Path, table: pa.Table, axes: Axes) -> NDArray[np.int64]:
     """Number of each gap's channel, -1 for all."""
     if "channel" not in table.column_names:
         return np.full(len(table), -1)
-    names: list[str | None] = [name or None for name in table["channel"].cast(pa.string()).to_pylist()]
+    names: list[str | None] = [
+        name or None for name in table["channel"].cast(pa.string()).to_pylist()
+    ]
     if strange := {name for name in names if name is not None} - set(axes.channels):
-        raise ValueError(f"{path}: no channel {min(strange)!r}; the profiles have {', '.join(axes.channels)}")
+        raise ValueError(
+            f"{path}: no channel {min(strange)!r}; the profiles have {', '.join(axes.channels)}"
+        )
     return np.array([-1 if name is None else axes.channels.index(name) for name in names], np.int64)

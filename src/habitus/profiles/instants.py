@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from habitus.events import SECONDS_PER_DAY, zone
 from habitus.events.clock import OWN_CLOCK, clock_changes
 from habitus.events.format import DAY, MICROSECONDS
-from habitus.parts.shapes import BoolArray, starts_of_runs
 from habitus.profiles.sparse import Profiles, offsets, window_starts
+from habitus.schema import BoolArray, starts_of_runs
 
 Times = NDArray[np.int64]
 
@@ -39,7 +39,8 @@ class Clock:
         if timezone in ("UTC", OWN_CLOCK):
             return cls(np.zeros(0, np.int64), np.zeros(1, np.int64))
         margin = 2 * SECONDS_PER_DAY
-        begin, end = first // MICROSECONDS - margin, last // MICROSECONDS + margin
+        begin = first // MICROSECONDS - margin
+        end = last // MICROSECONDS + margin
         changes = np.array(clock_changes(zone(timezone), begin, end), np.int64) * MICROSECONDS
         return cls(changes[:-1, 0], changes[:, 1])
 
@@ -56,7 +57,9 @@ class Clock:
     def skipped(self) -> Iterator[tuple[int, int]]:
         """The spans, each from and to, that it does not show."""
         return (
-            (low, high) for low, high in zip(self.before.tolist(), self.after.tolist(), strict=True) if low < high
+            (low, high)
+            for low, high in zip(self.before.tolist(), self.after.tolist(), strict=True)
+            if low < high
         )
 
     def shown(self, instants: Times) -> Times:
@@ -97,7 +100,9 @@ def onto_slots_that_exist(profiles: Profiles) -> Profiles:
         to = np.where(high < begin + days * slots, high, low - 1)
         moved = np.where((slot >= low) & (slot < high), to, moved)
     if (moved < begin).any():
-        raise ValueError(f"clocks in {profiles.axes.timezone} skipped the whole window; choose another start")
+        raise ValueError(
+            f"clocks in {profiles.axes.timezone} skipped the whole window; choose another start"
+        )
     if (moved == slot).all():
         return profiles
     return _added_up(profiles, row, (moved - begin) * channels + channel)
@@ -116,8 +121,10 @@ def existing(clock: Clock, wall: Times, length: int) -> Times:
 def _spread(wall: Times, low: int, high: int, length: int) -> Times:
     """Times between low and high, in proportion over what is left of their slots."""
     begin = wall // length * length
-    first, last = np.maximum(begin, low), np.minimum(begin + length, high)
-    before, after = first - begin, begin + length - last
+    first = np.maximum(begin, low)
+    last = np.minimum(begin + length, high)
+    before = first - begin
+    after = begin + length - last
     share = (wall - first) / (last - first)
     at = np.minimum((share * (before + after)).astype(np.int64), before + after - 1)
     return np.where(at < before, begin + at, last + at - before)
@@ -128,7 +135,11 @@ def clock_of(profiles: Profiles) -> Clock:
     starts = window_starts(profiles.users, profiles.axes).astype(np.int64)
     if not len(starts):
         return Clock.of("UTC", 0, 0)
-    return Clock.of(profiles.axes.timezone, int(starts.min()) * DAY, (int(starts.max()) + profiles.axes.days) * DAY)
+    return Clock.of(
+        profiles.axes.timezone,
+        int(starts.min()) * DAY,
+        (int(starts.max()) + profiles.axes.days) * DAY,
+    )
 
 
 def first_slots(profiles: Profiles) -> Times:
@@ -143,4 +154,6 @@ def _added_up(profiles: Profiles, row: Times, cells: Times) -> Profiles:
     first = starts_of_runs(keys[order])
     values = np.add.reduceat(profiles.values[order], first)
     rows, kept = np.divmod(keys[order][first], profiles.axes.cells)
-    return replace(profiles, indptr=offsets(rows, len(profiles)), cells=kept.astype(np.int32), values=values)
+    return replace(
+        profiles, indptr=offsets(rows, len(profiles)), cells=kept.astype(np.int32), values=values
+    )

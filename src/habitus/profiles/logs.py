@@ -19,10 +19,17 @@ from numpy.typing import NDArray
 
 from habitus.events.columns import column_of, event_schema, times_as, users_as
 from habitus.events.format import DAY, MICROSECONDS, MINUTE, LogFormat
-from habitus.parts.shapes import Axes
 from habitus.profiles.factors import NO_FACTORS
-from habitus.profiles.instants import Clock, Times, clock_of, existing, first_slots, onto_slots_that_exist
+from habitus.profiles.instants import (
+    Clock,
+    Times,
+    clock_of,
+    existing,
+    first_slots,
+    onto_slots_that_exist,
+)
 from habitus.profiles.sparse import USER, WINDOW, Profiles
+from habitus.schema import Axes
 
 MOST_EVENTS = 1 << 20  # in a table, but for a user who has more: some 100 MB while it is made
 MARGIN = 2  # days before and after a window: no clock is further from UTC
@@ -33,7 +40,9 @@ MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 Bits = NDArray[np.uint64]
 
 
-def to_events(profiles: Profiles, seed: int, form: LogFormat | None = None, first: int = 0) -> pa.Table:
+def to_events(
+    profiles: Profiles, seed: int, form: LogFormat | None = None, first: int = 0
+) -> pa.Table:
     """Events that give these profiles, user by user, each one's in order of time.
 
     Slots are those of the wall clock of ``axes.timezone`` (of UTC where each event had its own offset). An hour
@@ -59,7 +68,9 @@ def to_events(profiles: Profiles, seed: int, form: LogFormat | None = None, firs
     check_events(profiles.axes, profiles.users.schema)
     form = form or format_of(profiles.about, profiles.users.schema)
     schema = log_schema(form, profiles.axes, profiles.users.schema)
-    return pa.concat_tables([schema.empty_table(), *event_tables([(first, profiles)], seed, form, schema)])
+    return pa.concat_tables(
+        [schema.empty_table(), *event_tables([(first, profiles)], seed, form, schema)]
+    )
 
 
 def event_tables(
@@ -91,7 +102,9 @@ def check_events(axes: Axes, users: pa.Schema) -> None:
             "use profiles of a log, or a model that generates counts"
         )
     if WINDOW in users.names and axes.every is not None and axes.every < axes.days:
-        raise ValueError("windows that overlap hold an event more than once; profile with windows that do not")
+        raise ValueError(
+            "windows that overlap hold an event more than once; profile with windows that do not"
+        )
 
 
 def format_of(about: dict[str, Any], users: pa.Schema) -> LogFormat:
@@ -107,7 +120,11 @@ def format_of(about: dict[str, Any], users: pa.Schema) -> LogFormat:
     if about.get("log"):
         return log_format(about)
     attributes = tuple(name for name in users.names if name not in NO_FACTORS)
-    columns = {"user": users.field(USER).type, "timestamp": pa.timestamp("us", "UTC"), "channel": pa.string()}
+    columns = {
+        "user": users.field(USER).type,
+        "timestamp": pa.timestamp("us", "UTC"),
+        "channel": pa.string(),
+    }
     return LogFormat(pa.schema(list(columns.items())), attributes=attributes)
 
 
@@ -120,7 +137,9 @@ def log_format(about: dict[str, Any]) -> LogFormat:
     try:
         return LogFormat.from_json(about["log"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"what is remembered of the log is damaged: {type(error).__name__} {error}") from None
+        raise ValueError(
+            f"what is remembered of the log is damaged: {type(error).__name__} {error}"
+        ) from None
 
 
 def log_schema(form: LogFormat, axes: Axes, users: pa.Schema) -> pa.Schema:
@@ -169,7 +188,9 @@ class _Packing:
         return 2 ** (63 - self.time - self.channel)
 
 
-def _events(profiles: Profiles, seed: int, form: LogFormat, schema: pa.Schema, first: int) -> pa.Table:
+def _events(
+    profiles: Profiles, seed: int, form: LogFormat, schema: pa.Schema, first: int
+) -> pa.Table:
     ends = _ends(profiles)
     row = np.repeat(np.arange(len(profiles)), np.diff(ends))
     time, channel = _times_and_channels(profiles, ends, _bits(seed, first, ends), form)
@@ -192,16 +213,23 @@ def _filled(columns: dict[str, pa.Array], field: pa.Field, size: int, form: LogF
     return pa.nulls(size, field.type)
 
 
-def _times_and_channels(profiles: Profiles, ends: Times, bits: Bits, form: LogFormat) -> tuple[Times, Times]:
+def _times_and_channels(
+    profiles: Profiles, ends: Times, bits: Bits, form: LogFormat
+) -> tuple[Times, Times]:
     """When each event is and what it is, in order of profile, time and channel."""
     counts = profiles.values.astype(np.int64)
-    packing, channels = _Packing.of(profiles.axes), len(profiles.axes.channels)
-    row, (slot, channel) = profiles.row_of_cell(), np.divmod(profiles.cells.astype(np.int64), channels)
+    packing = _Packing.of(profiles.axes)
+    channels = len(profiles.axes.channels)
+    row = profiles.row_of_cell()
+    (slot, channel) = np.divmod(profiles.cells.astype(np.int64), channels)
     begin = first_slots(profiles) * (profiles.axes.slot_minutes * MINUTE)
     origin = begin - MARGIN * DAY
     wall = np.repeat(begin[row] + slot * (profiles.axes.slot_minutes * MINUTE), counts)
     time = _instants(wall, bits, clock_of(profiles), profiles.axes.slot_minutes, form)
-    keys = np.repeat((row << (packing.time + packing.channel)) - (origin[row] << packing.channel) + channel, counts)
+    keys = np.repeat(
+        (row << (packing.time + packing.channel)) - (origin[row] << packing.channel) + channel,
+        counts,
+    )
     keys += time << packing.channel
     keys.sort(kind="stable")  # profiles and slots are in order already: a tenth of the time
     time = (keys >> packing.channel) & (2**packing.time - 1)
@@ -213,7 +241,9 @@ def _instants(begin: Times, bits: Bits, clock: Clock, slot_minutes: int, form: L
     """Times within slots that begin then on the wall: whole multiples of the log's resolution."""
     step = form.resolution if MINUTE % form.resolution == 0 else 1
     minutes = _minutes(form.minutes, slot_minutes)[bits >> np.uint64(64 - TABLE)]
-    within = ((bits >> np.uint64(1)) & np.uint64(2**32 - 1)) * np.uint64(MINUTE // step) >> np.uint64(32)
+    within = ((bits >> np.uint64(1)) & np.uint64(2**32 - 1)) * np.uint64(
+        MINUTE // step
+    ) >> np.uint64(32)
     wall = begin + (minutes + (within * np.uint64(step)).astype(np.int64))
     if not len(clock.until) and clock.offset[0] % form.resolution == 0 and step == form.resolution:
         return clock.instants(wall, np.zeros(1, bool))
@@ -250,7 +280,9 @@ def _bits(seed: int, first: int, ends: Times) -> Bits:
     start = _mixed(np.array([seed % 2**64], np.uint64) + GOLDEN)
     place = np.arange(first + 1, first + len(ends), dtype=np.uint64)
     user = _mixed(start + place * GOLDEN) - ends[:-1].astype(np.uint64) * GOLDEN
-    return _mixed(np.repeat(user, np.diff(ends)) + np.arange(1, ends[-1] + 1, dtype=np.uint64) * GOLDEN)
+    return _mixed(
+        np.repeat(user, np.diff(ends)) + np.arange(1, ends[-1] + 1, dtype=np.uint64) * GOLDEN
+    )
 
 
 def _mixed(x: Bits) -> Bits:

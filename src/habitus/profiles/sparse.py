@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import Axes, BoolArray, IntArray, Values
+from habitus.schema import Axes, BoolArray, IntArray, Values
 
 CHUNK = 8192  # profiles in a row group: about 450,000 cells, a few megabytes, of a typical log
-USER, WINDOW = "user", "window_start"
+USER = "user"
+WINDOW = "window_start"
 MOST_EVENTS = 2**32 - 1  # in a cell, whose count is an uint32
 
 
@@ -71,13 +72,21 @@ class Profiles:
                 whole.
         """
         if values.shape[1:] != axes.shape:
-            raise ValueError(f"expected values of shape (profiles, {axes.shape}), got {values.shape}")
+            raise ValueError(
+                f"expected values of shape (profiles, {axes.shape}), got {values.shape}"
+            )
         if users is not None and len(users) != len(values):
-            raise ValueError(f"expected a user for each of {len(values)} profiles, got {len(users)}")
+            raise ValueError(
+                f"expected a user for each of {len(values)} profiles, got {len(users)}"
+            )
         flat = values.reshape(len(values), axes.cells)
         if axes.unit != "count":
-            flat = flat.astype(np.float32, copy=False)  # first, as what is too small for it becomes zero
-        rows, cells = np.divmod(np.flatnonzero(flat != 0), axes.cells)  # of bool it is found far quicker
+            flat = flat.astype(
+                np.float32, copy=False
+            )  # first, as what is too small for it becomes zero
+        rows, cells = np.divmod(
+            np.flatnonzero(flat != 0), axes.cells
+        )  # of bool it is found far quicker
         kept = checked_values(flat[rows, cells], axes.unit)
         users = numbered(len(flat)) if users is None else users
         return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users)
@@ -116,7 +125,9 @@ class Profiles:
         elif unit == "peak" and self.axes.unit == "count":
             values = self.values / np.repeat(self.peaks(), np.diff(self.indptr))
         else:
-            raise ValueError(f"expected profiles of unit {unit}, got {self.axes.unit}, which does not tell them")
+            raise ValueError(
+                f"expected profiles of unit {unit}, got {self.axes.unit}, which does not tell them"
+            )
         return replace(self, axes=self.axes.with_unit(unit), values=values.astype(np.float32))
 
     def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Self:
@@ -128,7 +139,9 @@ class Profiles:
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         source = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
         users = self.users.take(pa.array(index, pa.int64()))
-        return replace(self, indptr=indptr, cells=self.cells[source], values=self.values[source], users=users)
+        return replace(
+            self, indptr=indptr, cells=self.cells[source], values=self.values[source], users=users
+        )
 
     def with_cells(self, kept: BoolArray) -> Self:
         """The same profiles with only some of their cells; ``kept`` [N] says which."""
@@ -137,7 +150,8 @@ class Profiles:
 
     def slice(self, start: int, stop: int) -> Self:
         """Profiles start to stop without copying a cell."""
-        first, last = self.indptr[start], self.indptr[stop]
+        first = self.indptr[start]
+        last = self.indptr[stop]
         return replace(
             self,
             indptr=self.indptr[start : stop + 1] - first,
@@ -167,7 +181,9 @@ class Profiles:
         """
         if not 0 < size <= len(self):
             raise ValueError(f"expected a sample of 1 to {len(self)} profiles, got {size}")
-        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
+        return self.take(
+            np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False))
+        )
 
     def split(self, test: float, seed: int) -> tuple[Self, Self]:
         """Two sets, by user and not by profile, so that no user is in both ("Time pictures" 5.1.2).
@@ -195,7 +211,10 @@ class Profiles:
 
     def counted(self) -> pa.Table:
         """The table on disk: ``users`` with two list columns, ``cells`` and ``values``."""
-        lists = (pa.ListArray.from_arrays(_int32(self.indptr), pa.array(x)) for x in (self.cells, self.values))
+        lists = (
+            pa.ListArray.from_arrays(_int32(self.indptr), pa.array(x))
+            for x in (self.cells, self.values)
+        )
         table = self.users
         for name, column in zip(("cells", "values"), lists, strict=True):
             table = table.append_column(name, column)
@@ -213,7 +232,9 @@ def concat(parts: Sequence[Profiles]) -> Profiles:
     for part in parts[1:]:
         reason = parts[0].axes.mismatch(part.axes)
         if reason or part.axes.unit != parts[0].axes.unit:
-            raise ValueError(f"cannot put these profiles together: {reason or 'their units differ'}")
+            raise ValueError(
+                f"cannot put these profiles together: {reason or 'their units differ'}"
+            )
     if len(parts) == 1:
         return parts[0]
     ends = np.cumsum([0] + [part.indptr[-1] for part in parts])
@@ -233,7 +254,9 @@ def _one_after_another(users: Sequence[pa.Table]) -> pa.Table:
         return pa.concat_tables(users, promote_options="permissive").combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         line = str(error).splitlines()[0]
-        raise ValueError(f"cannot put these profiles together, as their users differ in type: {line}") from None
+        raise ValueError(
+            f"cannot put these profiles together, as their users differ in type: {line}"
+        ) from None
 
 
 def users_drawn(users: pa.Table, share: float, seed: int) -> NDArray[np.bool_]:
@@ -257,7 +280,9 @@ def checked_values(values: NDArray[Any], unit: str) -> Values:
     if not (np.isfinite(values).all() and (values > 0).all()):
         raise ValueError("expected values that are finite and not negative; clean the array first")
     if unit == "count" and not (values == np.floor(values)).all():
-        raise ValueError("expected counts, which are whole numbers; round them, or give the axes another unit")
+        raise ValueError(
+            "expected counts, which are whole numbers; round them, or give the axes another unit"
+        )
     if unit == "count" and len(values) and values.max() > MOST_EVENTS:
         raise ValueError(f"expected counts up to {MOST_EVENTS:,}, got {values.max():,}")
     return values.astype(value_type(unit))
@@ -287,7 +312,9 @@ def numbered(count: int, first: int = 0, text: bool = False) -> pa.Table:
     ['generated-000000009', 'generated-000000010']
     """
     numbers = np.arange(first, first + count)
-    return pa.table({USER: pa.array([f"generated-{n:09d}" for n in numbers], pa.string()) if text else numbers})
+    return pa.table(
+        {USER: pa.array([f"generated-{n:09d}" for n in numbers], pa.string()) if text else numbers}
+    )
 
 
 def _int32(indptr: NDArray[np.int64]) -> pa.Array:
@@ -296,8 +323,14 @@ def _int32(indptr: NDArray[np.int64]) -> pa.Array:
 
 def _matches(users: pa.Table, name: str, value: Any) -> NDArray[np.bool_]:
     if name not in users.column_names:
-        raise ValueError(f"no attribute {name!r}; these profiles have {', '.join(users.column_names)}")
+        raise ValueError(
+            f"no attribute {name!r}; these profiles have {', '.join(users.column_names)}"
+        )
     try:
-        return pc.call_function("equal", [users[name], pa.scalar(value)]).fill_null(False).to_numpy()
+        return (
+            pc.call_function("equal", [users[name], pa.scalar(value)]).fill_null(False).to_numpy()
+        )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise ValueError(f"attribute {name!r} is of type {users[name].type}, which {value!r} is not") from None
+        raise ValueError(
+            f"attribute {name!r} is of type {users[name].type}, which {value!r} is not"
+        ) from None

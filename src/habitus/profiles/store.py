@@ -28,11 +28,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from habitus.output import MARKER, read_json, replacing, write_json
-from habitus.parts.shapes import Axes
+from habitus.files import MARKER, read_json, replacing, write_json
 from habitus.profiles.sparse import CHUNK, Profiles, concat, value_type
+from habitus.schema import Axes
 
-KIND, VERSION, TABLE = "profiles", 1, "profiles.parquet"
+KIND = "profiles"
+VERSION = 1
+TABLE = "profiles.parquet"
 LISTS = ("cells", "values")
 # Differences of ascending cells pack well: smaller, and a quarter faster to write, than a dictionary of them.
 CELLS = "cells.list.element"
@@ -68,7 +70,9 @@ class StoredProfiles:
         path = Path(path)
         header = read_header(path, KIND, VERSION)
         with header_errors(path):
-            count, axes, about = header["profiles"], Axes.from_json(header["axes"]), header["about"]
+            count = header["profiles"]
+            axes = Axes.from_json(header["axes"])
+            about = header["about"]
         _check_file(path / TABLE, axes, count)
         return cls(path, axes, about, count)
 
@@ -105,7 +109,9 @@ class StoredProfiles:
 
     def load(self) -> Profiles:
         """The whole population in memory."""
-        return replace(concat(list(self.chunks())) if len(self) else empty(self.axes), about=self.about)
+        return replace(
+            concat(list(self.chunks())) if len(self) else empty(self.axes), about=self.about
+        )
 
 
 def save(
@@ -176,7 +182,9 @@ class _File:
         """Write profiles in row groups of CHUNK."""
         if self.writer is None:
             schema = profiles.slice(0, 0).counted().schema
-            others: Any = [name for name in schema.names if name not in LISTS] + ["values.list.element"]
+            others: Any = [name for name in schema.names if name not in LISTS] + [
+                "values.list.element"
+            ]
             self.writer = pq.ParquetWriter(self.path, schema, use_dictionary=others, **PARQUET)
         for group in profiles.chunks():
             self.writer.write_table(group.counted().cast(self.writer.schema))
@@ -208,15 +216,21 @@ def read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
         ValueError: if the folder is absent, of another kind, or of a newer version.
     """
     if not (folder / MARKER).is_file():
-        raise ValueError(f"expected a folder of habitus {kind} at {folder}, but there is no {MARKER} in it")
+        raise ValueError(
+            f"expected a folder of habitus {kind} at {folder}, but there is no {MARKER} in it"
+        )
     header = read_json(folder / MARKER)
     found = header.get("kind") if isinstance(header, dict) else None
     if found != kind:
-        raise ValueError(f"expected a folder of habitus {kind} at {folder}, got one of {found or 'something else'}")
+        raise ValueError(
+            f"expected a folder of habitus {kind} at {folder}, got one of {found or 'something else'}"
+        )
     with header_errors(folder):
         newer = header["version"] > version
     if newer:
-        raise ValueError(f"{folder} was written by a newer habitus (format {header['version']}); update habitus")
+        raise ValueError(
+            f"{folder} was written by a newer habitus (format {header['version']}); update habitus"
+        )
     return header
 
 
@@ -230,7 +244,9 @@ def header_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / MARKER} is damaged or foreign: {type(error).__name__} {error}") from None
+        raise ValueError(
+            f"{folder / MARKER} is damaged or foreign: {type(error).__name__} {error}"
+        ) from None
 
 
 def list_column(table: pa.Table, name: str) -> pa.ListArray:
@@ -250,14 +266,22 @@ def _check_file(path: Path, axes: Axes, count: int) -> None:
     file = open_parquet(path)
     kinds = (pa.int32(), pa.from_numpy_dtype(value_type(axes.unit)))
     for name, kind in zip(LISTS, kinds, strict=True):
-        found = file.schema_arrow.field(name).type if name in file.schema_arrow.names else "no such column"
+        found = (
+            file.schema_arrow.field(name).type
+            if name in file.schema_arrow.names
+            else "no such column"
+        )
         if found != pa.list_(kind) and getattr(found, "value_type", None) != kind:
-            raise ValueError(f"{path} is damaged or foreign: expected {name} to be lists of {kind}, found {found}")
+            raise ValueError(
+                f"{path} is damaged or foreign: expected {name} to be lists of {kind}, found {found}"
+            )
     groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     if sum(groups) != count:
         raise ValueError(f"{path} is damaged: expected {count} profiles, found {sum(groups)}")
     if any(size != CHUNK for size in groups[:-1]) or max(groups, default=0) > CHUNK:
-        raise ValueError(f"{path} is foreign: expected {CHUNK} profiles in each row group; load and save it again")
+        raise ValueError(
+            f"{path} is foreign: expected {CHUNK} profiles in each row group; load and save it again"
+        )
 
 
 @contextmanager

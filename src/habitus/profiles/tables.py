@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from habitus.events.columns import is_number as is_number  # for series too, which may not see events
+from habitus.events.columns import (
+    is_number as is_number,
+)  # for series too, which may not see events
 from habitus.events.columns import is_text as is_text
 
 
@@ -40,7 +42,11 @@ def read_table(path: Path, what: str, as_text: tuple[str, ...] = ()) -> pa.Table
     """
     options = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(as_text, pa.string()))
     with _one_line(path, what):
-        return pyarrow.csv.read_csv(path, convert_options=options) if _is_csv(path) else pq.read_table(path)
+        return (
+            pyarrow.csv.read_csv(path, convert_options=options)
+            if _is_csv(path)
+            else pq.read_table(path)
+        )
 
 
 def _is_csv(path: Path) -> bool:
@@ -54,4 +60,6 @@ def _one_line(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is not a Parquet or CSV table: {str(error).splitlines()[0]}") from None
+        raise ValueError(
+            f"{path} is not a Parquet or CSV table: {str(error).splitlines()[0]}"
+        ) from None

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import BoolArray, Filled, starts_of_runs, sums_of_runs
 from habitus.profiles.sparse import USER, WINDOW, Profiles, window_starts
+from habitus.schema import BoolArray, Filled, starts_of_runs, sums_of_runs
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
@@ -26,7 +26,9 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     known = known_totals(profiles, filled)[row, day]
     drawn = sums_of_runs(filled.draws, first)
     quantiles = known + np.quantile(drawn, list(QUANTILES.values()), axis=0)
-    who = profiles.users.select([name for name in (USER, WINDOW) if name in profiles.users.column_names])
+    who = profiles.users.select(
+        [name for name in (USER, WINDOW) if name in profiles.users.column_names]
+    )
     table = who.take(pa.array(row)).append_column("day", pa.array(day.astype(np.int32)))
     columns = {
         "date": _dates(profiles, row, day),
@@ -60,7 +62,9 @@ def known_totals(profiles: Profiles, filled: Filled) -> NDArray[np.float64]:
     """Totals over known cells, [U, D]."""
     days, slots, channels = profiles.axes.shape
     key = profiles.row_of_cell() * days + profiles.cells // (slots * channels)
-    sums = np.bincount(key, np.where(known_cells(profiles, filled), profiles.values, 0.0), len(profiles) * days)
+    sums = np.bincount(
+        key, np.where(known_cells(profiles, filled), profiles.values, 0.0), len(profiles) * days
+    )
     return sums.astype(np.float64).reshape(-1, days)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from habitus.parts.shapes import DAYS_PER_WEEK, WEEKDAYS, Axes
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import WINDOW, Profiles
+from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, Axes
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def later(profiles: Profiles, days: int) -> Profiles:
     _, slots, channels = profiles.axes.shape
     first = days * slots * channels
     kept = profiles.with_cells(profiles.cells >= first)
-    axes, users = later_axes(profiles.axes, days), later_users(profiles.users, days)
+    axes = later_axes(profiles.axes, days)
+    users = later_users(profiles.users, days)
     return replace(kept, axes=axes, cells=kept.cells - first, users=users)
 
 
@@ -84,7 +85,8 @@ def starting(axes: Axes, start: dt.date) -> Axes:
     >>> str(starting(Axes(dt.date(2018, 2, 1), 7, 60, ("web",)), dt.date(2027, 1, 7)).start)
     '2027-01-07'
     """
-    weekday, wanted = axes.weekday(0), start.weekday()
+    weekday = axes.weekday(0)
+    wanted = start.weekday()
     if weekday is not None and weekday != wanted:
         near = start - dt.timedelta((wanted - weekday) % DAYS_PER_WEEK)
         raise ValueError(
@@ -101,7 +103,9 @@ def starting_anywhere(axes: Axes, start: dt.date) -> Axes:
         ValueError: for a window beyond the last date that there is.
     """
     if (dt.date.max - start).days < axes.days + DAYS_PER_WEEK:
-        raise ValueError(f"a window of {axes.days} days cannot start on {start}; choose an earlier day")
+        raise ValueError(
+            f"a window of {axes.days} days cannot start on {start}; choose an earlier day"
+        )
     return replace(axes, start=start)
 
 
@@ -112,7 +116,9 @@ def moved(profiles: Profiles, start: dt.date) -> Profiles:
         ValueError: as :func:`starting`.
     """
     axes = starting(profiles.axes, start)
-    return replace(profiles, axes=axes, users=later_users(profiles.users, (start - profiles.axes.start).days))
+    return replace(
+        profiles, axes=axes, users=later_users(profiles.users, (start - profiles.axes.start).days)
+    )
 
 
 def later_axes(axes: Axes, days: int) -> Axes:

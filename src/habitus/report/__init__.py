@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from habitus.evaluation import Evaluation
-from habitus.parts.shapes import Axes, ProfileSource
 from habitus.report.filled import FilledPart, beaten, filled_part, multiple, percent
 from habitus.report.gallery import overview, sections
 from habitus.report.judgement import judged_sections, judgements
 from habitus.report.meaning import REGION
 from habitus.report.page import Easel, write_page
 from habitus.report.wording import number, rival_name, rows_of, summary, times
+from habitus.schema import Axes, ProfileSource
 
 if TYPE_CHECKING:
     from habitus.evaluation.completion import CompletionEvaluation  # these take seconds to load
@@ -59,8 +59,10 @@ def write_report(
         provenance: Where the numbers come from (command, versions, seeds), by name.
     """
     title = title or (TITLE if completion is None else FILLED_TITLE)
-    easel, rows = Easel(), rows_of(evaluation.to_json())
-    findings, part = [*summary(rows), *judgements(two_sample, privacy)], _filled(easel, completion, generated.axes)
+    easel = Easel()
+    rows = rows_of(evaluation.to_json())
+    findings = [*summary(rows), *judgements(two_sample, privacy)]
+    part = _filled(easel, completion, generated.axes)
     told = list(judged_sections(easel, two_sample, privacy))
     write_page(
         path,
@@ -115,7 +117,8 @@ def _plural(count: int, noun: str) -> str:
 
 def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
     """The numbers that a reader wants first."""
-    ours, theirs = evaluation.generated, evaluation.reference
+    ours = evaluation.generated
+    theirs = evaluation.reference
     days, slots, channels = theirs.axes.shape
     return [
         ("Generated", f"{ours.users:,}"),

@@ -9,12 +9,13 @@ from typing import Protocol
 
 import numpy as np
 
-from habitus import figures
 from habitus.evaluation.naming import shown
-from habitus.parts.shapes import Axes, FloatArray
+from habitus.report import figures
 from habitus.report.page import Article, Easel, Section, Table, write_article
+from habitus.schema import Axes, FloatArray
 
-SURE, DOUBTFUL = 0.75, 0.6  # Hennig 2007
+SURE = 0.75
+DOUBTFUL = 0.6  # Hennig 2007
 NONE = "–"
 UNITS = {
     "count": "events",
@@ -24,7 +25,7 @@ UNITS = {
 
 
 class Group(Protocol):
-    """What the page reads of a cohort; see :class:`habitus.synthesis.cohorts.Cohort`."""
+    """What the page reads of a cohort; see :class:`habitus.synthesis.latents.cohorts.Cohort`."""
 
     @property
     def number(self) -> int: ...
@@ -58,7 +59,7 @@ class Tried(Protocol):
 
 
 class Found(Protocol):
-    """What the page reads of a clustering; see :class:`habitus.synthesis.cohorts.Cohorts`."""
+    """What the page reads of a clustering; see :class:`habitus.synthesis.latents.cohorts.Cohorts`."""
 
     @property
     def groups(self) -> Sequence[Group]: ...
@@ -105,15 +106,16 @@ def sentence(group: Group) -> str:
         return f"{told}."
     if group.stability >= DOUBTFUL:
         return f"{told}; a pattern, but who belongs to it is doubtful (stability {group.stability:.2f})."
-    return (
-        f"{told}; not to be trusted, it falls apart when users are drawn again (stability {group.stability:.2f})."
-    )
+    return f"{told}; not to be trusted, it falls apart when users are drawn again (stability {group.stability:.2f})."
 
 
 def _summary(found: Found) -> str:
     """How many of the cohorts come back."""
-    sure, count = sum(map(_is_sure, found.groups)), len(found.groups)
-    many = f"All {count} cohorts come" if sure == count else f"{sure} of {count} cohorts {_come(sure)}"
+    sure = sum(map(_is_sure, found.groups))
+    count = len(found.groups)
+    many = (
+        f"All {count} cohorts come" if sure == count else f"{sure} of {count} cohorts {_come(sure)}"
+    )
     return f"{many} back when other users are drawn: their stability is at least {SURE}. {found.reason}"
 
 
@@ -156,7 +158,9 @@ def _pictures(easel: Easel, found: Found) -> Section:
             "Stability is how alike the nearest cluster is, in members, when only a random half of the users is "
             f"clustered (mean best Jaccard similarity): from {SURE} on a cohort is stable, below {DOUBTFUL} it is "
             "not to be trusted.",
-            figures.cohort_sizes(names, np.array([group.share for group in found.groups]), stability),
+            figures.cohort_sizes(
+                names, np.array([group.share for group in found.groups]), stability
+            ),
             wide=True,
         ),
     ]
@@ -181,7 +185,13 @@ def _habits(found: Found) -> Section:
 
 
 def _choice(found: Found) -> Section:
-    columns = ["Cohorts (k)", "Stability", "Weakest cohort", "Silhouette", "Sum of squared distances"]
+    columns = [
+        "Cohorts (k)",
+        "Stability",
+        "Weakest cohort",
+        "Silhouette",
+        "Sum of squared distances",
+    ]
     rows = [
         [
             f"{each.k}{' (chosen)' if each.k == len(found.groups) else ''}",
@@ -198,5 +208,7 @@ def _choice(found: Found) -> Section:
         "where they touch, so that users on their borders could be in either."
     )
     return Section(
-        "How their number was chosen", f"{found.rule} {found.reason}", tables=[Table(caption, columns, rows)]
+        "How their number was chosen",
+        f"{found.rule} {found.reason}",
+        tables=[Table(caption, columns, rows)],
     )

@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus import figures
-from habitus.evaluation.disentanglement import Disentanglement
+from habitus.evaluation.latents import Disentanglement
 from habitus.evaluation.naming import shown
-from habitus.parts.shapes import Axes
+from habitus.report import figures
 from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
 from habitus.report.wording import number
+from habitus.schema import Axes
 
 MOST_DRAWN = 20  # dimensions with a figure of their own
 MOST_TOLD = 5  # in the summary
@@ -27,7 +27,7 @@ UNITS = {
 
 
 class ChangeLike(Protocol):
-    """How one habit changes along a dimension (:class:`habitus.synthesis.explanation.Change`)."""
+    """How one habit changes along a dimension (:class:`habitus.synthesis.latents.explanation.Change`)."""
 
     @property
     def low(self) -> float: ...
@@ -50,7 +50,7 @@ class ChangeLike(Protocol):
 
 
 class DimensionLike(Protocol):
-    """What one dimension does (:class:`habitus.synthesis.explanation.Dimension`)."""
+    """What one dimension does (:class:`habitus.synthesis.latents.explanation.Dimension`)."""
 
     @property
     def number(self) -> int: ...
@@ -69,7 +69,7 @@ class DimensionLike(Protocol):
 
 
 class ExplanationLike(Protocol):
-    """What is told (:class:`habitus.synthesis.explanation.Explanation`)."""
+    """What is told (:class:`habitus.synthesis.latents.explanation.Explanation`)."""
 
     @property
     def axes(self) -> Axes: ...
@@ -122,7 +122,10 @@ def changes_in_words(dimension: DimensionLike, most: int = MOST_NAMED) -> str:
     """The clear changes with most weight, each from its low to its high end."""
     clear = {habit: each for habit, each in dimension.changes.items() if each.clear}
     chosen = sorted(clear, key=lambda habit: -abs(clear[habit].weight))[:most]
-    told = [f"{habit} {shown(habit, clear[habit].low)} to {shown(habit, clear[habit].high)}" for habit in chosen]
+    told = [
+        f"{habit} {shown(habit, clear[habit].low)} to {shown(habit, clear[habit].high)}"
+        for habit in chosen
+    ]
     return "; ".join(told) or "nothing that goes the same way in nearly all walks"
 
 
@@ -148,16 +151,30 @@ def _verdict(found: ExplanationLike) -> Iterator[str]:
 
 def _recovered(factors: Disentanglement) -> Iterator[str]:
     best = sorted(factors.prediction, key=lambda name: -factors.prediction[name])
-    told = ", ".join(f"{name} {factors.prediction[name]:.0%}".replace("%", " %") for name in best[:4])
+    told = ", ".join(
+        f"{name} {factors.prediction[name]:.0%}".replace("%", " %") for name in best[:4]
+    )
     yield f"Best predicted from the latents, of {len(best)} known factors: {told} of what there is to explain."
 
 
 def _overview(easel: Easel, found: ExplanationLike) -> Section:
     rows = [
-        [f"z{each.number}", each.name, changes_in_words(each), number(each.kl), number(each.variance)]
+        [
+            f"z{each.number}",
+            each.name,
+            changes_in_words(each),
+            number(each.kl),
+            number(each.variance),
+        ]
         for each in found.dimensions
     ]
-    columns = ("Dimension", "High end against low end", "What changes most", "KL, nats", "Learned variance")
+    columns = (
+        "Dimension",
+        "High end against low end",
+        "What changes most",
+        "KL, nats",
+        "Learned variance",
+    )
     caption = (
         "From the dimension that says most about a user. A change counts where it goes the same way in nine of "
         "ten walks, by its size against how much users differ and by how much real users differ in it too. "
@@ -167,7 +184,12 @@ def _overview(easel: Easel, found: ExplanationLike) -> Section:
         "A dimension is walked from -3 to 3 while the others are held at a random draw. A KL near zero means that "
         "the model does not use a dimension; a learned variance near 1 means the same."
     )
-    return Section("All dimensions", note, [_associations(easel, found)], [Table(caption, columns, rows, words=3)])
+    return Section(
+        "All dimensions",
+        note,
+        [_associations(easel, found)],
+        [Table(caption, columns, rows, words=3)],
+    )
 
 
 def _associations(easel: Easel, found: ExplanationLike) -> Plate:
@@ -175,10 +197,10 @@ def _associations(easel: Easel, found: ExplanationLike) -> Plate:
     used = [each for each in found.dimensions if each.in_use] or found.dimensions
     values = np.array([[each.changes[habit].association for habit in habits] for each in used])
     figure = figures.association_matrix([f"z{each.number}" for each in used], habits, values)
-    caption = (
-        "Absolute rank correlation, over real users, of a dimension with the users' own habits; of hours circular."
+    caption = "Absolute rank correlation, over real users, of a dimension with the users' own habits; of hours circular."
+    return easel.plate(
+        "Which habits of real users go with which dimension", caption, figure, wide=True
     )
-    return easel.plate("Which habits of real users go with which dimension", caption, figure, wide=True)
 
 
 def _walks(easel: Easel, found: ExplanationLike) -> Section:
@@ -189,12 +211,18 @@ def _walks(easel: Easel, found: ExplanationLike) -> Section:
         f"{found.walks} walks. Right: how habits change from the low to the high end, with the range of nine in "
         "ten walks; grey where that includes no change."
     ) + (f" These are the first {MOST_DRAWN} of {len(used)}." if len(used) > len(drawn) else "")
-    return Section("Each dimension in use", note, [_dimension(easel, found, each) for each in drawn])
+    return Section(
+        "Each dimension in use", note, [_dimension(easel, found, each) for each in drawn]
+    )
 
 
 def _dimension(easel: Easel, found: ExplanationLike, each: DimensionLike) -> Plate:
     bars = {
-        habit: (change.change / change.spread, change.q05 / change.spread, change.q95 / change.spread)
+        habit: (
+            change.change / change.spread,
+            change.q05 / change.spread,
+            change.q95 / change.spread,
+        )
         for habit, change in each.changes.items()
         if change.spread > 0
     }
@@ -208,7 +236,11 @@ def _factors(easel: Easel, factors: Disentanglement, left_out: Mapping[str, str]
     names = list(factors.prediction)
     latents = [f"z{at}" for at in range(len(factors.correlation))]
     rows = [
-        [name, latents[int(factors.correlation[:, at].argmax())], *map(number, _scores(factors, name, at))]
+        [
+            name,
+            latents[int(factors.correlation[:, at].argmax())],
+            *map(number, _scores(factors, name, at)),
+        ]
         for at, name in enumerate(names)
     ]
     columns = ("Factor", "Nearest dimension", "Explained", "Association", "MIG", "SAP")
@@ -222,27 +254,33 @@ def _factors(easel: Easel, factors: Disentanglement, left_out: Mapping[str, str]
         figures.association_matrix(latents, names, factors.correlation),
         wide=True,
     )
-    note = " ".join([f"Of {factors.users:,} users. {scores_in_words(factors)}", *left_out_in_words(left_out)])
+    note = " ".join(
+        [f"Of {factors.users:,} users. {scores_in_words(factors)}", *left_out_in_words(left_out)]
+    )
     return Section(KNOWN, note, [plate], [Table(caption, columns, rows, words=2)])
 
 
 def _scores(factors: Disentanglement, name: str, at: int) -> tuple[float, ...]:
     nearest = float(factors.correlation[:, at].max())
-    return factors.prediction[name], nearest, factors.mig_by_factor[name], factors.sap_by_factor[name]
+    return (
+        factors.prediction[name],
+        nearest,
+        factors.mig_by_factor[name],
+        factors.sap_by_factor[name],
+    )
 
 
 def scores_in_words(factors: Disentanglement) -> str:
     """The scores over all factors; those that one factor alone, or one latent, leaves undefined are not told."""
-    several, latents = len(factors.prediction) > 1, len(factors.correlation)
+    several = len(factors.prediction) > 1
+    latents = len(factors.correlation)
     dci = {
         "disentanglement": factors.dci_disentanglement if several else None,
         "completeness": factors.dci_completeness if latents > 1 else None,
         "informativeness": factors.dci_informativeness,
     }
     told = ", ".join(f"{name} {number(value)}" for name, value in dci.items() if value is not None)
-    beta = (
-        f"Higgins' beta metric {number(factors.beta_metric)}, where guessing scores {number(factors.beta_chance)}"
-    )
+    beta = f"Higgins' beta metric {number(factors.beta_metric)}, where guessing scores {number(factors.beta_chance)}"
     return (
         f"Over all factors: MIG {number(factors.mig)}, SAP {number(factors.sap)}, DCI {told}"
         f"{f'; {beta}' if several else ''}."

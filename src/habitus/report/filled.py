@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from habitus import figures
 from habitus.evaluation import Figures
-from habitus.parts.shapes import Axes
+from habitus.report import figures
 from habitus.report.meaning import METHODS, REGION, SHARE
 from habitus.report.page import Easel, Plate
 from habitus.report.wording import number, ratio, rival_name
+from habitus.schema import Axes
 
 if TYPE_CHECKING:
-    from habitus.evaluation.completion import CompletionEvaluation  # its rivals take a second to load
+    from habitus.evaluation.completion import (
+        CompletionEvaluation,
+    )  # its rivals take a second to load
 
 OURS = "completed"
 SHORTENED = ("arima", "ets")
@@ -53,7 +55,9 @@ class FilledPart:
 
 def filled_part(easel: Easel, axes: Axes, found: CompletionEvaluation) -> FilledPart:
     """Everything that the page shows of filled cells."""
-    plates = [_pictures(easel, axes, found), _intervals(easel, axes, found)] if found.examples else []
+    plates = (
+        [_pictures(easel, axes, found), _intervals(easel, axes, found)] if found.examples else []
+    )
     intro = (
         f"On average {found.cells:,.0f} of a profile's {axes.cells:,} cells were hidden and are judged here. Each "
         f"was drawn {found.samples:,} times from what is known of the same user; the other methods knew the same."
@@ -129,7 +133,9 @@ def _against(found: CompletionEvaluation, figure: str, measure: str) -> Iterator
     ahead = [name for name, value in known.items() if value < 1 - LEVEL]
     level = [name for name, value in known.items() if abs(value - 1) <= LEVEL]
     best, least = next(iter(known.items()))
-    parts = [f"better than {'each' if better == count else better} of {count} methods without learning"]
+    parts = [
+        f"better than {'each' if better == count else better} of {count} methods without learning"
+    ]
     parts += [f"level with {_listed(level)}"] if level else []
     parts += [f"worse than {_listed(ahead)}"] if ahead else []
     apart = best not in level and figure != "log_likelihood"
@@ -189,7 +195,11 @@ def _calibration(easel: Easel, found: CompletionEvaluation) -> Plate:
     day = found.calibration.day
     alt = f"Within 50 %: {percent(float(day[9]))}; within 90 %: {percent(float(day[17]))}."
     return easel.plate(
-        "Can the intervals be trusted?", caption, figures.calibration(found.calibration), alt=alt, wide=True
+        "Can the intervals be trusted?",
+        caption,
+        figures.calibration(found.calibration),
+        alt=alt,
+        wide=True,
     )
 
 
@@ -201,14 +211,18 @@ def _pictures(easel: Easel, axes: Axes, found: CompletionEvaluation) -> Plate:
         "cell. The expected value is the average over all that might have happened, and so is pale."
     )
     figure = figures.completion_pictures(axes, found.examples)
-    return easel.plate("What was filled in, and what was there", caption, figure, alt=_active(found), wide=True)
+    return easel.plate(
+        "What was filled in, and what was there", caption, figure, alt=_active(found), wide=True
+    )
 
 
 def _active(found: CompletionEvaluation) -> str:
     """The pictures in words."""
     parts = []
     for each in found.examples:
-        drawn, true = (int((picture[each.missing] != 0).sum()) for picture in (each.draws[0], each.truth))
+        drawn, true = (
+            int((picture[each.missing] != 0).sum()) for picture in (each.draws[0], each.truth)
+        )
         parts.append(f"{each.name}: {drawn} missing cells drawn as active, {true} were")
     return "; ".join(parts) + "."
 
@@ -220,4 +234,6 @@ def _intervals(easel: Easel, axes: Axes, found: CompletionEvaluation) -> Plate:
         "five in ten within the dark ones."
     )
     figure = figures.daily_intervals(axes, found.examples)
-    return easel.plate("The days of single users", caption, figure, alt="One panel per user.", wide=True)
+    return easel.plate(
+        "The days of single users", caption, figure, alt="One panel per user.", wide=True
+    )

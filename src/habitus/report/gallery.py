@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 
-from habitus import figures
 from habitus.evaluation import (
     ACTIVITIES,
     Evaluation,
@@ -17,13 +16,18 @@ from habitus.evaluation import (
     daily_mean,
     daily_std,
 )
-from habitus.parts.shapes import Axes, FloatArray, ProfileSource
+from habitus.report import figures
 from habitus.report.page import Easel, Plate, Section
 from habitus.report.rhythms import rhythm_section
 from habitus.report.samples import SEED, random_pictures
 from habitus.report.wording import Row, rival_name
+from habitus.schema import Axes, FloatArray, ProfileSource
 
-PERIODS = {"dau": ("Daily", "on the day"), "wau": ("Weekly", "within 7 days"), "mau": ("Monthly", "within 30 days")}
+PERIODS = {
+    "dau": ("Daily", "on the day"),
+    "wau": ("Weekly", "within 7 days"),
+    "mau": ("Monthly", "within 30 days"),
+}
 POPULATIONS = {"reference": "Real", "generated": "Generated"}
 
 
@@ -59,17 +63,22 @@ def sections(
         yield _training(easel, history)
 
 
-def _samples(easel: Easel, generated: ProfileSource, reference: ProfileSource, channels: Sequence[int]) -> Section:
+def _samples(
+    easel: Easel, generated: ProfileSource, reference: ProfileSource, channels: Sequence[int]
+) -> Section:
     both = {"reference": random_pictures(reference), "generated": random_pictures(generated)}
     plates = []
     for name, pictures in both.items():
         axes = reference.axes if name == "reference" else generated.axes
         caption = f"{len(pictures)} profiles drawn at random (seed {SEED}), not picked by hand."
         figure = figures.sample_pictures(axes, pictures, channels=channels)
-        plates.append(easel.plate(f"{POPULATIONS[name]} profiles", caption, figure, alt=_filled(pictures)))
+        plates.append(
+            easel.plate(f"{POPULATIONS[name]} profiles", caption, figure, alt=_filled(pictures))
+        )
     note = (
         "One row per profile, one panel per channel: days downward, hours across, black where nothing happened, "
-        "brighter where more did, as a share of the profile's busiest cell." + _shown(reference.axes, len(channels))
+        "brighter where more did, as a share of the profile's busiest cell."
+        + _shown(reference.axes, len(channels))
     )
     return Section("What single profiles look like", note, plates)
 
@@ -91,7 +100,11 @@ def _means(easel: Easel, evaluation: Evaluation, channels: Sequence[int]) -> Sec
     plates = []
     for name, each in both.items():
         figure = figures.mean_pictures(
-            each.axes, each.mean_picture, channels=channels, peaks=peaks, unit="mean share of own peak"
+            each.axes,
+            each.mean_picture,
+            channels=channels,
+            peaks=peaks,
+            unit="mean share of own peak",
         )
         title = f"{POPULATIONS[name]}, mean of {each.users:,}"
         plates.append(easel.plate(title, "", figure, alt="Heat map per channel, days by hours."))
@@ -107,7 +120,11 @@ def _over_days(easel: Easel, evaluation: Evaluation) -> Section:
         "An interaction count is a share of the user's own busiest cell (a “peak”), as generated profiles are "
         "on that scale. Weekends are shaded where the calendar is known."
     )
-    plates = [*_statistics(easel, evaluation), *_activity(easel, evaluation), _totals(easel, evaluation)]
+    plates = [
+        *_statistics(easel, evaluation),
+        *_activity(easel, evaluation),
+        _totals(easel, evaluation),
+    ]
     return Section("How the population behaves over the days", note, plates)
 
 
@@ -116,7 +133,9 @@ def _statistics(easel: Easel, evaluation: Evaluation) -> Iterator[Plate]:
     axes = evaluation.reference.axes
     mean = _curves(evaluation, lambda each: daily_mean(each.daily_totals))
     caption = "Total interactions of a user on a day, averaged over users."
-    yield easel.plate("Daily mean", caption, figures.day_curves(axes, mean, "mean, in peaks"), alt=_ranges(mean))
+    yield easel.plate(
+        "Daily mean", caption, figures.day_curves(axes, mean, "mean, in peaks"), alt=_ranges(mean)
+    )
     std = _curves(evaluation, lambda each: daily_std(each.daily_totals))
     caption = "Standard deviation over users of the same totals."
     figure = figures.day_curves(axes, std, "standard deviation, in peaks")
@@ -130,7 +149,9 @@ def _activity(easel: Easel, evaluation: Evaluation) -> Iterator[Plate]:
         if activity.window <= axes.days:
             name, period = PERIODS[activity.name]
             shares = _curves(evaluation, partial(_active, window=activity.window))
-            figure = figures.share_curves(axes, shares, "share of users", full_from=activity.first_day)
+            figure = figures.share_curves(
+                axes, shares, "share of users", full_from=activity.first_day
+            )
             caption = f"Users with any activity {period}." + _cut(activity.window)
             yield easel.plate(f"{name} active users", caption, figure, alt=_ranges(shares))
 
@@ -151,7 +172,11 @@ def _curves(evaluation: Evaluation, of: Callable[[Summary], FloatArray]) -> dict
 
 
 def _cut(window: int) -> str:
-    return "" if window == 1 else f" Left of the dotted line fewer than {window} days are there to look at."
+    return (
+        ""
+        if window == 1
+        else f" Left of the dotted line fewer than {window} days are there to look at."
+    )
 
 
 def _populations(evaluation: Evaluation) -> dict[str, Summary]:
@@ -180,14 +205,18 @@ def _shapes(easel: Easel, evaluation: Evaluation) -> Section:
     }
     slots = {name: each.slot_channel for name, each in three.items()}
     alt = "One panel per channel with a line each for real, generated and another real sample."
-    plates = [easel.plate("Shape of the day", "", figures.slot_shapes(axes, slots), alt=alt, wide=True)]
+    plates = [
+        easel.plate("Shape of the day", "", figures.slot_shapes(axes, slots), alt=alt, wide=True)
+    ]
     weekdays = {name: shape for name, each in three.items() if (shape := each.week(1)) is not None}
     if len(weekdays) == len(three) and axes.days > 1:
         figure = figures.weekday_shapes(axes, weekdays)
         plates.append(easel.plate("Shape of the week", "", figure, alt=alt, wide=True))
     if len(axes.channels) > 1:
         plates.append(_overlap(easel, evaluation))
-    note = "Each channel's activity as shares that sum to one." + _shown(axes, figures.MOST_SMALL_PANELS)
+    note = "Each channel's activity as shares that sum to one." + _shown(
+        axes, figures.MOST_SMALL_PANELS
+    )
     return Section("When each channel is used", note, plates)
 
 
@@ -205,4 +234,8 @@ def _training(easel: Easel, history: Mapping[str, Sequence[float]]) -> Section:
         "the fall of the first steps may leave the panel."
     )
     figure = figures.loss_curves(history)
-    return Section("How the training went", "", [easel.plate("Loss and its two parts", caption, figure, wide=True)])
+    return Section(
+        "How the training went",
+        "",
+        [easel.plate("Loss and its two parts", caption, figure, wide=True)],
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from habitus import figures
+from habitus.report import figures
 from habitus.report.page import Easel, Section, Table
 from habitus.report.wording import number
 
@@ -42,7 +42,13 @@ def told_section(easel: Easel, found: TwoSample) -> Section:
 def _told(found: TwoSample) -> Table:
     """The features that gave most away."""
     rows = [
-        (each.name, _mean(each.generated), _mean(each.real), f"{each.auc_alone:.3f}", f"{each.importance:.3f}")
+        (
+            each.name,
+            _mean(each.generated),
+            _mean(each.real),
+            f"{each.auc_alone:.3f}",
+            f"{each.importance:.3f}",
+        )
         for each in found.features[:MOST_FEATURES]
     ]
     caption = (
@@ -63,8 +69,16 @@ def _mean(value: float | None) -> str:
 def privacy_section(easel: Easel, found: Privacy) -> Section:
     """Copies, near copies and membership."""
     rows = [
-        ("Near copies of training profiles", f"{found.near_copies:.2%}", f"{found.near_copies_floor:.2%}"),
-        ("Exact copies of training profiles", f"{found.exact_copies:.2%}", f"{found.exact_copies_floor:.2%}"),
+        (
+            "Near copies of training profiles",
+            f"{found.near_copies:.2%}",
+            f"{found.near_copies_floor:.2%}",
+        ),
+        (
+            "Exact copies of training profiles",
+            f"{found.exact_copies:.2%}",
+            f"{found.exact_copies_floor:.2%}",
+        ),
     ]
     member = (
         "Training users told from held-out ones by the nearest generated profile",
@@ -75,9 +89,16 @@ def privacy_section(easel: Easel, found: Privacy) -> Section:
     table = Table("", ("", "Generated", "Floor"), [*rows, member, detected])
     distances = {"reference": found.held_out, "generated": found.generated}
     figure = figures.distance_curves(distances, "distance to the nearest training profile")
-    caption = "Generated profiles, and real ones that were held out, by their nearest training profile."
+    caption = (
+        "Generated profiles, and real ones that were held out, by their nearest training profile."
+    )
     plate = easel.plate("Distance to training users", caption, figure)
-    return Section("Does it give training users away?", f"{PRIVACY_NOTE}{_sentence(found.note)}", [plate], [table])
+    return Section(
+        "Does it give training users away?",
+        f"{PRIVACY_NOTE}{_sentence(found.note)}",
+        [plate],
+        [table],
+    )
 
 
 def judgements(told: TwoSample | None, leaks: Privacy | None) -> Iterator[str]:
@@ -91,7 +112,9 @@ def judgements(told: TwoSample | None, leaks: Privacy | None) -> Iterator[str]:
         yield f"Warning: {leaks.warning}."
 
 
-def judged_sections(easel: Easel, told: TwoSample | None, leaks: Privacy | None) -> Iterator[Section]:
+def judged_sections(
+    easel: Easel, told: TwoSample | None, leaks: Privacy | None
+) -> Iterator[Section]:
     """The sections that were asked for."""
     if told is not None:
         yield told_section(easel, told)

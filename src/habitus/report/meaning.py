@@ -55,9 +55,13 @@ MEANING = {
         NATS,
         "Divergence of the two curves, each scaled to sum to one.",
     ),
-    "wau.relative_error": Meaning("Weekly active users", SHARE, "The same for users active within 7 days."),
+    "wau.relative_error": Meaning(
+        "Weekly active users", SHARE, "The same for users active within 7 days."
+    ),
     "wau.kld": Meaning("Weekly active users, shape", NATS, "Divergence of the two curves."),
-    "mau.relative_error": Meaning("Monthly active users", SHARE, "The same for users active within 30 days."),
+    "mau.relative_error": Meaning(
+        "Monthly active users", SHARE, "The same for users active within 30 days."
+    ),
     "mau.kld": Meaning("Monthly active users, shape", NATS, "Divergence of the two curves."),
     "raw_daily_mean.kld": Meaning(
         "Daily mean of events, shape",
@@ -65,7 +69,9 @@ MEANING = {
         "As the daily mean, but in events instead of shares of a user's busiest cell.",
     ),
     "raw_daily_mean.mse": Meaning("Daily mean of events, level", EVENTS, "The same, its level."),
-    "raw_daily_std.kld": Meaning("Daily spread of events, shape", NATS, "As the daily spread, but in events."),
+    "raw_daily_std.kld": Meaning(
+        "Daily spread of events, shape", NATS, "As the daily spread, but in events."
+    ),
     "raw_daily_std.mse": Meaning("Daily spread of events, level", EVENTS, "The same, its level."),
     "channel_overlap.mean_absolute_difference": Meaning(
         "Channels sharing an hour",
@@ -78,10 +84,14 @@ MEANING = {
         "Jensen-Shannon divergence of each channel's shape of the day, averaged over channels.",
     ),
     "weekday.jsd": Meaning(
-        "Weekdays", NATS, "Jensen-Shannon divergence of each channel's shape of the week, averaged over channels."
+        "Weekdays",
+        NATS,
+        "Jensen-Shannon divergence of each channel's shape of the week, averaged over channels.",
     ),
     "hour_of_week.jsd": Meaning(
-        "Hours of the week", NATS, "Jensen-Shannon divergence of all activity over weekdays and hours together."
+        "Hours of the week",
+        NATS,
+        "Jensen-Shannon divergence of all activity over weekdays and hours together.",
     ),
     "channel_correlation.mean_absolute_difference": Meaning(
         "Correlation of channels",
@@ -108,14 +118,18 @@ MEANING = {
         POINTS,
         "How long users stay away: largest gap between the cumulative distributions of runs of silent days.",
     ),
-    "silences.slots_ks": Meaning("Silences in hours", POINTS, "The same for runs of silent hours (slots)."),
+    "silences.slots_ks": Meaning(
+        "Silences in hours", POINTS, "The same for runs of silent hours (slots)."
+    ),
     "retention.relative_error": Meaning(
         "Retention",
         SHARE,
         "Who is active again k days after the first day? Mean distance of the curves, relative to the real mean.",
     ),
     "stickiness.dau_mau": Meaning(
-        "Stickiness, DAU / MAU", SHARE, "How many of a month's users come on a day: relative error of the mean."
+        "Stickiness, DAU / MAU",
+        SHARE,
+        "How many of a month's users come on a day: relative error of the mean.",
     ),
     "stickiness.dau_wau": Meaning("Stickiness, DAU / WAU", SHARE, "The same of a week's users."),
     "autocorrelation.mean_absolute_difference": Meaning(
@@ -127,7 +141,9 @@ MEANING = {
 
 REGION = {
     "squared_error": Meaning(
-        "Squared error", PEAKS, "Squared distance of the expected value from the truth, summed over missing cells."
+        "Squared error",
+        PEAKS,
+        "Squared distance of the expected value from the truth, summed over missing cells.",
     ),
     "mean_absolute_error": Meaning(
         "Absolute error",
@@ -145,10 +161,14 @@ REGION = {
         "CRPS per day", "peaks", "The same for the daily totals of missing cells, summed over days."
     ),
     "coverage_50": Meaning(
-        "50 % coverage", SHARE, "Share of daily totals within the middle half of the draws: 50 % is right."
+        "50 % coverage",
+        SHARE,
+        "Share of daily totals within the middle half of the draws: 50 % is right.",
     ),
     "coverage_90": Meaning(
-        "90 % coverage", SHARE, "Share of daily totals within the middle 90 % of the draws: 90 % is right."
+        "90 % coverage",
+        SHARE,
+        "Share of daily totals within the middle 90 % of the draws: 90 % is right.",
     ),
     "log_likelihood": Meaning(
         "Log-likelihood",

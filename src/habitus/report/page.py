@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from habitus.output import replacing
+from habitus.files import replacing
 from habitus.report.svg import inline_svg
 
 
@@ -72,7 +72,9 @@ class Easel:
     def __init__(self) -> None:
         self.made = 0
 
-    def plate(self, title: str, caption: str, figure: Figure, *, alt: str = "", wide: bool = False) -> Plate:
+    def plate(
+        self, title: str, caption: str, figure: Figure, *, alt: str = "", wide: bool = False
+    ) -> Plate:
         """Draw a figure; ``alt`` adds what its title and caption do not say."""
         self.made += 1
         words = " ".join(part for part in (f"{title}.", caption, alt) if part)
@@ -87,7 +89,10 @@ def write_article(path: Path | str, article: Article) -> None:
 def write_page(path: Path | str, template: str, **content: Any) -> None:
     """Fill a template in; the file appears whole or not at all."""
     environment = Environment(
-        loader=PackageLoader("habitus"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("habitus.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     with replacing(path) as part:
         part.write_text(environment.get_template(template).render(content), encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from habitus.output import replacing
+from habitus.files import replacing
 
 DPI = 110
 BACKGROUND = "white"  # the figures themselves are transparent, for pages with a theme

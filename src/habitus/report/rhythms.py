@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from habitus import figures
 from habitus.evaluation import Evaluation, Summary
 from habitus.evaluation.activity import retention
 from habitus.evaluation.metrics import silent_days
-from habitus.evaluation.rhythm import autocorrelation
-from habitus.parts.shapes import Axes
+from habitus.evaluation.temporal import autocorrelation
+from habitus.report import figures
 from habitus.report.page import Easel, Plate, Section
+from habitus.schema import Axes
 
 T = TypeVar("T")
 NOTE = (
@@ -20,7 +20,9 @@ NOTE = (
 )
 
 
-def rhythm_section(easel: Easel, evaluation: Evaluation, populations: Mapping[str, Summary]) -> Section:
+def rhythm_section(
+    easel: Easel, evaluation: Evaluation, populations: Mapping[str, Summary]
+) -> Section:
     """Totals of users, retention, silences, autocorrelation and the week.
 
     Args:
@@ -29,7 +31,9 @@ def rhythm_section(easel: Easel, evaluation: Evaluation, populations: Mapping[st
         populations: What to draw in curves, by name.
     """
     plates = [_totals(easel, populations), *_lasting(easel, evaluation.reference.axes, populations)]
-    return Section("How activity lasts, returns and pauses", NOTE, [*plates, *_weeks(easel, evaluation)])
+    return Section(
+        "How activity lasts, returns and pauses", NOTE, [*plates, *_weeks(easel, evaluation)]
+    )
 
 
 def _of_each(populations: Mapping[str, Summary], of: Callable[[Summary], T]) -> dict[str, T]:
@@ -44,7 +48,9 @@ def _totals(easel: Easel, populations: Mapping[str, Summary]) -> Plate:
     totals = counts if in_events else _of_each(populations, lambda each: each.channel_totals)
     label = f"total of a user, in {'events' if in_events else 'peaks'}"
     figure = figures.total_cdf({name: each.sum(axis=1) for name, each in totals.items()}, label)
-    return easel.plate("Light and heavy users", "How many users have at most so much in the whole window.", figure)
+    return easel.plate(
+        "Light and heavy users", "How many users have at most so much in the whole window.", figure
+    )
 
 
 def _lasting(easel: Easel, axes: Axes, populations: Mapping[str, Summary]) -> Iterator[Plate]:
@@ -59,10 +65,14 @@ def _lasting(easel: Easel, axes: Axes, populations: Mapping[str, Summary]) -> It
     if axes.days * axes.slots > 2:
         slots = _of_each(populations, lambda each: each.silent_slots)
         caption = "Runs of time without activity between two active slots of a user."
-        yield easel.plate("Silent hours", caption, figures.silence_curves(slots, "hours", axes.slot_minutes))
+        yield easel.plate(
+            "Silent hours", caption, figures.silence_curves(slots, "hours", axes.slot_minutes)
+        )
     if axes.days > 3:
         lags = _of_each(populations, lambda each: autocorrelation(each.daily_totals))
-        caption = "Correlation of a user's daily totals with those some days before, averaged over users."
+        caption = (
+            "Correlation of a user's daily totals with those some days before, averaged over users."
+        )
         yield easel.plate("Autocorrelation", caption, figures.autocorrelation_curves(lags))
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from habitus.parts.shapes import FloatArray, ProfileSource, SparseProfiles
+from habitus.schema import FloatArray, ProfileSource, SparseProfiles
 
 PICTURES = 5
 SEED = 0
 
 
-def random_pictures(source: ProfileSource, *, count: int = PICTURES, seed: int = SEED) -> FloatArray:
+def random_pictures(
+    source: ProfileSource, *, count: int = PICTURES, seed: int = SEED
+) -> FloatArray:
     """Draw profiles at random from the whole population, each divided by its own peak where it holds counts.
 
     Returns:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from habitus import figures
 from habitus.evaluation.series import RIVALS, Panel, autocorrelation
-from habitus.figures import MOST_VARIABLES, Fan, Stretch
-from habitus.parts.shapes import FloatArray, IntArray
+from habitus.report import figures
+from habitus.report.figures import MOST_VARIABLES, Fan, Stretch
 from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
 from habitus.report.series_wording import (
     against_floor,
@@ -21,6 +20,7 @@ from habitus.report.series_wording import (
     on_forecast,
     series_rows,
 )
+from habitus.schema import FloatArray, IntArray
 
 Metrics = Mapping[str, Any]
 DRAWN = 200  # series that a rival generates for the figures
@@ -51,7 +51,12 @@ class Forecasted:
 
 
 def write_generated(
-    path: Path | str, metrics: Metrics, ours: Panel, real: Panel, learnt: Panel, about: Mapping[str, str]
+    path: Path | str,
+    metrics: Metrics,
+    ours: Panel,
+    real: Panel,
+    learnt: Panel,
+    about: Mapping[str, str],
 ) -> None:
     """Write the page about generated series; the file appears whole or not at all.
 
@@ -65,12 +70,16 @@ def write_generated(
     """
     easel = Easel()
     shape = min(len(ours), DRAWN), max(map(len, ours))
-    rivals = {name: RIVALS[name](learnt, metrics["seed"]).generate(*shape) for name in metrics["rivals"]}
+    rivals = {
+        name: RIVALS[name](learnt, metrics["seed"]).generate(*shape) for name in metrics["rivals"]
+    }
     panels = {"reference": real, "generated": ours, **rivals}
     sections = [
         _scores(metrics, "generated"),
         Section(
-            "Values and memory", _shown(metrics), [_values(easel, metrics, panels), _memory(easel, metrics, panels)]
+            "Values and memory",
+            _shown(metrics),
+            [_values(easel, metrics, panels), _memory(easel, metrics, panels)],
         ),
         Section("Stretches", _stretched(metrics), [_stretches(easel, metrics, ours, real)]),
     ]
@@ -78,12 +87,20 @@ def write_generated(
     verdict = [*against_floor(rows), *against_rivals(rows)]
     lead = f"{metrics['series']:,} series of {metrics['steps']:,} steps, judged against {_judged_against(metrics)}."
     write_article(
-        path, Article("Generated series against real ones", lead, _tiles(metrics), verdict, sections, about)
+        path,
+        Article(
+            "Generated series against real ones", lead, _tiles(metrics), verdict, sections, about
+        ),
     )
 
 
 def write_cleaned(
-    path: Path | str, metrics: Metrics, cleaned: Panel, clean: Panel, noisy: Panel, about: Mapping[str, str]
+    path: Path | str,
+    metrics: Metrics,
+    cleaned: Panel,
+    clean: Panel,
+    noisy: Panel,
+    about: Mapping[str, str],
 ) -> None:
     """Write the page about cleaned or filled series, as :func:`write_generated`."""
     easel = Easel()
@@ -96,11 +113,16 @@ def write_cleaned(
     lead = f"{_judged_against(metrics)}, cleaned or filled, against the truth."
     verdict = [*on_cleaned(metrics), *against_rivals(rows)]
     write_article(
-        path, Article("Cleaned series against the truth", lead, _tiles(metrics), verdict, sections, about)
+        path,
+        Article(
+            "Cleaned series against the truth", lead, _tiles(metrics), verdict, sections, about
+        ),
     )
 
 
-def write_forecasted(path: Path | str, metrics: Metrics, made: Forecasted, about: Mapping[str, str]) -> None:
+def write_forecasted(
+    path: Path | str, metrics: Metrics, made: Forecasted, about: Mapping[str, str]
+) -> None:
     """Write the page about forecasts, as :func:`write_generated`."""
     easel = Easel()
     sections = [
@@ -112,7 +134,10 @@ def write_forecasted(path: Path | str, metrics: Metrics, made: Forecasted, about
         "judged against what came."
     )
     verdict = [*on_forecast(metrics), *against_rivals(series_rows(metrics))]
-    write_article(path, Article("Forecasts against what came", lead, _tiles(metrics), verdict, sections, about))
+    write_article(
+        path,
+        Article("Forecasts against what came", lead, _tiles(metrics), verdict, sections, about),
+    )
 
 
 def _judged_against(metrics: Metrics) -> str:
@@ -121,10 +146,18 @@ def _judged_against(metrics: Metrics) -> str:
 
 
 def _tiles(metrics: Metrics) -> list[tuple[str, str]]:
-    first = ("Origins", f"{metrics['origins']:,}") if "origins" in metrics else ("Series", f"{metrics['series']:,}")
+    first = (
+        ("Origins", f"{metrics['origins']:,}")
+        if "origins" in metrics
+        else ("Series", f"{metrics['series']:,}")
+    )
     names = metrics["variables"]
     last = names[0] if len(names) == 1 else f"{len(names)}"
-    return [first, ("Steps", f"{metrics['steps']:,}"), ("Variable" if len(names) == 1 else "Variables", last)]
+    return [
+        first,
+        ("Steps", f"{metrics['steps']:,}"),
+        ("Variable" if len(names) == 1 else "Variables", last),
+    ]
 
 
 def _scores(metrics: Metrics, ours: str, plates: Sequence[Plate] = ()) -> Section:
@@ -140,7 +173,9 @@ def _scores(metrics: Metrics, ours: str, plates: Sequence[Plate] = ()) -> Sectio
         meaning = "" if again else row.score.meaning
         told.append([_capital(row.score.name), meaning, *map(row.score.text, values)])
     note = f"{_capital(metrics['unit']['meaning'])}. {metrics['rivals_learn_from']}"
-    return Section("Scores", note, plates, [Table(f"{direction(metrics)}.", columns, told, words=2)])
+    return Section(
+        "Scores", note, plates, [Table(f"{direction(metrics)}.", columns, told, words=2)]
+    )
 
 
 def direction(metrics: Metrics) -> str:
@@ -166,12 +201,19 @@ def _labels(metrics: Metrics) -> list[str]:
 
 def _shown(metrics: Metrics) -> str:
     count = len(metrics["variables"])
-    return f"The first {MOST_VARIABLES} of {count} variables are drawn." if count > MOST_VARIABLES else ""
+    return (
+        f"The first {MOST_VARIABLES} of {count} variables are drawn."
+        if count > MOST_VARIABLES
+        else ""
+    )
 
 
 def _values(easel: Easel, metrics: Metrics, panels: Mapping[str, Panel]) -> Plate:
     labels = _labels(metrics)
-    values = {name: [_column(panel, number) for number in range(len(labels))] for name, panel in panels.items()}
+    values = {
+        name: [_column(panel, number) for number in range(len(labels))]
+        for name, panel in panels.items()
+    }
     figure = figures.value_distributions(values, labels)
     caption = "Share of values up to each one. Steps are values that come often."
     return easel.plate("Distribution of values", caption, figure, wide=len(labels) > 1)
@@ -188,7 +230,9 @@ def _memory(easel: Easel, metrics: Metrics, panels: Mapping[str, Panel]) -> Plat
     lags = min(LAGS, metrics["steps"] - 1)
     curves = {name: autocorrelation(panel, lags) for name, panel in panels.items()}
     caption = "How alike values so many steps apart are: 1 the same, 0 unrelated."
-    return easel.plate("Autocorrelation", caption, figures.autocorrelations(curves, labels), wide=len(labels) > 1)
+    return easel.plate(
+        "Autocorrelation", caption, figures.autocorrelations(curves, labels), wide=len(labels) > 1
+    )
 
 
 def _stretched(metrics: Metrics) -> str:
@@ -200,10 +244,14 @@ def _stretches(easel: Easel, metrics: Metrics, ours: Panel, real: Panel) -> Plat
     """A row for each variable, or three for a single one."""
     labels = _labels(metrics)
     rows = (
-        [(0, number) for number in range(STRETCHES)] if len(labels) == 1 else [(v, v) for v in range(len(labels))]
+        [(0, number) for number in range(STRETCHES)]
+        if len(labels) == 1
+        else [(v, v) for v in range(len(labels))]
     )
     length = min(LONGEST, metrics["steps"], max(map(len, real)))
-    spread = [_spread(panel, max(number for _, number in rows) + 1, length) for panel in (real, ours)]
+    spread = [
+        _spread(panel, max(number for _, number in rows) + 1, length) for panel in (real, ours)
+    ]
     if len(labels) == 1:
         rows = rows[: min(len({id(part) for part in each}) for each in spread)]
     pairs = []
@@ -211,13 +259,19 @@ def _stretches(easel: Easel, metrics: Metrics, ours: Panel, real: Panel) -> Plat
         parts = [each[number][:, variable] for each in spread]
         pairs.append(tuple(Stretch(f"{what}: {labels[variable]}", {"": part})
                            for what, part in zip(("real", "generated"), parts, strict=True)))  # fmt: skip
-    caption = f"Left real ones, right generated ones, {length} steps each, on one scale in every row."
+    caption = (
+        f"Left real ones, right generated ones, {length} steps each, on one scale in every row."
+    )
     return easel.plate("Real and generated stretches", caption, figures.stretches(pairs), wide=True)
 
 
 def _spread(panel: Panel, count: int, length: int) -> list[FloatArray]:
     """Stretches of so many steps, evenly over all that the panel has; shorter ones where none is as long."""
-    parts = [each[at : at + length] for each in panel for at in range(0, max(len(each) - length, 0) + 1, length)]
+    parts = [
+        each[at : at + length]
+        for each in panel
+        for at in range(0, max(len(each) - length, 0) + 1, length)
+    ]
     longest = max(map(len, parts))
     whole = [part for part in parts if len(part) == longest]
     return [whole[number * len(whole) // count] for number in range(count)]
@@ -236,8 +290,14 @@ def _by_step(easel: Easel, metrics: Metrics, made: Forecasted) -> Plate:
     unit = metrics["unit"]["crps"]
     figure = figures.forecast_scores(crps, coverage, steps, f", {unit}" if unit else "")
     few = metrics["origins"] < 100
-    noise = f" With {metrics['origins']:,} origins single points of the curves are noisy." if few else ""
-    caption = f"Means over origins{' and variables' if len(metrics['variables']) > 1 else ''}.{noise}"
+    noise = (
+        f" With {metrics['origins']:,} origins single points of the curves are noisy."
+        if few
+        else ""
+    )
+    caption = (
+        f"Means over origins{' and variables' if len(metrics['variables']) > 1 else ''}.{noise}"
+    )
     return easel.plate("Scores by steps ahead", caption, figure, wide=True)
 
 
@@ -279,8 +339,12 @@ def _origins(truth: FloatArray) -> IntArray:
 def _cleaned(easel: Easel, metrics: Metrics, cleaned: Panel, clean: Panel, noisy: Panel) -> Plate:
     """Stretches around gaps where there are some: one for each variable, or three of a single one."""
     labels = _labels(metrics)
-    drawn = [(0, STRETCHES)] if len(labels) == 1 else [(variable, 1) for variable in range(len(labels))]
-    places = [(variable, *place) for variable, count in drawn for place in _gapped(noisy, variable, count)]
+    drawn = (
+        [(0, STRETCHES)] if len(labels) == 1 else [(variable, 1) for variable in range(len(labels))]
+    )
+    places = [
+        (variable, *place) for variable, count in drawn for place in _gapped(noisy, variable, count)
+    ]
     each = []
     for variable, series, first in places:
         part = slice(first, first + LONGEST)
@@ -294,12 +358,18 @@ def _cleaned(easel: Easel, metrics: Metrics, cleaned: Panel, clean: Panel, noisy
 
 def _gapped(noisy: Panel, variable: int, count: int) -> list[tuple[int, int]]:
     """Stretches (series, first row) apart from each other: with most gaps, and one or more spread evenly."""
-    places = [(series, at) for series, each in enumerate(noisy) for at in range(0, len(each), LONGEST)]
-    gaps = [int(np.isnan(noisy[series][at : at + LONGEST, variable]).sum()) for series, at in places]
+    places = [
+        (series, at) for series, each in enumerate(noisy) for at in range(0, len(each), LONGEST)
+    ]
+    gaps = [
+        int(np.isnan(noisy[series][at : at + LONGEST, variable]).sum()) for series, at in places
+    ]
     with_gaps = [places[at] for at in np.argsort(gaps, kind="stable")[::-1] if gaps[at]]
     spread = [places[number * len(places) // count] for number in range(count)]
     chosen = list(dict.fromkeys([*with_gaps[: max(count - 1, 1)], *spread, *places]))[:count]
-    return [(series, max(0, min(at, len(noisy[series]) - LONGEST))) for series, at in sorted(chosen)]
+    return [
+        (series, max(0, min(at, len(noisy[series]) - LONGEST))) for series, at in sorted(chosen)
+    ]
 
 
 def _errors(easel: Easel, metrics: Metrics) -> Plate:
@@ -307,10 +377,14 @@ def _errors(easel: Easel, metrics: Metrics) -> Plate:
         "cleaned": metrics["reconstruction"],
         "identity: as given": metrics["rivals"]["identity"]["reconstruction"],
     }
-    methods["posterior mean of each value alone"] = metrics["rivals"]["posterior_mean"]["reconstruction"]
+    methods["posterior mean of each value alone"] = metrics["rivals"]["posterior_mean"][
+        "reconstruction"
+    ]
     errors = {name: part["mse"] for name, part in methods.items() if part["mse"] is not None}
     caption = (
         "The series as it was given, and the best guess for each value on its own, made with the truth's own "
         "histogram and noise: what a model that sees the neighbours has to beat."
     )
-    return easel.plate("Errors", caption, figures.error_bars(errors, "mean squared error"), wide=True)
+    return easel.plate(
+        "Errors", caption, figures.error_bars(errors, "mean squared error"), wide=True
+    )

@@ -6,13 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from habitus.figures import rival_label
+from habitus.report.figures import rival_label
 from habitus.report.wording import number
 
-PERCENT, OF_ONE, PLAIN = "percent", "share", ""
+PERCENT = "percent"
+OF_ONE = "share"
+PLAIN = ""
 COVERED = 0.9
 TIES = 1e-9
-OF_CLEANED = {"identity": "the series as given", "posterior_mean": "the posterior mean of each value alone"}
+OF_CLEANED = {
+    "identity": "the series as given",
+    "posterior_mean": "the posterior mean of each value alone",
+}
 ALL = {1: "the one score", 2: "both scores"}
 
 
@@ -138,14 +143,20 @@ def series_rows(metrics: Mapping[str, Any]) -> list[SeriesRow]:
 def _scores(metrics: Mapping[str, Any]) -> Iterator[tuple[str, Score]]:
     for name, (title, best, form, meaning) in AHEAD.items():
         for step in metrics.get("horizon", {}):
-            yield f"horizon.{step}.{name}", Score(f"{title} {_steps(step)} ahead", best, form, meaning)
+            yield (
+                f"horizon.{step}.{name}",
+                Score(f"{title} {_steps(step)} ahead", best, form, meaning),
+            )
     by_step = metrics.get("transitions", {}).get("by_step", {})
     for key, score in SCORES.items():
         yield key, score
         if key == "transitions.weighted" and len(by_step) > 1:
             for step in by_step:
                 name = f"{score.name}, {_steps(step)} on"
-                yield f"transitions.by_step.{step}.weighted", Score(name, score.best, score.form, score.meaning)
+                yield (
+                    f"transitions.by_step.{step}.weighted",
+                    Score(name, score.best, score.form, score.meaning),
+                )
 
 
 def _steps(step: str) -> str:
@@ -166,7 +177,9 @@ def leading(rows: Sequence[SeriesRow]) -> list[SeriesRow]:
 
 def against_floor(rows: Sequence[SeriesRow]) -> list[str]:
     """How far from perfect we are, beside another real sample."""
-    known = [(row.score.short, ratio) for row in leading(rows) if (ratio := row.over_floor) is not None]
+    known = [
+        (row.score.short, ratio) for row in leading(rows) if (ratio := row.over_floor) is not None
+    ]
     if not known:
         return []
     told = ", ".join(f"{name} {ratio:.2g}" for name, ratio in known)
@@ -194,7 +207,9 @@ def _outcome(whom: str, lost: Sequence[str], total: int) -> str:
         return f"Better than {whom} on {ALL.get(total, f'all {total} scores')}."
     if len(lost) == total:
         return f"No better than {whom} on {'any score' if total > 1 else 'the one score'}."
-    return f"Better than {whom} on {total - len(lost)} of {total} scores, but not on {_listed(lost)}."
+    return (
+        f"Better than {whom} on {total - len(lost)} of {total} scores, but not on {_listed(lost)}."
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -209,11 +224,18 @@ def on_forecast(metrics: Mapping[str, Any]) -> list[str]:
         known = {name: value for name, value in rivals.items() if value is not None}
         if ours["crps"] is not None and known:
             best = min(known, key=lambda name: known[name])
-            told.append(f"{_steps(step)} ahead {number(ours['crps'])} ({rival_label(best)} {number(known[best])})")
-    held = [part["coverage_90"] for part in metrics["horizon"].values() if part["coverage_90"] is not None]
+            told.append(
+                f"{_steps(step)} ahead {number(ours['crps'])} ({rival_label(best)} {number(known[best])})"
+            )
+    held = [
+        part["coverage_90"]
+        for part in metrics["horizon"].values()
+        if part["coverage_90"] is not None
+    ]
     sentences = [f"CRPS, in brackets the best rival's: {', '.join(told)}."] if told else []
     if held:
-        low, high = f"{min(held):.0%}"[:-1], f"{max(held):.0%}"[:-1]
+        low = f"{min(held):.0%}"[:-1]
+        high = f"{max(held):.0%}"[:-1]
         span = f"{low} %" if low == high else f"{low} % to {high} %"
         sentences.append(f"The 90 % interval holds {span} of what came.")
     return sentences
@@ -226,6 +248,10 @@ def on_cleaned(metrics: Mapping[str, Any]) -> list[str]:
     for name, part in metrics["rivals"].items():
         theirs = part["reconstruction"]["mse"]
         if ours and theirs:
-            side = f"{theirs / ours:.2g} times smaller" if theirs > ours else f"{ours / theirs:.2g} times larger"
+            side = (
+                f"{theirs / ours:.2g} times smaller"
+                if theirs > ours
+                else f"{ours / theirs:.2g} times larger"
+            )
             told.append(f"{side} than {OF_CLEANED[name]} has")
     return [f"Mean squared error {number(ours)}: {', '.join(told)}."] if told else []

@@ -11,7 +11,7 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from habitus.figures import style
+from habitus.report.figures import style
 
 THEME = {
     style.INK: "ink",
@@ -66,7 +66,9 @@ def _body(text: str) -> str:
 
 def _adapted(tag: str, key: str, used: set[str]) -> str:
     """A tag with the page's colours, and an id of its own on the page if anything refers to it."""
-    tag = re.sub(r' id="([^"]*)"', lambda match: f' id="{key}-{match[1]}"' if match[1] in used else "", tag)
+    tag = re.sub(
+        r' id="([^"]*)"', lambda match: f' id="{key}-{match[1]}"' if match[1] in used else "", tag
+    )
     tag = re.sub(r'(xlink:href="|url\()#', rf"\1#{key}-", tag)
     return re.sub(r'style="[^"]*"', _themed, tag)
 

@@ -104,7 +104,9 @@ def _meaning(key: str) -> Meaning:
 def figures_of(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     """Every single figure by dotted key; those given by channel are averaged."""
     kept = {key: part for key, part in metrics.items() if key not in NOT_FIGURES + BY_CHANNEL}
-    averages = {f"{key}.jsd": _mean(metrics[key].get("jsd")) for key in BY_CHANNEL if metrics.get(key)}
+    averages = {
+        f"{key}.jsd": _mean(metrics[key].get("jsd")) for key in BY_CHANNEL if metrics.get(key)
+    }
     return dict(_leaves(kept)) | averages
 
 
@@ -149,7 +151,9 @@ def summary(rows: Sequence[Row]) -> list[str]:
     """The findings in a few sentences: how close to real, best, worst, and against methods without learning."""
     rated = sorted((row for row in rows if row.ratio is not None), key=lambda row: row.ratio or 0)
     if not rated:
-        return ["There is no second real sample to compare with, so nothing says how good is good enough."]
+        return [
+            "There is no second real sample to compare with, so nothing says how good is good enough."
+        ]
     near = sum((row.ratio or 0) <= NEAR for row in rated)
     first = f"{near} of {len(rated)} figures are within {NEAR:g} times of what another real sample scores."
     return [first, *_extremes(rated), *_against_rivals(rows)]
@@ -158,7 +162,8 @@ def summary(rows: Sequence[Row]) -> list[str]:
 def _extremes(rated: Sequence[Row]) -> list[str]:
     if len(rated) < 2:
         return []
-    best, worst = rated[0], rated[-1]
+    best = rated[0]
+    worst = rated[-1]
     return [
         f"Closest to real: {best.name.lower()}, {times(best.ratio)} the other real sample. "
         f"Furthest: {worst.name.lower()}, {times(worst.ratio)}."
@@ -170,7 +175,9 @@ def _against_rivals(rows: Sequence[Row]) -> list[str]:
     sentences = []
     for rival in dict.fromkeys(name for row in rows for name in row.rivals):
         pairs = [(row.generated, row.rivals.get(rival)) for row in rows]
-        known = [(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
+        known = [
+            (mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None
+        ]
         wins = sum(mine < theirs for mine, theirs in known)
         words = f": {RIVALS[rival]}" if rival in RIVALS else ""
         sentences.append(

@@ -1,6 +1,6 @@
 """Series: numbers over time; from and to files, forecasts of them, and to and from profiles."""
 
-from habitus.parts.shapes import Forecast, SeriesAxes
+from habitus.schema import Forecast, SeriesAxes
 from habitus.series.checks import check_fit, check_variables
 from habitus.series.convert import from_profiles, to_profiles
 from habitus.series.data import Series

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from habitus.parts.shapes import SeriesAxes
+from habitus.schema import SeriesAxes
 from habitus.series.data import Series
 
 
@@ -58,7 +58,8 @@ def check_variables(run_axes: SeriesAxes, series_axes: SeriesAxes) -> None:
         ...
     ValueError: the run was fitted to 1 variable (load), the series have 2 (load, heat); choose --column load
     """
-    wanted, found = run_axes.variables, series_axes.variables
+    wanted = run_axes.variables
+    found = series_axes.variables
     if wanted == found:
         return
     word = "variable" if len(wanted) == 1 else "variables"

@@ -32,7 +32,9 @@ def numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
         advice = "correct it, or leave it empty if it is missing, or choose another --column"
         column = _converted(path, column, name, _parse_numbers, "numbers", advice)
     elif not (is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
-        raise ValueError(f"{path}: expected numbers in the column {name!r}, got {kind}; choose another --column")
+        raise ValueError(
+            f"{path}: expected numbers in the column {name!r}, got {kind}; choose another --column"
+        )
     wide = column.cast(pa.float64(), safe=False)
     return np.array(wide.to_numpy(), np.float64)
 
@@ -52,16 +54,21 @@ def times(path: Path, table: pa.Table, name: str) -> NDArray[np.datetime64]:
     elif is_number(kind):
         return _from_seconds(path, column, name)
     elif not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        raise ValueError(f"{path}: expected times in the column {name!r}, got {kind}; choose another --time")
+        raise ValueError(
+            f"{path}: expected times in the column {name!r}, got {kind}; choose another --time"
+        )
     elif pa.types.is_timestamp(kind) and kind.tz:
         column = column.cast(pa.timestamp(kind.unit, "UTC"))
     whole = column.cast(
-        pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None), safe=False
+        pa.timestamp("us", column.type.tz if pa.types.is_timestamp(column.type) else None),
+        safe=False,
     )
     return whole.cast(pa.int64()).to_numpy().astype("datetime64[us]")
 
 
-def series_of_rows(path: Path, table: pa.Table, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def series_of_rows(
+    path: Path, table: pa.Table, name: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The number of each row's series [R], and the names of the series in the order of their first rows.
 
     Raises:
@@ -103,7 +110,9 @@ def _refuse_nulls(path: Path, column: pa.ChunkedArray, name: str, what: str) -> 
 def _refuse(path: Path, empty: NDArray[np.bool_], name: str, what: str) -> None:
     if empty.any():
         row = row_name(int(empty.argmax()))
-        raise ValueError(f"{path}: {row} has no {what} in the column {name!r}; give every row one, or leave it out")
+        raise ValueError(
+            f"{path}: {row} has no {what} in the column {name!r}; give every row one, or leave it out"
+        )
 
 
 def _converted(
@@ -122,7 +131,8 @@ def _converted(
 
 def _first_failure(column: pa.ChunkedArray, convert: Convert) -> int:
     """The first row that cannot be converted, by halving what is in question."""
-    good, bad = 0, len(column)  # the first rows that can, the fewest first rows known to fail
+    good = 0
+    bad = len(column)  # the first rows that can, the fewest first rows known to fail
     while bad - good > 1:
         middle = (good + bad) // 2
         try:
@@ -136,7 +146,9 @@ def _first_failure(column: pa.ChunkedArray, convert: Convert) -> int:
 def _parse_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     text = pc.call_function("utf8_trim_whitespace", [column.cast(pa.string())])
     missing = pc.call_function("is_in", [text], pc.SetLookupOptions(MISSING_WORDS))
-    return pc.call_function("if_else", [missing, pa.scalar(None, pa.string()), text]).cast(pa.float64())
+    return pc.call_function("if_else", [missing, pa.scalar(None, pa.string()), text]).cast(
+        pa.float64()
+    )
 
 
 def _parse_times(column: pa.ChunkedArray) -> pa.ChunkedArray:

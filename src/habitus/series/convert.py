@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from habitus.parts.shapes import Axes, SeriesAxes
 from habitus.profiles.sparse import USER, WINDOW, Profiles, concat, window_starts
 from habitus.profiles.store import StoredProfiles, empty
+from habitus.schema import Axes, SeriesAxes
 from habitus.series.data import Series
 
 MINUTE = 60_000_000  # microseconds
@@ -37,7 +37,8 @@ def from_profiles(profiles: Profiles | StoredProfiles, unit: str | None = None) 
     [datetime.datetime(2018, 2, 1, 0, 0), datetime.datetime(2018, 2, 1, 12, 0)]
     """
     axes = profiles.axes
-    steps, cells = axes.days * axes.slots, axes.cells
+    steps = axes.days * axes.slots
+    cells = axes.cells
     flat = np.zeros(len(profiles) * cells)
     first = 0
     for chunk in profiles.chunks():
@@ -96,7 +97,9 @@ def check_values(series: Series, axes: Axes) -> None:
     """
     names = series.axes.variables
     if names != axes.channels:
-        raise ValueError(f"expected series of the variables {', '.join(axes.channels)}, got {', '.join(names)}")
+        raise ValueError(
+            f"expected series of the variables {', '.join(axes.channels)}, got {', '.join(names)}"
+        )
     for number, name in enumerate(names):
         if len(below := np.flatnonzero(series.values[:, number] < 0)):
             raise ValueError(

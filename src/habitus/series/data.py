@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import BoolArray, FloatArray, IntArray, SeriesAxes
+from habitus.schema import BoolArray, FloatArray, IntArray, SeriesAxes
 
 ROUNDING = 1e-9  # of share x rows, so that 0.29 of 100 rows are 29
 
@@ -62,7 +62,9 @@ class Series:
     def _check_rows(self) -> None:
         starts = self.starts
         if starts.dtype != np.int64 or starts.ndim != 1 or not len(starts):
-            raise ValueError(f"expected starts of type int64, one dimension, got {starts.dtype}, {starts.shape}")
+            raise ValueError(
+                f"expected starts of type int64, one dimension, got {starts.dtype}, {starts.shape}"
+            )
         if starts[0] != 0 or starts[-1] != len(self.values) or (np.diff(starts) < 0).any():
             raise ValueError(f"expected starts that ascend from 0 to {len(self.values)} rows")
         if len(set(self.ids) - {""}) != len(self.ids) or len(self.ids) != len(starts) - 1:
@@ -128,7 +130,9 @@ class Series:
 
     def __repr__(self) -> str:
         missing = int(self.observed.size - self.observed.sum())
-        names = ", ".join(self.axes.variables[:4]) + (", ..." if len(self.axes.variables) > 4 else "")
+        names = ", ".join(self.axes.variables[:4]) + (
+            ", ..." if len(self.axes.variables) > 4 else ""
+        )
         return f"Series({len(self):,} series, {len(self.values):,} rows of {names}, {missing:,} values missing)"
 
     @property
@@ -138,7 +142,11 @@ class Series:
 
     def arrays(self) -> list[NDArray[np.float64]]:
         """Each series as an array [T, V] with NaN where a value is missing: the inverse of :meth:`from_arrays`."""
-        return np.split(np.where(self.observed, self.values, np.nan), self.starts[1:-1]) if len(self) else []
+        return (
+            np.split(np.where(self.observed, self.values, np.nan), self.starts[1:-1])
+            if len(self)
+            else []
+        )
 
     def one(self, number: int) -> Self:
         """One series of them, by its number."""
@@ -177,7 +185,9 @@ class Series:
             raise ValueError(f"expected a share of rows between 0 and 1, got {share}")
         first = np.floor(self.lengths * share + ROUNDING).astype(np.int64)
         if not 0 < first.sum() < len(self.values):
-            raise ValueError(f"a share of {share} of {len(self.values)} rows leaves one of the two sets empty")
+            raise ValueError(
+                f"a share of {share} of {len(self.values)} rows leaves one of the two sets empty"
+            )
         head = self._rows(self.starts[:-1], first)
         rest = self._rows(self.starts[:-1] + first, self.lengths - first)
         return replace(self, **head), replace(self, **rest)
@@ -196,7 +206,9 @@ class Series:
         [0, 1, 4]
         """
         if length < 1 or stride < 1:
-            raise ValueError(f"expected a window and a stride of at least 1 row, got {length} and {stride}")
+            raise ValueError(
+                f"expected a window and a stride of at least 1 row, got {length} and {stride}"
+            )
         counts = np.maximum((self.lengths - length) // stride + 1, 0)
         position = ranges(np.zeros_like(counts), counts)
         return np.repeat(self.starts[:-1], counts) + stride * position
@@ -212,7 +224,9 @@ class Series:
         """
         starts = np.asarray(starts, np.int64)
         number = np.searchsorted(self.starts, starts, side="right")
-        ends = np.concatenate([[0], self.starts[1:], [0]])  # of each series; rows outside of them lie in none
+        ends = np.concatenate(
+            [[0], self.starts[1:], [0]]
+        )  # of each series; rows outside of them lie in none
         if length < 1 or (starts < 0).any() or (starts + length > ends[number]).any():
             raise ValueError(f"expected windows of {length} rows that each lie inside one series")
         rows = starts[:, None] + np.arange(length)
@@ -259,5 +273,7 @@ def _matrix(array: Any, variables: int) -> NDArray[np.float64]:
     if out.ndim == 1 and variables == 1:
         return out[:, None]
     if out.ndim != 2 or out.shape[1] != variables:
-        raise ValueError(f"expected each series as an array of shape (rows, {variables}), got {out.shape}")
+        raise ValueError(
+            f"expected each series as an array of shape (rows, {variables}), got {out.shape}"
+        )
     return out

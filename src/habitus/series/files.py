@@ -17,11 +17,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from habitus.output import replacing
+from habitus.files import replacing
 
-KEY, VERSION = b"habitus", 1
+KEY = b"habitus"
+VERSION = 1
 MAGIC = b"PAR1"
-PARQUET, TEXT = (".parquet", ".pq"), (".csv", ".csv.gz", ".tsv", ".txt")
+PARQUET = (".parquet", ".pq")
+TEXT = (".csv", ".csv.gz", ".tsv", ".txt")
 SEPARATORS = (",", ";", "\t")
 SNIFFED = 65536  # bytes: enough for a header line
 ROW_GROUP = 2**20
@@ -44,7 +46,9 @@ def read_table(path: Path, names: str | None = None) -> pa.Table:
     table = _read(path, names)
     columns = table.column_names
     if twice := [name for name in columns if columns.count(name) > 1]:
-        raise ValueError(f"{path}: the column {twice[0]!r} comes twice; give every column a name of its own")
+        raise ValueError(
+            f"{path}: the column {twice[0]!r} comes twice; give every column a name of its own"
+        )
     if not len(table):
         raise ValueError(f"{path} has no row; expected one for each step of a series")
     return table
@@ -85,7 +89,9 @@ def _read(path: Path, names: str | None) -> pa.Table:
             return pq.read_table(path)
     with _errors(path, "CSV"):
         header, parse = _dialect(path)
-        parse.ignore_empty_lines = len(header) > 1  # an empty line of a single column is a missing value
+        parse.ignore_empty_lines = (
+            len(header) > 1
+        )  # an empty line of a single column is a missing value
         convert = pyarrow.csv.ConvertOptions(column_types={names: pa.string()} if names else {})
         table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
         return table.rename_columns(table.column_names)  # which fails where names are not UTF-8
@@ -103,7 +109,9 @@ def _errors(path: Path, kind: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, csv.Error, UnicodeDecodeError) as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{path} is no readable {kind} file ({line}); expected CSV or Parquet") from None
+        raise ValueError(
+            f"{path} is no readable {kind} file ({line}); expected CSV or Parquet"
+        ) from None
 
 
 def _dialect(path: Path) -> tuple[list[str], pyarrow.csv.ParseOptions]:
@@ -114,7 +122,9 @@ def _dialect(path: Path) -> tuple[list[str], pyarrow.csv.ParseOptions]:
         raise ValueError(f"{path} is neither CSV nor Parquet; expected one of them")
     header = (begin.decode("utf-8-sig", errors="replace").splitlines() or [""])[0]
     separator = max(SEPARATORS, key=header.count)
-    return next(csv.reader([header], delimiter=separator), []), pyarrow.csv.ParseOptions(delimiter=separator)
+    return next(csv.reader([header], delimiter=separator), []), pyarrow.csv.ParseOptions(
+        delimiter=separator
+    )
 
 
 def read_header(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any] | None:
@@ -128,17 +138,24 @@ def read_header(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any] | No
         return None
     try:
         header = json.loads(text)
-        found, version = header["kind"], int(header["version"])
+        found = header["kind"]
+        version = int(header["version"])
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is damaged: what habitus wrote of its columns is not readable") from None
+        raise ValueError(
+            f"{path} is damaged: what habitus wrote of its columns is not readable"
+        ) from None
     if found != kind:
         raise ValueError(f"expected a file of {kind} at {path}, got one of {found}")
     if version > VERSION:
-        raise ValueError(f"{path} was written by a newer habitus (format {version}); update habitus")
+        raise ValueError(
+            f"{path} was written by a newer habitus (format {version}); update habitus"
+        )
     return header
 
 
-def write_table(path: Path | str, table: pa.Table, kind: str, names: list[str], **header: Any) -> None:
+def write_table(
+    path: Path | str, table: pa.Table, kind: str, names: list[str], **header: Any
+) -> None:
     """Write a Parquet file with a header; it appears when it is complete.
 
     Args:
@@ -153,7 +170,9 @@ def write_table(path: Path | str, table: pa.Table, kind: str, names: list[str], 
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} is a folder; choose another --out, such as {path / (kind + '.parquet')}")
+        raise ValueError(
+            f"{path} is a folder; choose another --out, such as {path / (kind + '.parquet')}"
+        )
     if path.name.lower().endswith(TEXT):
         raise ValueError(
             f"{kind} are written as Parquet, not as {path.suffix}; choose a name that ends in .parquet"

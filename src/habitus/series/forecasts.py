@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import Forecast, IntArray, SeriesAxes
+from habitus.schema import Forecast, IntArray, SeriesAxes
 from habitus.series.data import Series
 from habitus.series.files import free_name, read_header, read_table, write_table
 from habitus.series.scaling import unscaled
@@ -51,7 +51,8 @@ class ForecastTable(NamedTuple):
             )
         index = np.array([number[name] for name in self.series], np.int64)
         if short := np.flatnonzero(self.origin > series.lengths[index]).tolist():
-            name, known = self.series[short[0]], self.origin[short[0]]
+            name = self.series[short[0]]
+            known = self.origin[short[0]]
             raise ValueError(
                 f"expected {known} rows of series {name!r} or more, which the forecast knew, "
                 f"got {series.lengths[number[name]]}; give the series it was made from"
@@ -73,7 +74,9 @@ def known_rows(series: Series, origin: IntArray) -> tuple[NDArray[np.int64], NDA
     """
     origin = np.asarray(origin, np.int64)
     if ((origin < 1) | (origin > len(series.values))).any():
-        raise ValueError(f"expected origins from 1 to {len(series.values)}, so that a row lies before each")
+        raise ValueError(
+            f"expected origins from 1 to {len(series.values)}, so that a row lies before each"
+        )
     number = np.searchsorted(series.starts, origin, side="left") - 1
     return number, origin - series.starts[number]
 
@@ -130,7 +133,9 @@ def read_forecast(path: Path | str) -> tuple[SeriesAxes, ForecastTable]:
     table = read_table(path)
     header = read_header(path, table.schema, KIND)
     if header is None:
-        raise ValueError(f"expected a forecast that habitus wrote, got {path}, which does not say that it is one")
+        raise ValueError(
+            f"expected a forecast that habitus wrote, got {path}, which does not say that it is one"
+        )
     try:
         axes = SeriesAxes.from_json(header["axes"])
         origins, samples, steps = header["shape"]
@@ -142,7 +147,8 @@ def read_forecast(path: Path | str) -> tuple[SeriesAxes, ForecastTable]:
     draws = np.stack(values, axis=1).astype(np.float64) * axes.scale
     draws = draws.astype(np.float32).reshape(origins, samples, steps, len(values))
     first = pa.array(np.arange(origins) * samples * steps)
-    names, known = keys[0].take(first).to_pylist(), keys[1].take(first).to_numpy()
+    names = keys[0].take(first).to_pylist()
+    known = keys[1].take(first).to_numpy()
     mean = draws.mean(axis=1, dtype=np.float64).astype(np.float32)
     return axes, ForecastTable(tuple(names), known.astype(np.int64), draws, mean)
 
@@ -152,6 +158,10 @@ def _check_rows(path: Path, keys: list[NDArray[Any]], shape: tuple[int, int, int
     origins, samples, steps = shape
     if len(keys[0]) == origins * samples * steps:
         sample, step = (key.reshape(shape) for key in keys)
-        if (sample == np.arange(samples)[:, None]).all() and (step == np.arange(1, steps + 1)).all():
+        if (sample == np.arange(samples)[:, None]).all() and (
+            step == np.arange(1, steps + 1)
+        ).all():
             return
-    raise ValueError(f"{path} is damaged or was sorted anew: expected every origin's samples and steps in order")
+    raise ValueError(
+        f"{path} is damaged or was sorted anew: expected every origin's samples and steps in order"
+    )

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import MINUTES_PER_DAY, PEAK, Axes, IntArray
 from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
+from habitus.schema import MINUTES_PER_DAY, PEAK, Axes, IntArray
 from habitus.series.convert import MINUTE, PIECE, check_values
 from habitus.series.data import Series, ranges
 
@@ -79,14 +79,18 @@ def series_pictures(series: Series, axes: Axes) -> Profiles:
             f"expected a window of {axes.days} whole days without a missing value, got {found}; "
             "choose fewer days, or complete the series first"
         )
-    starts, number, day = starts[whole], number[whole], day[whole]
+    starts = starts[whole]
+    number = number[whole]
+    day = day[whole]
     names = pa.array(series.ids, pa.string()).take(pa.array(number))
     users = pa.table({USER: names, WINDOW: pa.array(day.astype("datetime64[D]"))})
     pieces = range(0, len(starts), PIECE)
     parts = [_pictures(series, axes, starts[i : i + PIECE], users.slice(i, PIECE)) for i in pieces]
     pictures = concat(parts)
     about = {"windows": len(whole), "windows_with_gaps": int((~whole).sum())}
-    return Profiles(pictures.axes, pictures.indptr, pictures.cells, pictures.values, pictures.users, about)
+    return Profiles(
+        pictures.axes, pictures.indptr, pictures.cells, pictures.values, pictures.users, about
+    )
 
 
 def pictures(
@@ -98,7 +102,9 @@ def pictures(
 
 def _pictures(series: Series, axes: Axes, starts: IntArray, users: pa.Table) -> Profiles:
     """The windows from the given rows on, in the unit of the axes."""
-    values = series.values[starts[:, None] + np.arange(axes.days * axes.slots)].reshape(-1, *axes.shape)
+    values = series.values[starts[:, None] + np.arange(axes.days * axes.slots)].reshape(
+        -1, *axes.shape
+    )
     if axes.unit == "count":
         return Profiles.from_dense(axes, values, users)
     peaks = values.max(axis=(1, 2, 3))
@@ -107,7 +113,9 @@ def _pictures(series: Series, axes: Axes, starts: IntArray, users: pa.Table) -> 
     return Profiles.from_dense(axes.with_unit(PEAK), shares, users).in_unit(axes.unit)
 
 
-def _windows(series: Series, axes: Axes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _windows(
+    series: Series, axes: Axes
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """First row, series and first day (since 1970) of every window that lies inside one series."""
     first = series.starts[:-1]
     skipped = np.zeros(len(series), np.int64)
@@ -118,11 +126,16 @@ def _windows(series: Series, axes: Axes) -> tuple[NDArray[np.int64], NDArray[np.
         day = -(-begin // DAY)
         skipped = (day * DAY - begin) // (axes.slot_minutes * MINUTE)
     every = axes.every or axes.days
-    steps, stride = axes.days * axes.slots, every * axes.slots
+    steps = axes.days * axes.slots
+    stride = every * axes.slots
     counts = np.maximum((series.lengths - skipped - steps) // stride + 1, 0)
     position = ranges(np.zeros_like(counts), counts)
     rows, days = (np.repeat(x, counts) for x in (first + skipped, day))
-    return rows + stride * position, np.repeat(np.arange(len(series)), counts), days + every * position
+    return (
+        rows + stride * position,
+        np.repeat(np.arange(len(series)), counts),
+        days + every * position,
+    )
 
 
 def _check_regular(series: Series, slot_minutes: int) -> None:

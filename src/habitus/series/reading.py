@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import SeriesAxes
 from habitus.profiles.tables import is_number
+from habitus.schema import SeriesAxes
 from habitus.series.columns import numbers, row_name, series_of_rows, times
 from habitus.series.data import Series, marked, not_later
 from habitus.series.files import read_header, read_table
@@ -118,15 +118,21 @@ def _own(
             axes.time if time is None else time,
             axes.series_id if series_id is None else series_id,
         )
-        return _Layout(asked, stored["time"] if time is None else time, series_id or stored["series"])
+        return _Layout(
+            asked, stored["time"] if time is None else time, series_id or stored["series"]
+        )
     except (KeyError, TypeError, AttributeError):
-        raise ValueError(f"{path} is damaged: what habitus wrote of its columns is not readable") from None
+        raise ValueError(
+            f"{path} is damaged: what habitus wrote of its columns is not readable"
+        ) from None
 
 
 def _numeric(table: pa.Table) -> list[str]:
     """Columns of numbers, but for an index that pandas kept."""
     return [
-        field.name for field in table.schema if is_number(field.type) and not field.name.startswith(PANDAS_INDEX)
+        field.name
+        for field in table.schema
+        if is_number(field.type) and not field.name.startswith(PANDAS_INDEX)
     ]
 
 
@@ -139,7 +145,9 @@ def _check_columns(path: Path, table: pa.Table, layout: _Layout) -> None:
     named = [name for name in (layout.time, layout.series) if name is not None]
     for name in named:
         if name not in table.column_names:
-            raise ValueError(f"{path}: no column {name!r}; its columns are: {', '.join(table.column_names)}")
+            raise ValueError(
+                f"{path}: no column {name!r}; its columns are: {', '.join(table.column_names)}"
+            )
         if name in layout.axes.variables or named.count(name) > 1:
             raise ValueError(
                 f"{path}: the column {name!r} is named twice; "
@@ -149,13 +157,18 @@ def _check_columns(path: Path, table: pa.Table, layout: _Layout) -> None:
 
 def _assemble(path: Path, table: pa.Table, layout: _Layout) -> Series:
     """The series of the chosen columns, rows of each series together."""
-    raw = np.stack([_scaled(path, table, name, layout.axes.scale) for name in layout.axes.variables], axis=1)
+    raw = np.stack(
+        [_scaled(path, table, name, layout.axes.scale) for name in layout.axes.variables], axis=1
+    )
     stamps = None if layout.time is None else times(path, table, layout.time)
-    number, ids = np.zeros(len(table), np.int64), ("0",)
+    number = np.zeros(len(table), np.int64)
+    ids = ("0",)
     if layout.series is not None:
         number, ids = series_of_rows(path, table, layout.series)
     order = np.argsort(number, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=len(ids)))]).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=len(ids)))]).astype(
+        np.int64
+    )
     if stamps is not None:
         stamps = stamps[order]
         _check_order(path, layout, stamps, starts, order, ids)
@@ -170,7 +183,11 @@ def _scaled(path: Path, table: pa.Table, name: str, scale: float) -> NDArray[np.
     beyond = np.abs(out) > LARGEST
     if beyond.any():
         row = int(beyond.argmax())
-        kind = "infinite" if np.isinf(values[row]) else f"{out[row]:g} once scaled, beyond {LARGEST:.2g},"
+        kind = (
+            "infinite"
+            if np.isinf(values[row])
+            else f"{out[row]:g} once scaled, beyond {LARGEST:.2g},"
+        )
         raise ValueError(
             f"{path}: the column {name!r} is {kind} in {row_name(row)}; correct it, or leave it empty if missing"
         )
@@ -217,8 +234,16 @@ def _check_seen(path: Path, series: Series) -> None:
 
 def _with_empty(series: Series, empty: dict[str, str]) -> Series:
     """Put series without rows, which a table cannot show, back in their places."""
-    ids, starts = list(series.ids), series.starts.tolist()
+    ids = list(series.ids)
+    starts = series.starts.tolist()
     for number, name in sorted((int(number), name) for number, name in empty.items()):
         ids.insert(number, name)
         starts.insert(number, starts[number])
-    return Series(series.axes, series.values, series.observed, np.array(starts, np.int64), tuple(ids), series.times)
+    return Series(
+        series.axes,
+        series.values,
+        series.observed,
+        np.array(starts, np.int64),
+        tuple(ids),
+        series.times,
+    )

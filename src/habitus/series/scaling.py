@@ -38,7 +38,9 @@ def unscaled(values: NDArray[Floats], scale: float) -> NDArray[Floats]:
             out[rest[fits]] = guess[fits]
             rest = rest[~fits]
     if not np.isfinite(out).all():
-        raise ValueError(f"values are too large to be divided by a scale of {scale}; choose another scale")
+        raise ValueError(
+            f"values are too large to be divided by a scale of {scale}; choose another scale"
+        )
     return out
 
 

@@ -39,10 +39,14 @@ def write_series(path: Path | str, series: Series, about: dict[str, Any] | None 
     columns: dict[str, pa.Array] = {}
     if axes.series_id is not None or series.ids != ("0",):
         names["series"] = free_name(axes.series_id or "series", axes.variables)
-        columns[names["series"]] = series_column(series.ids, np.repeat(np.arange(len(series)), series.lengths))
+        columns[names["series"]] = series_column(
+            series.ids, np.repeat(np.arange(len(series)), series.lengths)
+        )
     taken = (*axes.variables, *columns)
     if series.times is None:
-        columns[free_name("step", taken)] = pa.array(ranges(np.ones(len(series), np.int64), series.lengths))
+        columns[free_name("step", taken)] = pa.array(
+            ranges(np.ones(len(series), np.int64), series.lengths)
+        )
     else:
         names["time"] = free_name(axes.time or "time", taken)
         columns[names["time"]] = pa.array(series.times)
@@ -57,4 +61,6 @@ def write_series(path: Path | str, series: Series, about: dict[str, Any] | None 
 
 def series_column(ids: tuple[str, ...], number: NDArray[np.int64]) -> pa.Array:
     """The name of each row's series, from its number, held once for all rows."""
-    return pa.DictionaryArray.from_arrays(pa.array(number.astype(np.int32)), pa.array(ids, pa.string()))
+    return pa.DictionaryArray.from_arrays(
+        pa.array(number.astype(np.int32)), pa.array(ids, pa.string())
+    )

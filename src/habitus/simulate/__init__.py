@@ -18,4 +18,13 @@ population and a user's events do not depend on how many users are asked for.
 from habitus.simulate.log import CHANNELS, START, SimulatedBlock, factors_path, simulate, write_log
 from habitus.simulate.population import DAY_TYPES, Factors
 
-__all__ = ["CHANNELS", "DAY_TYPES", "START", "Factors", "SimulatedBlock", "factors_path", "simulate", "write_log"]
+__all__ = [
+    "CHANNELS",
+    "DAY_TYPES",
+    "START",
+    "Factors",
+    "SimulatedBlock",
+    "factors_path",
+    "simulate",
+    "write_log",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
+from habitus.schema import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 from habitus.simulate.population import WEEKEND_DAYS, Factors, Window
 
 SECONDS_PER_HOUR = 3600
@@ -25,7 +25,8 @@ def draw_events(
     """
     user, day = np.nonzero(_active_days(rng, factors, window))
     sessions = 1 + rng.poisson(factors.sessions_per_day[user] - 1)
-    user, day = np.repeat(user, sessions), np.repeat(day, sessions)
+    user = np.repeat(user, sessions)
+    day = np.repeat(day, sessions)
     channel = _draw_channels(rng, factors.channel_mix, user)
     begin, seconds = _draw_times(rng, factors, user)
     size = rng.geometric(1 / factors.events_per_session[user])
@@ -33,8 +34,11 @@ def draw_events(
     second = np.minimum((np.repeat(begin, size) + offset).astype(np.int64), SECONDS_PER_DAY - 1)
 
     # One number per event, which sorts by time, then user, then channel: much faster than to sort three arrays.
-    users, channels = len(factors.rate), len(window.channels)
-    key = np.repeat((day * SECONDS_PER_DAY * users + user) * channels + channel, size) + second * (users * channels)
+    users = len(factors.rate)
+    channels = len(window.channels)
+    key = np.repeat((day * SECONDS_PER_DAY * users + user) * channels + channel, size) + second * (
+        users * channels
+    )
     key = np.sort(key[: int(size[: np.searchsorted(user, wanted)].sum())])
     rest, channel = np.divmod(key, channels)
     second, user = np.divmod(rest, users)
@@ -43,7 +47,8 @@ def draw_events(
 
 def _active_days(rng: Generator, factors: Factors, window: Window) -> BoolArray:
     """Which days each user is active on, [U, D]; at least one each."""
-    users, day = np.arange(len(factors.rate)), np.arange(window.days)
+    users = np.arange(len(factors.rate))
+    day = np.arange(window.days)
     draw = _persistent_uniform(rng, factors.burstiness, window.days)
     weekday, weekend = day_probabilities(factors.regularity, factors.weekend_preference)
     # Negative where active: the draw falls below the probability.
@@ -56,7 +61,9 @@ def _active_days(rng: Generator, factors: Factors, window: Window) -> BoolArray:
     return active
 
 
-def day_probabilities(regularity: FloatArray, weekend_preference: FloatArray) -> tuple[FloatArray, FloatArray]:
+def day_probabilities(
+    regularity: FloatArray, weekend_preference: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Probability of activity on a weekday and on a weekend day, [U] each.
 
     They are the two whose mean over a week is ``regularity`` and whose log odds differ by ``weekend_preference``:
@@ -99,6 +106,8 @@ def _draw_times(rng: Generator, factors: Factors, user: IntArray) -> tuple[Float
 
     A session that would cross midnight is moved to end or begin at it: a day's events stay on that day.
     """
-    hour = (factors.preferred_hour[user] + factors.hour_width[user] * rng.normal(size=len(user))) % 24
+    hour = (
+        factors.preferred_hour[user] + factors.hour_width[user] * rng.normal(size=len(user))
+    ) % 24
     length = 60 * np.minimum(rng.exponential(SESSION_MINUTES, len(user)), MAX_SESSION_MINUTES)
     return np.clip(hour * SECONDS_PER_HOUR - length / 2, 0, SECONDS_PER_DAY - length), length

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from habitus.output import replacing
-from habitus.parts.shapes import IntArray
+from habitus.files import replacing
+from habitus.schema import IntArray
 from habitus.simulate.events import draw_events
 from habitus.simulate.population import DAY_TYPES, Factors, Window, draw_factors
 
@@ -92,7 +92,8 @@ def write_log(
         ValueError: for a path that is a folder or does not end in ``.parquet``, or as :func:`simulate`.
     """
     blocks = simulate(users, days, seed, start=start, channels=channels)
-    log, truth = _check_file(Path(path)), _check_file(factors_path(path))
+    log = _check_file(Path(path))
+    truth = _check_file(factors_path(path))
     with replacing(truth) as truth_part, replacing(log) as log_part:
         return _write_blocks(blocks, log_part, truth_part, on_progress or (lambda _: None))
 
@@ -102,7 +103,9 @@ def _check(users: int, days: int, seed: int, start: dt.date, channels: tuple[str
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
     if days > (dt.date.max - start).days:
-        raise ValueError(f"the window must end by {dt.date.max}, got {days} days from {start}; give fewer days")
+        raise ValueError(
+            f"the window must end by {dt.date.max}, got {days} days from {start}; give fewer days"
+        )
     names = [name.strip() for name in channels]
     if not names or not all(names) or len(set(names)) < len(names):
         raise ValueError(f"channels must be present, not blank and distinct, got {list(channels)}")
@@ -110,7 +113,9 @@ def _check(users: int, days: int, seed: int, start: dt.date, channels: tuple[str
 
 def _check_file(path: Path) -> Path:
     if path.suffix != ".parquet":
-        raise ValueError(f"a log is written as Parquet, got {path}; give a name that ends in .parquet")
+        raise ValueError(
+            f"a log is written as Parquet, got {path}; give a name that ends in .parquet"
+        )
     if path.is_dir():
         raise ValueError(f"{path} is a folder, expected a file to write; choose another name")
     return path
@@ -122,7 +127,10 @@ def _write_blocks(
     """Write every block as a row group of each file; return the number of events."""
     first = next(blocks)
     events = users = 0
-    with _writer(log, first.events.schema) as log_writer, _writer(truth, first.factors.schema) as truth_writer:
+    with (
+        _writer(log, first.events.schema) as log_writer,
+        _writer(truth, first.factors.schema) as truth_writer,
+    ):
         for block in chain([first], blocks):
             log_writer.write_table(block.events)
             truth_writer.write_table(block.factors)
@@ -145,11 +153,14 @@ def _blocks(users: int, seed: int, window: Window) -> Iterator[SimulatedBlock]:
         wanted = min(size, users - first_user)
         events = draw_events(rng, factors, wanted, window)
         yield SimulatedBlock(
-            _events_table(*events, first_user, window), _factors_table(factors, wanted, first_user, window)
+            _events_table(*events, first_user, window),
+            _factors_table(factors, wanted, first_user, window),
         )
 
 
-def _events_table(second: IntArray, user: IntArray, channel: IntArray, first_user: int, window: Window) -> pa.Table:
+def _events_table(
+    second: IntArray, user: IntArray, channel: IntArray, first_user: int, window: Window
+) -> pa.Table:
     microseconds = np.datetime64(window.start, "us") + second.astype("timedelta64[s]")
     columns = {
         "user_id": pa.array(user + first_user),
@@ -161,9 +172,13 @@ def _events_table(second: IntArray, user: IntArray, channel: IntArray, first_use
 
 def _factors_table(factors: Factors, wanted: int, first_user: int, window: Window) -> pa.Table:
     per_user = {
-        name: values[:wanted] for name, values in vars(factors).items() if name not in ("day_type", "channel_mix")
+        name: values[:wanted]
+        for name, values in vars(factors).items()
+        if name not in ("day_type", "channel_mix")
     }
-    shares = {f"p_{name}": factors.channel_mix[:wanted, c] for c, name in enumerate(window.channels)}
+    shares = {
+        f"p_{name}": factors.channel_mix[:wanted, c] for c, name in enumerate(window.channels)
+    }
     return pa.table(
         {
             "user_id": np.arange(first_user, first_user + wanted),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
+from habitus.schema import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
 WEEKEND_DAYS = 2
 
@@ -29,7 +29,9 @@ CHANNEL_CONCENTRATION = 0.9  # of the Dirichlet: below 1, most users have one or
 MEDIAN_EXTRA_RATE = 7.0
 RATE_SPREAD = 0.8  # of the log rate: a heavy tail
 MAX_RATE = 500.0
-SESSION_EXPONENT = 0.8  # share of log(rate) that goes into more sessions; the rest goes into longer ones
+SESSION_EXPONENT = (
+    0.8  # share of log(rate) that goes into more sessions; the rest goes into longer ones
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def draw_factors(rng: Generator, users: int, window: Window) -> Factors:
 def _lifetimes(rng: Generator, users: int, days: int) -> tuple[IntArray, IntArray]:
     """First and last day of each user, [U] each."""
     kind = rng.choice(len(LIFETIMES), users, p=LIFETIME_SHARES)
-    joins, leaves = (kind == 1) | (kind == 3), (kind == 2) | (kind == 3)
+    joins = (kind == 1) | (kind == 3)
+    leaves = (kind == 2) | (kind == 3)
     ends = np.sort(rng.integers(days, size=(users, 2)), axis=1)
     # Who does both takes the two ordered days; who does one takes either, at random.
     either = ends[np.arange(users), rng.integers(2, size=users)]

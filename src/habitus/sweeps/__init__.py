@@ -19,8 +19,8 @@ from typing import Any
 
 from torch import OutOfMemoryError
 
+from habitus.files import MARKER, check_replaceable
 from habitus.models.base import Model
-from habitus.output import MARKER, check_replaceable
 from habitus.profiles.batches import Population
 from habitus.profiles.store import read_header, write_header
 from habitus.report.wording import figures_of
@@ -31,7 +31,7 @@ from habitus.sweeps.results import Results, Row, results_of
 from habitus.sweeps.space import Choice, Grid, Range, Search, grid_of, read_grid, read_search
 from habitus.sweeps.storage import Patience, opened, quiet_optuna, sqlite_url, storage_url
 from habitus.sweeps.trial import Trials
-from habitus.training import FitConfig
+from habitus.training.config import FitConfig
 
 __all__ = [
     "Choice",
@@ -50,7 +50,8 @@ __all__ = [
     "types_of_settings",
 ]
 
-KIND, VERSION = "sweep", 1
+KIND = "sweep"
+VERSION = 1
 DATABASE = "sweep.db"
 NAME = "sweep"
 
@@ -95,8 +96,11 @@ def sweep(
         ValueError: if the settings cannot be, or storage or folder hold another sweep.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
     """
-    config, fit = config or kind.Config(), fit or FitConfig(**kind.fit_defaults)
-    return run_sweep(Plan(kind, train, against, space, config, fit, users, metric), out, storage, name)
+    config = config or kind.Config()
+    fit = fit or FitConfig(**kind.fit_defaults)
+    return run_sweep(
+        Plan(kind, train, against, space, config, fit, users, metric), out, storage, name
+    )
 
 
 def run_sweep(
@@ -122,7 +126,9 @@ def run_sweep(
         ValueError: if storage or folder hold another sweep, or cannot be used.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
     """
-    out, patience, definition = Path(out), patience or Patience(), plan.definition()
+    out = Path(out)
+    patience = patience or Patience()
+    definition = plan.definition()
     _check_folder(out, definition)
     if storage is None:
         _claim_folder(out, definition)
@@ -172,19 +178,28 @@ def _work(plan: Plan, queue: Queue, trials: Trials, progress: Progress) -> None:
         settled = [slot.settled for slot in queue.slots()]
         if all(settled):
             return
-        done, total = sum(settled), len(settled)
+        done = sum(settled)
+        total = len(settled)
         if (claim := queue.claim()) is None:
             progress(done, total, f"{total - done} under way in other processes")
             time.sleep(POLL)
             continue
-        _try(plan, queue, trials, claim, lambda note, done=done, total=total: progress(done, total, note))
+        _try(
+            plan,
+            queue,
+            trials,
+            claim,
+            lambda note, done=done, total=total: progress(done, total, note),
+        )
 
 
 class _TakenOver(Exception):  # noqa: N818
     """Another process thought this one dead and has its trial."""
 
 
-def _try(plan: Plan, queue: Queue, trials: Trials, claim: Claim, tell: Callable[[str], None]) -> None:
+def _try(
+    plan: Plan, queue: Queue, trials: Trials, claim: Claim, tell: Callable[[str], None]
+) -> None:
     """One trial, with every way in which it can end."""
     with queue.signs_of_life(claim) as taken:
         try:

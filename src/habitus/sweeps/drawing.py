@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from habitus.figures import score_curves
-from habitus.parts.shapes import FloatArray
+from habitus.report.figures import score_curves
 from habitus.report.png import save_png
+from habitus.schema import FloatArray
 from habitus.sweeps.plan import HELD_OUT, Plan
 from habitus.sweeps.results import Results, Row, value_or
 from habitus.sweeps.space import Search, Value, text_of
@@ -29,11 +29,21 @@ def draw(plan: Plan, results: Results) -> tuple[Path, ...]:
     varies several settings, the trials go along the axis.
     """
     if not plan.generates:
-        return (_save(plan, results, "held_out_loss", "loss on held-out users", {"held-out users": HELD_OUT}),)
+        return (
+            _save(
+                plan,
+                results,
+                "held_out_loss",
+                "loss on held-out users",
+                {"held-out users": HELD_OUT},
+            ),
+        )
     paths: list[Path] = []
     for kind, words in SCORES.items():
         if _is_single(plan):
-            paths.append(_save(plan, results, kind, words, {CURVES[key]: f"{key}.{kind}" for key in CURVES}))
+            paths.append(
+                _save(plan, results, kind, words, {CURVES[key]: f"{key}.{kind}" for key in CURVES})
+            )
             continue
         for key, curve in CURVES.items():
             stem = kind if key == "daily_mean" else f"{kind}_{key}"
@@ -54,21 +64,26 @@ def _varied(plan: Plan) -> list[str]:
 def _save(plan: Plan, results: Results, stem: str, label: str, figures: dict[str, str]) -> Path:
     keys = _varied(plan)
     if isinstance(plan.space, Search) and len(keys) > 1:
-        axis, groups = "trial", {"": list(results.rows)}
+        axis = "trial"
+        groups = {"": list(results.rows)}
         values: list[Value] = sorted(row.slot for row in results.rows)
     else:
         axis = _axis(results, keys)
         groups = _groups(results.rows, [key for key in keys if key != axis])
         values = _values(plan, results, axis)
     lines = {
-        _joined(group, name if len(figures) > 1 or not group else ""): _line(rows, axis, values, figure)
+        _joined(group, name if len(figures) > 1 or not group else ""): _line(
+            rows, axis, values, figure
+        )
         for group, rows in groups.items()
         for name, figure in figures.items()
     }
     floors = _floors(results, figures)
     names = [value if isinstance(value, float | int) and not isinstance(value, bool) else text_of(value)
              for value in values]  # fmt: skip
-    seeds = 1 if isinstance(plan.space, Search) else len({row.params.get(SEED) for row in results.rows})
+    seeds = (
+        1 if isinstance(plan.space, Search) else len({row.params.get(SEED) for row in results.rows})
+    )
     label += f", mean of {seeds} seeds" if seeds > 1 and axis != SEED else ""
     path = results.out / f"{stem}.png"
     save_png(score_curves(names, lines, label, floors=floors, xlabel=axis.replace("_", " ")), path)
@@ -80,7 +95,9 @@ def _axis(results: Results, keys: Sequence[str]) -> str:
 
     def rank(key: str) -> tuple[bool, int]:
         seen = {row.params[key] for row in results.rows if key in row.params}
-        return all(isinstance(value, float | int) and not isinstance(value, bool) for value in seen), len(seen)
+        return all(
+            isinstance(value, float | int) and not isinstance(value, bool) for value in seen
+        ), len(seen)
 
     numeric = [key for key in keys if rank(key)[0]]
     return max(numeric, key=lambda key: rank(key)[1]) if numeric else keys[0]
@@ -91,7 +108,10 @@ def _values(plan: Plan, results: Results, axis: str) -> list[Value]:
     choice = plan.space.choices[axis]
     if not isinstance(plan.space, Search):
         return list(choice.ends())
-    return sorted({row.params[axis] for row in results.rows if axis in row.params}, key=lambda v: (str(type(v)), v))
+    return sorted(
+        {row.params[axis] for row in results.rows if axis in row.params},
+        key=lambda v: (str(type(v)), v),
+    )
 
 
 def _groups(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, list[Row]]:

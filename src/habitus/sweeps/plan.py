@@ -16,8 +16,8 @@ from habitus.profiles.batches import Population
 from habitus.report.wording import figures_of
 from habitus.settings import Types, types_of
 from habitus.sweeps.space import Params, Search, Space
-from habitus.training import FitConfig, as_asked
-from habitus.training.material import fingerprint
+from habitus.training.config import FitConfig, as_asked
+from habitus.training.data import fingerprint
 
 HELD_OUT = "held_out_loss"
 ALWAYS = (HELD_OUT, "seconds", "parameters")
@@ -54,15 +54,25 @@ class Plan:
     def __post_init__(self) -> None:
         for key in self.space.choices:
             if key not in (known := types_of_settings(self.kind)):
-                raise ValueError(f"no setting {key!r}; {self.model} and its fit have {', '.join(known)}")
+                raise ValueError(
+                    f"no setting {key!r}; {self.model} and its fit have {', '.join(known)}"
+                )
         if self.users is not None and self.users < 1:
             raise ValueError(f"users must be at least 1, got {self.users}")
         self._check_values()
         self._check_data()
         if self.metric is not None and self.metric not in self.metrics:
-            raise ValueError(f"unknown metric {self.metric!r}; --metric must be one of {', '.join(self.metrics)}")
-        if self.objective == HELD_OUT and not self.fit.held_out and "held_out" not in self.space.choices:
-            raise ValueError(f"no users are held out for {HELD_OUT}; give --held-out above 0, or another --metric")
+            raise ValueError(
+                f"unknown metric {self.metric!r}; --metric must be one of {', '.join(self.metrics)}"
+            )
+        if (
+            self.objective == HELD_OUT
+            and not self.fit.held_out
+            and "held_out" not in self.space.choices
+        ):
+            raise ValueError(
+                f"no users are held out for {HELD_OUT}; give --held-out above 0, or another --metric"
+            )
 
     def _check_values(self) -> None:
         """Have the settings refuse what cannot be, before anything runs."""
@@ -97,7 +107,7 @@ class Plan:
     @property
     def model(self) -> str:
         """The model's name."""
-        return next(name for name, kind in MODELS.items() if kind is self.kind)
+        return MODELS.name_of(self.kind)
 
     @property
     def generates(self) -> bool:
@@ -129,7 +139,9 @@ class Plan:
         definition = {
             "model": self.model,
             **self.space.to_json(),
-            "settings": {key: value for key, value in fixed.items() if key not in self.space.choices},
+            "settings": {
+                key: value for key, value in fixed.items() if key not in self.space.choices
+            },
             "train": fingerprint(self.train),
             "against": fingerprint(self.against),
             "users": self.population if self.generates else None,
@@ -156,7 +168,8 @@ def another(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
 def difference(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """The first thing in which two definitions differ, in words; empty where they are the same."""
     for key in {**ours, **found}:
-        theirs, own = found.get(key), ours.get(key)
+        theirs = found.get(key)
+        own = ours.get(key)
         if theirs == own:
             continue
         if isinstance(theirs, dict) and isinstance(own, dict):

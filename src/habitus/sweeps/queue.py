@@ -27,8 +27,12 @@ from habitus.sweeps.plan import another
 from habitus.sweeps.space import Params, Space
 from habitus.sweeps.storage import Patience, shown
 
-SLOT, ERROR, DOUBLE, SECONDS = "slot", "error", "double", "seconds"
-DEFINITION, READY = "definition", "ready"
+SLOT = "slot"
+ERROR = "error"
+DOUBLE = "double"
+SECONDS = "seconds"
+DEFINITION = "definition"
+READY = "ready"
 POLL = 0.2
 LIVE = (TrialState.WAITING, TrialState.RUNNING)
 
@@ -85,8 +89,14 @@ class Queue:
         seed: Of a search.
     """
 
-    def __init__(self, storage: RDBStorage, name: str, space: Space, patience: Patience, seed: int) -> None:
-        self.storage, self.name, self.space, self.patience, self.seed = storage, name, space, patience, seed
+    def __init__(
+        self, storage: RDBStorage, name: str, space: Space, patience: Patience, seed: int
+    ) -> None:
+        self.storage = storage
+        self.name = name
+        self.space = space
+        self.patience = patience
+        self.seed = seed
 
     def join(self, definition: Mapping[str, Any]) -> None:
         """Make the study, or take part in it.
@@ -167,7 +177,9 @@ class Queue:
         return params, float(trial.user_attrs.get(SECONDS, 0.0))
 
     def _is_double(self, trial: FrozenTrial) -> bool:
-        others = [each for each in self._of_slot(trial.user_attrs[SLOT]) if each.number != trial.number]
+        others = [
+            each for each in self._of_slot(trial.user_attrs[SLOT]) if each.number != trial.number
+        ]
         return DOUBLE in trial.user_attrs or any(
             each.state == TrialState.COMPLETE
             or ERROR in each.user_attrs
@@ -196,7 +208,8 @@ class Queue:
         trial = self.storage.get_trial(claim.trial_id)
         if self._end(claim, TrialState.FAIL):
             same = {
-                name: getattr(trial, name) for name in ("params", "distributions", "user_attrs", "system_attrs")
+                name: getattr(trial, name)
+                for name in ("params", "distributions", "user_attrs", "system_attrs")
             }
             self.study.add_trial(optuna.create_trial(state=TrialState.WAITING, **same))
 
@@ -210,7 +223,8 @@ class Queue:
     @contextmanager
     def signs_of_life(self, claim: Claim) -> Iterator[Event]:
         """Give signs of life; yield an event that is set once the trial is another process's."""
-        stop, taken = Event(), Event()
+        stop = Event()
+        taken = Event()
         thread = Thread(target=self._beat, args=(claim, stop, taken), daemon=True)
         thread.start()
         try:
@@ -263,7 +277,12 @@ class Queue:
             return Slot(number, "FAIL", self._known(failed), failed.user_attrs[ERROR])
         if len(last.system_attrs.get("retry_history", [])) < self.patience.retries:
             return Slot(number, "WAITING", self._known(last), retry=True)
-        return Slot(number, "FAIL", self._known(last), f"stopped {self.patience.retries + 1} times; given up")
+        return Slot(
+            number,
+            "FAIL",
+            self._known(last),
+            f"stopped {self.patience.retries + 1} times; given up",
+        )
 
     def _known(self, trial: FrozenTrial) -> Params:
         known = {**trial.system_attrs.get("fixed_params", {}), **trial.params}

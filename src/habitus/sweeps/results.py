@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from habitus.output import replacing
+from habitus.files import replacing
 from habitus.report.wording import figures_of
 from habitus.sweeps.plan import ALWAYS, Plan, score
 from habitus.sweeps.queue import Slot
 from habitus.sweeps.space import Params
 from habitus.sweeps.trial import read_metrics, trial_folder
 
-PARQUET, CSV = "results.parquet", "results.csv"
+PARQUET = "results.parquet"
+CSV = "results.csv"
 Figures = dict[str, float | None]
 
 
@@ -72,7 +73,10 @@ class Results:
             "slot": [row.slot for row in self.rows],
             **{key: [row.params.get(key) for row in self.rows] for key in self.keys},
             "state": [row.state for row in self.rows],
-            **{name: pa.array([row.figures.get(name) for row in self.rows], pa.float64()) for name in names},
+            **{
+                name: pa.array([row.figures.get(name) for row in self.rows], pa.float64())
+                for name in names
+            },
             "folder": [str(row.folder) for row in self.rows],
             "error": pa.array([row.error for row in self.rows], pa.string()),
         }
@@ -99,9 +103,13 @@ def results_of(plan: Plan, slots: Iterable[Slot], out: Path) -> Results:
     for slot in slots:
         folder = trial_folder(out, slot.number, slot.params)
         metrics = _metrics(folder) if slot.state == "COMPLETE" else {}
-        rows.append(Row(slot.number, slot.params, slot.state, _figures(metrics), folder, slot.error))
+        rows.append(
+            Row(slot.number, slot.params, slot.state, _figures(metrics), folder, slot.error)
+        )
         floors += [figures_of(metrics["floor"])] if metrics.get("floor") else []
-    rows.sort(key=lambda row: (row.state != "COMPLETE", score(row.figures, plan.objective), row.slot))
+    rows.sort(
+        key=lambda row: (row.state != "COMPLETE", score(row.figures, plan.objective), row.slot)
+    )
     return Results(tuple(rows), tuple(plan.space.choices), plan.objective, _shared(floors), out)
 
 
@@ -114,7 +122,9 @@ def _shared(floors: Sequence[Figures]) -> Figures:
 def _same(values: Sequence[float | None]) -> float | None:
     """The value that all have, as machines round it; None where they differ."""
     first = values[0]
-    if first is None or not all(value is not None and math.isclose(value, first) for value in values):
+    if first is None or not all(
+        value is not None and math.isclose(value, first) for value in values
+    ):
         return None
     return first
 
@@ -122,7 +132,9 @@ def _same(values: Sequence[float | None]) -> float | None:
 def _metrics(folder: Path) -> dict[str, Any]:
     metrics = read_metrics(folder)
     if metrics is None:
-        raise ValueError(f"{folder} has no metrics though its trial is complete; keep --out and --storage together")
+        raise ValueError(
+            f"{folder} has no metrics though its trial is complete; keep --out and --storage together"
+        )
     return metrics
 
 

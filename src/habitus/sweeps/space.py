@@ -33,7 +33,9 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not self.values or len(set(self.values)) < len(self.values):
-            raise ValueError(f"expected different values, at least one, got {self.text() or 'none'}")
+            raise ValueError(
+                f"expected different values, at least one, got {self.text() or 'none'}"
+            )
 
     def text(self) -> str:
         """As it is written on the command line."""
@@ -212,15 +214,21 @@ def _searched(key: str, text: str, kind: type[Any]) -> Choice | Range:
     if ALTERNATIVES in text or kind in (str, bool):
         return _choice(key, text, kind, "--search", ALTERNATIVES)
     if len(ends) not in (2, 3) or ends[2:] not in ([], [LOG]):
-        raise ValueError(f"--search {key} must be low:high, low:high:{LOG} or value|value, got {text!r}")
+        raise ValueError(
+            f"--search {key} must be low:high, low:high:{LOG} or value|value, got {text!r}"
+        )
     low, high = (value_of(key, end, kind) for end in ends[:2])
     return _named(f"--search {key}", Range, low, high, len(ends) == 3)
 
 
 def _choice(key: str, text: str, kind: type[Any], option: str, separator: str) -> Choice:
-    parts = [part.strip() for part in text.split(ALTERNATIVES if ALTERNATIVES in text else separator)]
+    parts = [
+        part.strip() for part in text.split(ALTERNATIVES if ALTERNATIVES in text else separator)
+    ]
     if not all(parts):
-        raise ValueError(f"{option} {key} must be values with {separator} between them, at least one, got {text!r}")
+        raise ValueError(
+            f"{option} {key} must be values with {separator} between them, at least one, got {text!r}"
+        )
     return _named(f"{option} {key}", Choice, tuple(value_of(key, part, kind) for part in parts))
 
 

@@ -18,9 +18,11 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 20
+HEARTBEAT_SECONDS = 5
+GRACE_SECONDS = 20
 MOST_RETRIES = 10
-TRIES, PAUSE = 40, 0.1  # while other processes make the same tables
+TRIES = 40
+PAUSE = 0.1  # while other processes make the same tables
 LOCKED_SECONDS = 60
 RACES = ("already exists", "locked", "unique", "duplicate", "no such table")
 """What databases say to whoever was not the first to make a table, or looked before it was made."""
@@ -83,7 +85,9 @@ def storage_url(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise ValueError(f"--storage must be the URL of a database, got {text!r}; {example}") from None
+        raise ValueError(
+            f"--storage must be the URL of a database, got {text!r}; {example}"
+        ) from None
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ValueError(f"--storage must be a database on disk, got {text!r}; {example}")
     return url
@@ -116,14 +120,18 @@ def _open(url: URL, patience: Patience) -> RDBStorage:
     try:
         storage = RDBStorage(
             url.render_as_string(hide_password=False),
-            engine_kwargs={"connect_args": {"timeout": LOCKED_SECONDS}} if sqlite else {"pool_pre_ping": True},
+            engine_kwargs={"connect_args": {"timeout": LOCKED_SECONDS}}
+            if sqlite
+            else {"pool_pre_ping": True},
             heartbeat_interval=patience.heartbeat,
             grace_period=patience.grace,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(patience.retries),
         )
     except ImportError:
         driver = url.get_driver_name()
-        raise ValueError(f"the storage {shown(str(url))} needs the driver {driver}; install it") from None
+        raise ValueError(
+            f"the storage {shown(str(url))} needs the driver {driver}; install it"
+        ) from None
     except RuntimeError as error:  # tables of another version of Optuna
         raise ValueError(f"cannot use the storage {shown(str(url))}: {_reason(error)}") from None
     if sqlite:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from habitus.evaluation import Evaluation, compare, evaluate, summarise
-from habitus.output import MARKER, read_json, write_json
+from habitus.files import MARKER, read_json, write_json
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
 from habitus.sweeps.plan import Plan
 from habitus.sweeps.space import Params, text_of
 from habitus.synthesis import generate
-from habitus.training import fit
+from habitus.training.fit import fit
 
 METRICS = "metrics.json"
 TRIALS = "trials"
@@ -46,7 +46,8 @@ class Trials:
     """Runs trials of a plan, one after the other; what they share is computed once."""
 
     def __init__(self, plan: Plan, out: Path) -> None:
-        self.plan, self.out = plan, out
+        self.plan = plan
+        self.out = out
         self._evaluations: dict[str, Evaluation] = {}
 
     def run(self, slot: int, params: Params, spent: float, step: Step) -> dict[str, Any]:
@@ -87,7 +88,13 @@ class Trials:
         resume = (folder / CHECKPOINT).is_file()
         step("fitting")
         return fit(
-            self.plan.kind, self.plan.train, config, fit=settings, out=folder, resume=resume, on_progress=tell
+            self.plan.kind,
+            self.plan.train,
+            config,
+            fit=settings,
+            out=folder,
+            resume=resume,
+            on_progress=tell,
         )
 
     def _found(self, run: Run) -> dict[str, Any]:
@@ -101,10 +108,15 @@ class Trials:
         """As :func:`~habitus.evaluation.evaluate`, with floor and rivals from the first trial of the same unit."""
         unit = generated.axes.unit
         if (first := self._evaluations.get(unit)) is None:
-            first = self._evaluations[unit] = evaluate(generated, self.plan.against, self.plan.train)
+            first = self._evaluations[unit] = evaluate(
+                generated, self.plan.against, self.plan.train
+            )
             return first
-        ours, threshold = summarise(generated), generated.about.get("zero_threshold")
-        return replace(first, generated=ours, figures=compare(ours, first.reference), zero_threshold=threshold)
+        ours = summarise(generated)
+        threshold = generated.about.get("zero_threshold")
+        return replace(
+            first, generated=ours, figures=compare(ours, first.reference), zero_threshold=threshold
+        )
 
 
 def is_complete(folder: Path) -> bool:

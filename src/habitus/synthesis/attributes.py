@@ -11,8 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from habitus.models.base import ConditionedModel, Model
-from habitus.parts.shapes import Vocabulary
 from habitus.profiles.attributes import columns_of
+from habitus.schema import Vocabulary
 
 SHOWN = 8  # values in a message
 
@@ -43,13 +43,21 @@ class Combinations:
             _check(vocabulary, name, value)
         if not vocabulary:
             return None
-        codes, users = np.array(about["attributes"]["values"]), np.array(about["attributes"]["users"], float)
+        codes = np.array(about["attributes"]["values"])
+        users = np.array(about["attributes"]["users"], float)
         names = list(vocabulary)
-        wanted = {names.index(name): vocabulary[name].index(value) + 1 for name, value in where.items()}
-        kept = np.all([codes[:, at] == code for at, code in wanted.items()] or [np.ones(len(codes), bool)], axis=0)
+        wanted = {
+            names.index(name): vocabulary[name].index(value) + 1 for name, value in where.items()
+        }
+        kept = np.all(
+            [codes[:, at] == code for at, code in wanted.items()] or [np.ones(len(codes), bool)],
+            axis=0,
+        )
         if not kept.any():
             told = ", ".join(f"{name}={value}" for name, value in where.items())
-            raise ValueError(f"no user that the run was fitted to has {told} together; leave one of them out")
+            raise ValueError(
+                f"no user that the run was fitted to has {told} together; leave one of them out"
+            )
         return cls(vocabulary, codes[kept], users[kept] / users[kept].sum())
 
     def draw(self, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -64,7 +72,13 @@ class Combinations:
 def _check(vocabulary: Vocabulary, name: str, value: str) -> None:
     if name not in vocabulary:
         known = f"it was told of {', '.join(vocabulary)}" if vocabulary else "it was told of none"
-        raise ValueError(f"this run knows no attribute {name!r}; {known} (fit a rhythm to profiles that have it)")
+        raise ValueError(
+            f"this run knows no attribute {name!r}; {known} (fit a rhythm to profiles that have it)"
+        )
     if value not in vocabulary[name]:
-        some = ", ".join(vocabulary[name][:SHOWN]) + (", ..." if len(vocabulary[name]) > SHOWN else "")
-        raise ValueError(f"no user that the run was fitted to has {name} {value!r}; there are {some}")
+        some = ", ".join(vocabulary[name][:SHOWN]) + (
+            ", ..." if len(vocabulary[name]) > SHOWN else ""
+        )
+        raise ValueError(
+            f"no user that the run was fitted to has {name} {value!r}; there are {some}"
+        )

@@ -15,13 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.encoding import examples_of, known_to
 from habitus.evaluation.threshold import fit_zero_threshold
-from habitus.hardware import keep_freed_memory, quick_inference
 from habitus.models.base import CompletingModel, ConditionedModel, ProfileModel
-from habitus.parts.masks import FixedMask, Mask, parse_mask
-from habitus.parts.nets import in_memory_format
-from habitus.parts.shapes import PEAK, WEEKDAYS, Axes, BoolArray, Filled
+from habitus.models.parts.masks import FixedMask, Mask, parse_mask
 from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
@@ -29,8 +25,11 @@ from habitus.profiles.gaps import MissingCells
 from habitus.profiles.sparse import Profiles, concat, offsets
 from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
+from habitus.schema import PEAK, WEEKDAYS, Axes, BoolArray, Filled
 from habitus.synthesis.threads import in_order
 from habitus.synthesis.thresholds import check_threshold
+from habitus.training.encoding import examples_of, known_to
+from habitus.training.precision import in_memory_format, keep_freed_memory, quick_inference
 
 PIECE_VALUES = 1 << 23  # draws made together: 32 MiB
 MOST_PROFILES = 128  # in a processor's cache
@@ -44,7 +43,7 @@ class CompleteConfig:
     """How missing cells are filled.
 
     Attributes:
-        mask: What is missing, as in :mod:`habitus.parts.masks`.
+        mask: What is missing, as in :mod:`habitus.models.parts.masks`.
         samples: Draws of each missing cell.
         seed: Decides the draws, and the masks that differ by profile.
         threshold: Drawn values up to it become zero; None fits it to the training users' daily activity ("Time
@@ -122,9 +121,15 @@ class Completing:
     """Profiles completed piece by piece; a piece's randomness depends on the seed and its number only."""
 
     def __init__(
-        self, run: Run, profiles: Population, config: CompleteConfig, missing: MissingCells | None = None
+        self,
+        run: Run,
+        profiles: Population,
+        config: CompleteConfig,
+        missing: MissingCells | None = None,
     ) -> None:
-        self.run, self.profiles, self.config = run, profiles, config
+        self.run = run
+        self.profiles = profiles
+        self.config = config
         model = completing_model(run)
         check_axes(model, profiles.axes)
         if not len(profiles):
@@ -134,7 +139,9 @@ class Completing:
         keep_freed_memory()
         self.model = in_memory_format(model, torch.channels_last).eval()
         self.axes = profiles.axes.with_unit(model.unit)
-        self.size = min(MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * self._missing_each)))
+        self.size = min(
+            MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * self._missing_each))
+        )
 
     @property
     def fixed(self) -> BoolArray | None:
@@ -146,11 +153,17 @@ class Completing:
         """How the profiles came to be completed."""
         how = {"mask": self.config.mask, "samples": self.config.samples, "seed": self.config.seed}
         calendar = Calendar.of(self.profiles.about).to_json()
-        return {"zero_threshold": self.threshold, "completed": how, **calendar, "run": str(self.run.path)}
+        return {
+            "zero_threshold": self.threshold,
+            "completed": how,
+            **calendar,
+            "run": str(self.run.path),
+        }
 
     def pieces(self, on_progress: Progress) -> Iterator[CompletedPiece]:
         """The profiles, completed."""
-        done, _ = 0, self.threshold  # which is fitted first
+        done = 0
+        _ = self.threshold  # which is fitted first
         for profiles, filled in self._filled():
             filled = replace(filled, draws=self._thresholded(filled.draws))
             yield CompletedPiece(with_first_draw(profiles, filled), filled)
@@ -173,11 +186,15 @@ class Completing:
         if not self.threshold:
             return draws
         one = np.float32(1)
-        return np.where(draws > self.threshold, one if self.axes.unit == "binary" else draws, np.float32(0))
+        return np.where(
+            draws > self.threshold, one if self.axes.unit == "binary" else draws, np.float32(0)
+        )
 
     def _filled(self) -> Iterator[tuple[Profiles, Filled]]:
         """The profiles and what is filled in, in order."""
-        return in_order(partial(self._fill, number, *hole) for number, hole in enumerate(self._holes()))
+        return in_order(
+            partial(self._fill, number, *hole) for number, hole in enumerate(self._holes())
+        )
 
     def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
         """Profiles in the model's unit, and their missing cells [B, D, S, C]."""
@@ -202,9 +219,13 @@ class Completing:
         hole = torch.from_numpy(missing)
         x: Any = examples_of(profiles, self.known)  # as the model takes it
         with torch.no_grad(), quick_inference():
-            found = self.model.complete(x, hole, self.config.samples, Generator().manual_seed(int(seed)))
+            found = self.model.complete(
+                x, hole, self.config.samples, Generator().manual_seed(int(seed))
+            )
         row, cell = np.nonzero(missing.reshape(len(profiles), -1))
-        return profiles, Filled(len(profiles), row, cell, found.mean.float().numpy(), found.draws.float().numpy())
+        return profiles, Filled(
+            len(profiles), row, cell, found.mean.float().numpy(), found.draws.float().numpy()
+        )
 
     @property
     def _missing_each(self) -> int:
@@ -225,7 +246,9 @@ def _with_something_known(missing: BoolArray, first: int) -> BoolArray:
     hidden = missing.all((1, 2, 3))
     if hidden.any():
         row = first + int(hidden.argmax())
-        raise ValueError(f"the gaps hide every cell of profile {row}; leave it out, or give it a known one")
+        raise ValueError(
+            f"the gaps hide every cell of profile {row}; leave it out, or give it a known one"
+        )
     return missing
 
 
@@ -264,13 +287,18 @@ def check_axes(model: ProfileModel, given: Axes) -> None:
 
 def with_first_draw(profiles: Profiles, filled: Filled) -> Profiles:
     """The profiles with the first draw in their missing cells; known cells are the same numbers, untouched."""
-    known, drawn = known_cells(profiles, filled), np.flatnonzero(filled.draws[0])
+    known = known_cells(profiles, filled)
+    drawn = np.flatnonzero(filled.draws[0])
     rows = np.concatenate([profiles.row_of_cell()[known], filled.row[drawn]])
     cells = np.concatenate([profiles.cells[known], filled.cell[drawn]])
-    values = np.concatenate([profiles.values[known], filled.draws[0][drawn].astype(profiles.values.dtype)])
+    values = np.concatenate(
+        [profiles.values[known], filled.draws[0][drawn].astype(profiles.values.dtype)]
+    )
     order = np.argsort(rows * profiles.axes.cells + cells)
     indptr = offsets(rows, len(profiles))
-    return replace(profiles, indptr=indptr, cells=cells[order].astype(np.int32), values=values[order])
+    return replace(
+        profiles, indptr=indptr, cells=cells[order].astype(np.int32), values=values[order]
+    )
 
 
 def _mask(
@@ -279,7 +307,11 @@ def _mask(
     """The mask as a rule, or as missing cells for each profile [U, D, S, C]."""
     if missing is None or len(missing.shape) != 4:
         fixed = None if missing is None else np.array(missing[:])
-        mask = parse_mask(text, profiles.axes) if fixed is None else FixedMask(profiles.axes, text, fixed)
+        mask = (
+            parse_mask(text, profiles.axes)
+            if fixed is None
+            else FixedMask(profiles.axes, text, fixed)
+        )
         model.check_mask(mask.fixed, text)
         return mask, None
     if missing.shape != (len(profiles), *profiles.axes.shape):
@@ -293,12 +325,15 @@ def _mask(
 
 def _fitted_threshold(pieces: list[tuple[Profiles, Filled]], share: NDArray[np.float64]) -> float:
     """The threshold with which as many profiles are active, on days with something missing, as in training."""
-    maxima, days = [], np.zeros(len(share), bool)
+    maxima = []
+    days = np.zeros(len(share), bool)
     for profiles, filled in pieces:
         _, slots, channels = profiles.axes.shape
         drawn = np.zeros((len(profiles), profiles.axes.cells), np.float32)
         drawn[filled.row, filled.cell] = filled.draws[0]
-        active = known_totals(profiles, filled) > 0  # whatever the threshold, which leaves known cells alone
+        active = (
+            known_totals(profiles, filled) > 0
+        )  # whatever the threshold, which leaves known cells alone
         maxima.append(np.where(active, 1, drawn.reshape(*active.shape, -1).max(2)))
         days[filled.cell // (slots * channels)] = True
     return fit_zero_threshold(share[days], np.concatenate(maxima)[:, days])

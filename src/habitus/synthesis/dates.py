@@ -6,13 +6,13 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
-from habitus.encoding import Known
 from habitus.models.base import ConditionedModel, GenerativeModel, Model
-from habitus.parts.examples import Days
-from habitus.parts.shapes import Axes
+from habitus.models.parts.examples import Days
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.sparse import numbered
 from habitus.profiles.windows import starting, starting_anywhere
+from habitus.schema import Axes
+from habitus.training.encoding import Known
 
 
 def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -> Axes:
@@ -27,7 +27,8 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
         ValueError: for another number than it was fitted to, or a first day on another weekday, and a model that
             can draw no other.
     """
-    axes, told = model.axes.with_unit(model.unit), isinstance(model, ConditionedModel)
+    axes = model.axes.with_unit(model.unit)
+    told = isinstance(model, ConditionedModel)
     if days is not None and days != axes.days:
         if not told:
             raise ValueError(
@@ -40,7 +41,9 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
     return starting_anywhere(axes, start) if told else starting(axes, start)
 
 
-def calendar_of(axes: Axes, about: dict[str, Any], holidays: tuple[dt.date, ...] | None) -> Calendar:
+def calendar_of(
+    axes: Axes, about: dict[str, Any], holidays: tuple[dt.date, ...] | None
+) -> Calendar:
     """The holidays in a window: those given, or those that a run was told of."""
     return Calendar(Calendar.of(about).holidays if holidays is None else holidays).within(axes)
 

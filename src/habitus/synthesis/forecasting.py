@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from habitus.models.base import ConditionedModel
-from habitus.parts.masks import parse_mask
-from habitus.parts.shapes import DAYS_PER_WEEK, Axes
+from habitus.models.parts.masks import parse_mask
 from habitus.profiles.batches import Population
 from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
 from habitus.profiles.sparse import concat
 from habitus.profiles.windows import Later, cut
 from habitus.run import Run
+from habitus.schema import DAYS_PER_WEEK, Axes
 from habitus.synthesis.completion import CompleteConfig, Completing, Progress, completing_model
 
 
@@ -26,7 +26,9 @@ class _Plan:
     axes: Axes  # of the outcome
 
 
-def forecast(run: Run, profiles: Population, days: int = 7, *, samples: int = 50, seed: int = 0) -> Completed:
+def forecast(
+    run: Run, profiles: Population, days: int = 7, *, samples: int = 50, seed: int = 0
+) -> Completed:
     """The days after each profile's window, in memory.
 
     Args:
@@ -65,14 +67,20 @@ def forecast_to(
     plan, work = _work(run, profiles, days, samples, seed)
     missing = parse_mask(f"last:{days}", plan.axes).fixed
     pieces = (_cut(piece, plan) for piece in work.pieces(on_progress))
-    return save_completed(path, pieces, plan.axes.with_unit(work.axes.unit), missing, _about(work, days))
+    return save_completed(
+        path, pieces, plan.axes.with_unit(work.axes.unit), missing, _about(work, days)
+    )
 
 
-def _work(run: Run, profiles: Population, days: int, samples: int, seed: int) -> tuple[_Plan, Completing]:
+def _work(
+    run: Run, profiles: Population, days: int, samples: int, seed: int
+) -> tuple[_Plan, Completing]:
     shift = _shift(run, profiles.axes, days)
     source = Later(profiles, shift)
     axes = replace(source.axes, days=source.axes.days - shift + days)
-    return _Plan(days, shift, axes), Completing(run, source, CompleteConfig(f"last:{shift}", samples, seed))
+    return _Plan(days, shift, axes), Completing(
+        run, source, CompleteConfig(f"last:{shift}", samples, seed)
+    )
 
 
 def _about(work: Completing, days: int) -> dict[str, Any]:
@@ -83,7 +91,8 @@ def _about(work: Completing, days: int) -> dict[str, Any]:
 
 def _shift(run: Run, axes: Axes, days: int) -> int:
     """By how many days the window moves: as many as the run fills; by whole weeks where weekdays stay in place."""
-    most, mask = completing_model(run).forecast_days, getattr(run.model.config, "mask", None)
+    most = completing_model(run).forecast_days
+    mask = getattr(run.model.config, "mask", None)
     told = f"mask={mask or 'none'}"
     if days < 1:
         raise ValueError(f"days must be at least 1, got {days}")

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from habitus.events.writing import write_log
-from habitus.parts.priors import Prior
+from habitus.models.parts.priors import Prior
 from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
 from habitus.profiles.sparse import Profiles, concat
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import Run
-from habitus.synthesis.population import Drawing, GenerateConfig, Part, Progress, Source, check_generative
+from habitus.synthesis.population import (
+    Drawing,
+    GenerateConfig,
+    Part,
+    Progress,
+    Source,
+    check_generative,
+)
 
 
 def generate(
@@ -27,13 +34,15 @@ def generate(
     """A population in memory; see :class:`GenerateConfig` for the arguments.
 
     ``prior`` may also be a distribution of latents, or a :class:`Source`, which says more: users of some cohorts
-    (:func:`habitus.synthesis.cohorts.mix`), or around given ones (:func:`habitus.synthesis.cohorts.around`).
+    (:func:`habitus.synthesis.latents.cohorts.mix`), or around given ones (:func:`habitus.synthesis.latents.cohorts.around`).
 
     Raises:
         ValueError: for a prior that the run does not have, or a setting out of range.
     """
     source = _source(run, prior)
-    drawing = Drawing(run, GenerateConfig(users, seed, threshold=threshold, inactive=inactive), source)
+    drawing = Drawing(
+        run, GenerateConfig(users, seed, threshold=threshold, inactive=inactive), source
+    )
     return replace(concat(list(drawing.chunks(lambda _: None))), about=drawing.about)
 
 

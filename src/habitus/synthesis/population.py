@@ -23,26 +23,29 @@ from torch import Generator
 from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
 from habitus.events.columns import is_number
 from habitus.models.base import ConditionedModel, GenerativeModel
-from habitus.parts.examples import Days
-from habitus.parts.nets import in_memory_format
-from habitus.parts.priors import Prior
-from habitus.parts.shapes import Axes, FloatArray, IntArray
-from habitus.processes import by_number
+from habitus.models.parts.examples import Days
+from habitus.models.parts.priors import Prior
+from habitus.parallel import by_number
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import log_format
 from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.run import Run
+from habitus.schema import Axes, FloatArray, IntArray
 from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
 from habitus.synthesis.thresholds import check_threshold
+from habitus.training.precision import in_memory_format
 
 TYPICAL = 32 * 24 * 5  # cells of a profile; of larger ones fewer are drawn together
 THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
 
 PATIENCE = 10 * 2048  # draws after which at least one in as many has to be taken
-INACTIVE = {"redraw": fit_zero_threshold_of_active, "keep": fit_zero_threshold}  # and how their threshold is fitted
+INACTIVE = {
+    "redraw": fit_zero_threshold_of_active,
+    "keep": fit_zero_threshold,
+}  # and how their threshold is fitted
 FIRST, THRESHOLD, PARTS, AGAIN, ATTRIBUTES = range(5)  # streams of randomness
 
 SPARE = 1.25  # times a chunk that are drawn together at most, as some are left out
@@ -90,7 +93,9 @@ class GenerateConfig:
             raise ValueError(f"users must be at least 1, got {self.users}")
         number, of = self.shard
         if not 1 <= number <= of:
-            raise ValueError(f"a shard is 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}, got {number}/{of}")
+            raise ValueError(
+                f"a shard is 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}, got {number}/{of}"
+            )
         if self.days is not None and self.days < 1:
             raise ValueError(f"days must be at least 1, got {self.days}")
         check_threshold(self.threshold)
@@ -143,7 +148,8 @@ class Drawing:
     """
 
     def __init__(self, run: Run, config: GenerateConfig, source: Source) -> None:
-        self.config, self.source = config, source
+        self.config = config
+        self.source = source
         model = in_memory_format(check_generative(run), torch.channels_last).eval()
         self.axes: Axes = window_of(model, config.days, config.start)
         self.calendar = calendar_of(self.axes, run.about, config.holidays)
@@ -151,11 +157,19 @@ class Drawing:
         most = min(model.together, max(1, model.together * TYPICAL // self.axes.cells))
         self.in_chunks = Chunks(config.users, most)
         keep = config.inactive == "keep"
-        conditions = None if keep else Conditions.of(run.about) if self.axes.unit == "count" else Conditions()
+        conditions = (
+            None
+            if keep
+            else Conditions.of(run.about)
+            if self.axes.unit == "count"
+            else Conditions()
+        )
         share = np.asarray(run.about["active_share"])
         days = days_of(self.axes, self.calendar)
         met = run.about.get("conditions_met", 1.0) if conditions else 1.0
-        self.draws = draws = _Draws(model, self.axes, days, config, conditions, met, share, most, self.attributes)
+        self.draws = draws = _Draws(
+            model, self.axes, days, config, conditions, met, share, most, self.attributes
+        )
         self.parts = [_Users(draws, part, number) for number, part in enumerate(source.parts)]
         self.users = 0
         self.text = _named_in_text(run.about)
@@ -185,12 +199,14 @@ class Drawing:
     def pieces(self, on_progress: Progress) -> Iterator[tuple[int, Profiles]]:
         """The users, chunk by chunk, and the number of each chunk's first one."""
         number, of = self.config.shard
-        self.users, redrawn = 0, 0
+        self.users = 0
+        redrawn = 0
         chunks = range(number - 1, len(self.in_chunks), of)
         made = by_number(self._chunk, chunks)
         for chunk, (piece, again) in zip(chunks, made, strict=True):
             yield self.in_chunks[chunk][0], piece
-            self.users, redrawn = self.users + len(piece), redrawn + again
+            self.users = self.users + len(piece)
+            redrawn = redrawn + again
             on_progress(self.users)
         if "redrawn" in self.about:
             self.about["redrawn"] = redrawn
@@ -206,7 +222,9 @@ class Drawing:
 
     def nobody(self) -> Profiles:
         """No profiles, of users with the columns of all others."""
-        none = Profiles.from_dense(self.axes, np.zeros((0, *self.axes.shape)), self.draws.users(0, 0))
+        none = Profiles.from_dense(
+            self.axes, np.zeros((0, *self.axes.shape)), self.draws.users(0, 0)
+        )
         return replace(none, users=self._users(0, np.zeros(0, np.int64), none.users))
 
     def _chunk(self, chunk: int) -> tuple[Profiles, int]:
@@ -265,7 +283,8 @@ class _Draws:
     def draw(self, size: int, prior: Prior | None, *numbers: int) -> NDArray[np.float32]:
         """Dense profiles before any threshold, the same for the same numbers."""
         seed = np.random.SeedSequence([self.config.seed, *numbers]).generate_state(1)[0]
-        generator, codes = Generator().manual_seed(int(seed)), self.codes(size, *numbers)
+        generator = Generator().manual_seed(int(seed))
+        codes = self.codes(size, *numbers)
         with torch.no_grad():
             if not isinstance(self.model, ConditionedModel):
                 return self.model.sample(size, generator, prior).numpy()
@@ -276,7 +295,9 @@ class _Draws:
         """The attributes of the users of these profiles, [size, A]."""
         if self.attributes is None:
             return None
-        return self.attributes.draw(size, np.random.default_rng([self.config.seed, ATTRIBUTES, *numbers]))
+        return self.attributes.draw(
+            size, np.random.default_rng([self.config.seed, ATTRIBUTES, *numbers])
+        )
 
     def users(self, size: int, *numbers: int) -> pa.Table:
         """These users with their attributes."""
@@ -293,7 +314,9 @@ class _Users:
     """
 
     def __init__(self, draws: _Draws, part: Part, number: int) -> None:
-        self.draws, self.part, self.number = draws, part, number
+        self.draws = draws
+        self.part = part
+        self.number = number
         self.own = [number] if number else []
         share = draws.active_share if part.active_share is None else np.asarray(part.active_share)
         self.threshold = self._threshold(share)
@@ -309,14 +332,18 @@ class _Users:
         Raises:
             ValueError: if hardly anybody does.
         """
-        pieces, taken, drawn, redrawn = list[Profiles](), 0, 0, 0
+        pieces = list[Profiles]()
+        taken = 0
+        drawn = 0
+        redrawn = 0
         while taken < needed:
             self._check_enough(taken, drawn)
             wanted = self._wanted(size - taken, taken, drawn)
             some = self._draw(chunk, len(pieces), wanted)
             met = self._met(some)[: needed - taken]
             pieces.append(some.take(met))
-            taken, drawn = taken + len(met), drawn + wanted
+            taken = taken + len(met)
+            drawn = drawn + wanted
             redrawn += (int(met[-1]) + 1 if taken == needed else wanted) - len(met)
         return concat(pieces), redrawn
 
@@ -346,14 +373,19 @@ class _Users:
 
     def _check_enough(self, taken: int, drawn: int) -> None:
         if drawn >= PATIENCE and taken < drawn / PATIENCE:
-            above = f" above the threshold {self.threshold:g}; give a lower one, or" if self.threshold else ";"
+            above = (
+                f" above the threshold {self.threshold:g}; give a lower one, or"
+                if self.threshold
+                else ";"
+            )
             raise ValueError(
                 f"only {taken} of {drawn:,} users drawn have {self.draws.conditions}{above} keep the inactive"
             )
 
     def _threshold(self, active_share: FloatArray) -> float:
         """The threshold to apply: as asked, none where zeros are true, or fitted on users of their own."""
-        config, most = self.draws.config, self.draws.most
+        config = self.draws.config
+        most = self.draws.most
         if config.threshold is not None:
             return config.threshold
         if self.draws.model.exact_zeros:

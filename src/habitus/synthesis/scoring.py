@@ -25,21 +25,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.encoding import Known, examples_of, known_to, observed_of
 from habitus.events.writing import file_format
+from habitus.files import replacing
 from habitus.models.base import ScoringModel
-from habitus.output import replacing
-from habitus.parts.shapes import IntArray, starts_of_runs
 from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import Profiles, window_starts
 from habitus.run import Run
+from habitus.schema import IntArray, starts_of_runs
 from habitus.synthesis.completion import check_axes
+from habitus.training.encoding import Known, examples_of, known_to, observed_of
 
-MOST_PROFILES, CELLS = 256, 1 << 20  # scored together, at most
-PEER_SHARE, LEAST_PEERS, MOST_PEERS = 0.1, 50, 2000
-CONSISTENT = 1.4826  # by which a Gaussian's median absolute deviation is less than its standard deviation
+MOST_PROFILES = 256
+CELLS = 1 << 20  # scored together, at most
+PEER_SHARE = 0.1
+LEAST_PEERS = 50
+MOST_PEERS = 2000
+CONSISTENT = (
+    1.4826  # by which a Gaussian's median absolute deviation is less than its standard deviation
+)
 LEAST_SPREAD = 1e-6  # nats: users who are all the same
-ALL, ONE_DAY = "all", "one_day"
+ALL = "all"
+ONE_DAY = "one_day"
 
 Progress = Callable[[int], None]
 Floats = NDArray[np.float64]
@@ -113,7 +119,8 @@ class Scores:
         Raises:
             ValueError: if an attribute has the name of such a column.
         """
-        found, table = self.likelihoods, self.users
+        found = self.likelihoods
+        table = self.users
         columns = {
             "rank": self.rank,
             "oddness": self.oddness,
@@ -127,7 +134,9 @@ class Scores:
         }
         for name, values in columns.items():
             if name in self.users.column_names:
-                raise ValueError(f"the users have an attribute {name!r}, as a score is called; profile without it")
+                raise ValueError(
+                    f"the users have an attribute {name!r}, as a score is called; profile without it"
+                )
             table = table.append_column(name, pa.array(values))
         return table
 
@@ -157,7 +166,8 @@ def score(
     """
     if samples < 1:
         raise ValueError(f"samples must be at least 1, got {samples}")
-    model, others = scoring_model(run), profiles if against is None else against
+    model = scoring_model(run)
+    others = profiles if against is None else against
     for each in (profiles, others):
         check_axes(model, each.axes)
     if not len(profiles):
@@ -170,7 +180,9 @@ def score(
     found = likelihoods(model, profiles, samples, seed, on_progress)
     theirs = found
     if against is not None:
-        theirs = likelihoods(model, against, samples, seed, lambda done: on_progress(len(profiles) + done))
+        theirs = likelihoods(
+            model, against, samples, seed, lambda done: on_progress(len(profiles) + done)
+        )
     values, of_others = (np.stack(list(each.compared.values()), 1) for each in (found, theirs))
     odd = oddness(found.active_slots, values, theirs.active_slots, of_others)
     by_name = dict(zip(found.compared, odd.T, strict=True))
@@ -193,20 +205,27 @@ def scoring_model(run: Run) -> ScoringModel:
 
 
 def likelihoods(
-    model: ScoringModel, profiles: Population, samples: int, seed: int, on_progress: Progress = lambda _: None
+    model: ScoringModel,
+    profiles: Population,
+    samples: int,
+    seed: int,
+    on_progress: Progress = lambda _: None,
 ) -> Likelihoods:
     """What a model makes of users, in their order; a piece's draws depend on the seed and its number only.
 
     Raises:
         ValueError: for profiles that cannot be brought into the model's unit.
     """
-    found, done = list[Likelihoods](), 0
+    found = list[Likelihoods]()
+    done = 0
     model, known = model.eval(), known_to(model, profiles)
     size = max(1, min(MOST_PROFILES, CELLS // profiles.axes.cells))
     for number, piece in enumerate(pieces(profiles, model.unit, size)):
         seeds = np.random.SeedSequence([seed, number]).generate_state(1)
         with torch.no_grad():
-            found.append(_of_piece(model, piece, known, samples, Generator().manual_seed(int(seeds[0]))))
+            found.append(
+                _of_piece(model, piece, known, samples, Generator().manual_seed(int(seeds[0])))
+            )
         done += len(piece)
         on_progress(done)
     return _joined(found)
@@ -215,7 +234,8 @@ def likelihoods(
 def _of_piece(
     model: ScoringModel, piece: Profiles, known: Known | None, samples: int, generator: Generator
 ) -> Likelihoods:
-    found, piece = model.score(examples_of(piece, known), samples, generator), observed_of(piece, known)
+    found = model.score(examples_of(piece, known), samples, generator)
+    piece = observed_of(piece, known)
     parts = {name: part.double().numpy() for name, part in found.parts.items()}
     of_days = np.sum([part for part in parts.values() if part.ndim == 2], 0)  # [B, D]
     return Likelihoods(
@@ -240,7 +260,9 @@ def _joined(pieces: list[Likelihoods]) -> Likelihoods:
         return np.concatenate([getattr(piece, name) for piece in pieces])
 
     names = [field.name for field in fields(Likelihoods) if field.name != "parts"]
-    parts = {name: np.concatenate([piece.parts[name] for piece in pieces]) for name in pieces[0].parts}
+    parts = {
+        name: np.concatenate([piece.parts[name] for piece in pieces]) for name in pieces[0].parts
+    }
     return Likelihoods(parts=parts, **{name: joined(name) for name in names})
 
 
@@ -257,7 +279,8 @@ def oddness(active_slots: IntArray, nats: Floats, their_slots: IntArray, theirs:
         theirs: Their values, [V, P].
     """
     order = np.argsort(their_slots, kind="stable")
-    their_slots, theirs = np.log1p(their_slots[order]), theirs[order]
+    their_slots = np.log1p(their_slots[order])
+    theirs = theirs[order]
     count = min(len(order), max(LEAST_PEERS, min(MOST_PEERS, round(PEER_SHARE * len(order)))))
     out = np.empty(nats.shape)
     for slots in np.unique(active_slots):

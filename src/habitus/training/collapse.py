@@ -15,11 +15,16 @@ from habitus.models.base import AutoregressiveModel, SeriesModel, Windows
 
 LEAST_GAIN = 0.001  # nats a step, that a model has to gain over a constant one
 LEAST_SPREAD = 0.1  # of the real standard deviation, that what is drawn has to have
-STEPS, RATE, MOST = 300, 0.05, 20_000  # of the constant one: steps of its fit, and values
-SAMPLES, SERIES = 20, 64
+STEPS = 300
+RATE = 0.05
+MOST = 20_000  # of the constant one: steps of its fit, and values
+SAMPLES = 20
+SERIES = 64
 
 
-def verdict(model: SeriesModel, values: Tensor, judged: Windows | None, seed: int) -> dict[str, Any]:
+def verdict(
+    model: SeriesModel, values: Tensor, judged: Windows | None, seed: int
+) -> dict[str, Any]:
     """What a run says of itself: ``collapsed``, and the figures that say why.
 
     Args:
@@ -39,7 +44,9 @@ def verdict(model: SeriesModel, values: Tensor, judged: Windows | None, seed: in
     seen = judged.observed.any(-1).sum().clamp_min(1)
     with torch.no_grad():
         own = float(model.log_likelihood(judged, SAMPLES, generator).sum() / seen)
-    constant = float(_constant_log_likelihood(model, values[: MOST // values.shape[1]], judged) / seen)
+    constant = float(
+        _constant_log_likelihood(model, values[: MOST // values.shape[1]], judged) / seen
+    )
     return {"collapsed": own < constant + LEAST_GAIN, "log_likelihood": own, "constant": constant}
 
 
@@ -48,7 +55,8 @@ def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged:
     steps = Windows(values[None], ~values.isnan()[None], torch.arange(len(values))[None])
     steps = steps._replace(values=torch.where(steps.observed, steps.values, 0.0))
     features = nn.Parameter(torch.zeros(model.p_v.features))
-    optimiser, anchors = torch.optim.Adam([features], RATE), model.anchors(steps)[:, :-1]
+    optimiser = torch.optim.Adam([features], RATE)
+    anchors = model.anchors(steps)[:, :-1]
     for _ in range(STEPS):
         optimiser.zero_grad()
         p = model.expected(features.expand(1, len(values), -1), anchors)

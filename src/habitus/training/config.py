@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from habitus.hardware import processor_has_bfloat16
+from habitus.training.precision import processor_has_bfloat16
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
@@ -31,8 +31,13 @@ def one_cycle(done: float) -> float:
     return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
 
 
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": lambda done: 1.0, "one-cycle": one_cycle}
-PAPER_BATCH, SMALLEST_BATCH, FEWEST_STEPS = 500, 32, 1000
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda done: 1.0,
+    "one-cycle": one_cycle,
+}
+PAPER_BATCH = 500
+SMALLEST_BATCH = 32
+FEWEST_STEPS = 1000
 MOST_REPEATED = 5  # times as many epochs, on small sets
 KEEP = ("last", "best")
 MOST_SEED = 2**32 - 1  # that the mixture can be fitted with, which comes last
@@ -86,11 +91,17 @@ class FitConfig:
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"optimiser must be one of {', '.join(OPTIMISERS)}; got {self.optimiser!r}")
+            raise ValueError(
+                f"optimiser must be one of {', '.join(OPTIMISERS)}; got {self.optimiser!r}"
+            )
         if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}")
+            raise ValueError(
+                f"schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}"
+            )
         if self.precision not in ("auto", *PRECISIONS):
-            raise ValueError(f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}")
+            raise ValueError(
+                f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}"
+            )
         if not 0 <= self.seed <= MOST_SEED:
             raise ValueError(f"seed must be from 0 to {MOST_SEED}, got {self.seed}")
         if not 0 < self.learning_rate < math.inf:
@@ -126,7 +137,9 @@ def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
     """
     enough = math.ceil(settings.least_seen / max(1, profiles))
     epochs = max(settings.epochs, min(MOST_REPEATED * settings.epochs, enough))
-    settings = replace(settings, epochs=epochs, least_seen=0)  # what they mean by now, whoever asks again
+    settings = replace(
+        settings, epochs=epochs, least_seen=0
+    )  # what they mean by now, whoever asks again
     if settings.batch is not None:
         return settings
     wanted = int(settings.epochs * profiles * (1 - settings.held_out)) // FEWEST_STEPS

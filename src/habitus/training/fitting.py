@@ -16,23 +16,22 @@ import torch
 from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
-from habitus.hardware import keep_freed_memory
-from habitus.history import History
+from habitus.files import replacing
 from habitus.models.base import Loss, Model
-from habitus.output import replacing
-from habitus.parts.examples import Examples
-from habitus.parts.nets import in_memory_format
-from habitus.provenance import versions
+from habitus.models.parts.examples import Examples
 from habitus.run import (
     CHECKPOINT,
+    History,
     Run,
     load_state,
     load_tensors,
     save_tensors,
+    versions,
     write_run_header,
 )
 from habitus.training.config import OPTIMISERS, SCHEDULES, FitConfig, chosen_precision
-from habitus.training.material import Material, batches_in
+from habitus.training.data import Material, batches_in
+from habitus.training.precision import in_memory_format, keep_freed_memory
 
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 2000  # of the training loss in the history
@@ -74,10 +73,16 @@ def run_fit(
 class Fitting:
     """A fit under way."""
 
-    def __init__(self, fabric: Fabric, model: Model, material: Material, settings: FitConfig, out: Path) -> None:
+    def __init__(
+        self, fabric: Fabric, model: Model, material: Material, settings: FitConfig, out: Path
+    ) -> None:
         keep_freed_memory()
-        self.fabric, self.model, self.settings, self.out = fabric, model, settings, out
-        self.material, self.per_epoch = material, batches_in(material)
+        self.fabric = fabric
+        self.model = model
+        self.settings = settings
+        self.out = out
+        self.material = material
+        self.per_epoch = batches_in(material)
         material.start(model)
         # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.
         in_memory_format(model, torch.channels_last)
@@ -87,7 +92,8 @@ class Fitting:
         self.position = (0, 0)  # epoch, batches of it that are done
         self.history: History = {}
         self.recorded: list[dict[str, Tensor]] = []
-        self.best, self.best_loss = dict[str, Tensor](), math.inf
+        self.best = dict[str, Tensor]()
+        self.best_loss = math.inf
         self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
 
     @property
@@ -116,10 +122,13 @@ class Fitting:
         """Use a batch; each process takes its own share of it, with noise of its own."""
         generator = self.generator(self.steps_done)
         torch.manual_seed(generator.initial_seed())  # for dropout, which takes no generator
-        rate = self.settings.learning_rate * SCHEDULES[self.settings.schedule](self.steps_done / self.total_steps)
+        rate = self.settings.learning_rate * SCHEDULES[self.settings.schedule](
+            self.steps_done / self.total_steps
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        parts, terms = self.shares(batch), dict[str, Tensor]()
+        parts = self.shares(batch)
+        terms = dict[str, Tensor]()
         self.model.done = self.steps_done / self.total_steps
         for turn in self.model.turns(self.model.done):
             self.model.turn = turn
@@ -127,7 +136,9 @@ class Fitting:
         self.model.done = 1.0
         self.recorded.append(terms)
 
-    def turn(self, parts: list[tuple[Tensor | Examples, float]], generator: Generator) -> dict[str, Tensor]:
+    def turn(
+        self, parts: list[tuple[Tensor | Examples, float]], generator: Generator
+    ) -> dict[str, Tensor]:
         """One step of the optimiser, of the weights that the model's turn is for; the loss and its terms."""
         terms: dict[str, Tensor] = {}
         for number, (part, share) in enumerate(parts, 1):
@@ -148,8 +159,11 @@ class Fitting:
 
     def shares(self, x: Tensor | Examples) -> list[tuple[Tensor | Examples, float]]:
         """This process's chunks of a batch, each with its weight: over all processes the weights average to 1."""
-        rank, processes = self.fabric.global_rank, self.fabric.world_size
-        if rank >= len(x):  # a last batch with fewer profiles than processes: take part, without weight
+        rank = self.fabric.global_rank
+        processes = self.fabric.world_size
+        if rank >= len(
+            x
+        ):  # a last batch with fewer profiles than processes: take part, without weight
             return [(x[:1].to(self.fabric.device), 0.0)]
         chunks = x[rank::processes].to(self.fabric.device).split(self.settings.chunk)
         return [(chunk, len(chunk) * processes / len(x)) for chunk in chunks]
@@ -162,7 +176,9 @@ class Fitting:
     def after_step(self, progress: Progress) -> None:
         """Record, report, and write a checkpoint now and then."""
         step = self.steps_done
-        held_out = step == self.total_steps or step % max(1, self.total_steps // HELD_OUT_POINTS) == 0
+        held_out = (
+            step == self.total_steps or step % max(1, self.total_steps // HELD_OUT_POINTS) == 0
+        )
         if held_out or step % max(1, self.total_steps // CURVE_POINTS) == 0:
             self.record(step, held_out)
             progress(self.examples_seen, self.settings.epochs * self.material.count, self.last_loss)
@@ -180,7 +196,9 @@ class Fitting:
         row = {name: torch.stack(values).mean().item() for name, values in found.items()}
         self.recorded.clear()
         if not math.isfinite(row["loss"]):
-            raise ValueError(f"the loss is not finite after {step} steps; try a smaller --learning-rate")
+            raise ValueError(
+                f"the loss is not finite after {step} steps; try a smaller --learning-rate"
+            )
         judged = self.judge() if held_out else {}
         row |= {f"held_out_{name}": judged.get(name) for name in row}
         rows = len(self.history.get("step", []))
@@ -189,13 +207,17 @@ class Fitting:
             self.history.setdefault(name, [None] * rows).append(value)
         if self.settings.keep == "best" and judged and judged["loss"] < self.best_loss:
             self.best_loss = judged["loss"]
-            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            self.best = {
+                name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
+            }
 
     @torch.no_grad()
     def judge(self) -> dict[str, float]:
         """The loss on held-out examples, with the same noise each time; empty where there are none."""
         self.module.eval()
-        generator, sums, count = self.generator(2**40), dict[str, float](), 0
+        generator = self.generator(2**40)
+        sums = dict[str, float]()
+        count = 0
         for x in self.material.held_out(self.settings.chunk):
             loss = self.loss(x.to(self.fabric.device), generator)
             count += len(x)
@@ -223,14 +245,18 @@ class Fitting:
         """Weights, optimiser, history and position, as tensors."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+            tensors |= {
+                f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()
+            }
         nan = float("nan")
         for name, column in self.history.items():
             values = [nan if value is None else value for value in column]
             tensors[f"history.{name}"] = torch.tensor(values, dtype=torch.float64)
         missing = torch.tensor(nan)
         for name in dict.fromkeys(name for terms in self.recorded for name in terms):
-            tensors[f"recorded.{name}"] = torch.stack([terms.get(name, missing) for terms in self.recorded])
+            tensors[f"recorded.{name}"] = torch.stack(
+                [terms.get(name, missing) for terms in self.recorded]
+            )
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         best_loss = torch.tensor(self.best_loss, dtype=torch.float64)
         return tensors | {"position": torch.tensor(self.position), "best_loss": best_loss}
@@ -260,8 +286,11 @@ class Fitting:
             self.history[name] = [None if math.isnan(value) else value for value in column.tolist()]
         columns = {name: column.unbind() for name, column in groups["recorded"].items()}
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        self.recorded = [{name: x for name, x in row.items() if name == "loss" or not x.isnan()} for row in rows]
-        self.best, self.best_loss = groups["best"], groups["best_loss"][""].item()
+        self.recorded = [
+            {name: x for name, x in row.items() if name == "loss" or not x.isnan()} for row in rows
+        ]
+        self.best = groups["best"]
+        self.best_loss = groups["best_loss"][""].item()
         epoch, batch = groups["position"][""].tolist()
         self.position = (epoch, batch)
 
@@ -304,7 +333,9 @@ class Fitting:
 
     def generator(self, step: int) -> Generator:
         """The source of all noise of a step, different in each process."""
-        seed = np.random.SeedSequence([self.settings.seed, step, self.fabric.global_rank]).generate_state(1)[0]
+        seed = np.random.SeedSequence(
+            [self.settings.seed, step, self.fabric.global_rank]
+        ).generate_state(1)[0]
         return Generator(self.fabric.device).manual_seed(int(seed))
 
 
@@ -315,7 +346,9 @@ def interrupts_deferred() -> Iterator[Callable[[], bool]]:
     Raises:
         KeyboardInterrupt: at the end, if it was and nobody has acted on it.
     """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may take signals
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread may take signals
         yield lambda: False
         return
     pressed: list[int] = []

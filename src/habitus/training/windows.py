@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from habitus.encoding import windows
 from habitus.models.base import Model, SeriesModel, unpacked
-from habitus.parts.priors import Mixture
+from habitus.models.parts.priors import Mixture
 from habitus.series import Series
 from habitus.series.checks import check_fit
-from habitus.training.calibration import Drawn
 from habitus.training.collapse import verdict
 from habitus.training.config import FitConfig
+from habitus.training.encoding import windows
+from habitus.training.moment_matching import Drawn
 
 FEWEST_BATCHES = 50  # in an epoch
 MOST_HELD_OUT = 2048  # windows
@@ -36,10 +36,14 @@ class WindowMaterial:
 
     def __init__(self, data: Series, model: SeriesModel, settings: FitConfig) -> None:
         check_fit(data, model.window)
-        self.data, self.length, self.seed = data, model.window, settings.seed
+        self.data = data
+        self.length = model.window
+        self.seed = settings.seed
         self.train, self.judged = _parts(data, settings.held_out, settings.seed, self.length)
         in_time = self.judged is not None and len(data) < MANY_SERIES
-        self.judged_from = self.train.lengths if in_time else 0  # number of each judged series' first step
+        self.judged_from = (
+            self.train.lengths if in_time else 0
+        )  # number of each judged series' first step
         self.starts = self.train.window_starts(self.length)
         self.size = settings.batch or 1
 
@@ -53,7 +57,9 @@ class WindowMaterial:
         rng = np.random.default_rng([self.seed, epoch])
         for done in range(0, self.count, self.size):
             size = min(self.size, self.count - done)
-            yield windows(self.train, self.starts[rng.integers(len(self.starts), size=size)], self.length)
+            yield windows(
+                self.train, self.starts[rng.integers(len(self.starts), size=size)], self.length
+            )
 
     def held_out(self, chunk: int) -> Iterator[Tensor]:
         """Windows side by side of what was not fitted to."""
@@ -72,10 +78,14 @@ class WindowMaterial:
         sums = {"observed": int(self.data.observed.sum()), "values": float(self.data.values.sum())}
         return {"series": len(self.data), "rows": len(self.data.values), **sums}
 
-    def finish(self, model: Model, seed: int, on_progress: Drawn) -> tuple[Mixture | None, dict[str, Any]]:
+    def finish(
+        self, model: Model, seed: int, on_progress: Drawn
+    ) -> tuple[Mixture | None, dict[str, Any]]:
         """What the run says of its data, and whether it collapsed."""
         judged = [unpacked(x) for x in self.held_out(MOST_JUDGED)][:1]
-        found = verdict(cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed)
+        found = verdict(
+            cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed
+        )
         return None, {"series": len(self.data), "steps": len(self.data.values), **found}
 
 
@@ -92,7 +102,8 @@ def _parts(data: Series, held_out: float, seed: int, length: int) -> tuple[Serie
     if len(data) >= MANY_SERIES:
         order = np.random.default_rng(seed).permutation(len(data))
         held = max(1, round(held_out * len(data)))
-        train, judged = data.take(np.sort(order[held:])), data.take(np.sort(order[:held]))
+        train = data.take(np.sort(order[held:]))
+        judged = data.take(np.sort(order[:held]))
     else:
         train, judged = data.split(1 - held_out)
     enough = len(judged.window_starts(length)) and len(train.window_starts(length))

@@ -38,13 +38,20 @@ def test_generated_series_beside_rivals_and_floor():
     assert all(set(scores) == keys for scores in [found["floor"], *found["rivals"].values()])
     assert set(found["transitions"]["by_step"]) == {"1", "3"}
     score = transitions([walk(2)], [walk(1)], buckets=10, steps=[1, 3])
-    assert found["floor"]["transitions"]["weighted"] == pytest.approx(np.mean([each[1] for each in score.values()]))
-    assert found["rivals"]["independent"]["autocorrelation"]["mse"] > 5 * found["autocorrelation"]["mse"]
+    assert found["floor"]["transitions"]["weighted"] == pytest.approx(
+        np.mean([each[1] for each in score.values()])
+    )
+    assert (
+        found["rivals"]["independent"]["autocorrelation"]["mse"]
+        > 5 * found["autocorrelation"]["mse"]
+    )
     assert found["cross_correlation"]["mse"] is None
 
 
 def test_without_training_series_the_floor_is_half_against_half():
-    found = evaluate_generated([walk(0, variables=2)], [walk(1, variables=2)], buckets=5, rivals=["independent"])
+    found = evaluate_generated(
+        [walk(0, variables=2)], [walk(1, variables=2)], buckets=5, rivals=["independent"]
+    )
     assert set(found["rivals"]) == {"independent"}
     assert found["floor"]["transitions"]["weighted"] > 80
     assert found["cross_correlation"]["mse"] < 0.05
@@ -63,14 +70,18 @@ def test_cleaned_series_beside_identity_and_the_posterior_mean():
     found = evaluate_cleaned([cleaned], [clean], [noisy], [rng.choice([0.0, 0.5, 1.0], (5_000, 1))])
     json.dumps(found, allow_nan=False)
     assert found["reconstruction"]["mse"] == pytest.approx(np.square(cleaned - clean).mean())
-    assert found["reconstruction"]["mse_gaps"] == pytest.approx(np.square(0.5 - clean[100:150]).mean())
+    assert found["reconstruction"]["mse_gaps"] == pytest.approx(
+        np.square(0.5 - clean[100:150]).mean()
+    )
     rivals = {name: each["reconstruction"] for name, each in found["rivals"].items()}
     outside = np.r_[0:100, 150:2_000]
     identity = np.concatenate([noisy[outside], np.repeat(noisy[99:100], 50, axis=0)])
     assert rivals["identity"]["mse"] == pytest.approx(
         np.square(identity - np.concatenate([clean[outside], clean[100:150]])).mean()
     )
-    assert rivals["posterior_mean"]["mse"] < min(rivals["identity"]["mse"], found["reconstruction"]["mse"])
+    assert rivals["posterior_mean"]["mse"] < min(
+        rivals["identity"]["mse"], found["reconstruction"]["mse"]
+    )
     told = evaluate_cleaned([cleaned], [clean], [noisy], sigma=0.2, probability=0.5)
     assert told["rivals"]["posterior_mean"]["reconstruction"]["mse"] == pytest.approx(
         rivals["posterior_mean"]["mse"], rel=0.1
@@ -85,9 +96,11 @@ def test_what_is_not_noisy_at_all():
 
 
 def test_forecasts_beside_rivals():
-    series, rng = walk(3, steps=1_400), np.random.default_rng(0)
+    series = walk(3, steps=1_400)
+    rng = np.random.default_rng(0)
     ends = np.arange(1_000, 1_380, 4)
-    pasts, truth = [series[:end] for end in ends], np.stack([series[end : end + 8] for end in ends])
+    pasts = [series[:end] for end in ends]
+    truth = np.stack([series[end : end + 8] for end in ends])
     draws = np.empty((len(ends), 60, 8, 1))
     value = np.repeat(series[ends - 1][:, None], 60, axis=1)
     for step in range(8):
@@ -112,15 +125,18 @@ def test_forecasts_beside_rivals():
 
 def test_the_unit_of_forecasts_can_be_set_for_each_variable():
     rng = np.random.default_rng(0)
-    draws, truth = rng.normal(size=(20, 9, 2, 2)), rng.normal(size=(20, 2, 2))
+    draws = rng.normal(size=(20, 9, 2, 2))
+    truth = rng.normal(size=(20, 2, 2))
     unit = np.array([1.0, 1000.0])
-    plain, scaled = horizons(draws, truth, [2]), horizons(draws * unit, truth * unit, [2], scale=unit)
+    plain = horizons(draws, truth, [2])
+    scaled = horizons(draws * unit, truth * unit, [2], scale=unit)
     assert scaled[2] == pytest.approx(plain[2])
 
 
 def test_unknown_truths_are_left_out():
     rng = np.random.default_rng(0)
-    draws, truth = rng.normal(size=(20, 9, 2, 1)), rng.normal(size=(20, 2, 1))
+    draws = rng.normal(size=(20, 9, 2, 1))
+    truth = rng.normal(size=(20, 2, 1))
     truth[5:] = np.nan
     assert horizons(draws, truth, [1])[1]["mae"] == horizons(draws[:5], truth[:5], [1])[1]["mae"]
     assert np.isnan(horizons(draws, np.full_like(truth, np.nan), [2])[2]["crps"])
@@ -146,7 +162,8 @@ def test_complete_windows_skip_gaps_and_borders():
 
 
 def test_reconstruction_of_a_panel():
-    clean, noisy = [np.array([[0.0], [1.0], [np.nan]])], [np.array([[0.5], [1.0], [7.0]])]
+    clean = [np.array([[0.0], [1.0], [np.nan]])]
+    noisy = [np.array([[0.5], [1.0], [7.0]])]
     cleaned = [np.array([[0.1], [0.8], [3.0]])]
     assert reconstruction(cleaned, clean, noisy) == pytest.approx({"mse": 0.025, "identity": 0.125})
 
@@ -175,7 +192,10 @@ def test_both_readings_of_a_noise_level():
         (lambda: sigma_of(-0.1, "variance"), "negative"),
         (lambda: mean_squared_error([walk(0)], [walk(0, steps=9)]), "the same series"),
         (lambda: mean_squared_error([np.full((3, 1), np.nan)], [np.zeros((3, 1))]), "an estimate"),
-        (lambda: evaluate_forecast(np.zeros((2, 3, 4, 1)), np.zeros((2, 4, 1)), [walk(0)]), "2 pasts"),
+        (
+            lambda: evaluate_forecast(np.zeros((2, 3, 4, 1)), np.zeros((2, 4, 1)), [walk(0)]),
+            "2 pasts",
+        ),
         (lambda: evaluate_generated([walk(0)], [walk(0, steps=1)], rivals=()), "training series"),
     ],
 )

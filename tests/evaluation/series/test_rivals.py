@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
+from habitus.evaluation.baselines.series import MarkovChain, SeasonalNaive
+from habitus.evaluation.baselines.series.seasonal import period_of
 from habitus.evaluation.series import RIVALS, Rival
 from habitus.evaluation.series.panels import Stack
-from habitus.evaluation.series.rivals import MarkovChain, SeasonalNaive
-from habitus.evaluation.series.rivals.seasonal import period_of
 
 PANELS = {
     "one long series": lambda rng: [rng.normal(size=(300, 1)).cumsum(axis=0)],
@@ -50,7 +50,8 @@ def test_every_rival_on_every_panel(rival_type, panel):
 
 def test_the_same_seed_gives_the_same_draws_in_every_call(rival_type):
     train = [np.random.default_rng(0).normal(size=(120, 2))]
-    one, other = rival_type(train, seed=1), rival_type(train, seed=1)
+    one = rival_type(train, seed=1)
+    other = rival_type(train, seed=1)
     np.testing.assert_array_equal(one.generate(3, 8), other.generate(3, 8))
     np.testing.assert_array_equal(one.forecast(train, 3, 4), one.forecast(train, 3, 4))
     assert not np.array_equal(one.generate(3, 8), rival_type(train, seed=2).generate(3, 8))

@@ -42,10 +42,13 @@ def test_windows_that_differ_in_their_order_alone_are_told_apart():
 
 
 def test_a_larger_discriminator_sees_more_and_stops_early():
-    one, other = windows(0.3, 1500, 0), windows(0.7, 1500, 1)
+    one = windows(0.3, 1500, 0)
+    other = windows(0.7, 1500, 1)
     weak = discriminate(one, other, Discriminator(iterations=150))
     strong = discriminate(
-        one, other, Discriminator(hidden=24, iterations=800, batch=64, learning_rate=1e-2, patience=2)
+        one,
+        other,
+        Discriminator(hidden=24, iterations=800, batch=64, learning_rate=1e-2, patience=2),
     )
     assert strong.score > weak.score + 0.05
     assert strong.iterations < 800
@@ -59,7 +62,8 @@ def test_the_larger_set_is_cut_to_the_smaller():
 
 def test_auc_against_scipy():
     rng = np.random.default_rng(0)
-    fake, true = rng.integers(0, 6, 50).astype(float), rng.integers(2, 8, 70).astype(float)
+    fake = rng.integers(0, 6, 50).astype(float)
+    true = rng.integers(2, 8, 70).astype(float)
     expected = stats.mannwhitneyu(true, fake).statistic / (50 * 70)
     assert two_sample._auc(fake, true) == pytest.approx(expected)
 
@@ -83,11 +87,15 @@ def test_predictive_score_reads_the_last_variable_from_the_others():
     real = np.stack([first[:, 1:], rng.random((600, 12)), first[:, :-1]], axis=2)
     settings = Predictor(hidden=8, iterations=300, batch=48, learning_rate=3e-2)
     assert predictive_score(real, real, settings) < 0.06
-    assert predictive_score(rng.permutation(real.reshape(-1, 3)).reshape(real.shape), real, settings) > 0.2
+    assert (
+        predictive_score(rng.permutation(real.reshape(-1, 3)).reshape(real.shape), real, settings)
+        > 0.2
+    )
 
 
 def test_the_same_seed_gives_the_same_score_and_leaves_torch_alone():
-    one, other = windows(0.3, 100, 0, 2), windows(0.7, 100, 1, 2)
+    one = windows(0.3, 100, 0, 2)
+    other = windows(0.7, 100, 1, 2)
     state = torch.random.get_rng_state()
     short = Discriminator(iterations=20), Predictor(iterations=20)
     first, again = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import blocks
 from habitus.evaluation.floor import draw
-from habitus.parts.shapes import Axes, BoolArray, Filled, FloatArray, ProfileSource
+from habitus.schema import Axes, BoolArray, Filled, FloatArray, ProfileSource
 
 MOST_PROFILES = 20_000  # of training: some hundred MB as dense pictures
 Float32 = NDArray[np.float32]
@@ -77,7 +77,9 @@ class Task:
         pictures = np.where(hidden, 0, x.reshape(hidden.shape)).astype(np.float32)
         peaks = pictures.reshape(len(x), -1).max(axis=1)
         row, day, place = np.nonzero(hidden)
-        return cls(pictures, ~hidden, row, day, place, np.where(peaks > 0, peaks, 1).astype(np.float32))
+        return cls(
+            pictures, ~hidden, row, day, place, np.where(peaks > 0, peaks, 1).astype(np.float32)
+        )
 
     @property
     def cell(self) -> NDArray[np.int64]:
@@ -104,7 +106,8 @@ class Baseline(ABC):
     def __init__(self, axes: Axes, train: Training | None = None) -> None:
         if train is None and self.needs_train:
             raise ValueError(f"{self.name} needs training profiles, got none; give train")
-        self.axes, self.train = axes, train
+        self.axes = axes
+        self.train = train
 
     def fill(self, x: FloatArray, missing: BoolArray, samples: int, rng: Rng) -> Filled:
         """Fill the missing cells.
@@ -121,7 +124,13 @@ class Baseline(ABC):
         task = Task.of(x, missing)
         mean, draws = self._fill(task, samples, rng)
         draws = np.broadcast_to(mean, (samples, len(mean))) if draws is None else draws
-        return Filled(len(x), task.row, task.cell, mean.astype(np.float32), draws.astype(np.float32, copy=False))
+        return Filled(
+            len(x),
+            task.row,
+            task.cell,
+            mean.astype(np.float32),
+            draws.astype(np.float32, copy=False),
+        )
 
     @abstractmethod
     def _fill(self, task: Task, samples: int, rng: Rng) -> tuple[FloatArray, FloatArray | None]:

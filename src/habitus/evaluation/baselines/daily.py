@@ -14,15 +14,19 @@ import numpy as np
 
 from habitus.evaluation.baselines.base import Baseline, Float32, Rng, Task
 from habitus.evaluation.baselines.own import mean_of
-from habitus.parts.shapes import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
+from habitus.schema import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
-with warnings.catch_warnings():  # statsmodels 0.14 calls what pandas 3 will drop, as soon as it is imported
+with (
+    warnings.catch_warnings()
+):  # statsmodels 0.14 calls what pandas 3 will drop, as soon as it is imported
     warnings.simplefilter("ignore")
     from statsmodels.tsa.exponential_smoothing.ets import ETSModel
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
 SLOW_SAMPLE = 200  # profiles: a fit takes some tenths of a second
-POPULATION_WEIGHT = 0.05  # so that a total does not fall on the few cells that the user happened to fill
+POPULATION_WEIGHT = (
+    0.05  # so that a total does not fall on the few cells that the user happened to fill
+)
 FEWEST_DAYS = 8  # for an ARIMA of four parameters
 FEWEST_SMOOTHED = 4
 WEEKS_FOR_A_SEASON = 3
@@ -39,35 +43,47 @@ class DailyTotals(Baseline):
         own = own / task.peaks[:, None]
         weights = own + np.float32(1e-6)  # evenly where nobody has done anything
         if self.train is not None:
-            weights += POPULATION_WEIGHT * self.train.mean.reshape(task.pictures.shape[1:]).mean(axis=0)
-        mean, draws = np.empty(len(task.row)), np.empty((samples, len(task.row)), np.float32)
+            weights += POPULATION_WEIGHT * self.train.mean.reshape(task.pictures.shape[1:]).mean(
+                axis=0
+            )
+        mean = np.empty(len(task.row))
+        draws = np.empty((samples, len(task.row)), np.float32)
         bounds = np.searchsorted(task.row, np.arange(len(own) + 1))
         for user, peak in enumerate(task.peaks):
             cells = slice(bounds[user], bounds[user + 1])
-            day, place = task.day[cells], task.place[cells]
-            scaled, known = task.pictures[user] / peak, task.known[user]
+            day = task.day[cells]
+            place = task.place[cells]
+            scaled = task.pictures[user] / peak
+            known = task.known[user]
             means, paths = self._by_day(scaled, known, own[user], samples, rng)
             share = np.where(known, 0, weights[user])
             share = (peak * share / np.maximum(share.sum(axis=1, keepdims=True), 1e-30))[day, place]
-            mean[cells], draws[:, cells] = means[day] * share, paths[:, day] * share
+            mean[cells] = means[day] * share
+            draws[:, cells] = paths[:, day] * share
         return mean, draws
 
-    def _by_day(self, picture: Float32, known: BoolArray, own: Float32, samples: int, rng: Rng) -> Forecast:
+    def _by_day(
+        self, picture: Float32, known: BoolArray, own: Float32, samples: int, rng: Rng
+    ) -> Forecast:
         """Totals of what each day of one user misses, [D] and [K, D]; days that miss the same go together."""
-        means, paths = np.zeros(len(picture)), np.zeros((samples, len(picture)))
+        means = np.zeros(len(picture))
+        paths = np.zeros((samples, len(picture)))
         patterns, which = np.unique(~known, axis=0, return_inverse=True)
         for number, places in enumerate(patterns):
             if not places.any():
                 continue
             days = np.flatnonzero(which.reshape(-1) == number)
             totals = np.where(
-                known[:, places].all(axis=1), picture[:, places].sum(axis=1, dtype=np.float64), np.nan
+                known[:, places].all(axis=1),
+                picture[:, places].sum(axis=1, dtype=np.float64),
+                np.nan,
             )
             if np.isnan(totals).all():
                 means[days] = paths[:, days] = own[places].sum()
                 continue
             mean, path = self._forecast(totals, days, samples, rng)
-            means[days], paths[:, days] = np.maximum(mean, 0), np.maximum(path, 0)
+            means[days] = np.maximum(mean, 0)
+            paths[:, days] = np.maximum(path, 0)
         return means, paths
 
     @abstractmethod
@@ -86,7 +102,9 @@ class SeasonalNaive(DailyTotals):
             _resampled(same if np.isfinite(same).any() else totals, np.array([day]), samples, rng)
             for same, day in zip(every, days, strict=True)
         ]
-        return np.concatenate([mean for mean, _ in parts]), np.concatenate([path for _, path in parts], axis=1)
+        return np.concatenate([mean for mean, _ in parts]), np.concatenate(
+            [path for _, path in parts], axis=1
+        )
 
 
 class Arima(DailyTotals):
@@ -155,9 +173,15 @@ def _continued(run: FloatArray, steps: int, samples: int, rng: Rng) -> Forecast:
     start: dict[str, Any] = {"initialization_method": "known", "initial_level": run.mean()}
     if seasonal:
         weekly = np.array([run[day::DAYS_PER_WEEK].mean() for day in range(DAYS_PER_WEEK)])
-        start |= {"seasonal": "add", "seasonal_periods": DAYS_PER_WEEK, "initial_seasonal": weekly - run.mean()}
+        start |= {
+            "seasonal": "add",
+            "seasonal_periods": DAYS_PER_WEEK,
+            "initial_seasonal": weekly - run.mean(),
+        }
     fitted: Any = ETSModel(run, error="add", **start).fit(disp=False, maxiter=_STEPS)
-    paths = fitted.simulate(steps, anchor="end", repetitions=samples, random_state=int(rng.integers(2**31)))
+    paths = fitted.simulate(
+        steps, anchor="end", repetitions=samples, random_state=int(rng.integers(2**31))
+    )
     return np.asarray(fitted.forecast(steps)), np.asarray(paths).reshape(steps, samples).T
 
 
@@ -167,7 +191,9 @@ def _resampled(totals: FloatArray, days: IntArray, samples: int, rng: Rng) -> Fo
     return np.full(len(days), known.mean()), rng.choice(known, (samples, len(days)))
 
 
-def _sound(mean: FloatArray, paths: FloatArray, totals: FloatArray, days: IntArray, rng: Rng) -> Forecast:
+def _sound(
+    mean: FloatArray, paths: FloatArray, totals: FloatArray, days: IntArray, rng: Rng
+) -> Forecast:
     """The forecast, or the known totals where an optimiser ran off to what is not finite."""
     if np.isfinite(mean).all() and np.isfinite(paths).all():
         return mean, paths

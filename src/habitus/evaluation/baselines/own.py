@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.baselines.base import Baseline, Float32, Rng, Task
-from habitus.parts.shapes import DAYS_PER_WEEK, FloatArray, IntArray
+from habitus.schema import DAYS_PER_WEEK, FloatArray, IntArray
 
 
 class OwnMean(Baseline):
@@ -22,7 +22,9 @@ class OwnMean(Baseline):
 
     def _fill(self, task: Task, samples: int, rng: Rng) -> tuple[FloatArray, FloatArray]:
         liking = _liking(task)
-        draws = [_taken(task, _in_order(task, liking + rng.random(liking.shape))) for _ in range(samples)]
+        draws = [
+            _taken(task, _in_order(task, liking + rng.random(liking.shape))) for _ in range(samples)
+        ]
         return own_mean(task)[task.row, task.day, task.place], np.stack(draws)
 
 
@@ -45,14 +47,19 @@ class Interpolation(Baseline):
         days = task.pictures.shape[1]
         position = np.arange(days)[:, None]
         before = np.maximum.accumulate(np.where(task.known, position, -1), axis=1)
-        after = np.minimum.accumulate(np.where(task.known, position, days)[:, ::-1], axis=1)[:, ::-1]
+        after = np.minimum.accumulate(np.where(task.known, position, days)[:, ::-1], axis=1)[
+            :, ::-1
+        ]
         at = (task.row, task.day, task.place)
-        left, right = before[at], after[at]
+        left = before[at]
+        right = after[at]
         left, right = np.where(left < 0, right, left), np.where(right == days, left, right)
         known = left < days  # else there is no known day on either side
-        left, right = np.where(known, left, 0), np.where(known, np.maximum(right, 0), 0)
+        left = np.where(known, left, 0)
+        right = np.where(known, np.maximum(right, 0), 0)
         weight = (task.day - left) / np.maximum(right - left, 1)
-        low, high = task.pictures[task.row, left, task.place], task.pictures[task.row, right, task.place]
+        low = task.pictures[task.row, left, task.place]
+        high = task.pictures[task.row, right, task.place]
         return np.where(known, low + weight * (high - low), 0), None
 
 
@@ -100,7 +107,9 @@ def _taken(task: Task, sources: Iterator[IntArray]) -> Float32:
     for source in sources:
         if not len(waiting):
             break
-        row, place, day = task.row[waiting], task.place[waiting], source[waiting]
+        row = task.row[waiting]
+        place = task.place[waiting]
+        day = source[waiting]
         within = (day >= 0) & (day < task.pictures.shape[1])
         day = np.where(within, day, 0)
         found = within & task.known[row, day, place]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from habitus.evaluation.baselines.base import Baseline, Float32, Rng, Task, Training
-from habitus.parts.shapes import FloatArray, IntArray
+from habitus.schema import FloatArray, IntArray
 
 NEIGHBOURS = 50
 

@@ -10,6 +10,7 @@ each with the same scores of the rivals, and of another real sample (the floor) 
 scores of TimeGAN are in :mod:`habitus.evaluation.series.two_sample`, which is imported on its own: it loads torch.
 """
 
+from habitus.evaluation.baselines.series import RIVALS, Rival
 from habitus.evaluation.series.correlations import (
     autocorrelation,
     autocorrelation_mse,
@@ -25,12 +26,20 @@ from habitus.evaluation.series.denoising import (
     reconstruction,
     sigma_of,
 )
-from habitus.evaluation.series.evaluate import evaluate_cleaned, evaluate_forecast, evaluate_generated
+from habitus.evaluation.series.evaluate import (
+    evaluate_cleaned,
+    evaluate_forecast,
+    evaluate_generated,
+)
 from habitus.evaluation.series.horizons import horizons
 from habitus.evaluation.series.marginal import kolmogorov_smirnov, wasserstein
 from habitus.evaluation.series.panels import Panel, complete_windows
-from habitus.evaluation.series.rivals import RIVALS, Rival
-from habitus.evaluation.series.transitions import Overlap, forecast_paths, forecast_transitions, transitions
+from habitus.evaluation.series.transitions import (
+    Overlap,
+    forecast_paths,
+    forecast_transitions,
+    transitions,
+)
 
 __all__ = [
     "READINGS",

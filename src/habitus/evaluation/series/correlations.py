@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from habitus.evaluation.series.panels import Float64, Panel, Stack, same_variables
-from habitus.parts.shapes import BoolArray
+from habitus.schema import BoolArray
 
 DEFAULT_LAGS = 24
 
@@ -34,7 +34,9 @@ def autocorrelation(panel: Panel, lags: int) -> Float64:
     for lag in range(min(lags + 1, len(standard))):
         joined = stack.joined(lag)
         pairs = np.count_nonzero(known[: len(joined)] & known[lag:] & joined[:, None], axis=0)
-        products = np.einsum("p,pv,pv->v", joined.astype(np.float64), standard[: len(joined)], standard[lag:])
+        products = np.einsum(
+            "p,pv,pv->v", joined.astype(np.float64), standard[: len(joined)], standard[lag:]
+        )
         result[lag] = np.where(pairs > 0, products / np.maximum(pairs, 1), np.nan)
     return result
 

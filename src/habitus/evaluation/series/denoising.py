@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from habitus.evaluation.series.panels import Float64, Panel, Rng, Stack, carried_forward
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
 READINGS: dict[str, Callable[[float], float]] = {"variance": np.sqrt, "standard deviation": float}
 MOST_ATOMS = 2_000
@@ -40,7 +40,9 @@ def sigma_of(level: float, reading: str) -> float:
     return float(READINGS[reading](level))
 
 
-def noised(values: FloatArray, probability: float, sigma: float, rng: Rng, limits: Limits | None = None) -> Float64:
+def noised(
+    values: FloatArray, probability: float, sigma: float, rng: Rng, limits: Limits | None = None
+) -> Float64:
     """Values of any shape, each modified with a probability by adding N(0, sigma^2), then clamped to the limits."""
     changed = rng.random(values.shape) < probability
     noisy = np.where(changed, values + sigma * rng.standard_normal(values.shape), values)
@@ -69,12 +71,15 @@ class Histogram:
             ValueError: if there is no value.
         """
         if not values.size:
-            raise ValueError("expected at least one observed value to make a histogram of, got none")
+            raise ValueError(
+                "expected at least one observed value to make a histogram of, got none"
+            )
         atoms, counts = np.unique(values.astype(np.float64), return_counts=True)
         bandwidth = 0.0
         if len(atoms) > MOST_ATOMS:
             counts, edges = np.histogram(values, BINS)
-            atoms, bandwidth = (edges[:-1] + edges[1:]) / 2, float(edges[1] - edges[0])
+            atoms = (edges[:-1] + edges[1:]) / 2
+            bandwidth = float(edges[1] - edges[0])
         seen = counts > 0
         return cls(atoms[seen], counts[seen] / counts.sum(), bandwidth)
 
@@ -85,7 +90,11 @@ class Histogram:
 
 
 def posterior_mean(
-    noisy: FloatArray, histogram: Histogram, sigma: float, probability: float = 1.0, limits: Limits | None = None
+    noisy: FloatArray,
+    histogram: Histogram,
+    sigma: float,
+    probability: float = 1.0,
+    limits: Limits | None = None,
 ) -> Float64:
     """Expectation of each value given its noisy form and nothing else: no estimate of one value has a lower error.
 
@@ -120,7 +129,8 @@ def _if_modified(
     noisy: Float64, histogram: Histogram, sigma: float, limits: Limits | None
 ) -> tuple[Float64, Float64]:
     """Log evidence of values [n] that were modified, and their expectation in that case."""
-    variance, noise = histogram.bandwidth**2, sigma**2
+    variance = histogram.bandwidth**2
+    noise = sigma**2
     logs = _log_likelihood(noisy, histogram, np.sqrt(variance + noise), limits)
     evidence = np.asarray(special.logsumexp(logs, axis=1))
     centre = np.exp(logs - evidence[:, None]) @ histogram.atoms
@@ -130,20 +140,27 @@ def _if_modified(
 def _if_kept(noisy: Float64, histogram: Histogram, limits: Limits | None) -> Float64:
     """Log evidence of values [n] that were not modified; for distinct values inf or -inf against any density."""
     if histogram.bandwidth:
-        return np.asarray(special.logsumexp(_log_likelihood(noisy, histogram, histogram.bandwidth, limits), axis=1))
+        return np.asarray(
+            special.logsumexp(
+                _log_likelihood(noisy, histogram, histogram.bandwidth, limits), axis=1
+            )
+        )
     nearest = np.searchsorted((histogram.atoms[1:] + histogram.atoms[:-1]) / 2, noisy)
     equal = np.abs(noisy - histogram.atoms[nearest]) <= _ROUNDING * (1 + np.abs(noisy))
     at_end = np.isin(noisy, [] if limits is None else limits)
     return np.where(equal, np.where(at_end, np.log(histogram.weights[nearest]), np.inf), -np.inf)
 
 
-def _log_likelihood(noisy: Float64, histogram: Histogram, spread: float, limits: Limits | None) -> Float64:
+def _log_likelihood(
+    noisy: Float64, histogram: Histogram, spread: float, limits: Limits | None
+) -> Float64:
     """Log of weight x N(y; atom, spread^2), or x the tail where y is at an end of the clamped range, [n, A]."""
     z = (noisy[:, None] - histogram.atoms) / spread
     logs = -0.5 * np.square(z) - np.log(spread * np.sqrt(2 * np.pi))
     if limits is not None:
         low, high = (noisy == limit for limit in limits)
-        logs[low], logs[high] = special.log_ndtr(z[low]), special.log_ndtr(-z[high])
+        logs[low] = special.log_ndtr(z[low])
+        logs[high] = special.log_ndtr(-z[high])
     return logs + np.log(histogram.weights)
 
 
@@ -160,7 +177,8 @@ def mean_squared_error(estimate: Panel, clean: Panel) -> float:
     Raises:
         ValueError: for panels of different shapes, or a known value without an estimate.
     """
-    ours, truth = Stack.of(estimate), Stack.of(clean)
+    ours = Stack.of(estimate)
+    truth = Stack.of(clean)
     if ours.values.shape != truth.values.shape or not np.array_equal(ours.starts, truth.starts):
         raise ValueError(
             f"expected the same series in both, got {len(ours)} with {len(ours.values):,} rows and {len(truth)} "
@@ -169,7 +187,9 @@ def mean_squared_error(estimate: Panel, clean: Panel) -> float:
     known = truth.observed
     if not ours.observed[known].all():
         raise ValueError("expected an estimate of every known value, got missing ones")
-    return float(np.square(ours.values[known] - truth.values[known]).mean()) if known.any() else np.nan
+    return (
+        float(np.square(ours.values[known] - truth.values[known]).mean()) if known.any() else np.nan
+    )
 
 
 def reconstruction(cleaned: Panel, clean: Panel, noisy: Panel) -> dict[str, float]:
@@ -185,4 +205,7 @@ def reconstruction(cleaned: Panel, clean: Panel, noisy: Panel) -> dict[str, floa
     """
     given = carried_forward(Stack.of(noisy))
     identity = np.split(given.values, given.starts[1:-1])
-    return {"mse": mean_squared_error(cleaned, clean), "identity": mean_squared_error(identity, clean)}
+    return {
+        "mse": mean_squared_error(cleaned, clean),
+        "identity": mean_squared_error(identity, clean),
+    }

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.series.correlations import DEFAULT_LAGS, autocorrelation_mse, cross_correlation_mse
+from habitus.evaluation.baselines.series import RIVALS
+from habitus.evaluation.series.correlations import (
+    DEFAULT_LAGS,
+    autocorrelation_mse,
+    cross_correlation_mse,
+)
 from habitus.evaluation.series.denoising import Histogram, mean_squared_error, posterior_mean
 from habitus.evaluation.series.horizons import horizons
 from habitus.evaluation.series.marginal import kolmogorov_smirnov, spreads, wasserstein
 from habitus.evaluation.series.panels import Panel, Stack, carried_forward
-from habitus.evaluation.series.rivals import RIVALS
 from habitus.evaluation.series.transitions import (
     DEFAULT_BUCKETS,
     Limits,
@@ -24,7 +28,7 @@ from habitus.evaluation.series.transitions import (
     mean_overlap,
     transitions,
 )
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
 ALL_RIVALS = tuple(RIVALS)
 HORIZONS = (1, 6, 24)
@@ -73,9 +77,12 @@ def evaluate_generated(
     scores = _generated_scores(generated, real, **settings)
     learnt = real if train is None else train
     scores["rivals"] = {
-        name: _generated_scores(RIVALS[name](learnt, seed).generate(*shape), real, **settings) for name in rivals
+        name: _generated_scores(RIVALS[name](learnt, seed).generate(*shape), real, **settings)
+        for name in rivals
     }
-    scores["floor"] = _generated_scores(*(_halves(real) if train is None else (train, real)), **settings)
+    scores["floor"] = _generated_scores(
+        *(_halves(real) if train is None else (train, real)), **settings
+    )
     return scores
 
 
@@ -110,13 +117,20 @@ def evaluate_cleaned(
     probability = measured[1] if probability is None else probability
     prior = Stack.of(clean if train is None else train)
     columns = [
-        posterior_mean(given.values[:, each], Histogram.of(prior.column(each)), sigma, probability, limits)
+        posterior_mean(
+            given.values[:, each], Histogram.of(prior.column(each)), sigma, probability, limits
+        )
         for each in range(given.variables)
     ]
-    estimates = {"identity": carried_forward(given).values, "posterior_mean": np.stack(columns, axis=1)}
+    estimates = {
+        "identity": carried_forward(given).values,
+        "posterior_mean": np.stack(columns, axis=1),
+    }
     panels = {name: np.split(values, given.starts[1:-1]) for name, values in estimates.items()}
     scores: Json = {"reconstruction": _errors(cleaned, clean, noisy)}
-    scores["rivals"] = {name: {"reconstruction": _errors(each, clean, noisy)} for name, each in panels.items()}
+    scores["rivals"] = {
+        name: {"reconstruction": _errors(each, clean, noisy)} for name, each in panels.items()
+    }
     return scores
 
 
@@ -164,13 +178,20 @@ def evaluate_forecast(
 
     def scored(each: FloatArray) -> Json:
         by_step = horizons(each, truth, within, scale=scale)
-        moved = forecast_transitions(each, last, truth, buckets=buckets, steps=within, limits=limits)
-        horizon = {str(step): {name: _plain(value) for name, value in by_step[step].items()} for step in within}
+        moved = forecast_transitions(
+            each, last, truth, buckets=buckets, steps=within, limits=limits
+        )
+        horizon = {
+            str(step): {name: _plain(value) for name, value in by_step[step].items()}
+            for step in within
+        }
         return {"horizon": horizon, "transitions": _overlaps(moved)}
 
     learnt = [max(pasts, key=len)] if train is None else train
     scores = scored(draws)
-    scores["rivals"] = {name: scored(RIVALS[name](learnt, seed).forecast(pasts, ahead, samples)) for name in rivals}
+    scores["rivals"] = {
+        name: scored(RIVALS[name](learnt, seed).forecast(pasts, ahead, samples)) for name in rivals
+    }
     return scores
 
 
@@ -203,7 +224,10 @@ def _generated_scores(
 def _overlaps(by_step: Mapping[int, Overlap]) -> Json:
     """The mean over steps, and each of them."""
     mean = mean_overlap(list(by_step.values()))
-    return {**_overlap(mean), "by_step": {str(step): _overlap(each) for step, each in by_step.items()}}
+    return {
+        **_overlap(mean),
+        "by_step": {str(step): _overlap(each) for step, each in by_step.items()},
+    }
 
 
 def _overlap(score: Overlap) -> Json:
@@ -212,7 +236,8 @@ def _overlap(score: Overlap) -> Json:
 
 def _errors(estimate: Panel, clean: Panel, noisy: Panel) -> Json:
     """Mean squared error over all known values, and over those that the noisy panel lacks."""
-    truth, given = Stack.of(clean), Stack.of(noisy)
+    truth = Stack.of(clean)
+    given = Stack.of(noisy)
     gaps = np.where(given.observed, np.nan, truth.values)
     in_gaps = mean_squared_error(estimate, np.split(gaps, truth.starts[1:-1]))
     return {"mse": _plain(mean_squared_error(estimate, clean)), "mse_gaps": _plain(in_gaps)}
@@ -235,7 +260,9 @@ def _halves(real: Panel) -> tuple[Panel, Panel]:
         parts = -(-_BLOCKS // len(blocks))
         blocks = [block for each in blocks for block in np.array_split(each, parts) if len(block)]
     if len(blocks) < 2:
-        raise ValueError("expected at least 2 rows of real data to split for a floor; give the training series")
+        raise ValueError(
+            "expected at least 2 rows of real data to split for a floor; give the training series"
+        )
     return blocks[::2], blocks[1::2]
 
 

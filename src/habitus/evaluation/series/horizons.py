@@ -8,7 +8,7 @@ import numpy as np
 
 from habitus.evaluation.proper import coverage, crps
 from habitus.evaluation.series.transitions import checked_steps
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
 COVERAGE = 0.9
 Scores = dict[str, float]
@@ -40,7 +40,9 @@ def horizons(
         ValueError: for shapes that do not match, or a step that was not forecast.
     """
     if draws.ndim != 4 or truth.shape != (draws.shape[0], *draws.shape[2:]):
-        raise ValueError(f"expected draws [O, K, H, V] and truth [O, H, V], got {draws.shape} and {truth.shape}")
+        raise ValueError(
+            f"expected draws [O, K, H, V] and truth [O, H, V], got {draws.shape} and {truth.shape}"
+        )
     unit = np.ones(truth.shape[-1]) if scale is None else scale
     return {
         step: _scores(draws[:, :, step - 1] / unit, truth[:, step - 1] / unit)

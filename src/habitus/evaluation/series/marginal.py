@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from habitus.evaluation.series.panels import Float64, Panel, Stack, same_variables
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
 
 def kolmogorov_smirnov(generated: Panel, real: Panel) -> Float64:
@@ -36,7 +36,8 @@ def spreads(panel: Panel) -> Float64:
 
 
 def _columns(generated: Panel, real: Panel) -> list[tuple[FloatArray, FloatArray]]:
-    ours, theirs = Stack.of(generated), Stack.of(real)
+    ours = Stack.of(generated)
+    theirs = Stack.of(real)
     same_variables(ours, theirs)
     return [(ours.column(each), theirs.column(each)) for each in range(ours.variables)]
 
@@ -52,7 +53,8 @@ def _on_a_grid(generated: FloatArray, real: FloatArray) -> tuple[FloatArray, Flo
 def _largest_difference(one: FloatArray, other: FloatArray) -> float:
     if not one.size or not other.size:
         return np.nan
-    one, other = np.sort(one), np.sort(other)
+    one = np.sort(one)
+    other = np.sort(other)
     places = np.concatenate([one, other])
     below = [np.searchsorted(each, places, side="right") / each.size for each in (one, other)]
     return float(np.abs(below[0] - below[1]).max())

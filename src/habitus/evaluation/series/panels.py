@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.parts.shapes import BoolArray, FloatArray
+from habitus.schema import BoolArray, FloatArray
 
 Panel = Sequence[FloatArray] | FloatArray  # N arrays [T_n, V], or one array [N, T, V]
 Float64 = NDArray[np.float64]
@@ -45,7 +45,11 @@ class Stack:
         starts = np.concatenate([[0], np.cumsum([len(each) for each in panel])]).astype(np.int64)
         if not starts[-1]:
             raise ValueError("expected at least one row in the panel, got none")
-        values = panel.reshape(-1, panel.shape[2]) if isinstance(panel, np.ndarray) else np.concatenate(list(panel))
+        values = (
+            panel.reshape(-1, panel.shape[2])
+            if isinstance(panel, np.ndarray)
+            else np.concatenate(list(panel))
+        )
         return cls(values, starts)
 
     def __len__(self) -> int:
@@ -108,12 +112,17 @@ def carried_forward(stack: Stack) -> Stack:
     before = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
     after = np.minimum.accumulate(np.where(known, rows, len(known))[::-1], axis=0)[::-1]
     source = np.where(before >= first, before, np.where(after <= last, after, -1))
-    means = [column.mean() if (column := stack.column(each)).size else 0.0 for each in range(stack.variables)]
+    means = [
+        column.mean() if (column := stack.column(each)).size else 0.0
+        for each in range(stack.variables)
+    ]
     filled = np.take_along_axis(stack.values, np.maximum(source, 0), axis=0)
     return Stack(np.where(source >= 0, filled, means), stack.starts)
 
 
-def complete_windows(panel: Panel, length: int, most: int | None = None, seed: int = 0) -> FloatArray:
+def complete_windows(
+    panel: Panel, length: int, most: int | None = None, seed: int = 0
+) -> FloatArray:
     """Windows of consecutive rows of one series, from every start, that miss nothing.
 
     Args:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.series.panels import Float64, Panel, Stack, same_variables
-from habitus.parts.shapes import FloatArray, IntArray
+from habitus.schema import FloatArray, IntArray
 
 MOST_BUCKETS = 4_000  # a table of 128 MB
 DEFAULT_BUCKETS = 50
@@ -62,10 +62,16 @@ class Buckets:
             raise ValueError(f"expected 1 to {MOST_BUCKETS:,} buckets, got {count}")
         if limits is not None:
             if not limits[0] < limits[1]:
-                raise ValueError(f"expected limits from low to high, got {limits[0]} and {limits[1]}")
-            return cls(count, np.full(true.variables, limits[0]), np.full(true.variables, limits[1]))
+                raise ValueError(
+                    f"expected limits from low to high, got {limits[0]} and {limits[1]}"
+                )
+            return cls(
+                count, np.full(true.variables, limits[0]), np.full(true.variables, limits[1])
+            )
         if not true.observed.any(axis=0).all():
-            raise ValueError("expected at least one observed value of every variable of the true data, found none")
+            raise ValueError(
+                "expected at least one observed value of every variable of the true data, found none"
+            )
         return cls(count, np.nanmin(true.values, axis=0), np.nanmax(true.values, axis=0))
 
     def indices(self, values: FloatArray) -> NDArray[np.int32]:
@@ -93,7 +99,9 @@ def overlap(true: Counts, generated: Counts) -> Overlap:
         return Overlap(np.nan, np.nan)
     scaled = generated[seen] * (true.sum() / max(generated.sum(), 1))
     shared = np.minimum(scaled, true[seen])
-    return Overlap(100 * float(np.mean(shared / true[seen])), 100 * float(shared.sum() / true.sum()))
+    return Overlap(
+        100 * float(np.mean(shared / true[seen])), 100 * float(shared.sum() / true.sum())
+    )
 
 
 def mean_overlap(each: Sequence[Overlap]) -> Overlap:
@@ -111,7 +119,10 @@ def by_variable(true: Pairs, generated: Pairs, count: int) -> Overlap:
     return mean_overlap(
         [
             overlap(
-                *(transition_counts(before[:, each], after[:, each], count) for before, after in (true, generated))
+                *(
+                    transition_counts(before[:, each], after[:, each], count)
+                    for before, after in (true, generated)
+                )
             )
             for each in range(true[0].shape[1])
         ]
@@ -144,10 +155,12 @@ def transitions(
     Raises:
         ValueError: for different variables, impossible buckets, or a step below 1.
     """
-    ours, theirs = Stack.of(generated), Stack.of(true)
+    ours = Stack.of(generated)
+    theirs = Stack.of(true)
     same_variables(ours, theirs)
     cut = Buckets.of(theirs, buckets, limits)
-    mine, yours = cut.indices(ours.values), cut.indices(theirs.values)
+    mine = cut.indices(ours.values)
+    yours = cut.indices(theirs.values)
     return {
         step: by_variable(_within(theirs, yours, step), _within(ours, mine, step), buckets)
         for step in checked_steps(steps)
@@ -184,7 +197,9 @@ def forecast_transitions(
     scores = {}
     for step in checked_steps(steps, truth.shape[1]):
         drawn = cut.indices(draws[:, :, step - 1]).reshape(repeated.shape)
-        scores[step] = by_variable((before, cut.indices(truth[:, step - 1])), (repeated, drawn), buckets)
+        scores[step] = by_variable(
+            (before, cut.indices(truth[:, step - 1])), (repeated, drawn), buckets
+        )
     return scores
 
 

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from habitus.parts.shapes import FloatArray
+from habitus.schema import FloatArray
 
 _TEST_SHARE = 0.2
 _CHUNK = 4_096  # windows at a time when nothing is learnt
@@ -129,10 +129,15 @@ def discriminate(
     _check(generated, real)
     rng = np.random.default_rng(seed)
     count = min(len(generated), len(real))
-    both = torch.stack([each[rng.permutation(len(each))[:count]] for each in _scaled(generated, real, device)])
-    held_out, kept = both[:, : (cut := round(count * _TEST_SHARE))], both[:, cut:]
+    both = torch.stack(
+        [each[rng.permutation(len(each))[:count]] for each in _scaled(generated, real, device)]
+    )
+    held_out = both[:, : (cut := round(count * _TEST_SHARE))]
+    kept = both[:, cut:]
     with _seeded(seed):
-        network = _Recurrent(real.shape[2], settings.hidden or _original_width(real), settings.layers).to(device)
+        network = _Recurrent(
+            real.shape[2], settings.hidden or _original_width(real), settings.layers
+        ).to(device)
         iterations = _learn_to_tell(network, kept, settings)
     fake, true = (_final_logits(network, each) for each in held_out)
     accuracy = float(np.mean([np.mean(fake < 0), np.mean(true >= 0)]))
@@ -177,7 +182,9 @@ def predictive_score(
             batch = fake[torch.randint(len(fake), (settings.batch,), device=device)]
             _step(optimiser, _absolute_errors(network, batch).mean())
     with torch.no_grad():
-        return float(torch.cat([_absolute_errors(network, part) for part in true.split(_CHUNK)]).mean())
+        return float(
+            torch.cat([_absolute_errors(network, part) for part in true.split(_CHUNK)]).mean()
+        )
 
 
 def _absolute_errors(network: _Recurrent, windows: Tensor) -> Tensor:
@@ -188,14 +195,20 @@ def _absolute_errors(network: _Recurrent, windows: Tensor) -> Tensor:
 
 def _learn_to_tell(network: _Recurrent, kept: Tensor, settings: Discriminator) -> int:
     """Train on windows [2, N, T, V], generated then real; the number of iterations that the weights saw."""
-    checked, learnt = kept[:, :0], kept
+    checked = kept[:, :0]
+    learnt = kept
     if settings.patience is not None:
         checked, learnt = kept.tensor_split([kept.shape[1] // 4], dim=1)
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
-    best, iteration = _Best(network, settings.patience), 0
+    best = _Best(network, settings.patience)
+    iteration = 0
     for iteration, batch in enumerate(_batches(learnt, settings), 1):
         _step(optimiser, _loss(network, batch))
-        if checked.shape[1] and iteration % 100 == 0 and best.is_over(iteration, lambda: _loss(network, checked)):
+        if (
+            checked.shape[1]
+            and iteration % 100 == 0
+            and best.is_over(iteration, lambda: _loss(network, checked))
+        ):
             break
     return best.restore(iteration)
 
@@ -204,8 +217,10 @@ class _Best:
     """The weights with the lowest loss on windows that were not trained on."""
 
     def __init__(self, network: nn.Module, patience: int | None) -> None:
-        self.network, self.patience = network, patience
-        self.loss, self.at = np.inf, 0
+        self.network = network
+        self.patience = patience
+        self.loss = np.inf
+        self.at = 0
         self.weights: dict[str, Tensor] = {}
         self.misses = 0
 
@@ -215,7 +230,9 @@ class _Best:
             value = float(loss())
         self.misses += 1
         if value < self.loss:
-            self.loss, self.at, self.misses = value, iteration, 0
+            self.loss = value
+            self.at = iteration
+            self.misses = 0
             self.weights = {name: each.clone() for name, each in self.network.state_dict().items()}
         return self.patience is not None and self.misses >= self.patience
 
@@ -237,7 +254,9 @@ def _batches(windows: Tensor, settings: Discriminator) -> Iterator[Tensor]:
 def _loss(network: _Recurrent, windows: Tensor) -> Tensor:
     """Cross-entropy of windows [2, B, T, V], generated then real."""
     logits = network(windows.flatten(0, 1))[:, -1].view(windows.shape[:2])
-    return (nn.functional.softplus(logits[0]).mean() + nn.functional.softplus(-logits[1]).mean()) / 2
+    return (
+        nn.functional.softplus(logits[0]).mean() + nn.functional.softplus(-logits[1]).mean()
+    ) / 2
 
 
 def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -254,7 +273,9 @@ def _final_logits(network: _Recurrent, windows: Tensor) -> NDArray[np.float32]:
 def _auc(fake: FloatArray, true: FloatArray) -> float:
     """Share of pairs in which the real window has the higher logit, ties half."""
     ordered = np.sort(fake)
-    below = np.searchsorted(ordered, true, side="left") + np.searchsorted(ordered, true, side="right")
+    below = np.searchsorted(ordered, true, side="left") + np.searchsorted(
+        ordered, true, side="right"
+    )
     return float(below.mean() / (2 * len(fake)))
 
 
@@ -267,7 +288,9 @@ def _scaled(generated: FloatArray, real: FloatArray, device: str) -> tuple[Tenso
     low = real.min(axis=(0, 1))
     width = real.max(axis=(0, 1)) - low
     fake, true = (
-        torch.as_tensor(((each - low) / np.where(width > 0, width, 1)).astype(np.float32), device=device)
+        torch.as_tensor(
+            ((each - low) / np.where(width > 0, width, 1)).astype(np.float32), device=device
+        )
         for each in (generated, real)
     )
     return fake, true
@@ -275,9 +298,13 @@ def _scaled(generated: FloatArray, real: FloatArray, device: str) -> tuple[Tenso
 
 def _check(generated: FloatArray, real: FloatArray) -> None:
     if generated.ndim != 3 or real.ndim != 3 or generated.shape[1:] != real.shape[1:]:
-        raise ValueError(f"expected windows [N, T, V] of one shape, got {generated.shape} and {real.shape}")
+        raise ValueError(
+            f"expected windows [N, T, V] of one shape, got {generated.shape} and {real.shape}"
+        )
     if min(len(generated), len(real)) < 10:
-        raise ValueError(f"expected at least 10 windows of each, got {len(generated)} and {len(real)}")
+        raise ValueError(
+            f"expected at least 10 windows of each, got {len(generated)} and {len(real)}"
+        )
     if real.shape[1] < 2:
         raise ValueError("expected windows of at least 2 steps, got 1")
     if not (np.isfinite(generated).all() and np.isfinite(real).all()):

@@ -6,7 +6,7 @@ import numpy as np
 
 from habitus.evaluation.blocks import is_count
 from habitus.evaluation.two_sample.cells import Cells, Features, over
-from habitus.parts.shapes import IntArray
+from habitus.schema import IntArray
 
 SMALL = (1, 2, 3, 4, 5)  # counts whose share of the cells is looked at
 
@@ -26,7 +26,9 @@ def amounts(cells: Cells) -> Features:
         "share of the largest cell": over(cells.largest(cells.row, cells.values), cells.totals),
         "log largest slot": np.log1p(cells.largest(cells.slots.row, cells.slots.total)),
         "log largest day": np.log1p(cells.largest(cells.days.row, cells.days.total)),
-        "share of the largest day": over(cells.largest(cells.days.row, cells.days.total), cells.totals),
+        "share of the largest day": over(
+            cells.largest(cells.days.row, cells.days.total), cells.totals
+        ),
         "concentration on days": over((cells.daily**2).sum(1), cells.totals**2),
         **_small_counts(cells),
     }
@@ -36,9 +38,12 @@ def _small_counts(cells: Cells) -> Features:
     """Share of cells that hold each small count, and how many different counts there are."""
     if not is_count(cells.axes):
         return {}
-    shares = {f"share of cells of {size}": cells.share(cells.row, cells.values == size) for size in SMALL}
+    shares = {
+        f"share of cells of {size}": cells.share(cells.row, cells.values == size) for size in SMALL
+    }
     order = np.lexsort((cells.values, cells.row))
-    row, value = cells.row[order], cells.values[order]
+    row = cells.row[order]
+    value = cells.values[order]
     new = np.append(True, (np.diff(row) != 0) | (np.diff(value) != 0))[: len(row)]
     return shares | {"different counts": cells.count(row, new)}
 
@@ -56,12 +61,18 @@ def channel_amounts(cells: Cells, channels: IntArray) -> Features:
     for at in channels.tolist():
         found |= _of_channel(cells, at)
     entropy = -np.nansum(shares * np.log(np.where(shares > 0, shares, 1)), axis=1)
-    return found | {"channels used": (totals > 0).sum(1).astype(float), "entropy of channels": entropy}
+    return found | {
+        "channels used": (totals > 0).sum(1).astype(float),
+        "entropy of channels": entropy,
+    }
 
 
 def _of_channel(cells: Cells, at: int) -> Features:
-    chosen, name = cells.channel == at, cells.axes.channels[at]
-    part = Cells(cells.axes, cells.profiles, cells.row[chosen], cells.cell[chosen], cells.values[chosen])
+    chosen = cells.channel == at
+    name = cells.axes.channels[at]
+    part = Cells(
+        cells.axes, cells.profiles, cells.row[chosen], cells.cell[chosen], cells.values[chosen]
+    )
     found = {
         "active slots": part.active_slots,
         "active days": part.active_days,

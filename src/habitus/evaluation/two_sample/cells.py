@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import Block
-from habitus.parts.shapes import Axes, BoolArray, FloatArray, IntArray, starts_of_runs, sums_of_runs
+from habitus.schema import Axes, BoolArray, FloatArray, IntArray, starts_of_runs, sums_of_runs
 
 Features = dict[str, NDArray[np.float64]]
 """Feature -> its value for each profile, [B]; NaN where a profile has nothing to measure it on."""
@@ -42,7 +42,8 @@ class Cells:
     @classmethod
     def of_block(cls, block: Block, axes: Axes, unit: str) -> Self:
         """Some profiles of a set on these axes, in ``unit``: count, peak or binary."""
-        cells, values = block.cells.astype(np.int64), block.in_unit(axes, unit)
+        cells = block.cells.astype(np.int64)
+        values = block.in_unit(axes, unit)
         return cls(axes.with_unit(unit), len(block), block.users(), cells, values)
 
     @cached_property
@@ -54,7 +55,9 @@ class Cells:
     def slots(self) -> Times:
         """Active slots."""
         days, slots, channels = self.axes.shape
-        return Times.of(self.row * (days * slots) + self.cell // channels, self.values, days * slots)
+        return Times.of(
+            self.row * (days * slots) + self.cell // channels, self.values, days * slots
+        )
 
     @cached_property
     def days(self) -> Times:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from habitus.evaluation.auc import Auc, auc, mean_auc
-from habitus.parts.shapes import BoolArray, FloatArray, IntArray
+from habitus.schema import BoolArray, FloatArray, IntArray
 
 FOLDS = 5
 MOST_PERMUTED = 1500  # held-out profiles of a fold on which a feature's importance is measured
@@ -38,7 +38,12 @@ class Table:
 
 
 def tell_apart(
-    generated: Table, real: Table, seed: int = 0, *, importances: bool = False, on_fold: OnFold = lambda done: None
+    generated: Table,
+    real: Table,
+    seed: int = 0,
+    *,
+    importances: bool = False,
+    on_fold: OnFold = lambda done: None,
 ) -> tuple[Auc, NDArray[np.float64]]:
     """Grow trees on four fifths of the users and score the others, five times.
 
@@ -58,7 +63,8 @@ def tell_apart(
     made = np.arange(len(x)) < len(generated.features)
     users = np.concatenate([generated.users, real.users])
     fold = np.concatenate([generated.fold, real.fold])
-    areas, falls = [], np.zeros(x.shape[1])
+    areas = []
+    falls = np.zeros(x.shape[1])
     for number in range(FOLDS):
         test = fold == number
         seen = np.where(np.sum(~np.isnan(x[~test]), axis=0) >= _FEWEST, x, 0)
@@ -95,7 +101,8 @@ def _falls(
 ) -> NDArray[np.float64]:
     """By how much the area falls when one feature after the other is shuffled."""
     few = rng.permutation(len(x))[:MOST_PERMUTED]
-    x, made = x[few].copy(), made[few]
+    x = x[few].copy()
+    made = made[few]
     order = rng.permutation(len(x))
     whole = _plain_area(trees.decision_function(x), made)
     falls = np.zeros(x.shape[1])

@@ -16,7 +16,7 @@ from habitus.evaluation.two_sample.amounts import amounts, channel_amounts
 from habitus.evaluation.two_sample.cells import Cells, Features
 from habitus.evaluation.two_sample.pairs import pairs
 from habitus.evaluation.two_sample.timing import timing
-from habitus.parts.shapes import Axes, BoolArray, IntArray, ProfileSource
+from habitus.schema import Axes, BoolArray, IntArray, ProfileSource
 
 MOST_CHANNELS = 8  # whose pairs are looked at
 
@@ -41,7 +41,8 @@ def features(
         Names of F features, and their values [U, F]; NaN where a profile has nothing to measure one on.
     """
     chosen = np.asarray(busiest_channels(source, rows) if channels is None else channels, np.int64)
-    axes, unit = source.axes, unit or source.axes.unit
+    axes = source.axes
+    unit = unit or source.axes.unit
     names = list(_of_block(Block(*_NOTHING), axes, unit, chosen))
     parts = [_table(_of_block(block, axes, unit, chosen)) for block in blocks(source, rows)]
     return names, np.concatenate(parts) if parts else np.zeros((0, len(names)), np.float32)
@@ -54,7 +55,9 @@ def _table(found: Features) -> NDArray[np.float32]:
     return np.stack(list(found.values()), axis=1).astype(np.float32)
 
 
-def busiest_channels(source: ProfileSource, rows: BoolArray | None = None, most: int = MOST_CHANNELS) -> list[int]:
+def busiest_channels(
+    source: ProfileSource, rows: BoolArray | None = None, most: int = MOST_CHANNELS
+) -> list[int]:
     """The channels with most active cells, at most so many, in their own order."""
     size = len(source.axes.channels)
     if size <= most:

@@ -14,10 +14,11 @@ from habitus.evaluation.sample import Side, halves, whole
 from habitus.evaluation.two_sample.classify import FOLDS, Table, tell_apart
 from habitus.evaluation.two_sample.features import busiest_channels, features
 from habitus.evaluation.two_sample.pictures import tell_pictures_apart
-from habitus.parts.shapes import FloatArray, ProfileSource
+from habitus.schema import FloatArray, ProfileSource
 
 MOST = 10_000  # profiles of a side
-FEWEST, FEWEST_USERS = 50, 10
+FEWEST = 50
+FEWEST_USERS = 10
 OnProgress = Callable[[str, int, int], None]
 Sides = tuple[Side, Side]
 
@@ -131,7 +132,9 @@ def two_sample(
     rng = np.random.default_rng(seed)
     unit = shared_unit(generated, reference, train)
     real = halves(reference, rng) if train is None else (whole(train), whole(reference))
-    ours, floor = (_alike(*sides, most, rng) for sides in ((whole(generated), whole(reference)), real))
+    ours, floor = (
+        _alike(*sides, most, rng) for sides in ((whole(generated), whole(reference)), real)
+    )
     names, tables = _tables((*ours, *floor), unit, busiest_channels(reference), seed, on_progress)
     trees, falls = _trees(tables, seed, on_progress)
     return TwoSample(
@@ -162,7 +165,8 @@ def _alike(one: Side, other: Side, most: int, rng: np.random.Generator) -> Sides
 def _tables(
     sides: Sequence[Side], unit: str, channels: Sequence[int], seed: int, on_progress: OnProgress
 ) -> tuple[list[str], list[Table]]:
-    names, tables = [], []
+    names = []
+    tables = []
     for number, side in enumerate(sides, 1):
         names, found = features(side.source, unit=unit, channels=channels, rows=side.rows)
         tables.append(Table(found, side.users, side.folds(unit, FOLDS, seed)))
@@ -177,7 +181,9 @@ def _trees(tables: Sequence[Table], seed: int, on_progress: OnProgress) -> tuple
     area, falls = tell_apart(
         ours, theirs, seed, importances=True, on_fold=lambda done: on_progress("trees", done, total)
     )
-    floor, _ = tell_apart(one, other, seed, on_fold=lambda done: on_progress("trees", FOLDS + done, total))
+    floor, _ = tell_apart(
+        one, other, seed, on_fold=lambda done: on_progress("trees", FOLDS + done, total)
+    )
     return Told(area, floor), falls
 
 
@@ -186,15 +192,22 @@ def _networks(ours: Sides, floor: Sides, unit: str, seed: int, on_progress: OnPr
         ours, unit, seed, on_epoch=lambda done, total: on_progress("network", done, 2 * total)
     )
     base = tell_pictures_apart(
-        floor, unit, seed, on_epoch=lambda done, total: on_progress("network", total + done, 2 * total)
+        floor,
+        unit,
+        seed,
+        on_epoch=lambda done, total: on_progress("network", total + done, 2 * total),
     )
     return Told(area, base)
 
 
 def _telling(names: Sequence[str], falls: FloatArray, fake: Table, true: Table) -> list[Telling]:
-    alone = [_alone(ours, theirs) for ours, theirs in zip(fake.features.T, true.features.T, strict=True)]
+    alone = [
+        _alone(ours, theirs) for ours, theirs in zip(fake.features.T, true.features.T, strict=True)
+    ]
     rows = zip(names, falls.tolist(), alone, _means(fake), _means(true), strict=True)
-    return sorted((Telling(*row) for row in rows), key=lambda each: (-each.importance, -each.auc_alone))
+    return sorted(
+        (Telling(*row) for row in rows), key=lambda each: (-each.importance, -each.auc_alone)
+    )
 
 
 def _alone(ours: FloatArray, theirs: FloatArray) -> float:
@@ -209,5 +222,11 @@ def _means(table: Table) -> list[float | None]:
 
 
 def _note(ours: Side, floor: Side, train: ProfileSource | None) -> str:
-    real = "two parts of the reference" if train is None else "the training profiles against the reference"
-    return f"{len(ours):,} profiles on either side, drawn at random; floor: {len(floor):,} of {real}"
+    real = (
+        "two parts of the reference"
+        if train is None
+        else "the training profiles against the reference"
+    )
+    return (
+        f"{len(ours):,} profiles on either side, drawn at random; floor: {len(floor):,} of {real}"
+    )

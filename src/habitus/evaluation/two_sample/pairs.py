@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from habitus.evaluation.two_sample.cells import Cells, Features, over
-from habitus.parts.shapes import FloatArray, IntArray, starts_of_runs
+from habitus.schema import FloatArray, IntArray, starts_of_runs
 
 
 def pairs(cells: Cells, channels: IntArray) -> Features:
@@ -30,7 +30,9 @@ def _by_slot(cells: Cells, channels: IntArray) -> FloatArray:
     place = np.full(len(cells.axes.channels), -1)
     place[channels] = np.arange(len(channels))
     column = place[cells.channel]
-    slot = np.repeat(np.arange(len(cells.slots.key)), np.diff(np.append(cells.slots.starts, len(cells.row))))
+    slot = np.repeat(
+        np.arange(len(cells.slots.key)), np.diff(np.append(cells.slots.starts, len(cells.row)))
+    )
     out = np.zeros((len(cells.slots.key), len(channels)))
     out[slot[column >= 0], column[column >= 0]] = cells.values[column >= 0]
     return out
@@ -40,9 +42,11 @@ def _together(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
     """Slots with both channels, as a share of those with either; and how often and how nearly amounts are equal."""
     found: Features = {}
     for first, second in combinations(range(len(names)), 2):
-        one, other = amounts[:, first], amounts[:, second]
+        one = amounts[:, first]
+        other = amounts[:, second]
         both = np.flatnonzero((one > 0) & (other > 0))
-        row, shared = cells.slots.row[both], f"{names[first]} and {names[second]}"
+        row = cells.slots.row[both]
+        shared = f"{names[first]} and {names[second]}"
         either = cells.count(cells.slots.row, (one > 0) | (other > 0))
         found[f"{shared}: in the same slot"] = over(cells.count(row), either)
         found[f"{shared}: equal in a slot"] = cells.share(row, one[both] == other[both])
@@ -55,9 +59,12 @@ def _totals(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
     totals = np.stack([cells.count(cells.slots.row, column) for column in amounts.T], axis=1)
     found: Features = {}
     for first, second in combinations(range(len(names)), 2):
-        difference, shared = totals[:, first] - totals[:, second], f"{names[first]} and {names[second]}"
+        difference = totals[:, first] - totals[:, second]
+        shared = f"{names[first]} and {names[second]}"
         found[f"{shared}: log difference"] = np.log1p(np.abs(difference))
-        found[f"{shared}: relative difference"] = over(difference, totals[:, first] + totals[:, second])
+        found[f"{shared}: relative difference"] = over(
+            difference, totals[:, first] + totals[:, second]
+        )
     return found
 
 
@@ -68,7 +75,8 @@ def _after(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
     row = cells.slots.row
     found: Features = {}
     for first, before in enumerate(names):
-        used, next_to = cells.count(row[active[:, first]]), follows[active[follows, first]]
+        used = cells.count(row[active[:, first]])
+        next_to = follows[active[follows, first]]
         for second, after in enumerate(names):
             hits = next_to[active[next_to + 1, second]]
             found[f"{after} in the slot after {before}"] = over(cells.count(row[hits]), used)
@@ -84,7 +92,8 @@ def _order(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
     begins = np.minimum.reduceat(begins, starts_of_runs(day)) if len(day) else begins
     found: Features = {}
     for first, second in combinations(range(len(names)), 2):
-        one, other = begins[:, first], begins[:, second]
+        one = begins[:, first]
+        other = begins[:, second]
         differ = np.flatnonzero((one < never) & (other < never) & (one != other))
         found[f"{names[first]} before {names[second]} on a day"] = cells.share(
             cells.days.row[differ], one[differ] < other[differ]

@@ -17,14 +17,16 @@ from torch import Tensor, nn
 from habitus.evaluation.auc import Auc, auc
 from habitus.evaluation.blocks import Block, collected
 from habitus.evaluation.sample import Side
-from habitus.parts.shapes import Axes, BoolArray, FloatArray, IntArray
+from habitus.schema import Axes, BoolArray, FloatArray, IntArray
 
 _FOLDS = 5  # one to test on, one to stop by, three to learn from
 _WIDTH = 32
 _BATCH = 128
 _CHUNK = 1024  # pictures at a time when nothing is learnt
-_LEARNING_RATE, _DECAY = 2e-3, 1e-3
-_EPOCHS, _PATIENCE = 10, 2
+_LEARNING_RATE = 2e-3
+_DECAY = 1e-3
+_EPOCHS = 10
+_PATIENCE = 2
 OnEpoch = Callable[[int, int], None]
 
 
@@ -48,10 +50,14 @@ class Pictures:
     def of(cls, sides: tuple[Side, Side], unit: str) -> Pictures:
         """The profiles of both sides, one after the other."""
         parts = [collected(side.source, side.rows) for side in sides]
-        values = [_logs(part, side.source.axes, unit) for part, side in zip(parts, sides, strict=True)]
+        values = [
+            _logs(part, side.source.axes, unit) for part, side in zip(parts, sides, strict=True)
+        ]
         lengths = np.concatenate([part.lengths for part in parts])
         cells = np.concatenate([part.cells for part in parts]).astype(np.int64)
-        return cls(sides[0].source.axes, np.append(0, np.cumsum(lengths)), cells, np.concatenate(values))
+        return cls(
+            sides[0].source.axes, np.append(0, np.cumsum(lengths)), cells, np.concatenate(values)
+        )
 
     def draw(self, which: IntArray) -> Tensor:
         """Some of them, [B, 2 C, D, S]."""
@@ -61,7 +67,8 @@ class Pictures:
         at = np.arange(lengths.sum()) + np.repeat(self.starts[which] - ends + lengths, lengths)
         out = np.zeros((2, len(which) * self.axes.cells), np.float32)
         place = np.repeat(np.arange(len(which)), lengths) * self.axes.cells + self.cells[at]
-        out[0, place], out[1, place] = self.values[at], 1
+        out[0, place] = self.values[at]
+        out[1, place] = 1
         x = torch.from_numpy(out).view(2, len(which), days, slots, channels)
         return x.permute(1, 0, 4, 2, 3).flatten(1, 2)
 
@@ -92,7 +99,11 @@ class Network(nn.Module):
 
 
 def tell_pictures_apart(
-    sides: tuple[Side, Side], unit: str, seed: int = 0, *, on_epoch: OnEpoch = lambda done, total: None
+    sides: tuple[Side, Side],
+    unit: str,
+    seed: int = 0,
+    *,
+    on_epoch: OnEpoch = lambda done, total: None,
 ) -> Auc:
     """Train on three fifths of the users, stop by one, test on the last.
 
@@ -110,7 +121,8 @@ def tell_pictures_apart(
         network = Network(len(pictures.axes.channels))
         _learn(network, pictures, made, fold, rng, on_epoch)
     tested = np.flatnonzero(fold == 0)
-    scores, users = _scores(network, pictures, tested), np.concatenate([side.users for side in sides])[tested]
+    scores = _scores(network, pictures, tested)
+    users = np.concatenate([side.users for side in sides])[tested]
     true = made[tested]
     return auc(scores[true], scores[~true], users[true], users[~true])
 
@@ -125,8 +137,11 @@ def _learn(
 ) -> None:
     """Train until the loss on the second fold has not fallen for a while, and keep the best weights."""
     optimiser = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
-    learnt, checked = np.flatnonzero(fold > 1), np.flatnonzero(fold == 1)
-    best, weights, since = np.inf, network.state_dict(), 0
+    learnt = np.flatnonzero(fold > 1)
+    checked = np.flatnonzero(fold == 1)
+    best = np.inf
+    weights = network.state_dict()
+    since = 0
     for epoch in range(1, _EPOCHS + 1):
         for batch in np.array_split(rng.permutation(learnt), -(-len(learnt) // _BATCH)):
             optimiser.zero_grad()
@@ -135,7 +150,8 @@ def _learn(
         loss = float(_loss(torch.from_numpy(_scores(network, pictures, checked)), made[checked]))
         since = 0 if loss < best else since + 1
         if not since:
-            best, weights = loss, {name: each.clone() for name, each in network.state_dict().items()}
+            best = loss
+            weights = {name: each.clone() for name, each in network.state_dict().items()}
         on_epoch(_EPOCHS if since == _PATIENCE else epoch, _EPOCHS)
         if since == _PATIENCE:
             break
@@ -143,7 +159,9 @@ def _learn(
 
 
 def _loss(logits: Tensor, made: BoolArray) -> Tensor:
-    return nn.functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(made.astype(np.float32)))
+    return nn.functional.binary_cross_entropy_with_logits(
+        logits, torch.from_numpy(made.astype(np.float32))
+    )
 
 
 def _scores(network: Network, pictures: Pictures, which: IntArray) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.two_sample.cells import Cells, Features, Times, over, positions
-from habitus.parts.shapes import DAYS_PER_WEEK, WEEKDAYS, FloatArray, IntArray
+from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, FloatArray, IntArray
 
 HOURS = 24
 LAGS = (1, 2, 7)  # days
@@ -14,12 +14,20 @@ LAGS = (1, 2, 7)  # days
 
 def timing(cells: Cells) -> Features:
     """All features of time."""
-    return {**_hours(cells), **_weekdays(cells), **_days(cells), **_runs(cells), **_slots(cells), **_alike(cells)}
+    return {
+        **_hours(cells),
+        **_weekdays(cells),
+        **_days(cells),
+        **_runs(cells),
+        **_slots(cells),
+        **_alike(cells),
+    }
 
 
 def _hours(cells: Cells) -> Features:
     """Shares of the hours of the day (of the slots, where these are longer), in slots and in events."""
-    slot, row = cells.slots.time % cells.axes.slots, cells.slots.row
+    slot = cells.slots.time % cells.axes.slots
+    row = cells.slots.row
     bins = min(cells.axes.slots, HOURS)
     hour = slot * bins // cells.axes.slots
     used = _by(cells, row, hour, None, bins)
@@ -27,12 +35,16 @@ def _hours(cells: Cells) -> Features:
     shares = used / np.where(cells.active_slots > 0, cells.active_slots, np.nan)[:, None]
     label = [cells.axes.slot_label(at * cells.axes.slots // bins) for at in range(bins)]
     found = {f"slots at {name}": shares[:, at] for at, name in enumerate(label)}
-    found |= {f"total at {name}": over(events[:, at], cells.totals) for at, name in enumerate(label)}
+    found |= {
+        f"total at {name}": over(events[:, at], cells.totals) for at, name in enumerate(label)
+    }
     entropy = -np.nansum(shares * np.log(np.where(shares > 0, shares, 1)), axis=1)
     return found | {"different hours": (used > 0).sum(1).astype(float), "entropy of hours": entropy}
 
 
-def _by(cells: Cells, row: IntArray, index: IntArray, weight: FloatArray | None, size: int) -> NDArray[np.float64]:
+def _by(
+    cells: Cells, row: IntArray, index: IntArray, weight: FloatArray | None, size: int
+) -> NDArray[np.float64]:
     """Sums by profile and index, [B, size]."""
     sums = np.bincount(row * size + index, weight, cells.profiles * size).astype(np.float64)
     return sums.reshape(cells.profiles, size)
@@ -46,15 +58,22 @@ def _weekdays(cells: Cells) -> Features:
     weekday = (first + cells.days.time) % DAYS_PER_WEEK
     days = _by(cells, cells.days.row, weekday, None, DAYS_PER_WEEK)
     events = _by(cells, cells.days.row, weekday, cells.days.total, DAYS_PER_WEEK)
-    found = {f"days on {name}": over(days[:, at], cells.active_days) for at, name in enumerate(WEEKDAYS)}
-    return found | {f"total on {name}": over(events[:, at], cells.totals) for at, name in enumerate(WEEKDAYS)}
+    found = {
+        f"days on {name}": over(days[:, at], cells.active_days) for at, name in enumerate(WEEKDAYS)
+    }
+    return found | {
+        f"total on {name}": over(events[:, at], cells.totals) for at, name in enumerate(WEEKDAYS)
+    }
 
 
 def _days(cells: Cells) -> Features:
     """First, last and middle of the activity; how daily totals vary and repeat."""
-    days, row = cells.days.time.astype(np.float64), cells.days.row
-    last, first = cells.largest(row, days), -cells.largest(row, -days)
-    mean, deviation = cells.daily.mean(1), cells.daily.std(1)
+    days = cells.days.time.astype(np.float64)
+    row = cells.days.row
+    last = cells.largest(row, days)
+    first = -cells.largest(row, -days)
+    mean = cells.daily.mean(1)
+    deviation = cells.daily.std(1)
     logs = np.log1p(cells.daily)
     return {
         "first active day": first,
@@ -68,8 +87,14 @@ def _days(cells: Cells) -> Features:
         "sd of log totals of active days": cells.spread(row, np.log1p(cells.days.total)),
         "burstiness of days": over(deviation - mean, deviation + mean),
         "step between neighbouring days": _step(cells, cells.days),
-        **{f"autocorrelation of days, lag {lag}": _autocorrelation(cells.daily, lag) for lag in LAGS},
-        **{f"autocorrelation of active days, lag {lag}": _autocorrelation(logs > 0, lag) for lag in LAGS},
+        **{
+            f"autocorrelation of days, lag {lag}": _autocorrelation(cells.daily, lag)
+            for lag in LAGS
+        },
+        **{
+            f"autocorrelation of active days, lag {lag}": _autocorrelation(logs > 0, lag)
+            for lag in LAGS
+        },
     }
 
 
@@ -109,11 +134,16 @@ def _runs(cells: Cells) -> Features:
 
 def _slots(cells: Cells) -> Features:
     """Active slots of a day, waits between slots, and activity that goes on past midnight."""
-    times, size = cells.slots, cells.axes.slots
+    times = cells.slots
+    size = cells.axes.slots
     day = times.row * cells.axes.days + times.time // size
-    per_day = np.bincount(np.searchsorted(cells.days.key, day), minlength=len(cells.days.key)).astype(np.float64)
-    row, waits = times.row[times.wait > 0], times.wait[times.wait > 0].astype(np.float64)
-    mean, deviation = cells.share(row, waits), cells.spread(row, waits)
+    per_day = np.bincount(
+        np.searchsorted(cells.days.key, day), minlength=len(cells.days.key)
+    ).astype(np.float64)
+    row = times.row[times.wait > 0]
+    waits = times.wait[times.wait > 0].astype(np.float64)
+    mean = cells.share(row, waits)
+    deviation = cells.spread(row, waits)
     midnight = (times.wait == 1) & (times.time % size == size - 1)
     first = np.append(True, day[1:] != day[:-1])[: len(day)]
     return {
@@ -147,7 +177,9 @@ def _alike(cells: Cells) -> Features:
 def _similarity(cells: Cells, other: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean Jaccard similarity of active days and the active days that they are paired with (-1 for none)."""
     size = cells.axes.slots
-    day = np.searchsorted(cells.days.key, cells.slots.row * cells.axes.days + cells.slots.time // size)
+    day = np.searchsorted(
+        cells.days.key, cells.slots.row * cells.axes.days + cells.slots.time // size
+    )
     slot = cells.slots.time % size
     shared = (other[day] >= 0) & (positions(day * size + slot, other[day] * size + slot) >= 0)
     both = np.bincount(day, shared, len(other))

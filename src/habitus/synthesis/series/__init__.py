@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from habitus.synthesis.series.cleaning import CleanConfig, Cleaned, clean
-from habitus.synthesis.series.drawing import forecast_series, generate_series, last_rows, rolling_rows
+from habitus.synthesis.series.drawing import (
+    forecast_series,
+    generate_series,
+    last_rows,
+    rolling_rows,
+)
 
 __all__ = [
     "CleanConfig",

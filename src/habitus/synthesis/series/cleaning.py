@@ -16,15 +16,17 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution
 
 from habitus.models.base import AutoregressiveModel, State, Windows
-from habitus.parts.shapes import BoolArray
 from habitus.run import Run
+from habitus.schema import BoolArray
 from habitus.series import Series, check_variables
 from habitus.synthesis.series.drawing import CONTEXT, Progress, autoregressive, no_progress
 from habitus.synthesis.series.noise import Expected, Noise, estimated
 from habitus.synthesis.series.particles import smoothed
 
 PIECE = 512  # steps whose expectations are held at once
-MOST_TO_ESTIMATE, SHARPENED, ROUNDS = 4096, 512, 4  # steps for a first guess of the noise, and for EM
+MOST_TO_ESTIMATE = 4096
+SHARPENED = 512
+ROUNDS = 4  # steps for a first guess of the noise, and for EM
 TOGETHER = 4096  # particles of all series that go side by side
 LOOK = 16  # steps after a gap that say which of its fillings are likely
 
@@ -75,7 +77,9 @@ class Cleaned:
     filled: int
 
 
-def clean(run: Run, series: Series, config: CleanConfig, progress: Progress = no_progress) -> Cleaned:
+def clean(
+    run: Run, series: Series, config: CleanConfig, progress: Progress = no_progress
+) -> Cleaned:
     """Fill the gaps of series and remove their noise; what is known and without noise stays as it is.
 
     Args:
@@ -88,16 +92,23 @@ def clean(run: Run, series: Series, config: CleanConfig, progress: Progress = no
         ValueError: for a model that reads no past or tells no densities, other variables, or noises that are not as
             many as the series.
     """
-    model, generator = autoregressive(run.model), Generator().manual_seed(config.seed)
+    model = autoregressive(run.model)
+    generator = Generator().manual_seed(config.seed)
     check_variables(model.axes, series.axes)
-    arrays, given, done = series.arrays(), config.noises(len(series)), 0
-    out, noises = list(arrays), [Noise(0.0)] * len(arrays)
+    arrays = series.arrays()
+    given = config.noises(len(series))
+    done = 0
+    out = list(arrays)
+    noises = [Noise(0.0)] * len(arrays)
     with torch.inference_mode():
         for part in _side_by_side(series.lengths, max(1, TOGETHER // config.particles)):
             x = _windows([arrays[at] for at in part])
-            cleaned, found = _put_right(model, x, [given[at] for at in part], config.particles, generator)
+            cleaned, found = _put_right(
+                model, x, [given[at] for at in part], config.particles, generator
+            )
             for at, values, noise in zip(part, cleaned, found, strict=True):
-                out[at], noises[at] = _merged(arrays[at], values, noise), noise
+                out[at] = _merged(arrays[at], values, noise)
+                noises[at] = noise
             done += x.clock.numel()
             progress(done)
     values = np.concatenate([np.zeros((0, len(series.axes.variables))), *out])
@@ -127,14 +138,20 @@ def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArra
 
 
 def _put_right(
-    model: AutoregressiveModel, x: Windows, given: list[Noise | None], particles: int, generator: Generator
+    model: AutoregressiveModel,
+    x: Windows,
+    given: list[Noise | None],
+    particles: int,
+    generator: Generator,
 ) -> tuple[list[Tensor], list[Noise]]:
     """Whole series [T, V] without gaps and noise, and the noise of each, that was given or found."""
     noises = _found(model, x, given, particles, generator)
     done = dict[int, Tensor]()
     if noisy := [at for at, noise in enumerate(noises) if noise.sigma]:
         of_noisy = [noises[at] for at in noisy]
-        smooth, _ = smoothed(model, x.values[noisy], x.observed[noisy], of_noisy, particles, generator)
+        smooth, _ = smoothed(
+            model, x.values[noisy], x.observed[noisy], of_noisy, particles, generator
+        )
         done |= dict(zip(noisy, smooth, strict=True))
     for at in set(range(len(noises))) - done.keys():
         done[at] = _fill(model, _one(x, at), particles, generator)[0]
@@ -146,15 +163,22 @@ def _one(x: Windows, at: int) -> Windows:
 
 
 def _found(
-    model: AutoregressiveModel, x: Windows, given: list[Noise | None], particles: int, generator: Generator
+    model: AutoregressiveModel,
+    x: Windows,
+    given: list[Noise | None],
+    particles: int,
+    generator: Generator,
 ) -> list[Noise]:
     """The noise of each series: what was given, or else a first guess, sharpened by EM where there is any."""
     noises = [_guessed(model, _one(x, at), particles, generator) if noise is None else noise
               for at, noise in enumerate(given)]  # fmt: skip
     sharpened = [at for at, noise in enumerate(given) if noise is None and noises[at].sigma]
     for _ in range(ROUNDS if sharpened else 0):
-        y, observed = x.values[sharpened, :SHARPENED], x.observed[sharpened, :SHARPENED]
-        _, found = smoothed(model, y, observed, [noises[at] for at in sharpened], particles, generator)
+        y = x.values[sharpened, :SHARPENED]
+        observed = x.observed[sharpened, :SHARPENED]
+        _, found = smoothed(
+            model, y, observed, [noises[at] for at in sharpened], particles, generator
+        )
         for at, noise in zip(sharpened, found, strict=True):
             noises[at] = noise
     return noises
@@ -166,43 +190,63 @@ def _guessed(model: AutoregressiveModel, x: Windows, particles: int, generator: 
         return Noise(0.0)
     x = Windows(*(each[:, :MOST_TO_ESTIMATE] for each in x))
     filled = Windows(_fill(model, x, particles, generator), x.observed, x.clock)
-    return _estimated(list(_expected(model, filled, generator)), x.values[0], x.observed[0], model.p_v.scale)
+    return _estimated(
+        list(_expected(model, filled, generator)), x.values[0], x.observed[0], model.p_v.scale
+    )
 
 
-def _estimated(pieces: list[tuple[slice, Expected]], y: Tensor, observed: Tensor, spread: Tensor) -> Noise:
+def _estimated(
+    pieces: list[tuple[slice, Expected]], y: Tensor, observed: Tensor, spread: Tensor
+) -> Noise:
     rows = torch.arange(len(y))[:MOST_TO_ESTIMATE]
     use = [(part, expected) for part, expected in pieces if part.start < len(rows)]
-    joined = Expected(*(torch.cat([getattr(e, n) for _, e in use]) for n in ("log_weights", "mean", "scale")))
+    joined = Expected(
+        *(torch.cat([getattr(e, n) for _, e in use]) for n in ("log_weights", "mean", "scale"))
+    )
     count = len(joined.mean)
     return estimated(joined, y[:count], observed[:count], spread)
 
 
-def _expected(model: AutoregressiveModel, x: Windows, generator: Generator) -> Iterator[tuple[slice, Expected]]:
+def _expected(
+    model: AutoregressiveModel, x: Windows, generator: Generator
+) -> Iterator[tuple[slice, Expected]]:
     """What the model expects of every step given those before it, piece by piece."""
-    steps, context = x.values.shape[1], CONTEXT * model.window
+    steps = x.values.shape[1]
+    context = CONTEXT * model.window
     for first in range(0, steps, PIECE):
-        begin, end = max(0, first - context), min(first + PIECE, steps)
+        begin = max(0, first - context)
+        end = min(first + PIECE, steps)
         part = Windows(*(each[:, begin:end] for each in x))
         yield slice(first, end), _mixture(model, part, first - begin, generator)
 
 
 def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Generator) -> Expected:
     """The mixture of what is expected under several draws of the latents, from a step of one window on."""
-    drawn = [model.p_v.apart(model.predictions(x, generator), x.values) for _ in range(model.latent_draws)]
+    drawn = [
+        model.p_v.apart(model.predictions(x, generator), x.values)
+        for _ in range(model.latent_draws)
+    ]
     return Expected(*(each[0, skip:] for each in model.p_v.pooled(drawn)))
 
 
 def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Tensor:
     """Values [1, T, V] with every gap filled by the mean of its fillings, weighed by what comes after it."""
-    values, known = x.values.clone(), x.observed[0].all(-1)
+    values = x.values.clone()
+    known = x.observed[0].all(-1)
     for begin, end in _gaps(known.numpy()):
         start = max(0, begin - CONTEXT * model.window)
-        past = Windows(values[:, start:begin], torch.ones_like(x.observed[:, start:begin]), x.clock[:, start:begin])
+        past = Windows(
+            values[:, start:begin],
+            torch.ones_like(x.observed[:, start:begin]),
+            x.clock[:, start:begin],
+        )
         state = model.read(past, generator) if begin > start else model.begin(1, x.clock[:, 0])
         state = tuple(each.repeat_interleave(particles, 0) for each in state)
-        log_weights, drawn = torch.zeros(particles), list[Tensor]()
+        log_weights = torch.zeros(particles)
+        drawn = list[Tensor]()
         for t in range(begin, min(end + LOOK, len(known))):
-            p, observed = model.predict(state, generator), x.observed[:, t].expand(particles, -1)
+            p = model.predict(state, generator)
+            observed = x.observed[:, t].expand(particles, -1)
             v = model.p_v.filled(p, x.values[:, t].expand(particles, -1), observed, generator)
             log_weights += _log_density(model, state, p, v, observed, generator)
             state = model.observe(state, v, torch.ones_like(observed), generator)
@@ -214,7 +258,12 @@ def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Gen
 
 
 def _log_density(
-    model: AutoregressiveModel, state: State, p: Distribution, v: Tensor, observed: Tensor, generator: Generator
+    model: AutoregressiveModel,
+    state: State,
+    p: Distribution,
+    v: Tensor,
+    observed: Tensor,
+    generator: Generator,
 ) -> Tensor:
     """Log p of what was observed of a step, for each particle; a step without gaps is averaged over latents."""
     draws = model.latent_draws if observed.all() else 1  # or else v was drawn with the latents of p

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.encoding import windows
 from habitus.models.base import AutoregressiveModel, Model, SeriesModel, State, unpacked
-from habitus.parts.shapes import Forecast, IntArray
 from habitus.run import Run
+from habitus.schema import Forecast, IntArray
 from habitus.series import Series, check_variables
+from habitus.training.encoding import windows
 
 TOGETHER = 2048  # series drawn at once
 CONTEXT = 4  # windows of the past that are read before looking ahead
@@ -56,7 +56,9 @@ def autoregressive(model: Model) -> AutoregressiveModel:
     return found
 
 
-def generate_series(run: Run, series: int, steps: int, seed: int, progress: Progress = no_progress) -> Series:
+def generate_series(
+    run: Run, series: int, steps: int, seed: int, progress: Progress = no_progress
+) -> Series:
     """Draw series from the model's own start.
 
     Args:
@@ -71,7 +73,9 @@ def generate_series(run: Run, series: int, steps: int, seed: int, progress: Prog
     """
     if series < 1 or steps < 1:
         raise ValueError(f"expected at least 1 series of 1 step, got {series} of {steps}")
-    model, generator, drawn = series_model(run.model), Generator().manual_seed(seed), list[NDArray[np.float32]]()
+    model = series_model(run.model)
+    generator = Generator().manual_seed(seed)
+    drawn = list[NDArray[np.float32]]()
     with torch.inference_mode():
         for first in range(0, series, TOGETHER):
             drawn.append(model.generate(min(TOGETHER, series - first), steps, generator).numpy())
@@ -87,7 +91,9 @@ def last_rows(series: Series) -> NDArray[np.int64]:
 def rolling_rows(series: Series, after: float, every: int, steps: int) -> NDArray[np.int64]:
     """Origins after a share of each series, every so many rows, that have all their steps inside the series."""
     first = series.starts[:-1] + np.maximum(1, np.ceil(series.lengths * after)).astype(np.int64)
-    found = [np.arange(a, b - steps + 1, every) for a, b in zip(first, series.starts[1:], strict=True)]
+    found = [
+        np.arange(a, b - steps + 1, every) for a, b in zip(first, series.starts[1:], strict=True)
+    ]
     return np.concatenate([np.zeros(0, np.int64), *found])
 
 
@@ -122,7 +128,9 @@ def forecast_series(
     if not len(origins):
         raise ValueError("expected rows to look ahead from, got none; the series is too short")
     shape = (len(origins), samples, steps, len(model.axes.variables))
-    draws, generator, done = np.zeros(shape, np.float32), Generator().manual_seed(seed), 0
+    draws = np.zeros(shape, np.float32)
+    generator = Generator().manual_seed(seed)
+    done = 0
     with torch.inference_mode():
         for part, state in _states(model, series, origins, samples, generator):
             draws[part] = _continued(model, state, samples, steps, generator)
@@ -132,7 +140,11 @@ def forecast_series(
 
 
 def _states(
-    model: AutoregressiveModel, series: Series, origins: NDArray[np.int64], samples: int, generator: Generator
+    model: AutoregressiveModel,
+    series: Series,
+    origins: NDArray[np.int64],
+    samples: int,
+    generator: Generator,
 ) -> Iterator[tuple[NDArray[np.int64], State]]:
     """Some origins at a time, with the model's state there; those with as long a past are read together."""
     begins = series.starts[np.searchsorted(series.starts, origins - 1, side="right") - 1]

@@ -17,14 +17,18 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from habitus.parts.observations import drawn_index
+from habitus.models.parts.gaussians import drawn_index
 
 SAME = 1e-4  # of a variable's spread: values that differ by less are the same one
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
-SPREADS = tuple(10 ** (-3.5 + 0.25 * step) for step in range(20))  # 3e-4 to 18 of a variable's spread
+SPREADS = tuple(
+    10 ** (-3.5 + 0.25 * step) for step in range(20)
+)  # 3e-4 to 18 of a variable's spread
 FINER = (10**-0.125, 10**-0.0625, 1.0, 10**0.0625, 10**0.125)
 LEAST_GAIN = 5.0  # nats by which noise has to explain a series better than none,
-LEAST_GAIN_EACH = 0.02  # and so many for each of its values: no model is exact, and what it misses is not noise
+LEAST_GAIN_EACH = (
+    0.02  # and so many for each of its values: no model is exact, and what it misses is not noise
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ class Noise:
         if not 0 <= self.sigma < math.inf:
             raise ValueError(f"noise must be a standard deviation of 0 or more, got {self.sigma}")
         if not 0 < self.share <= 1:
-            raise ValueError(f"the share of noisy values must be above 0 and at most 1, got {self.share}")
+            raise ValueError(
+                f"the share of noisy values must be above 0 and at most 1, got {self.share}"
+            )
 
 
 class Levels(NamedTuple):
@@ -109,7 +115,10 @@ class Expected:
         clean, noisy = self._hypotheses(y, spread, levels)
         total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
         between, variance = self._between(y, levels)
-        at = drawn_index(torch.where(observed[..., None], torch.cat([clean, noisy], -1), self._unseen()), generator)
+        at = drawn_index(
+            torch.where(observed[..., None], torch.cat([clean, noisy], -1), self._unseen()),
+            generator,
+        )
         component = (at % self.mean.shape[-1])[..., None]
         own = self.mean.gather(-1, component), self.scale.gather(-1, component)
         noised = between.gather(-1, component), variance.gather(-1, component).sqrt()
@@ -118,9 +127,15 @@ class Expected:
         drawn = centre + width * torch.randn(y.shape, generator=generator)
         values = torch.where(observed & (at < self.mean.shape[-1]), y, drawn)
         evidence = torch.where(observed, total, 0.0).sum(-1)
-        return Posterior(values, evidence, self._moments(y, observed, noisy - total[..., None], between, variance))
+        return Posterior(
+            values,
+            evidence,
+            self._moments(y, observed, noisy - total[..., None], between, variance),
+        )
 
-    def _moments(self, y: Tensor, observed: Tensor, log_share: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+    def _moments(
+        self, y: Tensor, observed: Tensor, log_share: Tensor, mean: Tensor, variance: Tensor
+    ) -> Tensor:
         """Values seen, modified, and by how much squared, summed over variables: [K, 3]."""
         share = log_share.exp()
         squares = share * ((y[..., None] - mean).square() + variance)
@@ -133,7 +148,8 @@ class Expected:
 
     def _between(self, y: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
         """Mean and variance of v given y and each component, where y was modified."""
-        own, variance = self.scale.square(), levels.variance
+        own = self.scale.square()
+        variance = levels.variance
         both = (own + variance).clamp_min(1e-30)
         return (self.mean * variance + y[..., None] * own) / both, own * variance / both
 
@@ -160,7 +176,9 @@ def estimated(expected: Expected, y: Tensor, observed: Tensor, spread: Tensor) -
     """
 
     def score(noise: Noise) -> float:
-        return float(torch.where(observed, expected.log_evidence(y, spread, Levels.of([noise])), 0.0).sum())
+        return float(
+            torch.where(observed, expected.log_evidence(y, spread, Levels.of([noise])), 0.0).sum()
+        )
 
     typical = float(spread.mean())
     rough = max((Noise(typical * sigma, share) for sigma in SPREADS for share in SHARES), key=score)

@@ -45,7 +45,8 @@ def smoothed(
     Returns:
         E[v | y], [N, T, V], and the noise that the posterior makes most probable: a step of EM.
     """
-    cloud, levels = _Cloud(model, len(y), particles), Levels.of(noises, particles)
+    cloud = _Cloud(model, len(y), particles)
+    levels = Levels.of(noises, particles)
     for t in range(y.shape[1]):
         cloud.step(y[:, t], observed[:, t], levels, generator)
     moments = zip(cloud.moments.tolist(), noises, strict=True)
@@ -56,9 +57,13 @@ class _Cloud:
     """Particles of N series on their way."""
 
     def __init__(self, model: AutoregressiveModel, series: int, particles: int) -> None:
-        self.model, self.shape = model, (series, particles)
-        self.state, self.log_weights = model.begin(series * particles), torch.zeros(series, particles)
-        self.pasts, self.means, self.moments = list[Tensor](), list[Tensor](), torch.zeros(series, 3)
+        self.model = model
+        self.shape = (series, particles)
+        self.state = model.begin(series * particles)
+        self.log_weights = torch.zeros(series, particles)
+        self.pasts = list[Tensor]()
+        self.means = list[Tensor]()
+        self.moments = torch.zeros(series, 3)
 
     def step(self, y: Tensor, observed: Tensor, levels: Levels, generator: Generator) -> None:
         """Take a step [N, V] in."""
@@ -66,8 +71,12 @@ class _Cloud:
         found = _posterior(self.model, self.state, y, observed, levels, generator)
         self.log_weights = self.log_weights + found.log_evidence.view(self.shape)
         weights = self.log_weights.softmax(-1)
-        self.moments = self.moments + (weights[..., None] * found.moments.view(*self.shape, -1)).sum(1)
-        self.state = self.model.observe(self.state, found.values, torch.ones_like(observed), generator)
+        self.moments = self.moments + (
+            weights[..., None] * found.moments.view(*self.shape, -1)
+        ).sum(1)
+        self.state = self.model.observe(
+            self.state, found.values, torch.ones_like(observed), generator
+        )
         self.pasts.append(found.values.view(*self.shape, -1))
         if len(self.pasts) > LAG:
             self.means.append(_mean(weights, self.pasts.pop(0)))
@@ -77,7 +86,9 @@ class _Cloud:
 
     def _draw_anew(self, weights: Tensor, few: Tensor, generator: Generator) -> None:
         """Particles of the series whose weight lies on few of them, each about as often as its weight says."""
-        chosen = torch.where(few[:, None], _systematic(weights, generator), torch.arange(self.shape[1]))
+        chosen = torch.where(
+            few[:, None], _systematic(weights, generator), torch.arange(self.shape[1])
+        )
         of_all = (chosen + torch.arange(self.shape[0])[:, None] * self.shape[1]).flatten()
         self.state = _taken(self.state, of_all)
         self.pasts = [past.flatten(0, 1)[of_all].view(past.shape) for past in self.pasts]
@@ -96,14 +107,22 @@ def _mean(weights: Tensor, values: Tensor) -> Tensor:
 
 
 def _posterior(
-    model: AutoregressiveModel, state: State, y: Tensor, observed: Tensor, levels: Levels, generator: Generator
+    model: AutoregressiveModel,
+    state: State,
+    y: Tensor,
+    observed: Tensor,
+    levels: Levels,
+    generator: Generator,
 ) -> Posterior:
     """What each particle [N K, ...] makes of a step y [N K, V], its latents pooled over some draws."""
-    draws, found = min(LATENTS, model.latent_draws), list[Posterior]()
+    draws = min(LATENTS, model.latent_draws)
+    found = list[Posterior]()
 
     def choose(at: slice, components: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         spread = model.p_v.scale[at]
-        found.append(Expected(*components).posterior(y[:, at], observed[:, at], spread, levels, generator))
+        found.append(
+            Expected(*components).posterior(y[:, at], observed[:, at], spread, levels, generator)
+        )
         return found[-1].values
 
     values = model.p_v.chosen([model.predict(state, generator) for _ in range(draws)], choose)

@@ -1,0 +1,96 @@
+"""What ``habitus evaluate`` does with ``--two-sample`` and ``--privacy``; it takes seconds to load (torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from habitus.cli.console import Advance, bar, out, warn
+from habitus.evaluation.privacy import Privacy, privacy
+from habitus.evaluation.two_sample import TwoSample, two_sample
+from habitus.profiles.store import StoredProfiles
+from habitus.report.judgement import area_text
+from habitus.report.wording import number
+
+SHOWN = 5  # features that gave most away
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found, of what was asked for."""
+
+    two_sample: TwoSample | None
+    privacy: Privacy | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts of ``metrics.json``."""
+        parts = {"two_sample": self.two_sample, "privacy": self.privacy}
+        return {name: part.to_json() for name, part in parts.items() if part is not None}
+
+    def tell(self) -> None:
+        """Print it."""
+        if self.two_sample is not None:
+            _tell_two_sample(self.two_sample)
+        if self.privacy is not None:
+            _tell_privacy(self.privacy)
+
+
+def judge(
+    ours: StoredProfiles,
+    reference: StoredProfiles,
+    train: StoredProfiles | None,
+    *,
+    tell_apart: bool,
+    leaks: bool,
+    seed: int,
+) -> Judged:
+    """Train classifiers, look for training users, or both, each with a bar.
+
+    Raises:
+        ValueError: as the two do.
+    """
+    found = None
+    if tell_apart:
+        with bar("Telling generated from real users", 1, "steps") as advance:
+            found = two_sample(ours, reference, train, seed=seed, on_progress=_shown(advance))
+    if not leaks or train is None:
+        return Judged(found, None)
+    with bar("Looking for training users", 1, "steps") as advance:
+        return Judged(
+            found, privacy(ours, reference, train, seed=seed, on_progress=_shown(advance))
+        )
+
+
+def _shown(advance: Advance) -> Callable[[str, int, int], None]:
+    return lambda stage, done, total: advance(done, stage, total)
+
+
+def _tell_two_sample(found: TwoSample) -> None:
+    for name, told in (("features", found.trees), ("pictures", found.convolutional)):
+        if told is not None:
+            ours = area_text(told.auc)
+            floor = area_text(told.floor)
+            out(
+                f"told from real users by {name}: AUC {ours}; another real sample {floor}; chance 0.5"
+            )
+    out("what gave them away most:")
+    for each in found.features[:SHOWN]:
+        means = " against ".join(
+            "none" if value is None else number(value) for value in (each.generated, each.real)
+        )
+        out(f"  {each.name}: {means} on average; AUC alone {each.auc_alone:.3f}")
+
+
+def _tell_privacy(found: Privacy) -> None:
+    out(
+        f"near copies of training profiles: {found.near_copies:.2%} of generated profiles, "
+        f"{found.near_copies_floor:.2%} of held-out ones; exact copies: {found.exact_copies:.2%}, "
+        f"{found.exact_copies_floor:.2%}"
+    )
+    out(
+        f"training users told from held-out ones: AUC {area_text(found.membership)}, chance 0.5; "
+        f"{found.found:.2%} found at 1 % false alarms"
+    )
+    if found.warning:
+        warn(f"warning: {found.warning}")

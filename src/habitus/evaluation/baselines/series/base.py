@@ -1,0 +1,107 @@
+"""What every rival is: learnt from a panel, it generates series and forecasts from given pasts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from habitus.evaluation.series.panels import Float64, Panel, Rng, Stack, carried_forward
+from habitus.schema import FloatArray
+
+Paths = NDArray[np.float32]
+
+
+class Rival(ABC):
+    """A method without networks. The same seed gives the same draws, in every call.
+
+    Attributes:
+        stack: Training rows; what was missing is carried forward from the value before.
+        complete: The training rows in which nothing was missing, or all rows if there is none, int64.
+        memory: How many last rows of a past a forecast depends on.
+    """
+
+    memory: int = 1
+
+    def __init__(self, train: Panel, seed: int = 0) -> None:
+        """Learn.
+
+        Args:
+            train: Training panel; NaN is missing.
+            seed: Seed of everything drawn later.
+
+        Raises:
+            ValueError: if the panel is empty or its series have different numbers of variables.
+        """
+        given = Stack.of(train)
+        self.stack = carried_forward(given)
+        self.seed = seed
+        whole = given.observed.all(axis=1)
+        self.complete = np.flatnonzero(whole if whole.any() else np.ones_like(whole))
+
+    @property
+    def rows(self) -> FloatArray:
+        """Training rows, [R, V]."""
+        return self.stack.values
+
+    def generate(self, series: int, steps: int) -> Paths:
+        """Series from a start of the rival's own: what follows pasts drawn at random from the training panel.
+
+        Returns:
+            [series, steps, V].
+        """
+        rng = np.random.default_rng((self.seed, 1))
+        ends = rng.choice(self.complete, series) + 1
+        first = self.stack.starts[np.searchsorted(self.stack.starts, ends - 1, side="right") - 1]
+        pasts = [
+            self.rows[max(start, end - self.memory) : end]
+            for start, end in zip(first, ends, strict=True)
+        ]
+        return self.continued(pasts, steps, 1, rng)[:, 0]
+
+    def forecast(self, pasts: Sequence[FloatArray], steps: int, samples: int) -> Paths:
+        """Draws of the steps after each past.
+
+        Args:
+            pasts: What is known before each of O origins, [T_n, V]; at least one row.
+            steps: Steps ahead (H).
+            samples: Draws (K).
+
+        Returns:
+            [O, K, H, V].
+
+        Raises:
+            ValueError: for an empty past or one of other variables.
+        """
+        if any(
+            each.ndim != 2 or not len(each) or each.shape[1] != self.rows.shape[1] for each in pasts
+        ):
+            raise ValueError(
+                f"expected pasts of at least one row of {self.rows.shape[1]} variables"
+            )
+        recent = Stack.of([each[-self.memory :] for each in pasts])
+        filled = self._filled(recent)
+        return self.continued(filled, steps, samples, np.random.default_rng((self.seed, 2)))
+
+    def _filled(self, recent: Stack) -> list[FloatArray]:
+        """Pasts without a gap; a variable that a past never shows is at its training mean."""
+        whole = carried_forward(Stack(recent.values, recent.starts)).values
+        counts = np.add.reduceat(recent.observed.astype(np.int64), recent.starts[:-1], axis=0)
+        never = np.repeat(counts == 0, recent.lengths, axis=0)
+        return np.split(np.where(never, self.rows.mean(axis=0), whole), recent.starts[1:-1])
+
+    @abstractmethod
+    def continued(self, pasts: list[FloatArray], steps: int, samples: int, rng: Rng) -> Paths:
+        """Draws after pasts without gaps of at most ``memory`` rows, [O, K, H, V]."""
+
+
+def last_rows(pasts: list[FloatArray]) -> Float64:
+    """The last row of each past, [O, V]."""
+    return np.array([past[-1] for past in pasts], np.float64)
+
+
+def longest_first(stack: Stack) -> NDArray[np.int64]:
+    """Series from the longest to the shortest, [N]."""
+    return np.argsort(-stack.lengths, kind="stable")

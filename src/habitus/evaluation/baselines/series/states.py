@@ -1,0 +1,99 @@
+"""States of a chain over training rows: which rows count as being in the same place."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+from scipy.spatial import KDTree
+
+from habitus.evaluation.series.panels import Float64, Rng
+from habitus.schema import FloatArray, IntArray
+
+MOST_STATES = 1_000  # distinct rows, as they are
+CLUSTERS = 100  # of rows that are nearly all distinct
+_REPEATS = 10  # of each distinct row, so that a state has more than its own successor
+_ROWS_OF_A_CLUSTER = 20
+_SAMPLE = 20_000  # rows that centres of clusters are fitted to
+
+
+@dataclass(frozen=True)
+class States:
+    """Rows by the nearest of some centres, distances in standard deviations of each variable.
+
+    The centres are the distinct rows where there are at most 1,000 and each comes ten times on average, so that the
+    chain is the empirical one; else up to 100 k-means centres of whole rows, at most one for 20 rows. Variables are
+    taken together: a state is a place in all of them at once.
+
+    Attributes:
+        tree: Nearest-neighbour search over the centres, divided by ``unit``.
+        unit: Standard deviation of each variable, 1 where it is constant, [V].
+        of_row: State of each training row, [R].
+    """
+
+    tree: KDTree
+    unit: Float64
+    of_row: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: FloatArray, rng: Rng) -> Self:
+        """States of training rows without gaps."""
+        spread = rows.std(axis=0, dtype=np.float64)
+        unit = np.where(spread > 0, spread, 1.0)
+        centres = _distinct(rows / unit)
+        if len(centres) > min(MOST_STATES, max(len(rows) // _REPEATS, 1)):
+            centres = _clusters(rows / unit, rng)
+        tree = KDTree(centres)
+        return cls(tree, unit, np.asarray(tree.query(rows / unit)[1]))
+
+    def __len__(self) -> int:
+        return self.tree.n
+
+    def nearest(self, rows: FloatArray) -> NDArray[np.int64]:
+        """State of any rows, [O, V] -> [O]."""
+        return np.asarray(self.tree.query(rows / self.unit)[1])
+
+
+@dataclass(frozen=True)
+class Members:
+    """Training rows by state, for drawing one of them: state s has rows[starts[s]:starts[s + 1]]."""
+
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: IntArray, states: IntArray, count: int) -> Self:
+        """From rows and the state of each of them; a state without a row gets all rows."""
+        order = np.argsort(states, kind="stable")
+        return cls(
+            rows[order].astype(np.int64), np.searchsorted(states[order], np.arange(count + 1))
+        )
+
+    def draw(self, states: IntArray, rng: Rng) -> NDArray[np.int64]:
+        """A row of each state at random; any row where the state has none."""
+        first = self.starts[states]
+        size = self.starts[states + 1] - self.starts[states]
+        first = np.where(size > 0, first, 0)
+        size = np.where(size > 0, size, len(self.rows))
+        return self.rows[first + (rng.random(len(states)) * size).astype(np.int64)]
+
+
+def _distinct(rows: Float64) -> Float64:
+    """Distinct rows, or more than :data:`MOST_STATES` of them as soon as a part of the rows shows so many."""
+    part = np.unique(rows[: 4 * MOST_STATES], axis=0)
+    return part if len(part) > MOST_STATES else np.unique(rows, axis=0)
+
+
+def _clusters(rows: Float64, rng: Rng) -> Float64:
+    sample = rows if len(rows) <= _SAMPLE else rows[rng.choice(len(rows), _SAMPLE, replace=False)]
+    count = min(CLUSTERS, max(1, len(sample) // _ROWS_OF_A_CLUSTER))
+    centres = sample[rng.choice(len(sample), count, replace=False)]
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # of a cluster that lost all its rows, which does no harm
+        return kmeans2(sample, centres, minit="matrix", iter=10)[0]

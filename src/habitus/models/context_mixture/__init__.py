@@ -1,0 +1,1 @@
+"""The context mixture: a mixture over whole users that fills whatever is missing."""

@@ -1,0 +1,138 @@
+"""Convolutional beta-VAE ("Time pictures" 5.2, Eqs 3.6 and 3.7).
+
+    q(z|x) = N(mu(x), diag sigma(x)^2)                    encoder, Table 5.1
+    p(x|z) = product over cells of Bernoulli(x(z))        decoder, Table 5.2, or a Gaussian
+    loss   = E_q[-log p(x|z)] + beta KL(q(z|x) || N(0, I))
+
+summed over cells and latent dimensions, averaged over users: beta 1 is the VAE, beta 0 the auto-encoder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.distributions import Distribution, Independent
+
+from habitus.models.base import CompletingModel, Completion, LatentModel, Loss
+from habitus.models.parts.checks import check_positive, check_shares, one_of
+from habitus.models.parts.completion import completed_from_posterior
+from habitus.models.parts.objectives import (
+    diagonal_normal,
+    kl_from_standard_normal,
+    negative_log_likelihood,
+    reparameterised,
+)
+from habitus.models.pictures.likelihoods import LIKELIHOODS
+from habitus.models.pictures.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
+from habitus.schema import Axes, BoolArray
+
+
+@dataclass(frozen=True)
+class BetaVAEConfig:
+    """Settings; the defaults are those of the paper's reported results.
+
+    Attributes:
+        beta: Weight of the KL term, 0 or more; 0.1 gave the paper's best population (Table 6.1).
+        latents: Latent dimensions; 2, 5 and 7 were worse, 100 no better (5.2.2).
+        architecture: A row of Table A.1: conv, transposed, wide-conv, wide-transposed, deep-conv,
+            deep-transposed, strided or deep-strided; conv is that of Tables 5.1 and 5.2.
+        likelihood: cross-entropy (better in the paper, 5.2.3), squared-error, or poisson for raw counts.
+        normalisation: What the model reads: peak (each profile by its own largest cell), binary, or count.
+        batch_norm: Normalise each convolution's output over the batch; did not help the paper.
+        dropout: Share of activations dropped after each layer; did not help the paper.
+    """
+
+    beta: float = 0.1
+    latents: int = 10
+    architecture: str = "conv"
+    likelihood: str = "cross-entropy"
+    normalisation: str = "peak"
+    batch_norm: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.beta < float("inf"):
+            raise ValueError(f"beta must be 0 or more, got {self.beta}")
+        check_positive(self, "latents")
+        check_shares(self, "dropout")
+        one_of("architecture", self.architecture, tuple(ARCHITECTURES))
+        one_of("likelihood", self.likelihood, tuple(LIKELIHOODS))
+        one_of(
+            f"normalisation with {self.likelihood}",
+            self.normalisation,
+            LIKELIHOODS[self.likelihood].units,
+        )
+
+
+class BetaVAE(LatentModel, CompletingModel):
+    """The model; see the module for its equations and :class:`BetaVAEConfig` for its settings."""
+
+    Config = BetaVAEConfig
+
+    def __init__(self, axes: Axes, config: BetaVAEConfig | None = None) -> None:
+        super().__init__()
+        self.axes = axes
+        self.config: BetaVAEConfig = config or BetaVAEConfig()
+        architecture = ARCHITECTURES[self.config.architecture]
+        regularisers = (self.config.batch_norm, self.config.dropout)
+        self.q_z_given_x = ConvEncoder(
+            architecture, axes.shape, 2 * self.config.latents, *regularisers
+        )
+        self.x_given_z = ConvDecoder(architecture, axes.shape, self.config.latents, *regularisers)
+        self.p_x_given_z = LIKELIHOODS[self.config.likelihood]
+
+    @property
+    def unit(self) -> str:
+        """The normalisation."""
+        return self.config.normalisation
+
+    @property
+    def exact_zeros(self) -> bool:
+        """The likelihood's."""
+        return self.p_x_given_z.exact_zeros
+
+    @property
+    def latents(self) -> int:
+        """Z."""
+        return self.config.latents
+
+    def encode(self, x: Tensor) -> Independent:
+        """q(z|x), [B, Z]."""
+        return diagonal_normal(self.q_z_given_x(x.movedim(-1, 1)))
+
+    def decode(self, z: Tensor) -> Distribution:
+        """p(x|z), [B, D, S, C]."""
+        return self.p_x_given_z(self.x_given_z(z).float().movedim(1, -1))
+
+    def draw(self, z: Tensor, generator: Generator) -> Tensor:
+        """Profiles from p(x|z), [B, D, S, C]; see the likelihood for what a draw is."""
+        return self.p_x_given_z.draw(self.decode(z), generator)
+
+    def loss(self, x: Tensor, generator: Generator) -> Loss:
+        """Reconstruction + beta x KL (Eq 3.7), per user."""
+        q = self.encode(x)
+        p = self.decode(reparameterised(q, generator))
+        reconstruction = negative_log_likelihood(p, x).mean()
+        kl = kl_from_standard_normal(q).sum(-1).mean()
+        return Loss(
+            reconstruction + self.config.beta * kl, {"reconstruction": reconstruction, "kl": kl}
+        )
+
+    @property
+    def forecast_days(self) -> int:
+        """Half of the window: with less known there is little to encode."""
+        return self.axes.days // 2
+
+    def check_mask(self, missing: BoolArray | None, text: str) -> None:
+        """Any mask will do: the model knows whole pictures."""
+
+    def complete(
+        self, x: Tensor, missing: Tensor, samples: int, generator: Generator
+    ) -> Completion:
+        """Encode the picture with its missing cells empty, and take them from the decoded one (Table 6.2's VAE)."""
+        q = self.encode(torch.where(missing, 0.0, x))
+        return completed_from_posterior(
+            q, self.decode, self.p_x_given_z, missing, samples, generator
+        )

@@ -1,0 +1,1 @@
+"""Models of series that keep a state: LSTM, GRU, DLGM, tDLGM, VRNN and TimeGAN."""

@@ -1,0 +1,1 @@
+"""Rhythm: users drawn day after day, with true zeros."""

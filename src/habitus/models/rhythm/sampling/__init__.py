@@ -1,0 +1,1 @@
+"""Drawing from Rhythm by compiled loops."""

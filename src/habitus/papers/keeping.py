@@ -1,0 +1,102 @@
+"""What labs keep in their folder: the mark of a reproduction, runs that were fitted, and scores that took long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from habitus.files import MARKER, check_replaceable
+from habitus.profiles.store import header_errors, read_header, write_header
+from habitus.run import CHECKPOINT, Run, load
+from habitus.run import KIND as RUN_KIND
+from habitus.run import VERSION as RUN_VERSION
+from habitus.training.config import SINCE, FitConfig
+
+KIND = "reproduction"
+VERSION = 1
+Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+class Once:
+    """What is made when it is first asked for, and then kept in memory."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        """What was made under a key before, or what is made now."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+
+def begin(folder: Path, paper: str, made_with: Mapping[str, Any]) -> None:
+    """Mark a folder as the reproduction of a paper, or see that it is.
+
+    Args:
+        folder: The folder; made where there is none.
+        paper: The paper's name.
+        made_with: Settings and fingerprints of the data, which have to stay the same, as JSON can hold them.
+
+    Raises:
+        ValueError: if it is another folder, of another paper, or was begun with something else.
+    """
+    now = {"paper": paper, **made_with}
+    if not (folder / MARKER).is_file():
+        check_replaceable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_header(folder, KIND, VERSION, paper=paper, made_with=dict(made_with))
+    header = read_header(folder, KIND, VERSION)
+    with header_errors(folder):
+        begun = {"paper": header["paper"], **header["made_with"]}
+    for name, value in now.items():
+        if begun.get(name) != value:
+            raise ValueError(
+                f"{folder} was begun with {name}={begun.get(name)}, got {value}; keep to that, or choose "
+                "another --out"
+            )
+
+
+def kept_run(path: Path, config: Any, how: FitConfig, make: Callable[[bool], Run]) -> Run:
+    """A finished run that is there already, or else a fitted one.
+
+    Args:
+        path: Its folder.
+        config: The settings of its model.
+        how: Those of its fit.
+        make: Fits it; told whether to go on with a run that was stopped.
+
+    Raises:
+        ValueError: if the run that is there has other settings.
+    """
+    if _finished(path):
+        return _checked(load(path), config, how)
+    return make((path / CHECKPOINT).is_file())
+
+
+def _finished(path: Path) -> bool:
+    """Whether a run is complete."""
+    if not (path / MARKER).is_file():
+        return False
+    header = read_header(path, RUN_KIND, RUN_VERSION)
+    with header_errors(path):
+        return bool(header["about"].get("complete"))
+
+
+def _checked(run: Run, config: Any, how: FitConfig) -> Run:
+    """A finished run, which has to be of these settings."""
+    begun = {**asdict(run.model.config), **SINCE, **run.fit}
+    for name, value in {**asdict(config), **asdict(how)}.items():
+        if begun.get(name) != value:
+            raise ValueError(
+                f"the run in {run.path} has {name}={begun.get(name)}, expected {value}; remove it, or choose "
+                "another --out"
+            )
+    return run

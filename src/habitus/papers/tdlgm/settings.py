@@ -1,0 +1,55 @@
+"""What a reproduction of the tDLGM paper is made with."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from habitus.models.parts.checks import check_positive
+from habitus.models.recurrent.step import FIT
+from habitus.papers.tdlgm.paper import COLUMN, SCALE, TRAIN_SHARE
+
+FREE = (
+    "seeds",
+)  # what may change from call to call in one folder: it decides which runs there are
+
+
+@dataclass(frozen=True)
+class LabSettings:
+    """Settings.
+
+    Attributes:
+        column: The variable.
+        scale: What its values are multiplied by.
+        seed: Of the first fit of each model; decides its weights, batches, noise and draws.
+        seeds: Fits of each model.
+        epochs: Times that the training part is gone through.
+        window: Steps of the windows that models are fitted to.
+        train_share: Share of the series, from its beginning, that is fitted to.
+        samples: Draws of the steps ahead of each origin.
+        every: Steps from one origin to the next.
+        latent_samples: Draws of latents for a reconstruction or a bound.
+    """
+
+    column: str = COLUMN
+    scale: float = SCALE
+    seed: int = 0
+    seeds: int = 5
+    epochs: int = FIT["epochs"]
+    window: int = 64
+    train_share: float = TRAIN_SHARE
+    samples: int = 20
+    every: int = 1
+    latent_samples: int = 32
+
+    def __post_init__(self) -> None:
+        check_positive(self, "seeds", "epochs", "samples", "every", "latent_samples")
+
+    @property
+    def each_seed(self) -> range:
+        """The seeds."""
+        return range(self.seed, self.seed + self.seeds)
+
+    def fixed(self) -> dict[str, Any]:
+        """What has to stay the same in one folder, as JSON can hold it."""
+        return {name: value for name, value in asdict(self).items() if name not in FREE}

@@ -1,0 +1,67 @@
+"""Numbered pieces of work side by side, in processes of their own, their results in order.
+
+Work of many small operations holds the interpreter most of the time, so that threads would wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+T = TypeVar("T")
+
+
+class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
+    """What each piece returns, or the error that it ends with: the loader would wrap that in many lines."""
+
+    def __init__(self, work: Callable[[int], T], numbers: Sequence[int]) -> None:
+        self.work = work
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> tuple[T | None, Exception | None]:
+        try:
+            with _single_thread():
+                return self.work(self.numbers[place]), None
+        except Exception as error:
+            return None, error
+
+
+@contextmanager
+def _single_thread() -> Iterator[None]:
+    """Threads that share operations as small as these mostly wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
+    """What work returns for each number; a process for each thread of torch, where that is more than one.
+
+    Few are begun ahead of what is taken, so that memory is bounded. All work with a single thread. Processes are
+    forked: others would have to import, and be given, all that the work needs.
+    """
+    pieces = _Pieces(work, numbers)
+    workers = min(torch.get_num_threads(), len(numbers))
+    alone = workers < 2
+    how: dict[str, Any] = (
+        {} if alone else {"num_workers": workers, "multiprocessing_context": "fork"}
+    )
+    for found, error in DataLoader(pieces, batch_size=None, collate_fn=_as_it_is, **how):
+        if error is not None:
+            raise error
+        yield found
+
+
+def _as_it_is(found: T) -> T:
+    """In place of tensors for arrays."""
+    return found

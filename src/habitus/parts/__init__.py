@@ -1,1 +1,0 @@
-"""What models are made of: shapes, nets, likelihoods, priors, objectives."""

@@ -1,1 +1,0 @@
-"""Distributions of counts of one or more: whether anything happened at all is another matter (a hurdle)."""

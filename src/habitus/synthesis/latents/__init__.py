@@ -1,0 +1,1 @@
+"""What the latents of a run hold: encodings, traversals, explanations and cohorts."""

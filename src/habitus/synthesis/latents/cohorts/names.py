@@ -1,0 +1,100 @@
+"""What cohorts are called: the habits that set their users apart from everybody."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from habitus.evaluation.habits import CHANNEL, Habits, difference, middle, spread
+from habitus.evaluation.naming import BETWEEN, apart, joined, strongest
+from habitus.schema import IntArray
+
+LEAST = 0.3  # spreads that a habit has to be away from everybody's to be in a name
+USUAL = 2
+ONE_MORE = 3  # habits in a name; one more where two cohorts would be called the same
+LIKE_ALL = "like everybody"
+
+Medians = dict[str, float]
+"""Habit -> its typical value."""
+
+
+def medians(habits: Habits) -> Medians:
+    """The typical value of each habit."""
+    return {name: middle(name, values) for name, values in habits.items()}
+
+
+def medians_of_groups(habits: Habits, labels: IntArray, k: int) -> list[Medians]:
+    """The typical values of each of k groups, from the habits and the group of every user."""
+    return [
+        medians({name: values[labels == group] for name, values in habits.items()})
+        for group in range(k)
+    ]
+
+
+def scores(group: Medians, usual: Medians, spreads: Medians) -> Medians:
+    """How many spreads a group's habits are away from everybody's; habits in which nobody differs are left out."""
+    return {
+        name: float(difference(name, np.asarray(group[name]), np.asarray(usual[name])))
+        / spreads[name]
+        for name in usual
+        if spreads[name] > 0
+    }
+
+
+def spreads_of(habits: Habits) -> Medians:
+    """How much users differ in each habit."""
+    return {name: spread(name, values) for name, values in habits.items()}
+
+
+def names_of(groups: Sequence[Medians], usual: Medians, spreads: Medians) -> list[str]:
+    """A name for each group, all different.
+
+    >>> usual, spreads = {"peak hour": 13.0, "night share": 0.1}, {"peak hour": 4.0, "night share": 0.1}
+    >>> groups = [{"peak hour": 20.0, "night share": 0.1}, {"peak hour": 13.0, "night share": 0.11}]
+    >>> names_of(groups, usual, spreads)
+    ['evening', 'like everybody']
+    """
+    found = [_name(group, usual, spreads, USUAL) for group in groups]
+    longer = [_name(group, usual, spreads, ONE_MORE) for group in groups]
+    twice = Counter(map(_phrases, found))
+    found = [
+        more if twice[_phrases(name)] > 1 else name
+        for name, more in zip(found, longer, strict=True)
+    ]
+    return _numbered(found)
+
+
+def _phrases(name: str) -> frozenset[str]:
+    """What a name says, in any order: who reads two of them takes the same words for the same."""
+    return frozenset(name.split(BETWEEN))
+
+
+def _name(group: Medians, usual: Medians, spreads: Medians, most: int) -> str:
+    habits = strongest(_told(scores(group, usual, spreads)), len(usual), LEAST)
+    phrases = dict[str, str]()
+    for name in habits:
+        phrase = apart(name, group[name], usual[name])
+        phrases.setdefault(phrase.rstrip("s"), phrase)  # who is active at night has nights
+    return joined(list(phrases.values())[:most]) or LIKE_ALL
+
+
+def _told(found: Mapping[str, float]) -> Medians:
+    """Scores without channels that are used less, where another is used more: one implies the other."""
+    if not any(score >= LEAST for name, score in found.items() if name.startswith(CHANNEL)):
+        return dict(found)
+    return {
+        name: score for name, score in found.items() if score > 0 or not name.startswith(CHANNEL)
+    }
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Names that come again with a number after them."""
+    seen = Counter[frozenset[str]]()
+    made = list[str]()
+    for name in names:
+        seen[_phrases(name)] += 1
+        times = seen[_phrases(name)]
+        made.append(name if times == 1 else f"{name} ({times})")
+    return made

@@ -1,0 +1,190 @@
+"""What a fit reads: batches of examples in random order, and examples that it is judged on but not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Generator, Tensor
+
+from habitus.evaluation.summary import summarise
+from habitus.models.base import ConditionedModel, EncodingModel, Model, ProfileModel
+from habitus.models.parts.examples import Examples
+from habitus.models.parts.mixtures import fit_mixture
+from habitus.models.parts.priors import Mixture
+from habitus.profiles.attributes import combinations
+from habitus.profiles.batches import BUFFER, Batches, Population
+from habitus.profiles.calendar import ABOUT
+from habitus.profiles.conditions import Conditions
+from habitus.profiles.sparse import USER, users_drawn
+from habitus.training.config import FitConfig, for_profiles
+from habitus.training.encoding import encode, examples_of, known_to
+from habitus.training.moment_matching import USERS, Drawn, calibrate, habits_of
+
+HELD_OUT_PROFILES = 4096
+MIXTURE_PROFILES = 20_000
+FEWEST_FOR_MIXTURE = 10
+
+
+class Material(Protocol):
+    """Examples of any sort.
+
+    Attributes:
+        noun: What an example is called, in the plural.
+        count: Examples in an epoch.
+        size: Examples in a batch; the last one of an epoch may be smaller.
+    """
+
+    noun: str
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
+        """The batches of an epoch."""
+        ...
+
+    def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
+        """The examples that a fit is judged on, so many at a time; none where there are too few."""
+        ...
+
+    def start(self, model: Model) -> None:
+        """Give the model the first weights that come from data."""
+        ...
+
+    def fingerprint(self) -> dict[str, float]:
+        """Numbers that tell this data from other."""
+        ...
+
+    def finish(
+        self, model: Model, seed: int, on_progress: Drawn
+    ) -> tuple[Mixture | None, dict[str, Any]]:
+        """The prior fitted to a model's latents, and what its run says of the data.
+
+        ``on_progress`` is told how many examples of how many are drawn, where some are.
+        """
+        ...
+
+
+def batches_in(material: Material) -> int:
+    """Batches in an epoch."""
+    return -(-material.count // material.size)
+
+
+class ProfileMaterial:
+    """Profiles, all users in the training part or in the held-out one."""
+
+    noun = "profiles"
+
+    def __init__(self, data: Population, model: ProfileModel, settings: FitConfig) -> None:
+        self.known = known_to(model, data)
+        few = (
+            round(
+                settings.held_out * pc.call_function("count_distinct", [data.users[USER]]).as_py()
+            )
+            == 0
+        )
+        held = (
+            np.zeros(len(data), bool)
+            if few
+            else users_drawn(data.users, settings.held_out, settings.seed)
+        )
+        size = for_profiles(settings, len(data)).batch or 1
+        self.batches = Batches(data, ~held, model.unit, size, settings.seed, BUFFER)
+        self.judged = Batches(data, held, model.unit, size, settings.seed).sample(HELD_OUT_PROFILES)
+
+    @property
+    def count(self) -> int:
+        """Training profiles."""
+        return self.batches.count
+
+    @property
+    def size(self) -> int:
+        """Profiles in a batch."""
+        return self.batches.size
+
+    def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
+        """Pictures [B, D, S, C]."""
+        return (examples_of(batch, self.known) for batch in self.batches.epoch(epoch))
+
+    def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
+        """Pictures [B, D, S, C]."""
+        if len(self.judged):
+            for rows in np.array_split(np.arange(len(self.judged)), -(-len(self.judged) // chunk)):
+                yield examples_of(self.judged.take(rows), self.known)
+
+    def start(self, model: Model) -> None:
+        """Some training profiles, for the models that ask for them."""
+        model = cast(ProfileModel, model)
+        if model.start_profiles:
+            some: Any = examples_of(
+                self.batches.sample(model.start_profiles), self.known
+            )  # as the model takes it
+            model.start_from(some)
+
+    def fingerprint(self) -> dict[str, float]:
+        """The population's."""
+        return fingerprint(self.batches.source)
+
+    def finish(
+        self, model: Model, seed: int, on_progress: Drawn
+    ) -> tuple[Mixture | None, dict[str, Any]]:
+        """A mixture fitted to the latents, and the share of profiles active on each day."""
+        about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}
+        source = self.batches.source
+        about |= {name: source.about[name] for name in ("log", ABOUT) if name in source.about}
+        if self.known and self.known.vocabulary:
+            about["attributes"] = combinations(source.users, self.known.vocabulary)
+        if not isinstance(model, EncodingModel):
+            return None, about
+        some = self.batches.sample(MIXTURE_PROFILES)
+        posterior = encode(model, some)
+        about |= {"latents": posterior.to_json()}
+        if isinstance(model, ConditionedModel) and self.known:
+            users = some.users.take(np.arange(min(USERS, 2 * len(some))) % len(some))
+            told = self.known.codes(users), self.known.days(users, some.axes)
+            found = calibrate(
+                model, self._habits(model), Conditions.of(about), *told, seed, on_progress
+            )
+            return None, about | {"shifts": found.shifts, "conditions_met": found.met}
+        if len(posterior) < FEWEST_FOR_MIXTURE:
+            return None, about
+        return fit_mixture(posterior.draw(Generator().manual_seed(seed)), seed), about
+
+    def _habits(self, model: ConditionedModel) -> Tensor:
+        """Those of the training profiles that were observed at all, [n, J]."""
+        batches = (cast(Examples, batch) for batch in self.epoch(0))
+        found = [habits_of(model, batch.x, batch.days) for batch in batches]
+        return torch.cat(found)
+
+    def _active_share(self) -> list[float]:
+        """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2).
+
+        It is that of those observed; of a day that nobody was observed on, that of all days.
+        """
+        source = self.batches.source
+        chosen = self.batches.chosen
+        active = summarise(source, chosen).active
+        if self.known is None or not self.known.calendar.leaves_out(source.users):
+            return active.mean(0).tolist()
+        observed = self.known.calendar.observed(source.users.filter(pa.array(chosen)), source.axes)
+        users = observed.sum(0)
+        found = (active & observed).sum(0)
+        return np.where(
+            users > 0, found / np.maximum(users, 1), found.sum() / max(users.sum(), 1)
+        ).tolist()
+
+
+def fingerprint(data: Population) -> dict[str, float]:
+    """Numbers that tell one population from another: its size, and sums over its first group."""
+    first = data.read_group(0)
+    sums = {
+        "cells": int(first.cells.sum(dtype=np.int64)),
+        "values": float(first.values.sum(dtype=np.float64)),
+    }
+    return {"profiles": len(data), **sums}

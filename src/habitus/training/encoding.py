@@ -1,0 +1,192 @@
+"""Profiles and series as a model reads them, and profiles as latents: the posterior q(z|x) of every user.
+
+Letters: U users (profiles), Z latent dimensions, B windows of T steps, V variables, N series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Generator, Tensor
+from torch.distributions import Independent, Normal
+
+from habitus.models.base import ConditionedModel, EncodingModel, LatentModel, Model
+from habitus.models.parts.examples import Days, Examples
+from habitus.models.parts.objectives import kl_from_standard_normal
+from habitus.profiles.attributes import codes_of
+from habitus.profiles.batches import Population, pieces
+from habitus.profiles.calendar import Calendar, observed_part
+from habitus.profiles.sparse import Profiles
+from habitus.schema import Axes, IntArray, Vocabulary
+from habitus.series import Series
+from habitus.training.precision import in_memory_format
+
+CHUNK = 500  # profiles encoded together
+IN_USE = 0.01  # nats: a dimension whose KL is below tells nothing about a user
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z|x) = N(mean, diag stddev^2) of U profiles.
+
+    Attributes:
+        mean: [U, Z].
+        stddev: [U, Z].
+    """
+
+    mean: Tensor
+    stddev: Tensor
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def variance(self) -> Tensor:
+        """The learned variance of each dimension, [Z]: the mean over users ("Time pictures" 6.2.4).
+
+        It is small where a user is placed exactly, and 1 where the encoder says nothing.
+        """
+        return self.stddev.square().mean(0)
+
+    @property
+    def kl(self) -> Tensor:
+        """KL(q(z|x) || N(0, 1)) of each dimension in nats, [Z], mean over users.
+
+        A dimension's variance alone depends on the scale that the dimension happens to have; this does not.
+        """
+        q = Independent(Normal(self.mean, self.stddev.clamp_min(1e-30), validate_args=False), 1)
+        return kl_from_standard_normal(q).mean(0)
+
+    def to_json(self) -> dict[str, list[float]]:
+        """What a run keeps of it: ``variance`` and ``kl`` of each dimension."""
+        return {"variance": self.variance.tolist(), "kl": self.kl.tolist()}
+
+    def draw(self, generator: Generator) -> Tensor:
+        """A draw from each user's posterior, [U, Z]."""
+        return self.mean + self.stddev * torch.randn(self.mean.shape, generator=generator)
+
+
+def encode(
+    model: EncodingModel, data: Population, on_progress: Progress = lambda done: None
+) -> Posterior:
+    """The posterior of every profile, read piece by piece; ``on_progress`` is told how many are done.
+
+    Under :func:`habitus.training.precision.quick_inference` it takes half the time, where the processor has bfloat16.
+
+    Raises:
+        ValueError: for profiles that cannot be brought into the model's unit, or for none at all.
+    """
+    if not len(data):
+        raise ValueError("expected profiles to encode, got none")
+    model = in_memory_format(model, torch.channels_last).eval()
+    means = list[Tensor]()
+    scales = list[Tensor]()
+    done = 0
+    known = known_to(model, data)
+    with torch.no_grad():
+        for piece in pieces(data, model.unit, CHUNK):
+            told: Any = examples_of(piece, known)  # as the model takes it
+            q = model.encode(told)
+            means.append(q.mean)
+            scales.append(q.stddev)
+            done += len(piece)
+            on_progress(done)
+    return Posterior(torch.cat(means).contiguous(), torch.cat(scales).contiguous())
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a model is told of profiles beside their counts.
+
+    Attributes:
+        vocabulary: The attributes of their users.
+        calendar: Of their days.
+    """
+
+    vocabulary: Vocabulary
+    calendar: Calendar
+
+    def days(self, users: pa.Table, axes: Axes) -> Days:
+        """Theirs, [B, D]."""
+        return Days(*map(torch.from_numpy, self.calendar.days(users, axes)))
+
+    def codes(self, users: pa.Table) -> Tensor:
+        """Of their attributes, [B, A]."""
+        return torch.from_numpy(codes_of(users, self.vocabulary))
+
+
+def known_to(model: Model, data: Population) -> Known | None:
+    """What a model is told of a population; None for one that is told of nothing but counts."""
+    return (
+        Known(model.vocabulary, Calendar.of(data.about))
+        if isinstance(model, ConditionedModel)
+        else None
+    )
+
+
+def examples_of(profiles: Profiles, known: Known | None) -> Tensor | Examples:
+    """Pictures [B, D, S, C], with what is known of their users and days where a model is told of it."""
+    x = torch.from_numpy(profiles.dense())
+    if known is None:
+        return x
+    return Examples(x, known.codes(profiles.users), known.days(profiles.users, profiles.axes))
+
+
+def observed_of(profiles: Profiles, known: Known | None) -> Profiles:
+    """Profiles without what stands in days that a model takes for unobserved."""
+    if known is None:
+        return profiles
+    return observed_part(profiles, known.calendar.observed(profiles.users, profiles.axes))
+
+
+def encoding_model(model: Model) -> EncodingModel:
+    """The model, which has to be one with latents of whole users.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(model, EncodingModel):
+        raise ValueError(
+            f"a {type(model).__name__} has no latents of whole users; give a run of another model, such as beta-vae"
+        )
+    return model
+
+
+def latent_model(model: Model) -> LatentModel:
+    """The model, which has to be one whose latents say everything of a user.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(found := encoding_model(model), LatentModel):
+        raise ValueError(
+            f"a {type(model).__name__} does not draw whole users from their latents alone; give a run of another "
+            "model, such as beta-vae"
+        )
+    return found
+
+
+def windows(
+    series: Series, starts: np.ndarray, length: int, numbered_from: IntArray | int = 0
+) -> Tensor:
+    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series.
+
+    Args:
+        series: What they are cut from.
+        starts: First row of each.
+        length: Steps of a window.
+        numbered_from: Number of each series' first step [N], on which its seasons depend.
+    """
+    values, observed = series.windows(starts, length)
+    number = np.searchsorted(series.starts, starts, side="right") - 1
+    begins = series.starts[number] - np.broadcast_to(numbered_from, len(series))[number]
+    clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
+    whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
+    return torch.from_numpy(whole.astype(np.float32))

@@ -1,0 +1,207 @@
+"""Fit any model to any population, on Lightning Fabric: CPU or GPU, one process or several, resumable.
+
+The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit that was killed and
+resumed ends with the same numbers as one that was not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from lightning.fabric import Fabric
+
+from habitus.models.base import ConditionedModel, Model, ProfileModel, SeriesModel
+from habitus.profiles.attributes import vocabulary_of
+from habitus.profiles.batches import Population
+from habitus.profiles.calendar import Calendar
+from habitus.profiles.store import header_errors, read_header
+from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.series import Series
+from habitus.training.config import (
+    OPTIMISERS,
+    PRECISIONS,
+    SCHEDULES,
+    SINCE,
+    FitConfig,
+    as_asked,
+    chosen_precision,
+    for_profiles,
+)
+from habitus.training.data import Material, ProfileMaterial
+from habitus.training.fitting import Fitting, Progress, run_fit
+from habitus.training.windows import WindowMaterial, values_of
+
+__all__ = [
+    "OPTIMISERS",
+    "PRECISIONS",
+    "SCHEDULES",
+    "FitConfig",
+    "Fitting",
+    "Progress",
+    "as_asked",
+    "check_out",
+    "chosen_precision",
+    "fit",
+    "material_of",
+]
+
+
+def fit(
+    kind: type[Model],
+    data: Population | Series,
+    config: Any = None,
+    *,
+    fit: FitConfig | None = None,
+    out: Path | str | None = None,
+    resume: bool = False,
+    on_progress: Progress = lambda done, total, loss: None,
+) -> Run:
+    """Fit a model.
+
+    Args:
+        kind: The class of the model, such as BetaVAE.
+        data: The profiles to learn from, in memory or on disk; series for a model of series.
+        config: The model's settings; None takes its defaults.
+        fit: How to fit; None takes what suits the model.
+        out: Folder for the run; None keeps it in memory only.
+        resume: Go on with the unfinished run in ``out``.
+        on_progress: Called as the history grows, with examples (profiles, or windows of series) seen, examples in
+            all, and the loss; with several processes not at all. Users drawn after the last step, to bring a
+            model's habits to those of the log, count as well: examples in all then grow once.
+
+    Returns:
+        The run, complete.
+
+    Raises:
+        ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is not given.
+        KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
+    """
+    settings = for_profiles(fit or FitConfig(**kind.fit_defaults), len(data))
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
+            return _fit(kind, data, config, settings, Path(folder) / "run", False, on_progress)
+    return _fit(kind, data, config, settings, Path(out), resume, on_progress)
+
+
+def _fit(
+    kind: type[Model],
+    data: Population | Series,
+    config: Any,
+    settings: FitConfig,
+    out: Path,
+    resume: bool,
+    progress: Progress,
+) -> Run:
+    check_out(out, resume)
+    if len(data) == 0:
+        raise ValueError("expected profiles or series to learn from, got none")
+    check_suits(kind, data)
+    config = _suited(kind, data, config or kind.Config())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        model = kind(data.axes, config)
+    material = material_of(data, model, settings)
+    if resume:
+        check_same(out, model, material, settings)
+    fabric = Fabric(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy="ddp_spawn" if settings.devices > 1 else "auto",
+        precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
+    )
+    task = partial(
+        run_fit, model=model, material=material, settings=settings, out=out, resume=resume
+    )
+    if settings.devices == 1:
+        fabric.launch()
+        task(fabric, progress=progress)
+    else:
+        fabric.launch(task)
+    return load(out)
+
+
+def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:
+    """The settings with what they leave to the data decided."""
+    if isinstance(data, Series):
+        return cast(type[SeriesModel], kind).suited(config, values_of(data))
+    if issubclass(kind, ConditionedModel):
+        calendar = Calendar.of(data.about)
+        if calendar.leaves_out(data.users) and not calendar.observed(data.users, data.axes).any():
+            raise ValueError(
+                "no day of any window was observed; mend the dates that are told as unobserved"
+            )
+        holidays = calendar.has_holidays(data.users, data.axes)
+        return kind.told_of(config, vocabulary_of(data.users), holidays)
+    return config
+
+
+def check_suits(kind: type[Model], data: Population | Series) -> None:
+    """Refuse profiles for a model of series, and the other way round.
+
+    Raises:
+        ValueError: saying what the model takes.
+    """
+    if isinstance(data, Series) and not issubclass(kind, SeriesModel):
+        raise ValueError(
+            f"a {kind.__name__} is fitted to profiles, got series; take a model of series, such as tdlgm"
+        )
+    if not isinstance(data, Series) and not issubclass(kind, ProfileModel):
+        raise ValueError(
+            f"a {kind.__name__} is fitted to series, got profiles; make series of them first, or take a model of "
+            "profiles, such as beta-vae"
+        )
+
+
+def material_of(data: Population | Series, model: Model, settings: FitConfig) -> Material:
+    """What a model is fitted to.
+
+    Raises:
+        ValueError: for profiles and a model of series, or the other way round; or if there is too little of either.
+    """
+    check_suits(type(model), data)
+    if isinstance(data, Series):
+        return WindowMaterial(data, cast(SeriesModel, model), settings)
+    model = cast(ProfileModel, model)
+    return ProfileMaterial(data, model, settings)
+
+
+def check_out(out: Path, resume: bool) -> None:
+    """Refuse to fit over what is there, or to go on with what is not.
+
+    Raises:
+        ValueError: saying what to do instead.
+    """
+    if resume and not (out / CHECKPOINT).is_file():
+        raise ValueError(f"no unfinished run in {out} to resume")
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(
+            f"{out} exists; give --resume to go on with an unfinished run, or another --out"
+        )
+
+
+def check_same(out: Path, model: Model, material: Material, settings: FitConfig) -> None:
+    """Refuse to go on with a run that was begun on other data or with other settings.
+
+    Raises:
+        ValueError: naming the first difference.
+    """
+    header = read_header(out, KIND, VERSION)
+    with header_errors(out):
+        begun = {"axes": header["axes"], "data": header["about"]["data"]}
+        begun |= {**header["config"], **SINCE, **header["fit"]}
+    now = {
+        "axes": model.axes.to_json(),
+        "data": material.fingerprint(),
+        **asdict(model.config),
+        **asdict(settings),
+    }
+    for name, value in now.items():
+        if begun.get(name) != value:
+            raise ValueError(
+                f"the run in {out} was begun with {name}={begun.get(name)}, got {value}; keep to that"
+            )

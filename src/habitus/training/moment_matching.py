@@ -1,0 +1,193 @@
+"""Whole users whose habits are drawn one after another, brought to those of the training users.
+
+Each day is drawn from what was drawn before, and small errors add up: a little too much chance that a day is
+active, or that an hour or a size of count is one that the user never had, is a lot after a month. Users who do not
+meet the conditions of a population are drawn again, which leaves the more active ones. "Time pictures" 5.3.2 fits
+its zero threshold to the training users' daily activity for like reasons.
+
+The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training users an error
+that is that of two means; the likeliest shifts are sought by steps of the method of Gauss and Newton, each from
+populations of its own. The slope of a mean by a shift is the covariance of the habit with the score of the users
+drawn, d log p / d shift (Williams 1992): no population has to be drawn with another shift to see what it does. Each
+step is moved by chance, which does not change where the steps lead to: their mean is taken (Polyak and Juditsky
+1992). What few users cannot tell stays near 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import mean
+from typing import NamedTuple
+
+import torch
+from scipy.optimize import lsq_linear
+from torch import Generator, Tensor
+
+from habitus.models.base import ConditionedModel
+from habitus.models.parts.examples import Days
+from habitus.parallel import by_number
+from habitus.profiles.conditions import Conditions
+from habitus.profiles.sparse import Profiles
+
+Drawn = Callable[[int, int], None]
+"""Told how many users of how many are drawn."""
+
+USERS = 4096
+FIRST = 4
+EACH = 5  # users of a population; populations to begin with, and for each step
+STEPS = 8
+LAST = 6  # and how many of the last ones are averaged
+MOST = 1.0  # a shift beyond hides a fault and mends none
+PRIOR = 0.3  # standard deviation
+TINY = 1e-8  # a variance: habits that all users share are not known to any precision
+
+
+class Calibrated(NamedTuple):
+    """What :func:`calibrate` found.
+
+    Attributes:
+        shifts: One for each habit.
+        met: Share of drawn users who meet the conditions.
+    """
+
+    shifts: list[float]
+    met: float
+
+
+def calibrate(
+    model: ConditionedModel,
+    wanted: Tensor,
+    conditions: Conditions,
+    codes: Tensor,
+    days: Days,
+    seed: int,
+    on_progress: Drawn = lambda done, total: None,
+) -> Calibrated:
+    """Find the shifts with which drawn users have the mean habits of training users.
+
+    Each population has a seed of its own: a small shift changes what all later days are drawn from, so that one
+    seed would not make two populations alike.
+
+    Args:
+        model: The model; its shifts are changed.
+        wanted: Habits of the training users, [U, J].
+        conditions: Who is taken in.
+        codes: Attributes of some training users, [U, A].
+        days: Theirs, [U, D]: populations are looked at on those that were observed.
+        seed: Decides the populations.
+        on_progress: Told how many users are drawn, and how many will be.
+    """
+    populations = _Populations(
+        model, wanted.double().mean(0), conditions, codes, days, seed, on_progress
+    )
+    at = torch.zeros(wanted.shape[1]).double()
+    variance = _variance(wanted.double())
+    weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
+    slopes = list[Tensor]()
+    path = list[Tensor]()
+    populations.prepare()
+    for number in (FIRST, *[EACH] * STEPS):
+        found = populations.drawn_with(at, number)
+        slopes += [each.slopes for each in found]
+        excess = torch.stack([each.excess for each in found]).mean(0)
+        at = likeliest(at, excess, torch.stack(slopes).mean(0), weights)
+        path.append(at)
+    at = torch.stack(path[-LAST:]).mean(0)
+    model.shifts.copy_(at)
+    return Calibrated(at.tolist(), populations.met)
+
+
+def _variance(habits: Tensor) -> Tensor:
+    """Of the habits [J] of users [U, J]; without bound for a single user, who does not tell how users differ."""
+    return habits.var(0) if len(habits) > 1 else torch.full_like(habits[0], torch.inf)
+
+
+def slopes_of(habits: Tensor, scores: Tensor) -> Tensor:
+    """Of the means of users' habits [B, J] by shifts, from the scores of these [B, J]: [J, J], habits by shifts."""
+    return (habits - habits.mean(0)).T @ (scores - scores.mean(0)) / len(habits)
+
+
+class _Population(NamedTuple):
+    """What a population tells.
+
+    Attributes:
+        excess: By how much its mean habits exceed those wanted, [J].
+        slopes: Of these by the shifts, [J, J].
+        met: Share of its users who meet the conditions.
+    """
+
+    excess: Tensor
+    slopes: Tensor
+    met: float
+
+
+def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Tensor:
+    """The likeliest shifts [J], up to MOST, where those at hand leave excesses [J], which have slopes [J, J]."""
+    scale = weights.sqrt()
+    rows = torch.cat([scale[:, None] * slopes, torch.eye(len(at), dtype=at.dtype) / PRIOR])
+    right = torch.cat([scale * (slopes @ at - found), torch.zeros_like(at)])
+    return torch.from_numpy(lsq_linear(rows.numpy(), right.numpy(), bounds=(-MOST, MOST)).x)
+
+
+@dataclass
+class _Populations:
+    """Populations, several side by side, and how far their habits are from those wanted.
+
+    Attributes:
+        drawn: How many populations were.
+        met: Share of the users of the last ones who meet the conditions.
+    """
+
+    model: ConditionedModel
+    wanted: Tensor
+    conditions: Conditions
+    codes: Tensor
+    days: Days
+    seed: int
+    on_progress: Drawn
+    drawn: int = 0
+    met: float = 1.0
+
+    def prepare(self) -> None:
+        """Draw somebody, so that what is compiled is loaded here and not by the processes of every step."""
+        self.model.sample_scored(
+            1, Generator().manual_seed(0), days=self.days.of(slice(1)), codes=self.codes[:1]
+        )
+
+    def drawn_with(self, shifts: Tensor, number: int) -> list[_Population]:
+        """So many, with some shifts [J]."""
+        found = list[_Population]()
+        begun = self.drawn
+        self.model.shifts.copy_(shifts)
+        for each in by_number(lambda at: self._population(begun + at), range(number)):
+            found.append(each)
+            self.drawn += 1
+            self.on_progress(len(self.codes) * self.drawn, len(self.codes) * (FIRST + STEPS * EACH))
+        self.met = mean(each.met for each in found)
+        return found
+
+    def _population(self, number: int) -> _Population:
+        """Of drawn users who meet the conditions; of all where nobody does."""
+        model = self.model
+        days = self.days
+        users = len(self.codes)
+        generator = Generator().manual_seed(self.seed + number)
+        with torch.no_grad():
+            x, scores = model.sample_scored(users, generator, days=days, codes=self.codes)
+        x = days.emptied(x)
+        axes = model.axes.with_unit(model.unit)
+        met = torch.from_numpy(self.conditions.met(Profiles.from_dense(axes, x.numpy())))
+        some = (met if met.any() else torch.ones_like(met)) & days.observed.any(1)
+        habits = model.habits(x[some], days.of(some)).double()
+        return _Population(
+            habits.mean(0) - self.wanted,
+            slopes_of(habits, scores[some].double()),
+            float(met.double().mean()),
+        )
+
+
+def habits_of(model: ConditionedModel, x: Tensor, days: Days) -> Tensor:
+    """The habits of those profiles [B, D, S, C] of which any day [B, D] was observed, [n, J]."""
+    some = days.observed.any(1)
+    return model.habits(days.emptied(x)[some], days.of(some))
