@@ -1,12 +1,39 @@
-"""Small populations that many tests use."""
+"""Small populations that many tests use, and the same circumstances however the tests are started."""
 
 import datetime as dt
+import os
+import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from habitus.profiles.sparse import Profiles
 from habitus.schema import Axes
+
+# Environment variables that change the width or colour of printed text, or turn errors into tracebacks.
+PRINTING = (
+    "COLUMNS", "LINES", "TERMINAL_WIDTH", "FORCE_COLOR", "NO_COLOR", "PY_COLORS",
+    "TTY_COMPATIBLE", "TTY_INTERACTIVE", "GITHUB_ACTIONS", "HABITUS_DEBUG",
+)  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Give commands the settings of an ordinary terminal, before Typer and Rich read theirs."""
+    for name in PRINTING:
+        os.environ.pop(name, None)
+    os.environ["TERM"] = "xterm"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Let child processes take Ctrl-C; they would inherit that a background job ignores it."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if ignored:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def random_profiles(axes: Axes, users: int, seed: int = 0, density: float = 0.05) -> Profiles:

@@ -11,7 +11,9 @@ from habitus.parallel import by_number
 
 
 @pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """As many threads of torch, on a machine of two cores."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     yield request.param
@@ -33,6 +35,14 @@ def test_in_order_and_the_same_as_in_one(threads):
         else (len(processes) == 2 and os.getpid() not in processes)
     )
     assert torch.get_num_threads() == threads
+
+
+def test_threads_without_a_core_of_their_own_get_no_process(monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3})
+    assert {process for process, _ in by_number(drawn, range(4))} == {os.getpid()}
+    torch.set_num_threads(before)
 
 
 def test_an_error_is_the_one_that_was_raised(threads):

@@ -414,3 +414,15 @@ def test_ctrl_c_after_the_last_look_is_not_lost():
 
     with pytest.raises(KeyboardInterrupt):
         pressed()
+
+
+def test_ctrl_c_stays_ignored_where_it_was():
+    """A shell starts background jobs with SIGINT ignored: Ctrl-C is for the foreground."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts_deferred() as interrupted:
+            signal.raise_signal(signal.SIGINT)
+            assert not interrupted()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

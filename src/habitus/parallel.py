@@ -5,6 +5,7 @@ Work of many small operations holds the interpreter most of the time, so that th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
@@ -45,13 +46,14 @@ def _single_thread() -> Iterator[None]:
 
 
 def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
-    """What work returns for each number; a process for each thread of torch, where that is more than one.
+    """Yield what work returns for each number, from a process for each thread of torch that has a core.
 
     Few are begun ahead of what is taken, so that memory is bounded. All work with a single thread. Processes are
     forked: others would have to import, and be given, all that the work needs.
     """
     pieces = _Pieces(work, numbers)
-    workers = min(torch.get_num_threads(), len(numbers))
+    cores = len(os.sched_getaffinity(0))
+    workers = min(torch.get_num_threads(), cores, len(numbers))
     alone = workers < 2
     how: dict[str, Any] = (
         {} if alone else {"num_workers": workers, "multiprocessing_context": "fork"}

@@ -343,12 +343,13 @@ class Fitting:
 def interrupts_deferred() -> Iterator[Callable[[], bool]]:
     """Hold Ctrl-C back until a moment at which nothing is half done; yield whether it was pressed.
 
+    A process that was started with Ctrl-C ignored, as a shell's background job is, ignores it.
+
     Raises:
         KeyboardInterrupt: at the end, if it was and nobody has acted on it.
     """
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # only the main thread may take signals
+    in_main = threading.current_thread() is threading.main_thread()  # which alone takes signals
+    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield lambda: False
         return
     pressed: list[int] = []
