@@ -51,7 +51,14 @@ from habitus.models.rhythm.conditioning import TOLD, Told
 from habitus.models.rhythm.config import RhythmConfig
 from habitus.models.rhythm.day import DaySlots
 from habitus.models.rhythm.history import OF_DAYS, Memory, balanced_pairs, memories, memory_features
-from habitus.models.rhythm.sampling.users import CPU, UserLayers, UserStates, draw_users
+from habitus.models.rhythm.sampling.users import (
+    CPU,
+    DrawnUsers,
+    LogProbs,
+    UserLayers,
+    UserStates,
+    draw_users,
+)
 from habitus.models.rhythm.statistics import habits_of_users, number_of_habits
 from habitus.models.rhythm.terms import Draw, Given
 from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
@@ -320,6 +327,31 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         codes: Tensor | None = None,
     ) -> Scored:
         """Draw u, then day after day; beside them the scores of the shifts."""
+        _, drawn = self._drawn(size, generator, prior, days, codes)
+        return Scored(drawn.x, drawn.scores)
+
+    def sample_with_log_probs(
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None = None,
+        days: Days | None = None,
+        codes: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, LogProbs]:
+        """The same profiles, the latents u [B, Z] that they have, and how likely it was to draw them given these."""
+        u, drawn = self._drawn(size, generator, prior, days, codes, log_probs=True)
+        assert drawn.log_probs is not None
+        return drawn.x, u, drawn.log_probs
+
+    def _drawn(
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None,
+        days: Days | None,
+        codes: Tensor | None,
+        log_probs: bool = False,
+    ) -> tuple[Tensor, DrawnUsers]:
         if codes is None:
             codes = torch.zeros(
                 size, len(self.vocabulary), dtype=torch.long, device=self.pairs.device
@@ -330,16 +362,23 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
             if prior is None
             else prior.sample(size, generator)
         )
-        u = torch.cat([u, about], 1)
         which = (self.told.days() if days is None else days).for_each(size)
-        return self._go_on(self._nothing_before(size), u, which, self.shifts, generator)
+        states = self._nothing_before(size)
+        known = torch.cat([u, about], 1)
+        return u, self._go_on(states, known, which, self.shifts, generator, log_probs)
 
     def _go_on(
-        self, states: UserStates, u: Tensor, days: Days, shifts: Tensor, generator: Generator
-    ) -> Scored:
+        self,
+        states: UserStates,
+        u: Tensor,
+        days: Days,
+        shifts: Tensor,
+        generator: Generator,
+        log_probs: bool = False,
+    ) -> DrawnUsers:
         """Days [B, D', S, C] after those that were taken in, of all days [B, D]."""
-        drawn = draw_users(states, u.cpu(), days.to(CPU), shifts.cpu(), generator)
-        return Scored(*(each.to(u.device) for each in drawn))
+        drawn = draw_users(states, u.cpu(), days.to(CPU), shifts.cpu(), generator, log_probs)
+        return drawn._replace(x=drawn.x.to(u.device), scores=drawn.scores.to(u.device))
 
     @property
     def _layers(self) -> UserLayers:

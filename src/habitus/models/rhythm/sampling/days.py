@@ -22,6 +22,7 @@ from habitus.models.rhythm.sampling.kernels import days as day_kernels
 from habitus.models.rhythm.sampling.kernels.compiled import single_threaded_blas
 from habitus.models.rhythm.sampling.kernels.days import Products
 from habitus.models.rhythm.sampling.state import (
+    LOG_PROBS,
     SCORES,
     AmountKind,
     CountWeights,
@@ -41,10 +42,12 @@ class DrawnDays(NamedTuple):
     Attributes:
         x: Counts, [N, S, C].
         scores: See :class:`habitus.models.rhythm.sampling.state.DayState`, [N, 5].
+        log_probs: Log-probability of slots, channels and counts, [N, 3]; [0, 3] where it was not asked for.
     """
 
     x: Tensor
     scores: Tensor
+    log_probs: Tensor
 
 
 class DayDraws:
@@ -74,7 +77,14 @@ class DayDraws:
 
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
-    def draw(self, h: Tensor, past: Past, shifts: Shifts, generator: torch.Generator) -> DrawnDays:
+    def draw(
+        self,
+        h: Tensor,
+        past: Past,
+        shifts: Shifts,
+        generator: torch.Generator,
+        log_probs: bool = False,
+    ) -> DrawnDays:
         """Days with some activity, the same for the same state of the generator.
 
         Args:
@@ -82,19 +92,24 @@ class DayDraws:
             past: Before it.
             shifts: Of logits.
             generator: Of the noise.
+            log_probs: Whether to report the log-probability of what is drawn.
         """
         rng = np.random.default_rng(
             int(torch.randint(SEEDS, (), generator=generator, device=generator.device))
         )
-        h, days = h.float(), self._state_of(past, len(h))
+        h, days = h.float(), self._state_of(past, len(h), len(h) if log_probs else 0)
         state = torch.tanh(self.p_x.start(h))
         of_day = self.p_x.of_day(h) + self.p_x.of_state.bias
         given = self.products, self.weights, self.of_counts, self._moved(shifts)
         with single_threaded_blas():
             day_kernels.draw_days(state.numpy(), of_day.numpy(), *given, days, self.room, rng)
-        return DrawnDays(torch.from_numpy(days.x), torch.from_numpy(days.scores))
+        return DrawnDays(
+            torch.from_numpy(days.x),
+            torch.from_numpy(days.scores),
+            torch.from_numpy(days.log_probs),
+        )
 
-    def _state_of(self, past: Past, days: int) -> DayState:
+    def _state_of(self, past: Past, days: int, reported: int) -> DayState:
         """Before the first slot."""
         p_x = self.p_x
         recall = numbers_of(past.recall.mT)
@@ -112,6 +127,7 @@ class DayDraws:
             told=np.zeros((days, TOLD_OF_COUNT * p_x.channels), np.float32),
             x=np.zeros((days, p_x.slots, p_x.channels), np.float32),
             scores=np.zeros((days, len(SCORES)), np.float32),
+            log_probs=np.zeros((reported, len(LOG_PROBS)), np.float32),
         )
 
     def _moved(self, shifts: Shifts) -> Moved:

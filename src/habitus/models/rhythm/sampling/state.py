@@ -11,6 +11,7 @@ from typing import NamedTuple
 from habitus.schema import FloatArray, IntArray
 
 END, NEW, COUNTS, LARGER, ONES = SCORES = range(5)  # columns of scores
+SLOTS, CHANNELS, AMOUNTS = LOG_PROBS = range(3)  # columns of log-probabilities
 
 
 class DayState(NamedTuple):
@@ -30,6 +31,8 @@ class DayState(NamedTuple):
         x: Counts, [N, S, C].
         scores: d log p / d shift of the logits of a day's end, of new slots, of counts by their logs, of counts
             above all before, and of ones, [N, 5]: what was drawn less what was to be expected.
+        log_probs: Log-probability of the slots drawn, of the channels active in them, and of their counts, [N, 3];
+            [0, 3] where nobody asks for it.
     """
 
     recall: FloatArray
@@ -44,6 +47,7 @@ class DayState(NamedTuple):
     told: FloatArray
     x: FloatArray
     scores: FloatArray
+    log_probs: FloatArray
 
 
 class Going(NamedTuple):

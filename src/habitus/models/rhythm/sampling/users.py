@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from habitus.models.base import Scored
 from habitus.models.parts.examples import Days
 from habitus.models.parts.gaussians import diagonal
 from habitus.models.parts.indexing import rows_of
@@ -57,6 +56,43 @@ class UserLayers(NamedTuple):
         """Logits of days' being active [...] that their weekdays and holidays tell."""
         often = self.often[self.told.in_week(days)]
         return often if self.on_holidays is None else often + days.holiday * self.on_holidays
+
+
+class LogProbs(NamedTuple):
+    """Log-probability of what was drawn of users given their latents, which are those that the loss's terms need.
+
+    Attributes:
+        z: Latents of days, 0 where a day is not active, [B, D', Y].
+        active_days: Of each day's being active or not, [B, D'].
+        slots: Of which slots are active, 0 where a day is not, [B, D'].
+        channels: Of which channels are active in these, [B, D'].
+        amounts: Of their counts, [B, D'].
+    """
+
+    z: Tensor
+    active_days: Tensor
+    slots: Tensor
+    channels: Tensor
+    amounts: Tensor
+
+    @classmethod
+    def zeros(cls, users: int, days: int, latents: int) -> LogProbs:
+        """Room for those of some users and days."""
+        return cls(torch.zeros(users, days, latents), *torch.zeros(4, users, days).unbind())
+
+
+class DrawnUsers(NamedTuple):
+    """Users who were drawn.
+
+    Attributes:
+        x: Counts, [B, D', S, C].
+        scores: d log p(x) / d shifts, [B, J].
+        log_probs: Where they were asked for.
+    """
+
+    x: Tensor
+    scores: Tensor
+    log_probs: LogProbs | None
 
 
 class UserStates:
@@ -111,8 +147,13 @@ class UserStates:
 @torch.no_grad()
 @torch.autocast("cpu", enabled=False)
 def draw_users(
-    states: UserStates, u: Tensor, days: Days, shifts: Tensor, generator: Generator
-) -> Scored:
+    states: UserStates,
+    u: Tensor,
+    days: Days,
+    shifts: Tensor,
+    generator: Generator,
+    log_probs: bool = False,
+) -> DrawnUsers:
     """Days [B, D', S, C] after those in memory, of all days [B, D].
 
     Args:
@@ -121,6 +162,7 @@ def draw_users(
         days: On the calendar.
         shifts: One for each habit.
         generator: Of the noise.
+        log_probs: Whether to report the log-probability of what is drawn.
     """
     seed = int(torch.randint(SEEDS, (), generator=generator, device=generator.device))
     draws = _Draws(states, u, Generator().manual_seed(seed))
@@ -132,20 +174,27 @@ def draw_users(
     x = torch.zeros(len(u), last - first, slots, channels)
     places = told.placed(days)
     scores = Scores(len(u), len(shifts), CPU)
+    latents = states.layers.p_z.out_features // 2
+    found = LogProbs.zeros(len(u), last - first, latents) if log_probs else None
     for number in range(first, last):
         day = days.of((slice(None), number))
         when = (number, told.late(number), told.in_week(day), memory.size)
         now = Shifts.on(shifts, *when)
         active, chance = draws.active(day, places[:, number], now.active)
         users = active.nonzero()[:, 0]
-        drawn = draws.of_days(users, now)
+        drawn, z = draws.of_days(users, now, log_probs)
         scores.take_in(*when, active.float() - chance, users, drawn.scores)
         x.numpy()[users.numpy(), number - first] = drawn.x.numpy()
+        if found is not None:
+            found.z[users, number - first] = z
+            found.active_days[:, number - first] = torch.where(active, chance, 1 - chance).log()
+            for of_days, of_drawn in zip(found[2:], drawn.log_probs.unbind(1), strict=True):
+                of_days[users, number - first] = of_drawn
         drawn_all = day._replace(
             observed=torch.ones_like(day.observed)
         )  # recorded or not, it was drawn
         states.take_in(drawn.x, users, drawn_all)
-    return Scored(x, scores.of_users)
+    return DrawnUsers(x, scores.of_users, found)
 
 
 class _Draws:
@@ -205,9 +254,11 @@ class _Draws:
         user_kernels.chances(self.of_gate.numpy(), *self.gate, chance.numpy())
         return torch.rand(len(chance), generator=self.generator) < chance, chance
 
-    def of_days(self, users: Tensor, shifts: Shifts) -> DrawnDays:
-        """That day of the users who are active on it, [n]."""
+    def of_days(self, users: Tensor, shifts: Shifts, log_probs: bool) -> tuple[DrawnDays, Tensor]:
+        """That day of the users who are active on it, [n], and its latents, [n, Y]."""
         known = rows_of(self.known, users)
         z = diagonal(self.layers.p_z(known)).draw(self.generator)
         what = self.layers.what(torch.cat([known, z], -1))
-        return self.days.draw(what, self.states.memory.past(users), shifts, self.generator)
+        return self.days.draw(
+            what, self.states.memory.past(users), shifts, self.generator, log_probs
+        ), z

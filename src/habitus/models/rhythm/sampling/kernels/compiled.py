@@ -117,8 +117,8 @@ def log(x: Any) -> Any:
 
 
 @compiled
-def choose(logits: FloatArray, rng: Generator) -> int:
-    """One of k by its logit [k], which is overwritten."""
+def weigh(logits: FloatArray) -> Any:
+    """Overwrite logits [k] with chances, whose sum is returned and need not be one."""
     top = logits[0]
     total = np.float32(0)
     for k in range(len(logits)):
@@ -126,6 +126,13 @@ def choose(logits: FloatArray, rng: Generator) -> int:
     for k in range(len(logits)):
         logits[k] = exp(logits[k] - top)
         total += logits[k]
+    return total
+
+
+@compiled
+def choose(logits: FloatArray, rng: Generator) -> int:
+    """Draw one of k by its logit [k]; logits are overwritten with chances."""
+    total = weigh(logits)
     left = np.float32(rng.random()) * total
     chosen = 0
     for k in range(len(logits)):
@@ -135,6 +142,15 @@ def choose(logits: FloatArray, rng: Generator) -> int:
             if left < 0:
                 break
     return chosen
+
+
+@compiled
+def log_share(chances: FloatArray, chosen: int) -> float:
+    """Logarithm of the share of one of some chances [k], as :func:`choose` leaves them, in their sum."""
+    total = 0.0
+    for k in range(len(chances)):
+        total += chances[k]
+    return math.log(chances[chosen] / total)
 
 
 @compiled

@@ -23,11 +23,15 @@ from habitus.models.rhythm.sampling.kernels.compiled import (
     allocating,
     choose,
     compiled,
+    log_share,
     sigmoid,
+    weigh,
     write,
 )
 from habitus.models.rhythm.sampling.kernels.history import follow
 from habitus.models.rhythm.sampling.state import (
+    AMOUNTS,
+    CHANNELS,
     COUNTS,
     LARGER,
     ONES,
@@ -104,10 +108,20 @@ def draw_counts(
         )
         logit += of_habit(weights.habit[channel], days, day, slot, channel)
         active = rng.random() < sigmoid(logit + weights.bias[channel, 0])
-        if active or (empty and channel == channels - 1):
+        certain = empty and channel == channels - 1
+        if len(days.log_probs) > 0 and not certain:
+            days.log_probs[day, CHANNELS] += log_prob_of_channel(
+                logit + weights.bias[channel, 0], active
+            )
+        if active or certain:
             empty = False
             outputs(weights, channel, shift, room)
             count = draw_count(room, weights, days, day, slot, channel, rng)
+            if len(days.log_probs) > 0:
+                outputs(weights, channel, shift, room)  # the draw has overwritten them
+                days.log_probs[day, AMOUNTS] += log_prob_of_count(
+                    room, weights, days, day, channel, count
+                )
             take_in(count, days, day, slot, channel)
             begin = channel * TOLD_OF_COUNT
             end = (channel + 1) * TOLD_OF_COUNT
@@ -197,19 +211,90 @@ def draw_count(
 
 
 @compiled
+def log_prob_of_channel(logit: Any, active: bool) -> float:
+    """Log-probability of a channel's being active, or not, from the logit of its being so."""
+    return -math.log1p(math.exp(-logit if active else logit))
+
+
+@compiled
+def log_prob_of_count(
+    room: CountRoom, weights: CountWeights, days: DayState, day: int, channel: int, count: Any
+) -> float:
+    """Log-probability of a count that was just drawn, by whichever way: it may be free, and settle its pair too.
+
+    Args:
+        room: With features of the count, and what :func:`draw_count` left of the choice whether it settles the pair.
+        weights: Of counts.
+        days: All days.
+        day: The number of one.
+        channel: Whose count it is.
+        count: The count.
+    """
+    features = len(room.out) - SETTLED
+    freely = log_prob_of_amount(
+        room.out[:features], weights.amounts, days.largest[day, channel], count
+    )
+    if weights.pair[channel] < 0:
+        return freely
+    total, exactly = 0.0, 0.0
+    for k in range(len(room.logits)):
+        total += room.logits[k]
+    for k in range(SETTLED):
+        exactly += room.logits[1 + k] if room.values[k] == count else ZERO
+    return math.log((exactly + room.logits[0] * math.exp(freely)) / total)
+
+
+@compiled
+def log_prob_of_amount(
+    features: FloatArray, amounts: AmountKind, largest: Any, count: Any
+) -> float:
+    """Log-probability of a count that settles nothing, as the class of its likelihood has it; features are changed."""
+    if amounts.kind == BINNED:
+        logits, bin_of_count = features[: len(amounts.last)], 0
+        favour_largest(features, amounts, largest)
+        weigh(logits)
+        while bin_of_count < len(logits) - 1 and amounts.last[bin_of_count] < count:
+            bin_of_count += 1
+        return log_share(logits, bin_of_count) - math.log(
+            amounts.last[bin_of_count] - amounts.first[bin_of_count] + 1
+        )
+    rate = rate_of(features)
+    if amounts.kind == POISSON:
+        return (
+            count * math.log(rate) - rate - math.lgamma(count + 1.0) - math.log(-math.expm1(-rate))
+        )
+    size = size_of(features)
+    none = -size * math.log1p(rate / size)
+    ways = math.lgamma(count + size) - math.lgamma(size) - math.lgamma(count + 1.0)
+    return ways + none + count * math.log(rate / (rate + size)) - math.log(-math.expm1(none))
+
+
+@compiled
+def rate_of(features: FloatArray) -> float:
+    """The rate of a count, from its features."""
+    return math.exp(min(max(features[0], math.log(LEAST_RATE)), math.log(MOST_RATE)))
+
+
+@compiled
+def size_of(features: FloatArray) -> float:
+    """The size of a negative binomial count, from its features."""
+    return math.exp(min(max(features[1], -5), 5))
+
+
+@compiled
 def draw_amount(
     features: FloatArray, amounts: AmountKind, largest: Any, rng: Generator, scores: FloatArray
 ) -> Any:
     """A count of one or more, as the class of its likelihood has it; features are overwritten, scores added to."""
     if amounts.kind == BINNED:
         return draw_binned(features, amounts, largest, rng, scores)
-    rate = math.exp(min(max(features[0], math.log(LEAST_RATE)), math.log(MOST_RATE)))
+    rate = rate_of(features)
     if amounts.kind == POISSON:
         found = draw_poisson(rate, rng)
         moves = 1.0
         some = -math.expm1(-rate)
     else:
-        size = math.exp(min(max(features[1], -5), 5))
+        size = size_of(features)
         found = draw_negative_binomial(rate, size, rng)
         moves = size / (rate + size)
         some = -math.expm1(-size * math.log1p(rate / size))
@@ -226,20 +311,27 @@ def draw_binned(
     """A bin, then a count within it, from features [V + 2]."""
     first = amounts.first
     last = amounts.last
-    bins = len(last)
-    same = len(last)
-    logits = features[:bins]
-    if largest > 0:
-        same = 0
-        while same < bins - 1 and last[same] < largest:
-            same += 1
-        logits[same] += features[bins]
-        for k in range(same + 1, bins):
-            logits[k] += features[bins + 1]
+    logits = features[: len(last)]
+    same = favour_largest(features, amounts, largest)
     chosen = choose(logits, rng)
     score_bins(logits, amounts, same, chosen, scores)
     within = np.floor(np.float32(rng.random()) * (last[chosen] - first[chosen] + ONE))
     return min(first[chosen] + within, last[chosen])
+
+
+@compiled
+def favour_largest(features: FloatArray, amounts: AmountKind, largest: Any) -> int:
+    """Add to logits of bins what the bin of the largest count so far has, and those above; that bin, V for none."""
+    last, bins = amounts.last, len(amounts.last)
+    if largest == 0:
+        return bins
+    same = 0
+    while same < bins - 1 and last[same] < largest:
+        same += 1
+    features[same] += features[bins]
+    for k in range(same + 1, bins):
+        features[k] += features[bins + 1]
+    return same
 
 
 @compiled

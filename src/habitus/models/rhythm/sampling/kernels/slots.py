@@ -18,12 +18,13 @@ from habitus.models.rhythm.sampling.kernels.compiled import (
     add_rows,
     choose,
     compiled,
+    log_share,
     sigmoid,
     tell,
     write,
 )
 from habitus.models.rhythm.sampling.kernels.history import near_difference, row_of_difference
-from habitus.models.rhythm.sampling.state import END, NEW, DayState, Moved, SlotWeights
+from habitus.models.rhythm.sampling.state import END, NEW, SLOTS, DayState, Moved, SlotWeights
 from habitus.schema import FloatArray, IntArray
 
 
@@ -81,6 +82,8 @@ def next_slot(
     following = begin + choose(logits[begin:last], rng)
     never = days.recall[day, NEVER_BEFORE]
     score_slots(logits[begin:last], never[begin:], following - begin, days.scores[day])
+    if len(days.log_probs) > 0:
+        days.log_probs[day, SLOTS] += log_share(logits[begin:last], following - begin)
     return following
 
 
