@@ -1,4 +1,4 @@
-r"""How well missing cells are filled: every model and every rival, on several holes, over seeds.
+r"""How well missing cells are filled: every model and every baseline, on several holes, over seeds.
 
     habitus profile mail_eu.parquet --user user_id --time timestamp --channel channel --start 2001-01-01 --days 32 \
         --window-every 35 --min-events 10 --min-days 3 --out mail
@@ -12,7 +12,7 @@ the squared error is summed over the hole and averaged over profiles ("Time pict
 likewise, coverage is of daily totals.
 
 The beta-VAE and the context VAE read profiles divided by their peak over all cells, hidden ones included, as the
-paper does: it tells them the scale of what is hidden. The rivals and the context mixture know the peak of the known
+paper does: it tells them the scale of what is hidden. The baselines and the context mixture know the peak of the known
 cells.
 """
 
@@ -89,7 +89,7 @@ def models(
 def rows(
     name: str, train: Profiles, test: Profiles, seed: int, settings: Settings
 ) -> Iterator[Row]:
-    """A row per method and hole; the rivals run beside the first model."""
+    """A row per method and hole; the baselines run beside the first model."""
     first = True
     for method, run, holes in models(train, seed, settings):
         for hole in holes:
@@ -97,14 +97,14 @@ def rows(
             filled = complete(run, test, hole, samples=settings.samples, seed=seed)
             seconds = time.perf_counter() - start
             found = evaluate_completion(
-                filled, test, train, seed=seed, most=settings.rivals if first else 1
+                filled, test, train, seed=seed, most=settings.baselines if first else 1
             )
             told = {"data": name, "hole": hole, "seed": seed}
             yield {**told, "method": method, **brief(found.figures), "seconds": seconds}
             if first:
                 yield from (
-                    {**told, "method": rival, **brief(figures)}
-                    for rival, figures in found.rivals.items()
+                    {**told, "method": baseline, **brief(figures)}
+                    for baseline, figures in found.baselines.items()
                 )
         first = False
 
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--most", type=int, default=5000, help="test profiles")
     parser.add_argument(
-        "--rivals", type=int, default=4000, help="test profiles that the rivals run on"
+        "--baselines", type=int, default=4000, help="test profiles that the baselines run on"
     )
     kept_rows.add_options(parser)
     parser.add_argument("--quick", action="store_true")
@@ -175,7 +175,7 @@ def main() -> None:
         settings.mixture_epochs = 1
         settings.samples = 3
         settings.most = 60
-        settings.rivals = 20
+        settings.baselines = 20
     measure(settings)
 
 

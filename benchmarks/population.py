@@ -7,7 +7,7 @@ r"""How good a generated population is: both precisions and both priors, over se
     python benchmarks/population.py --quick                 # a small simulated population, one epoch
 
 Split by user, 26 % for testing. The generated set is as large as the test set. The floor is a sample of training
-users of that size against the same test set; the rival draws cells independently of each other.
+users of that size against the same test set; the baseline draws cells independently of each other.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def floor(evaluations: list[Evaluation], name: str) -> str:
     return f"{mean([next(floor for key, _, floor in e.rows() if key == name) or 0.0 for e in evaluations]):.3g}"
 
 
-def rival(evaluation: Evaluation, name: str) -> str:
+def baseline(evaluation: Evaluation, name: str) -> str:
     """The figure of the population whose cells are independent."""
-    figures = next(iter(evaluation.to_json()["rivals"].values()))
+    figures = next(iter(evaluation.to_json()["baselines"].values()))
     for key in name.split("."):
         figures = figures.get(key) if isinstance(figures, dict) else None
     return "" if figures is None else f"{figures:.3g}"
@@ -137,7 +137,7 @@ def main() -> None:
     print("|---|" + "---|" * (len(columns) + 3))
     for name in FIGURES:
         cells = [column(evaluations, name) for evaluations in columns.values()]
-        cells += [floor(any_fit, name), rival(any_fit[0], name), str(PAPER.get(name, ""))]
+        cells += [floor(any_fit, name), baseline(any_fit[0], name), str(PAPER.get(name, ""))]
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 

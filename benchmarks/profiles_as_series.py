@@ -29,7 +29,7 @@ from habitus.synthesis.series import generate_series
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
 from machine import describe
-from population import FIGURES, column, floor, rival
+from population import FIGURES, baseline, column, floor
 
 SERIES = {"lstm": (LSTM, RecurrentConfig), "tdlgm": (TDLGM, TDLGMConfig)}
 WEEK = 7
@@ -106,7 +106,9 @@ def table(columns: dict[str, list[Evaluation]]) -> None:
     print("|---|" + "---|" * (len(columns) + 2))
     for name in FIGURES:
         cells = [column(each, name) for each in columns.values()]
-        print(f"| {name} | {' | '.join(cells)} | {floor(first, name)} | {rival(first[0], name)} |")
+        print(
+            f"| {name} | {' | '.join(cells)} | {floor(first, name)} | {baseline(first[0], name)} |"
+        )
 
 
 def main() -> None:

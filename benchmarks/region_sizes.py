@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fit_throughput import simulated
-from habitus.evaluation.baselines import BASELINES, Baseline, Training
+from habitus.evaluation.baselines import COMPLETION_BASELINES, CompletionBaseline, Training
 from habitus.models.context_mixture.model import ContextMixture
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.sparse import Profiles
@@ -30,12 +30,12 @@ from habitus.training.fit import fit
 from machine import describe
 
 METHOD = "context mixture"
-RIVALS = {"own_mean": "own mean", "nearest_neighbours": "nearest neighbours"}
+SERIES_BASELINES = {"own_mean": "own mean", "nearest_neighbours": "nearest neighbours"}
 WEEK = 7
 Errors = dict[str, float]
 
 
-def errors(run: Run, rivals: dict[str, Baseline], test: Profiles, mask: str) -> Errors:
+def errors(run: Run, baselines: dict[str, CompletionBaseline], test: Profiles, mask: str) -> Errors:
     """Squared error over that of zeros, by method."""
     x = test.dense()
     pieces = list(complete(run, test, mask, samples=1).pieces())
@@ -46,7 +46,9 @@ def errors(run: Run, rivals: dict[str, Baseline], test: Profiles, mask: str) -> 
     missing[row, cell] = True
     missing = missing.reshape(x.shape)
     forecasts = {METHOD: np.concatenate([piece.mean for piece in pieces])}
-    forecasts |= {name: rival.fill(x, missing, 2, rng()).mean for name, rival in rivals.items()}
+    forecasts |= {
+        name: baseline.fill(x, missing, 2, rng()).mean for name, baseline in baselines.items()
+    }
     truth = x[missing]
     peak = test.peaks()[row]
     return {
@@ -92,14 +94,17 @@ def main() -> None:
     )
     print(describe())
     print(f"{len(train):,} training profiles, {len(test):,} test profiles\n\n| place | missing | {METHOD} | "
-          + " | ".join(RIVALS.values()) + " |\n|---|---|---|" + "---|" * len(RIVALS))  # fmt: skip
+          + " | ".join(SERIES_BASELINES.values()) + " |\n|---|---|---|" + "---|" * len(SERIES_BASELINES))  # fmt: skip
     training = Training.of(train)
-    rivals = {label: BASELINES[name](train.axes, training) for name, label in RIVALS.items()}
-    measure(run, rivals, test, settings)
+    baselines = {
+        label: COMPLETION_BASELINES[name](train.axes, training)
+        for name, label in SERIES_BASELINES.items()
+    }
+    measure(run, baselines, test, settings)
 
 
 def measure(
-    run: Run, rivals: dict[str, Baseline], test: Profiles, settings: argparse.Namespace
+    run: Run, baselines: dict[str, CompletionBaseline], test: Profiles, settings: argparse.Namespace
 ) -> None:
     """Print each hole's errors, then draw them."""
     axes = test.axes
@@ -109,17 +114,19 @@ def measure(
     step = axes.days if settings.quick else WEEK
     for place, mask in [("centre", "centre")] if settings.quick else sized(axes.days, axes.slots):
         share = parse_mask(mask, axes).draw(64, rng()).mean()
-        found = shown(place, share, errors(run, rivals, test, mask))
+        found = shown(place, share, errors(run, baselines, test, mask))
         sizes += [SizeError(float(share), place, method, error) for method, error in found.items()]
     for start in range(0, axes.days - WEEK + 1, step):
-        found = errors(run, rivals, test, f"rectangle:{start}-{start + WEEK},0-{axes.slots}")
+        found = errors(run, baselines, test, f"rectangle:{start}-{start + WEEK},0-{axes.slots}")
         days += [
             PlaceError(start, method, error)
             for method, error in shown(f"week from day {start}", None, found).items()
         ]
     for start in range(0, axes.slots, axes.slots if settings.quick else axes.slots // 6):
         mask = f"rectangle:0-{axes.days},{start}-{start + max(1, axes.slots // 6)}"
-        found = shown(f"slots from {axes.slot_label(start)}", None, errors(run, rivals, test, mask))
+        found = shown(
+            f"slots from {axes.slot_label(start)}", None, errors(run, baselines, test, mask)
+        )
         slots += [PlaceError(start, method, error) for method, error in found.items()]
     if settings.figure:
         region_errors(axes, sizes, days, slots).savefig(settings.figure, dpi=110, facecolor="white")

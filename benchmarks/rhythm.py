@@ -11,7 +11,7 @@ r"""How near a generated population is to the real one: Rhythm beside the paper'
 Split by user, 26 % for testing. The generated set is as large as the test set; the floor is the median of ten
 samples of training users of that size, or of as many as ``--floors`` says. AUC: boosted trees on features of users,
 against the test users; its floor is training users against test users. Forecasts: CRPS of the last seven days on
-test users, over the best rival's that learns nothing.
+test users, over the best baseline's that learns nothing.
 """
 
 from __future__ import annotations
@@ -123,18 +123,18 @@ def judged(made: Profiles, train: Profiles, test: Profiles, seed: int, settings:
 
 
 def ahead(run: Run, train: Profiles, test: Profiles, seed: int, settings: Settings) -> Row:
-    """CRPS of the last days, and over that of the best rival."""
+    """CRPS of the last days, and over that of the best baseline."""
     some = test.sample(min(settings.forecasts, len(test)), seed)
     filled = complete(run, some, AHEAD, samples=SAMPLES, seed=seed)
     found = evaluate_completion(filled, some, train, seed=seed, most=settings.forecasts)
-    rivals = {name: figures["crps"] for name, figures in found.rivals.items()}
-    best = min(rivals, key=lambda name: rivals[name])
+    baselines = {name: figures["crps"] for name, figures in found.baselines.items()}
+    best = min(baselines, key=lambda name: baselines[name])
     ours = found.figures["crps"]
     return {
         "crps": ours,
-        "best rival": best,
-        "over best rival": ours / rivals[best],
-        "rivals": rivals,
+        "best baseline": best,
+        "over best baseline": ours / baselines[best],
+        "baselines": baselines,
     }
 
 

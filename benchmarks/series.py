@@ -1,4 +1,4 @@
-"""Models of series on real ones: discriminative and predictive scores, and CRPS by horizon, beside the rivals.
+"""Models of series on real ones: discriminative and predictive scores, and CRPS by horizon, beside the baselines.
 
     python benchmarks/series.py stocks stock_data.csv --epochs 40 --learning-rate 0.005 --held-out 0
     python benchmarks/series.py energy energy_appliances.parquet --time date --epochs 30 ...
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from habitus.evaluation.series import RIVALS, complete_windows, horizons
+from habitus.evaluation.series import SERIES_BASELINES, complete_windows, horizons
 from habitus.evaluation.series.two_sample import (
     DISCRIMINATORS,
     Discriminator,
@@ -114,7 +114,7 @@ def fitted(name: str, train: Series, seed: int, settings: argparse.Namespace) ->
 
 
 def judge(series: Series, settings: argparse.Namespace) -> None:
-    """A line per model and rival."""
+    """A line per model and baseline."""
     train, _ = series.split(0.8)
     values = train.arrays()
     scale = np.nanstd(np.concatenate(values), axis=0)
@@ -152,12 +152,12 @@ def judge(series: Series, settings: argparse.Namespace) -> None:
             )
             print(f"    {name}, seed {seed}: {told(rows[-1:])}", flush=True)
         print(f"| {name} | {told(rows)}", flush=True)
-    for name in settings.rivals:
-        rival = RIVALS[name](values, 0)
-        row = two_sample(rival.generate(len(real), LENGTH), real, settings)
+    for name in settings.baselines:
+        baseline = SERIES_BASELINES[name](values, 0)
+        row = two_sample(baseline.generate(len(real), LENGTH), real, settings)
         pasts = [series.values[:origin] for origin in origins]
         print(
-            f"| {name} | {told([row | crps(rival.forecast(pasts, LENGTH, DRAWS), truth, scale)])}",
+            f"| {name} | {told([row | crps(baseline.forecast(pasts, LENGTH, DRAWS), truth, scale)])}",
             flush=True,
         )
 
@@ -181,7 +181,9 @@ def main() -> None:
         "--models", nargs="*", default=["tdlgm", "lstm", "gru", "vrnn", "dlgm", "timegan"]
     )
     parser.add_argument(
-        "--rivals", nargs="*", default=["independent", "block_bootstrap", "seasonal_naive", "arima"]
+        "--baselines",
+        nargs="*",
+        default=["independent", "block_bootstrap", "seasonal_naive", "arima"],
     )
     parser.add_argument("--set", dest="pairs", nargs="*", default=[], metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
@@ -205,7 +207,7 @@ def main() -> None:
     logging.disable(logging.INFO)
     if settings.quick:
         settings.models = ["lstm", "timegan"]
-        settings.rivals = ["independent"]
+        settings.baselines = ["independent"]
         settings.seeds = [0]
         settings.epochs = 1
         settings.batch = 2

@@ -167,7 +167,7 @@ def test_complete_takes_its_options(here, capsys, tmp_path):
 
 def test_metrics_json_has_the_keys_of_the_issue(here):
     metrics = json.loads(Path("metrics.json").read_text())
-    for part in (metrics, metrics["floor"], metrics["rivals"]["independent_cells"]):
+    for part in (metrics, metrics["floor"], metrics["baselines"]["independent_cells"]):
         for curve in ("daily_mean", "daily_std"):
             assert set(part[curve]) == {"kld", "mse"}
         assert set(part["total_cdf"]) == {"ks"}

@@ -8,7 +8,7 @@ import pytest
 
 from command_line import call
 from conftest import random_profiles
-from habitus.evaluation.baselines import BASELINES
+from habitus.evaluation.baselines import COMPLETION_BASELINES
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.completed import CompletedPiece, open_profiles, save_completed
 from habitus.profiles.store import save
@@ -67,7 +67,7 @@ def here(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("unit", ["count", "peak"])
-def test_metrics_json_has_the_region_and_its_rivals(here, capsys, unit):
+def test_metrics_json_has_the_region_and_its_baselines(here, capsys, unit):
     code, out, err = call(
         capsys, "evaluate", unit, "--against", "test", "--train", "train", "--region", "centre", "--most", "8",
         "--json", "metrics.json",
@@ -77,15 +77,15 @@ def test_metrics_json_has_the_region_and_its_rivals(here, capsys, unit):
     assert metrics["users"] == USERS
     assert {"daily_mean", "total_cdf", "dau"} <= set(metrics)
     region = metrics["region"]
-    rivals = metrics["rivals"]
+    baselines = metrics["baselines"]
     assert set(region) >= REGION
     assert (region["mask"], region["judged"], region["samples"]) == ("centre", "centre", SAMPLES)
     assert region["cells"] == sum(stop - start for start, stop in open_profiles(unit).gaps)
     assert len(region["calibration"]["nominal"]) == len(region["calibration"]["day"]) == 19
-    assert region["note"] == f"rivals on 8 of {USERS} profiles drawn at random"
-    assert list(rivals) == ["independent_cells", *BASELINES]
-    assert all(set(rivals[name]) >= REGION for name in BASELINES)
-    assert "daily_mean" in rivals["independent_cells"]
+    assert region["note"] == f"baselines on 8 of {USERS} profiles drawn at random"
+    assert list(baselines) == ["independent_cells", *COMPLETION_BASELINES]
+    assert all(set(baselines[name]) >= REGION for name in COMPLETION_BASELINES)
+    assert "daily_mean" in baselines["independent_cells"]
     for words in (
         "method",
         "CRPS per day",
@@ -153,7 +153,7 @@ def test_the_report_tells_how_it_came_about(here, capsys, tmp_path):
         "What was filled in",
         "--region centre --most 2",
         "centre; judged: centre",
-        "rivals on 2 of 40",
+        "baselines on 2 of 40",
     ):
         assert words in path.read_text()
 

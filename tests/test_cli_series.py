@@ -15,7 +15,7 @@ from scipy import stats
 from command_line import call
 from habitus.cli import main
 from habitus.cli.evaluate import two_sample
-from habitus.evaluation.series import RIVALS
+from habitus.evaluation.series import SERIES_BASELINES
 from habitus.evaluation.series.two_sample import Discriminator, Predictor
 
 ROWS = 400
@@ -119,11 +119,11 @@ def headings(page: str) -> list[str]:
     return re.findall("<h[123]>(.*?)</h[123]>", page)
 
 
-def test_generated_series_stand_beside_rivals_and_floor(here, capsys):
+def test_generated_series_stand_beside_baselines_and_floor(here, capsys):
     metrics = metrics_of(capsys, "generated.parquet --against real.csv --steps 1,3")
     assert metrics.keys() >= GENERATED
-    assert set(metrics["rivals"]) == set(RIVALS)
-    for part in (metrics, metrics["floor"], *metrics["rivals"].values()):
+    assert set(metrics["baselines"]) == set(SERIES_BASELINES)
+    for part in (metrics, metrics["floor"], *metrics["baselines"].values()):
         assert {"printed", "weighted"} < set(part["transitions"])
         assert set(part["transitions"]["by_step"]) == {"1", "3"}
         assert 0 <= part["marginal"]["ks"] <= 1
@@ -176,12 +176,12 @@ def test_train_share_parts_the_real_series_by_time(here, capsys):
     write("late.csv", load=late)
     parted = metrics_of(capsys, "generated.parquet --against late.csv --train early.csv")
     assert parted["floor"] == metrics["floor"]
-    assert parted["rivals"] == metrics["rivals"]
+    assert parted["baselines"] == metrics["baselines"]
 
 
 def test_cleaned_series_stand_beside_identity_and_posterior_mean(here, capsys):
     metrics, page = page_of(capsys, "cleaned.parquet --against real.csv --noisy noisy.csv")
-    assert set(metrics["rivals"]) == {"identity", "posterior_mean"}
+    assert set(metrics["baselines"]) == {"identity", "posterior_mean"}
     truth = walk(ROWS, 0) * SCALE
     cleaned = pq.read_table("cleaned.parquet")["load"].to_numpy() * SCALE
     assert metrics["reconstruction"]["mse"] == pytest.approx(
@@ -189,7 +189,7 @@ def test_cleaned_series_stand_beside_identity_and_posterior_mean(here, capsys):
     )
     in_gaps = np.mean((cleaned[GAPS] - truth[GAPS]) ** 2)
     assert metrics["reconstruction"]["mse_gaps"] == pytest.approx(in_gaps, rel=1e-3)
-    identity = metrics["rivals"]["identity"]["reconstruction"]
+    identity = metrics["baselines"]["identity"]["reconstruction"]
     noisy = noisy_values() * SCALE
     noisy[GAPS] = noisy[99]
     assert identity["mse"] == pytest.approx(np.mean((noisy - truth) ** 2), rel=1e-3)
@@ -201,7 +201,7 @@ def test_what_was_noisy_is_no_better_than_identity(here, capsys):
     """A file from elsewhere counts as cleaned where --noisy is given."""
     write("whole.csv", load=np.nan_to_num(noisy_values(), nan=10.0))
     metrics, page = page_of(capsys, "whole.csv --against real.csv --noisy whole.csv")
-    assert metrics["reconstruction"] == metrics["rivals"]["identity"]["reconstruction"]
+    assert metrics["reconstruction"] == metrics["baselines"]["identity"]["reconstruction"]
     assert "Better than" not in page.split("</ul>")[0].split("identity")[0]
 
 
@@ -220,8 +220,8 @@ def test_train_share_of_a_cleaned_series_judges_the_rest(here, capsys):
 def test_forecasts_are_judged_by_steps_ahead(here, capsys):
     metrics, page = page_of(capsys, "ahead.parquet --against real.csv")
     assert set(metrics["horizon"]) == {"1", "6"}
-    assert set(metrics["rivals"]) == set(RIVALS)
-    for part in (metrics, *metrics["rivals"].values()):
+    assert set(metrics["baselines"]) == set(SERIES_BASELINES)
+    for part in (metrics, *metrics["baselines"].values()):
         assert all({"crps", "coverage_90"} <= set(part["horizon"][step]) for step in ("1", "6"))
     assert "floor" not in metrics
     table = pq.read_table("ahead.parquet").to_pandas()
@@ -234,22 +234,22 @@ def test_forecasts_are_judged_by_steps_ahead(here, capsys):
     assert metrics["horizon"]["1"]["crps"] == pytest.approx(expected, rel=1e-3)
     assert metrics["origins"] == len(draws)
     assert {"Scores by steps ahead", "Fan charts"} <= set(headings(page))
-    assert "CRPS, in brackets the best rival" in page
+    assert "CRPS, in brackets the best baseline" in page
     assert metrics_of(capsys, "ahead.parquet --against real.csv --steps 2,8")["horizon"].keys() == {
         "2",
         "8",
     }
 
 
-def test_rivals_of_forecasts_learn_from_the_share_or_from_before_the_first_origin(here, capsys):
+def test_baselines_of_forecasts_learn_from_the_share_or_from_before_the_first_origin(here, capsys):
     before = metrics_of(capsys, "ahead.parquet --against real.csv")
     share = metrics_of(capsys, "ahead.parquet --against real.csv --train-share 0.9")
     less = metrics_of(capsys, "ahead.parquet --against real.csv --train-share 0.3")
     first = pq.read_table("ahead.parquet")["origin"].to_numpy().min()
     assert first in (0.9 * ROWS, 0.9 * ROWS + 1)
-    assert less["rivals"]["independent"] != before["rivals"]["independent"]
+    assert less["baselines"]["independent"] != before["baselines"]["independent"]
     if first == 0.9 * ROWS:
-        assert share["rivals"] == before["rivals"]
+        assert share["baselines"] == before["baselines"]
 
 
 def test_origins_without_truth_are_left_out(here, capsys):
@@ -269,7 +269,7 @@ def test_several_series_of_several_variables(here, capsys):
     assert metrics["unit"]["crps"] == "in standard deviations"
     assert "series a, after step" in page
     metrics = metrics_of(capsys, "pairs-cleaned.parquet --against homes.csv --noisy homes.csv")
-    assert metrics["rivals"]["identity"]["reconstruction"]["mse"] == pytest.approx(0, abs=1e-9)
+    assert metrics["baselines"]["identity"]["reconstruction"]["mse"] == pytest.approx(0, abs=1e-9)
     metrics = metrics_of(capsys, "pairs.parquet --against homes.csv --time when --series-id home")
     assert metrics["real"] == {"series": 2, "rows": 200}
     assert metrics["cross_correlation"]["mse"] is not None
@@ -302,8 +302,8 @@ def test_same_seed_same_scores(here, capsys):
     )
     assert first == again
     assert (
-        metrics_of(capsys, "generated.parquet --against real.csv --seed 4")["rivals"]
-        != first["rivals"]
+        metrics_of(capsys, "generated.parquet --against real.csv --seed 4")["baselines"]
+        != first["baselines"]
     )
 
 

@@ -55,7 +55,7 @@ def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
     )
     assert {"near_copies", "membership_auc", "warning"} <= set(metrics["privacy"])
     assert metrics["privacy"]["warning"] is None
-    assert {"daily_mean", "retention", "floor", "rivals"} <= set(metrics)
+    assert {"daily_mean", "retention", "floor", "baselines"} <= set(metrics)
     for words in (
         "told from real users by features: AUC 0.",
         "by pictures: AUC",

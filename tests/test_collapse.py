@@ -34,7 +34,7 @@ def held_out(values: np.ndarray) -> torch.Tensor:
     return windows(series, series.window_starts(16, 16), 16)
 
 
-def test_the_constant_rival_is_the_best_single_gaussian():
+def test_the_constant_baseline_is_the_best_single_gaussian():
     values = persistent()
     model = LSTM(AXES, RecurrentConfig(window=16, hidden=4))
     model.start_from(torch.from_numpy(values).float())

@@ -18,7 +18,7 @@ from habitus.report import write_report
 from habitus.report.filled import beaten, filled_part, methods, verdict
 from habitus.report.meaning import METHODS, REGION
 from habitus.report.page import Easel
-from habitus.report.wording import rival_name
+from habitus.report.wording import baseline_name
 from habitus.schema import Axes, Filled
 from habitus.synthesis.completion import with_first_draw
 from test_report import Balance
@@ -72,7 +72,7 @@ def test_the_report_begins_with_what_was_filled_in(page, found):
     assert words.index("What was filled in") < words.index("How close is the population?")
     for sentence in verdict(found):
         assert sentence in words
-    for name in found.rivals:
+    for name in found.baselines:
         assert METHODS[name] in words
     for column in REGION.values():
         assert column.words in words
@@ -111,21 +111,21 @@ def test_any_unit_and_mask(unit, mask):
     assert len(filled_part(Easel(), ours.axes, found).plates) == 3
 
 
-def test_the_table_has_the_set_and_every_rival(found):
+def test_the_table_has_the_set_and_every_baseline(found):
     first, *rest = methods(found)
     assert (first.name, first.over, first.profiles) == ("completed", None, USERS)
-    assert [row.name.lower() for row in rest] == [rival_name(name) for name in found.rivals]
+    assert [row.name.lower() for row in rest] == [baseline_name(name) for name in found.baselines]
     assert {row.profiles for row in rest} == {12}
-    for row, scores in zip(rest, found.rivals.values(), strict=True):
+    for row, scores in zip(rest, found.baselines.values(), strict=True):
         assert row.over == pytest.approx(scores["crps"] / scores["completed"]["crps"])
         assert len(row.texts) == len(REGION)
         assert f"{100 * scores['coverage_90']:.1f} %" in row.texts
 
 
 def evaluation(coverage=0.9, zeros=0.5, **crps):
-    """An evaluation in which the set scores 1 and each rival as told."""
+    """An evaluation in which the set scores 1 and each baseline as told."""
     ours = {"crps": 1.0, "squared_error": 1.0, "log_likelihood": -1.0, "coverage_90": coverage}
-    rivals = {
+    baselines = {
         name: {
             "crps": value,
             "squared_error": value,
@@ -136,7 +136,7 @@ def evaluation(coverage=0.9, zeros=0.5, **crps):
         for name, value in crps.items()
     }
     flat = Calibration(NOMINAL, NOMINAL, NOMINAL, np.full(20, 0.05))
-    return CompletionEvaluation(ours, flat, rivals, "rivals on all 3 profiles", 4.0, 5, ())
+    return CompletionEvaluation(ours, flat, baselines, "baselines on all 3 profiles", 4.0, 5, ())
 
 
 def test_the_verdict_names_who_is_better_level_and_worse():
@@ -151,7 +151,7 @@ def test_the_verdict_names_who_is_better_level_and_worse():
     assert crps.endswith("the best of them, ETS, scores 0.50 × as much.")
     assert not likelihood.endswith("as much.")
     assert coverage.endswith("in 90.0 % of cases: right (from 85 to 95 %).")
-    assert note == "Rivals on all 3 profiles."
+    assert note == "Baselines on all 3 profiles."
     assert "better than each of 1 methods" in verdict(evaluation(own_mean=2.0))[0]
 
 
@@ -165,7 +165,7 @@ def test_the_verdict_names_who_is_better_level_and_worse():
 )
 def test_the_verdict_on_the_interval(coverage, empty, words):
     found = evaluation(coverage)
-    found.rivals["zeros"] = {**evaluation(zeros=1.0).rivals, "coverage_90": empty} | {
+    found.baselines["zeros"] = {**evaluation(zeros=1.0).baselines, "coverage_90": empty} | {
         "crps": 1.0, "squared_error": 1.0, "log_likelihood": -1.0, "completed": found.figures,
     }  # fmt: skip
     assert words in verdict(found)[3]
@@ -173,7 +173,7 @@ def test_the_verdict_on_the_interval(coverage, empty, words):
 
 def test_nothing_to_compare_is_no_verdict():
     found = evaluation(None)
-    assert verdict(found) == ["Rivals on all 3 profiles."]
+    assert verdict(found) == ["Baselines on all 3 profiles."]
 
 
 def test_examples_are_the_profiles_as_they_are():

@@ -43,7 +43,7 @@ def test_day_curves_show_each_population_over_the_whole_window(axes):
 
 
 def test_colours_of_the_populations_never_change():
-    (panel,) = figures.day_curves(PAPER, {"rival": np.ones(32), **three(32)}, "").axes
+    (panel,) = figures.day_curves(PAPER, {"baseline": np.ones(32), **three(32)}, "").axes
     colours = {line.get_label(): line.get_color() for line in panel.lines}
     assert len(set(colours.values())) == 4
     assert (colours["real"], colours["generated"]) == ("#0072b2", "#d55e00")

@@ -154,7 +154,7 @@ def test_colours_follow_the_theme(page):
         set(re.findall(r"--([a-z0-9-]+):", block))
         for block in re.findall(r":root \{([^}]*)\}", page)
     )
-    assert {"ink", "reference", "generated", "floor", "rival-0"} <= used <= light
+    assert {"ink", "reference", "generated", "floor", "baseline-0"} <= used <= light
     assert light - dark == {"font", "mono"}
     figures = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
     assert "fill: #1b1f27" not in figures

@@ -44,7 +44,7 @@ SETTINGS = LabSettings(
     architecture_epochs=1,
 )
 SEARCHED = (2, 10)
-MOST = {"VAE": 1, "VCE": 40}  # profiles that slow rivals run on
+MOST = {"VAE": 1, "VCE": 40}  # profiles that slow baselines run on
 ENTRIES = {entry.name: entry for entry in PAPER.entries}
 PAPER_NUMBERS = {
     TABLE: ["5.1", "5.2", "6.1", "6.2", "A.1"],
@@ -119,12 +119,12 @@ def test_table_6_1_is_what_evaluate_finds_of_the_kept_population(lab, made, sets
         assert tuple(row[1::2]) == TABLE_6_1[beta]
         ours = lab.evaluation(lab.vae(beta))
         for whole in dataclasses.fields(found):
-            if whole.name in ("figures", "floor", "rivals", "floor_note", "zero_threshold"):
+            if whole.name in ("figures", "floor", "baselines", "floor_note", "zero_threshold"):
                 assert getattr(ours, whole.name) == getattr(found, whole.name)
-    floor, rival = grid.rows[len(SETTINGS.betas) :]
+    floor, baseline = grid.rows[len(SETTINGS.betas) :]
     assert floor[2::2] == [found.floor[group][key] for group, key in DISTANCES.values()]
-    assert rival[2::2] == [
-        found.rivals["independent_cells"][group][key] for group, key in DISTANCES.values()
+    assert baseline[2::2] == [
+        found.baselines["independent_cells"][group][key] for group, key in DISTANCES.values()
     ]
 
 
@@ -150,10 +150,11 @@ def test_table_6_2_is_the_squared_error_of_the_evaluation(lab, made, sets):
             found = evaluate_completion(lab.completed(method, hole), test, train, most=MOST[method])
             assert row[2 * at] == TABLE_6_2[hole][method]
             assert row[2 * at + 1] == pytest.approx(found.figures["squared_error"], rel=1e-6)
-        rivals = [
-            found.rivals[name]["squared_error"] for name in ("zeros", "population_mean", "own_mean")
+        baselines = [
+            found.baselines[name]["squared_error"]
+            for name in ("zeros", "population_mean", "own_mean")
         ]
-        assert row[4:] == pytest.approx(rivals, rel=1e-6)
+        assert row[4:] == pytest.approx(baselines, rel=1e-6)
 
 
 def test_expected_totals_leave_known_days_alone(lab, sets):
@@ -232,7 +233,7 @@ def test_findings_on_methods_follow_the_numbers():
     better = {hole: {"VAE": 2.0, "VCE": 1.0, "zeros": 3.0} for hole in ("centre", "bottom")}
     told = list(of_methods(better))
     assert "is below the VAE's, 2 by 50%" in told[0]
-    assert "and below that of the best rival" in told[0]
+    assert "and below that of the best baseline" in told[0]
     assert "for neither method" in told[2]
     worse = {
         "centre": {"VAE": 1.0, "VCE": 2.0, "zeros": 1.5},
@@ -240,7 +241,7 @@ def test_findings_on_methods_follow_the_numbers():
     }
     told = list(of_methods(worse))
     assert "is not below the VAE's" in told[0]
-    assert "not below that of the best rival" in told[0]
+    assert "not below that of the best baseline" in told[0]
     assert "for the VAE only" in told[2]
 
 

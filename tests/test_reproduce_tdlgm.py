@@ -321,11 +321,11 @@ def test_the_reading_is_the_one_that_is_possible():
 
 def test_above_by_more_than_the_spread():
     ours = {"tDLGM": {2: Spread(80.0, 1.0), 5: Spread(80.0, 1.0)}}
-    near = {"rival": {2: Spread(77.0, 1.5), 5: Spread(78.0, 1.5)}}
-    (told,) = findings.of_steps({**ours, **near}, "tDLGM", ["rival"])
+    near = {"baseline": {2: Spread(77.0, 1.5), 5: Spread(78.0, 1.5)}}
+    (told,) = findings.of_steps({**ours, **near}, "tDLGM", ["baseline"])
     assert "at 1 of 2 steps (not 5); nearest at step 5: +2.00, spreads 2.50" in told
-    far = {"rival": {2: Spread(70.0, 1.5), 5: Spread(70.0, 1.5)}}
-    assert "at every step" in next(findings.of_steps({**ours, **far}, "tDLGM", ["rival"]))
+    far = {"baseline": {2: Spread(70.0, 1.5), 5: Spread(70.0, 1.5)}}
+    assert "at every step" in next(findings.of_steps({**ours, **far}, "tDLGM", ["baseline"]))
 
 
 def test_collapse_is_told():

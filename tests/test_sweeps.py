@@ -150,7 +150,7 @@ class TestSpaces:
 
 class TestResults:
     def test_metrics_are_those_of_the_run_on_its_own(self, done, train, against):
-        """The floor and the rivals, which trials share, are those that each would have had."""
+        """The floor and the baselines, which trials share, are those that each would have had."""
         for place, beta in enumerate(BETAS):
             folder = done[0] / "trials" / f"00{place}-beta={beta:g}"
             run = load(folder)

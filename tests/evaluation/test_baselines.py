@@ -1,11 +1,11 @@
-"""Rivals that fill missing cells: shapes, blindness to what is hidden, and each against a slow computation."""
+"""Baselines that fill missing cells: shapes, blindness to what is hidden, and each against a slow computation."""
 
 import numpy as np
 import pytest
 from dense_profiles import DenseSource, axes_for, normalised
 from sklearn.neighbors import NearestNeighbors
 
-from habitus.evaluation.baselines import BASELINES, Training
+from habitus.evaluation.baselines import COMPLETION_BASELINES, Training
 from habitus.evaluation.baselines.base import Task
 from habitus.evaluation.baselines.daily import FEWEST_DAYS, SARIMAX, Arima, ExponentialSmoothing
 from habitus.evaluation.baselines.population import neighbours
@@ -37,16 +37,16 @@ KINDS = ["centre", "last", "channel", "cells"]
 TRAIN = Training.of(DenseSource(pictures(70, seed=9)))
 
 
-def rival(name):
-    return BASELINES[name](axes_for(pictures(1)), TRAIN)
+def baseline(name):
+    return COMPLETION_BASELINES[name](axes_for(pictures(1)), TRAIN)
 
 
 def fill(name, x, missing, samples=3, seed=0):
-    return rival(name).fill(x, missing, samples, np.random.default_rng(seed))
+    return baseline(name).fill(x, missing, samples, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", COMPLETION_BASELINES)
 def test_shapes_seed_and_blindness(name, kind):
     x = pictures(3)
     missing = masks(kind, 3)
@@ -66,7 +66,7 @@ def test_shapes_seed_and_blindness(name, kind):
     np.testing.assert_array_equal(found.draws, again.draws)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", COMPLETION_BASELINES)
 def test_values_are_in_the_unit_of_the_pictures(name):
     x = pictures(3)[1:]
     missing = masks("last", 2)
@@ -217,7 +217,9 @@ def test_totals_are_spread_by_the_mean_picture():
     x = np.zeros((1, *SHAPE), np.float32)
     x[:, :, 2, 1] = 3
     missing = masks("last", 1)
-    found = BASELINES["seasonal_naive"](axes_for(x)).fill(x, missing, 1, np.random.default_rng(0))
+    found = COMPLETION_BASELINES["seasonal_naive"](axes_for(x)).fill(
+        x, missing, 1, np.random.default_rng(0)
+    )
     expected = np.zeros(SHAPE)
     expected[:, 2, 1] = 3
     np.testing.assert_allclose(found.mean, expected[missing[0]], atol=1e-3)
@@ -284,6 +286,6 @@ def test_too_few_or_even_days_give_their_mean(kind):
 
 def test_training_is_asked_for():
     with pytest.raises(ValueError, match="population_mean needs training profiles"):
-        BASELINES["population_mean"](axes_for(pictures(1)))
+        COMPLETION_BASELINES["population_mean"](axes_for(pictures(1)))
     with pytest.raises(ValueError, match="at least one training profile"):
         Training.of(DenseSource(np.zeros((0, 2, 2, 1))))

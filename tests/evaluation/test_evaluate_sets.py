@@ -1,4 +1,4 @@
-"""evaluate(): keys, floor, rivals, messages."""
+"""evaluate(): keys, floor, baselines, messages."""
 
 import datetime as dt
 import json
@@ -27,12 +27,12 @@ def result():
 def test_json_has_the_keys(result):
     content = result.to_json()
     json.dumps(content, allow_nan=False)
-    for part in (content, content["floor"], *content["rivals"].values()):
+    for part in (content, content["floor"], *content["baselines"].values()):
         assert set(PAPER) <= set(part)
         assert set(part["daily_mean"]) == set(part["daily_std"]) == {"kld", "mse"}
         assert set(part["total_cdf"]) == {"ks"}
         assert all(set(part[name]) == {"relative_error", "kld"} for name in ("dau", "wau", "mau"))
-    assert list(content["rivals"]) == ["independent_cells"]
+    assert list(content["baselines"]) == ["independent_cells"]
     assert (content["users"], content["floor"]["users"], content["reference_users"]) == (60, 60, 40)
     assert content["zero_threshold"] == 0.25
     assert content["floor"]["zero_threshold"] is None
@@ -73,7 +73,7 @@ def test_floor_splits_the_reference_without_train():
     assert (result.floor_sample.users, result.floor_reference.users) == (20, 21)
     whole = summarise(source(41, 2))
     assert result.floor_sample.nonempty + result.floor_reference.nonempty == whole.nonempty
-    assert result.rivals == {}
+    assert result.baselines == {}
 
 
 def test_floor_takes_no_more_than_the_generated_size():
@@ -255,7 +255,7 @@ def test_a_binary_population_is_compared_with_the_real_one_as_binary():
 
 def test_independent_cells_of_binary_profiles_are_binary():
     pictures = (counts(50) > 0).astype(np.float32)
-    rival = independent_cells(DenseSource(pictures, "binary"), 10)
-    assert rival.axes.unit == "binary"
-    assert all(set(np.unique(chunk.values)) <= {1.0} for chunk in rival.chunks())
-    assert isinstance(summarise(rival), Summary)
+    baseline = independent_cells(DenseSource(pictures, "binary"), 10)
+    assert baseline.axes.unit == "binary"
+    assert all(set(np.unique(chunk.values)) <= {1.0} for chunk in baseline.chunks())
+    assert isinstance(summarise(baseline), Summary)

@@ -228,15 +228,15 @@ def test_the_truth_itself_is_perfect():
     assert (found["squared_error"], found["mean_absolute_error"], found["crps"]) == (0, 0, 0)
 
 
-def test_rivals_beside_the_completed_set():
+def test_baselines_beside_the_completed_set():
     truth, completed = completed_set(30)
     train = DenseSource(counts(40, seed=7))
     found = evaluate_completion(completed, DenseSource(truth), train, most=12, seed=3)
     content = found.to_json_parts()
     json.dumps(content, allow_nan=False)
-    assert list(content) == ["region", "rivals"]
-    assert {"zeros", "nearest_neighbours", "arima"} <= set(content["rivals"])
-    for figures in found.rivals.values():
+    assert list(content) == ["region", "baselines"]
+    assert {"zeros", "nearest_neighbours", "arima"} <= set(content["baselines"])
+    for figures in found.baselines.values():
         assert list(figures) == [*FIGURES, "completed"]
         assert set(figures["completed"]) == {
             "squared_error",
@@ -245,18 +245,18 @@ def test_rivals_beside_the_completed_set():
             "log_likelihood",
         }
         assert figures["profiles"] == 12
-    assert found.note == "rivals on 12 of 30 profiles drawn at random"
+    assert found.note == "baselines on 12 of 30 profiles drawn at random"
     again = evaluate_completion(completed, DenseSource(truth), train, most=12, seed=3)
     assert again.to_json_parts() == content
 
 
-def test_without_train_no_rival_that_needs_it():
+def test_without_train_no_baseline_that_needs_it():
     truth, completed = completed_set(10)
-    rivals = evaluate_completion(completed, DenseSource(truth)).rivals
-    assert not {"population_mean", "nearest_neighbours"} & set(rivals)
+    baselines = evaluate_completion(completed, DenseSource(truth)).baselines
+    assert not {"population_mean", "nearest_neighbours"} & set(baselines)
     error = np.square(normalised(truth)[completed.missing]).sum() / 10
-    assert rivals["zeros"]["squared_error"] == pytest.approx(error, rel=1e-5)
-    assert rivals["zeros"]["completed"]["crps"] == pytest.approx(
+    assert baselines["zeros"]["squared_error"] == pytest.approx(error, rel=1e-5)
+    assert baselines["zeros"]["completed"]["crps"] == pytest.approx(
         evaluate_completion(completed, DenseSource(truth)).figures["crps"]
     )
 
@@ -278,7 +278,12 @@ def test_progress_reaches_the_end():
     evaluate_completion(
         completed, DenseSource(truth), most=3, on_progress=lambda *each: seen.append(each)
     )
-    assert seen == [("score", 7, 10), ("score", 10, 10), ("rivals", 7, 10), ("rivals", 10, 10)]
+    assert seen == [
+        ("score", 7, 10),
+        ("score", 10, 10),
+        ("baselines", 7, 10),
+        ("baselines", 10, 10),
+    ]
 
 
 def with_users(source, users, **more):

@@ -1,4 +1,4 @@
-"""Scores and rivals of time series against scipy, statsmodels, brute force and known processes."""
+"""Scores and baselines of time series against scipy, statsmodels, brute force and known processes."""
 
 from itertools import pairwise
 
@@ -8,7 +8,7 @@ from scipy import integrate, signal, stats
 
 from habitus.evaluation.baselines.series import arima
 from habitus.evaluation.series import (
-    RIVALS,
+    SERIES_BASELINES,
     Histogram,
     autocorrelation,
     autocorrelation_mse,
@@ -277,21 +277,21 @@ def test_posterior_mean_of_a_continuous_value_by_integration(probability):
 
 def test_markov_chain_recovers_a_known_transition_matrix():
     matrix = np.array([[0.9, 0.1], [0.3, 0.7]])
-    rival = RIVALS["markov_chain"]([chain(matrix, 50_000, 0)], seed=0)
-    paths = rival.generate(200, 500)[..., 0].astype(int)
+    baseline = SERIES_BASELINES["markov_chain"]([chain(matrix, 50_000, 0)], seed=0)
+    paths = baseline.generate(200, 500)[..., 0].astype(int)
     found = np.zeros((2, 2))
     np.add.at(found, (paths[:, :-1], paths[:, 1:]), 1)
     np.testing.assert_allclose(found / found.sum(axis=1, keepdims=True), matrix, atol=0.01)
-    ahead = rival.forecast([np.array([[1.0]])], 4, 20_000)[0, :, 3, 0]
+    ahead = baseline.forecast([np.array([[1.0]])], 4, 20_000)[0, :, 3, 0]
     assert ahead.mean() == pytest.approx(np.linalg.matrix_power(matrix, 4)[1, 1], abs=0.02)
 
 
 def test_arima_forecasts_an_autoregression():
     """Mean phi^h x and variance sum of phi^(2 j), from a fit of the right order or a larger one."""
     train = 5 + ar_1(0.8, 1, 2_000, 3)[0]
-    rival = RIVALS["arima"]([train], seed=0)
+    baseline = SERIES_BASELINES["arima"]([train], seed=0)
     past = train[:500]
-    draws = rival.forecast([past], 12, 20_000)[0, :, :, 0]
+    draws = baseline.forecast([past], 12, 20_000)[0, :, :, 0]
     ahead = np.arange(1, 13)
     np.testing.assert_allclose(draws.mean(axis=0), 5 + 0.8**ahead * (past[-1, 0] - 5), atol=0.35)
     np.testing.assert_allclose(draws.var(axis=0), (1 - 0.64**ahead) / 0.36, rtol=0.15)
@@ -321,23 +321,23 @@ def test_seasonal_naive_on_a_noisy_season():
     rng = np.random.default_rng(0)
     season = 10 * np.sin(np.arange(2400) * 2 * np.pi / 12)
     train = (season + rng.normal(size=2400))[:, None]
-    rival = RIVALS["seasonal_naive"]([train], seed=0)
-    assert rival.memory % 12 == 0
-    draws = rival.forecast([train], 30, 4_000)[0, :, :, 0]
+    baseline = SERIES_BASELINES["seasonal_naive"]([train], seed=0)
+    assert baseline.memory % 12 == 0
+    draws = baseline.forecast([train], 30, 4_000)[0, :, :, 0]
     deviation = np.sqrt(2)
-    last = train[-rival.memory :, 0]
+    last = train[-baseline.memory :, 0]
     np.testing.assert_allclose(draws.mean(axis=0), np.resize(last, 30), atol=0.25)
     np.testing.assert_allclose(draws.std(axis=0), deviation, rtol=0.1)
 
 
 def test_block_bootstrap_keeps_neighbours_and_geometric_blocks():
     train = np.arange(8_000.0)[:, None]
-    paths = RIVALS["block_bootstrap"]([train], seed=0).generate(50, 2_000)[..., 0]
+    paths = SERIES_BASELINES["block_bootstrap"]([train], seed=0).generate(50, 2_000)[..., 0]
     assert np.mean(np.diff(paths, axis=1) == 1) == pytest.approx(1 - 1 / 20, abs=0.005)
 
 
 def test_independent_draws_have_the_histogram_and_no_memory():
     train = ar_1(0.9, 1, 5_000, 0)[0]
-    paths = RIVALS["independent"]([train], seed=0).generate(100, 400)
+    paths = SERIES_BASELINES["independent"]([train], seed=0).generate(100, 400)
     assert kolmogorov_smirnov(paths, [train])[0] < 0.01
     np.testing.assert_allclose(autocorrelation(paths, 5)[1:, 0], 0, atol=0.02)

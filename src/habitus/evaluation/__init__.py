@@ -5,10 +5,10 @@
     profiles ──summarise──▶ Summary ┘
 
 :func:`evaluate` does that for a generated set, for a real sample of the same size (the floor), and for
-populations without learning (the rivals). Nothing here knows of a model.
+populations without learning (the baselines). Nothing here knows of a model.
 
 Filled cells are scored against the truth in :mod:`habitus.evaluation.completion`, which is imported on its own: its
-rivals take a second to load.
+baselines take a second to load.
 """
 
 from habitus.evaluation.activity import ACTIVITIES, active_users, relative_error

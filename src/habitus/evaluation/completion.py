@@ -1,9 +1,9 @@
-"""A completed set against the truth: figures of the filled cells, beside rivals that learn no model.
+"""A completed set against the truth: figures of the filled cells, beside baselines that learn no model.
 
 completed ──pieces──▶ filled cells ┐
                                    ├─RegionTally──▶ figures, calibration
 reference ──rows────▶ true cells ──┘
-    └──── the same cells hidden ──▶ Baseline.fill ──▶ the rivals' figures
+    └──── the same cells hidden ──▶ CompletionBaseline.fill ──▶ the baselines' figures
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.baselines import BASELINES, Baseline, Training
+from habitus.evaluation.baselines import COMPLETION_BASELINES, CompletionBaseline, Training
 from habitus.evaluation.blocks import Binarised, is_binary
 from habitus.evaluation.floor import draw
 from habitus.evaluation.metrics import Figures
@@ -30,9 +30,9 @@ from habitus.schema import (
     ProfileSource,
 )
 
-MOST_RIVAL_PROFILES = 4000
+MOST_BASELINE_PROFILES = 4000
 COMPARED = ("squared_error", "crps", "coverage_90", "log_likelihood")
-PROFILES_AT_ONCE = 256  # that rivals fill before progress is told
+PROFILES_AT_ONCE = 256  # that baselines fill before progress is told
 _IDENTITY = ("user", "window_start")  # what says whose profile it is, in a users table
 OnProgress = Callable[[str, int, int], None]
 
@@ -45,10 +45,10 @@ class CompletionEvaluation:
         figures: Figures of the completed set over all its profiles
             (:class:`~habitus.evaluation.region.RegionFigures`).
         calibration: Its coverage at every level.
-        rivals: The same figures of each rival, by name, on a random sample of the profiles; and under
+        baselines: The same figures of each baseline, by name, on a random sample of the profiles; and under
             ``completed`` what the completed set scores on that very sample {squared_error, crps, coverage_90,
             log_likelihood}.
-        note: In words: how many profiles the rivals ran on.
+        note: In words: how many profiles the baselines ran on.
         cells: Cells that were judged in a profile, on average.
         samples: Draws of each missing cell.
         examples: Three profiles to be shown, from a median user to a very busy one.
@@ -56,17 +56,17 @@ class CompletionEvaluation:
 
     figures: Figures
     calibration: Calibration
-    rivals: dict[str, Figures]
+    baselines: dict[str, Figures]
     note: str
     cells: float
     samples: int
     examples: tuple[Example, ...]
 
     def to_json_parts(self) -> dict[str, Any]:
-        """The parts ``region`` and ``rivals`` of ``metrics.json``; JSON can hold both."""
+        """The parts ``region`` and ``baselines`` of ``metrics.json``; JSON can hold both."""
         about = {"note": self.note, "cells": self.cells, "samples": self.samples}
         region = {**self.figures, "calibration": self.calibration.to_json(), **about}
-        return {"region": region, "rivals": self.rivals}
+        return {"region": region, "baselines": self.baselines}
 
 
 def evaluate_completion(
@@ -76,23 +76,23 @@ def evaluate_completion(
     *,
     region: BoolArray | None = None,
     seed: int = 0,
-    most: int = MOST_RIVAL_PROFILES,
+    most: int = MOST_BASELINE_PROFILES,
     on_progress: OnProgress = lambda stage, done, total: None,
 ) -> CompletionEvaluation:
-    """Score filled cells against what was there, beside rivals that fill the same cells ("Time pictures" 5.3.3).
+    """Score filled cells against what was there, beside baselines that fill the same cells ("Time pictures" 5.3.3).
 
     Args:
         completed: Profiles whose missing cells were filled, with draws.
         reference: The same profiles, in the same order, with nothing hidden.
-        train: Real profiles for base rates and for the rivals that need some; without it base rates are the
-            reference's, and those rivals are left out.
+        train: Real profiles for base rates and for the baselines that need some; without it base rates are the
+            reference's, and those baselines are left out.
         region: Cells to score, [D, S, C]; all missing cells by default. What is known inside it adds nothing.
-        seed: Seed of the sample of profiles, of the rivals' draws and of the ranks of ties.
-        most: The most profiles that rivals are run on, drawn at random; slow ones have a lower limit of their own.
-        on_progress: Called with ``score`` or ``rivals``, profiles done, and profiles in all.
+        seed: Seed of the sample of profiles, of the baselines' draws and of the ranks of ties.
+        most: The most profiles that baselines are run on, drawn at random; slow ones have a lower limit of their own.
+        on_progress: Called with ``score`` or ``baselines``, profiles done, and profiles in all.
 
     Returns:
-        Figures, calibration and rivals.
+        Figures, calibration and baselines.
 
     Raises:
         ValueError: if the sets are not of the same profiles, or units or region do not fit.
@@ -107,12 +107,12 @@ def evaluate_completion(
     scoring = _Scoring(completed, reference, _checked(region, completed.axes), rates, seed)
     ours = _completed(scoring, on_progress)
     training = None if train is None else Training.of(train, seed)
-    rivals = _rivals(scoring, training, _samples(len(completed), most, seed), on_progress)
+    baselines = _baselines(scoring, training, _samples(len(completed), most, seed), on_progress)
     return CompletionEvaluation(
         figures=ours.found.figures,
         calibration=ours.found.calibration,
-        rivals=rivals,
-        note=_note(rivals, len(completed)),
+        baselines=baselines,
+        note=_note(baselines, len(completed)),
         cells=ours.cells / len(completed),
         samples=completed.samples,
         examples=examples(completed, scoring.reference, ours.known),
@@ -121,7 +121,7 @@ def evaluate_completion(
 
 @dataclass(frozen=True)
 class _Scoring:
-    """What is scored, and how: every figure of the set and of its rivals is found in the same way."""
+    """What is scored, and how: every figure of the set and of its baselines is found in the same way."""
 
     source: CompletedSource
     reference: ProfileSource
@@ -145,30 +145,33 @@ class _Scoring:
 
 @dataclass(frozen=True)
 class _Contest:
-    """Rivals that run on the same profiles, beside the completed set on these."""
+    """Baselines that run on the same profiles, beside the completed set on these."""
 
     rows: BoolArray
     ours: RegionTally
-    rivals: list[tuple[Baseline, RegionTally, np.random.Generator]]
+    baselines: list[tuple[CompletionBaseline, RegionTally, np.random.Generator]]
 
     def add(self, scoring: _Scoring, piece: Pair) -> None:
-        """Let the rivals fill what is missing in a piece, and score all."""
+        """Let the baselines fill what is missing in a piece, and score all."""
         scoring.add(self.ours, piece.filled, piece)
         shape = (-1, *scoring.source.axes.shape)
         missing = piece.missing
         hidden = np.where(missing, 0, piece.pictures).reshape(shape)
-        for rival, tally, rng in self.rivals:
+        for baseline, tally, rng in self.baselines:
             scoring.add(
                 tally,
-                rival.fill(hidden, missing.reshape(shape), scoring.source.samples, rng),
+                baseline.fill(hidden, missing.reshape(shape), scoring.source.samples, rng),
                 piece,
             )
 
     def figures(self) -> dict[str, Figures]:
-        """Figures of each rival, with the completed set's."""
+        """Figures of each baseline, with the completed set's."""
         ours = self.ours.result().figures
         beside = {"completed": {name: ours[name] for name in COMPARED}}
-        return {rival.name: {**tally.result().figures, **beside} for rival, tally, _ in self.rivals}
+        return {
+            baseline.name: {**tally.result().figures, **beside}
+            for baseline, tally, _ in self.baselines
+        }
 
 
 @dataclass(frozen=True)
@@ -201,13 +204,13 @@ def _completed(scoring: _Scoring, on_progress: OnProgress) -> _Completed:
     return _Completed(tally.result(), int(missing[region].sum()), np.concatenate(known))
 
 
-def _rivals(
+def _baselines(
     scoring: _Scoring,
     train: Training | None,
     samples: dict[int | None, BoolArray],
     on_progress: OnProgress,
 ) -> dict[str, Figures]:
-    """Run the rivals, those that share a sample together, and give their figures in the order of the registry."""
+    """Run the baselines, those that share a sample together, and give their figures in the order of the registry."""
     contests = [_contest(scoring, train, limit, rows) for limit, rows in samples.items()]
     done = 0
     for piece in (part for pair in scoring.pieces() for part in pair.split(PROFILES_AT_ONCE)):
@@ -216,45 +219,45 @@ def _rivals(
             if rows.any():
                 contest.add(scoring, piece.of(rows))
         done += piece.filled.profiles
-        on_progress("rivals", done, len(scoring.source))
+        on_progress("baselines", done, len(scoring.source))
     figures = {name: found for contest in contests for name, found in contest.figures().items()}
-    return {name: figures[name] for name in BASELINES if name in figures}
+    return {name: figures[name] for name in COMPLETION_BASELINES if name in figures}
 
 
 def _contest(
     scoring: _Scoring, train: Training | None, limit: int | None, rows: BoolArray
 ) -> _Contest:
-    """The rivals with this limit; each draws from a stream of its own, so that none changes another's figures."""
-    rivals = [
+    """The baselines with this limit; each draws from a stream of its own, so that none changes another's figures."""
+    baselines = [
         (
             kind(scoring.source.axes, train),
             scoring.tally(),
             np.random.default_rng([scoring.seed, number]),
         )
-        for number, kind in enumerate(BASELINES.values())
+        for number, kind in enumerate(COMPLETION_BASELINES.values())
         if kind.sample == limit and (train is not None or not kind.needs_train)
     ]
-    return _Contest(rows, scoring.tally(), rivals)
+    return _Contest(rows, scoring.tally(), baselines)
 
 
 def _samples(profiles: int, most: int, seed: int) -> dict[int | None, BoolArray]:
-    """The profiles for each limit that some rival has; a smaller sample is part of a larger one.
+    """The profiles for each limit that some baseline has; a smaller sample is part of a larger one.
 
     Raises:
         ValueError: if there would be none.
     """
     if most < 1:
         raise ValueError(f"most must be at least 1 profile, got {most}")
-    limits = dict.fromkeys(kind.sample for kind in BASELINES.values())
+    limits = dict.fromkeys(kind.sample for kind in COMPLETION_BASELINES.values())
     sizes = {limit: min(most, limit or most) for limit in limits}
     return {
         limit: draw(profiles, size, np.random.default_rng(seed)) for limit, size in sizes.items()
     }
 
 
-def _note(rivals: dict[str, Figures], profiles: int) -> str:
-    """Such as "rivals on 4,000 of 15,000 profiles drawn at random (arima, ets on 200)"."""
-    sizes = {name: figures["profiles"] for name, figures in rivals.items()}
+def _note(baselines: dict[str, Figures], profiles: int) -> str:
+    """Such as "baselines on 4,000 of 15,000 profiles drawn at random (arima, ets on 200)"."""
+    sizes = {name: figures["profiles"] for name, figures in baselines.items()}
     most = max(sizes.values())
     fewer = [name for name, size in sizes.items() if size < most]
     slow = f" ({', '.join(fewer)} on {sizes[fewer[0]]:,})" if fewer else ""
@@ -263,7 +266,7 @@ def _note(rivals: dict[str, Figures], profiles: int) -> str:
         if most < profiles
         else f"all {profiles:,} profiles"
     )
-    return f"rivals on {drawn}{slow}"
+    return f"baselines on {drawn}{slow}"
 
 
 def _check(completed: CompletedSource, reference: ProfileSource) -> None:

@@ -1,4 +1,4 @@
-"""One set of profiles against another: the figures, their floor, and rivals that learn nothing."""
+"""One set of profiles against another: the figures, their floor, and baselines that learn nothing."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Evaluation:
         floor_reference: Summary of what that sample is judged against.
         figures: Figures of the generated set (see :func:`~habitus.evaluation.metrics.compare`).
         floor: The same figures of real samples of that size, each the median over them.
-        rivals: The same figures of each population without learning, by name.
-        rival_summaries: Their summaries, by name.
+        baselines: The same figures of each population without learning, by name.
+        baseline_summaries: Their summaries, by name.
         floor_note: In words: where the floor's samples are from, and their size.
         zero_threshold: The threshold that was applied when the set was generated, or None.
     """
@@ -41,19 +41,19 @@ class Evaluation:
     floor_reference: Summary
     figures: Figures
     floor: Figures
-    rivals: dict[str, Figures]
-    rival_summaries: dict[str, Summary]
+    baselines: dict[str, Figures]
+    baseline_summaries: dict[str, Summary]
     floor_note: str
     zero_threshold: float | None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``metrics.json``; what is infinite or undefined becomes null."""
         floor = {**self.floor, "zero_threshold": None, "note": self.floor_note}
-        rivals = {
-            name: {**figures, "zero_threshold": None} for name, figures in self.rivals.items()
+        baselines = {
+            name: {**figures, "zero_threshold": None} for name, figures in self.baselines.items()
         }
         ours = {**self.figures, "zero_threshold": self.zero_threshold}
-        return _finite({**ours, "floor": floor, "rivals": rivals})
+        return _finite({**ours, "floor": floor, "baselines": baselines})
 
     def rows(self) -> list[tuple[str, float | None, float | None]]:
         """Rows of a table: name, figure of the generated set, its floor.
@@ -73,16 +73,16 @@ def evaluate(
     zero_threshold: float | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Compare two sets of profiles, beside a floor and (with ``train``) rivals ("Time pictures" 5.3).
+    """Compare two sets of profiles, beside a floor and (with ``train``) baselines ("Time pictures" 5.3).
 
     Args:
         generated: The set that is judged.
         reference: Real profiles to judge it against, by best practice ones that no model has seen.
-        train: Real profiles for the floor and the rivals; without it the reference is split in two
+        train: Real profiles for the floor and the baselines; without it the reference is split in two
             for the floor.
         zero_threshold: What was applied when the set was generated, by default what the set itself says; it is
             noted, not applied again.
-        seed: Seed of the random draws of floor and rivals.
+        seed: Seed of the random draws of floor and baselines.
 
     Returns:
         Summaries and figures.
@@ -97,7 +97,7 @@ def evaluate(
     ours = summarise(generated)
     theirs = summarise(reference)
     floor = _floor(reference, theirs, train, ours.users, seed)
-    rivals = (
+    baselines = (
         {}
         if train is None
         else {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
@@ -109,8 +109,8 @@ def evaluate(
         floor_reference=floor.reference,
         figures=compare(ours, theirs),
         floor=floor.figures,
-        rivals={name: compare(rival, theirs) for name, rival in rivals.items()},
-        rival_summaries=rivals,
+        baselines={name: compare(baseline, theirs) for name, baseline in baselines.items()},
+        baseline_summaries=baselines,
         floor_note=floor.note,
         zero_threshold=_noted(generated) if zero_threshold is None else zero_threshold,
     )

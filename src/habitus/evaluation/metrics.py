@@ -1,4 +1,4 @@
-"""The figures of ``metrics.json`` from two summaries: a nested dictionary, the same for floors and rivals."""
+"""The figures of ``metrics.json`` from two summaries: a nested dictionary, the same for floors and baselines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def compare(generated: Summary, reference: Summary) -> Figures:
     """All figures of one set against another ("Time pictures" 5.3.1 and 5.3.2, and ours).
 
     Args:
-        generated: Summary of the set that is judged (a generated population, a real sample, a rival).
+        generated: Summary of the set that is judged (a generated population, a real sample, a baseline).
         reference: Summary of the set that it is judged against, on axes that match.
 
     Returns:

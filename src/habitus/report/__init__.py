@@ -13,7 +13,7 @@ from habitus.report.gallery import overview, sections
 from habitus.report.judgement import judged_sections, judgements
 from habitus.report.meaning import REGION
 from habitus.report.page import Easel, write_page
-from habitus.report.wording import number, rival_name, rows_of, summary, times
+from habitus.report.wording import baseline_name, number, rows_of, summary, times
 from habitus.schema import Axes, ProfileSource
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def write_report(
         findings=findings,
         overview=overview(easel, rows),
         rows=rows,
-        rivals=list(evaluation.rivals),
+        baselines=list(evaluation.baselines),
         sections=[*told, *sections(easel, evaluation, generated, reference, history)],
         provenance={**(provenance or {}), **_origin(evaluation)},
         pills=PILLS,
         times=times,
         multiple=multiple,
-        rival_name=rival_name,
+        baseline_name=baseline_name,
     )
 
 
@@ -133,13 +133,13 @@ def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
 def _filled_tiles(evaluation: Evaluation, found: CompletionEvaluation) -> list[tuple[str, str]]:
     """The same for a completed set."""
     axes = evaluation.reference.axes
-    wins, rivals = beaten(found)
+    wins, baselines = beaten(found)
     return [
         ("Profiles", f"{evaluation.generated.users:,}"),
         ("Days × slots × channels", " × ".join(map(str, axes.shape))),
         ("Cells judged, per profile", f"{found.cells:,.0f} of {axes.cells:,}"),
         ("Draws of each", f"{found.samples:,}"),
-        ("Rivals beaten, by CRPS", f"{wins} of {rivals}"),
+        ("Baselines beaten, by CRPS", f"{wins} of {baselines}"),
         ("Truths in the 90 % interval", percent(found.figures["coverage_90"])),
     ]
 

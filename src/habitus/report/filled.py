@@ -10,13 +10,13 @@ from habitus.evaluation import Figures
 from habitus.report import figures
 from habitus.report.meaning import METHODS, REGION, SHARE
 from habitus.report.page import Easel, Plate
-from habitus.report.wording import number, ratio, rival_name
+from habitus.report.wording import baseline_name, number, ratio
 from habitus.schema import Axes
 
 if TYPE_CHECKING:
     from habitus.evaluation.completion import (
         CompletionEvaluation,
-    )  # its rivals take a second to load
+    )  # its baselines take a second to load
 
 OURS = "completed"
 SHORTENED = ("arima", "ets")
@@ -66,9 +66,9 @@ def filled_part(easel: Easel, axes: Axes, found: CompletionEvaluation) -> Filled
 
 
 def methods(found: CompletionEvaluation) -> list[Method]:
-    """The completed set, then each rival."""
+    """The completed set, then each baseline."""
     rows = [_method(OURS, "the draws of this set", found.figures, None)]
-    for name, scores in found.rivals.items():
+    for name, scores in found.baselines.items():
         rows.append(_method(_called(name), METHODS.get(name, ""), scores, _over(scores, "crps")))
     return rows
 
@@ -95,7 +95,7 @@ def _text(key: str, value: float | None) -> str:
 
 
 def _over(scores: Figures, figure: str) -> float | None:
-    """A rival's score over that of the completed set on the same profiles."""
+    """A baseline's score over that of the completed set on the same profiles."""
     return ratio(scores[figure], scores[OURS][figure])
 
 
@@ -111,18 +111,18 @@ def verdict(found: CompletionEvaluation) -> list[str]:
 
 
 def beaten(found: CompletionEvaluation, figure: str = "crps") -> tuple[int, int]:
-    """How many rivals score worse than the completed set, out of how many."""
+    """How many baselines score worse than the completed set, out of how many."""
     known = _ratios(found, figure)
     return sum(value > 1 + LEVEL for value in known.values()), len(known)
 
 
 def _ratios(found: CompletionEvaluation, figure: str) -> dict[str, float]:
-    over = {name: _over(scores, figure) for name, scores in found.rivals.items()}
+    over = {name: _over(scores, figure) for name, scores in found.baselines.items()}
     return {name: value for name, value in over.items() if value is not None}
 
 
 def _against(found: CompletionEvaluation, figure: str, measure: str) -> Iterator[str]:
-    """On which rivals the completed set improves, and by how much on the best of them.
+    """On which baselines the completed set improves, and by how much on the best of them.
 
     A log-likelihood is negative, so that a larger multiple is worse for it too.
     """
@@ -148,9 +148,9 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _called(rival: str) -> str:
-    """A rival's key as words."""
-    return rival.upper() if rival in SHORTENED else rival_name(rival)
+def _called(baseline: str) -> str:
+    """A baseline's key as words."""
+    return baseline.upper() if baseline in SHORTENED else baseline_name(baseline)
 
 
 def _coverage(found: CompletionEvaluation) -> Iterator[str]:
@@ -169,14 +169,14 @@ def _width(found: CompletionEvaluation, share: float) -> str:
         return "too few, so the intervals are too narrow"
     if share > high:
         return "too many, so the intervals are wider than need be"
-    empty = found.rivals.get("zeros", {}).get("coverage_90")
+    empty = found.baselines.get("zeros", {}).get("coverage_90")
     if empty is not None and low <= empty <= high:
         return f"right, but so rarely does anything happen that zeros come to {percent(empty)} too"
     return f"right (from {100 * low:g} to {100 * high:g} %)"
 
 
 def multiple(value: float | None) -> str:
-    """A ratio as the table writes it; rivals may be close to each other."""
+    """A ratio as the table writes it; baselines may be close to each other."""
     return "–" if value is None else f"{value:.2f} ×"
 
 

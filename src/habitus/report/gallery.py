@@ -20,7 +20,7 @@ from habitus.report import figures
 from habitus.report.page import Easel, Plate, Section
 from habitus.report.rhythms import rhythm_section
 from habitus.report.samples import SEED, random_pictures
-from habitus.report.wording import Row, rival_name
+from habitus.report.wording import Row, baseline_name
 from habitus.schema import Axes, FloatArray, ProfileSource
 
 PERIODS = {
@@ -37,8 +37,8 @@ def overview(easel: Easel, rows: Sequence[Row]) -> Plate | None:
     if not rated:
         return None
     ratios = {"generated": [row.ratio for row in rated]}
-    for rival in dict.fromkeys(name for row in rated for name in row.rivals):
-        ratios[rival_name(rival)] = [row.over_floor(rival) for row in rated]
+    for baseline in dict.fromkeys(name for row in rated for name in row.baselines):
+        ratios[baseline_name(baseline)] = [row.over_floor(baseline) for row in rated]
     columns = {name: np.array(values, float) for name, values in ratios.items()}
     figure = figures.ratio_dots([row.name for row in rated], columns)
     caption = "Each distance as a multiple of what another real sample scores; a dot without a value is left out."
@@ -180,10 +180,10 @@ def _cut(window: int) -> str:
 
 
 def _populations(evaluation: Evaluation) -> dict[str, Summary]:
-    """Rivals below, then the floor, so that real and generated lie on top."""
-    rivals = {rival_name(name): each for name, each in evaluation.rival_summaries.items()}
+    """Baselines below, then the floor, so that real and generated lie on top."""
+    baselines = {baseline_name(name): each for name, each in evaluation.baseline_summaries.items()}
     ours = {"reference": evaluation.reference, "generated": evaluation.generated}
-    return ours | {"floor": evaluation.floor_sample} | rivals
+    return ours | {"floor": evaluation.floor_sample} | baselines
 
 
 def _ranges(curves: Mapping[str, FloatArray]) -> str:

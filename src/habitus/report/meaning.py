@@ -191,7 +191,7 @@ METHODS = {
 }
 """What fills the same cells without learning from many users."""
 
-RIVALS = {
+BASELINE_WORDS = {
     "independent_cells": "every cell drawn by itself, filled as often as in real profiles, so that "
     "its averages are right by construction and its users are not",
 }

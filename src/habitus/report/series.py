@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.series import RIVALS, Panel, autocorrelation
+from habitus.evaluation.series import SERIES_BASELINES, Panel, autocorrelation
 from habitus.report import figures
 from habitus.report.figures import MOST_VARIABLES, Fan, Stretch
 from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
 from habitus.report.series_wording import (
+    against_baselines,
     against_floor,
-    against_rivals,
     on_cleaned,
     on_forecast,
     series_rows,
@@ -23,7 +23,7 @@ from habitus.report.series_wording import (
 from habitus.schema import FloatArray, IntArray
 
 Metrics = Mapping[str, Any]
-DRAWN = 200  # series that a rival generates for the figures
+DRAWN = 200  # series that a baseline generates for the figures
 LAGS = 24
 LONGEST = 120  # steps of a stretch that is drawn
 STRETCHES = 3
@@ -65,15 +65,16 @@ def write_generated(
         metrics: The content of ``metrics.json``.
         ours: What is judged.
         real: What it is judged against.
-        learnt: What the rivals learn from.
+        learnt: What the baselines learn from.
         about: Where the numbers come from, by name.
     """
     easel = Easel()
     shape = min(len(ours), DRAWN), max(map(len, ours))
-    rivals = {
-        name: RIVALS[name](learnt, metrics["seed"]).generate(*shape) for name in metrics["rivals"]
+    baselines = {
+        name: SERIES_BASELINES[name](learnt, metrics["seed"]).generate(*shape)
+        for name in metrics["baselines"]
     }
-    panels = {"reference": real, "generated": ours, **rivals}
+    panels = {"reference": real, "generated": ours, **baselines}
     sections = [
         _scores(metrics, "generated"),
         Section(
@@ -84,7 +85,7 @@ def write_generated(
         Section("Stretches", _stretched(metrics), [_stretches(easel, metrics, ours, real)]),
     ]
     rows = series_rows(metrics)
-    verdict = [*against_floor(rows), *against_rivals(rows)]
+    verdict = [*against_floor(rows), *against_baselines(rows)]
     lead = f"{metrics['series']:,} series of {metrics['steps']:,} steps, judged against {_judged_against(metrics)}."
     write_article(
         path,
@@ -111,7 +112,7 @@ def write_cleaned(
         Section("What was given, what was made of it, and the truth", _shown(metrics), plates),
     ]
     lead = f"{_judged_against(metrics)}, cleaned or filled, against the truth."
-    verdict = [*on_cleaned(metrics), *against_rivals(rows)]
+    verdict = [*on_cleaned(metrics), *against_baselines(rows)]
     write_article(
         path,
         Article(
@@ -133,7 +134,7 @@ def write_forecasted(
         f"{metrics['origins']:,} origins, {metrics['steps']:,} steps ahead, {metrics['samples']:,} draws each, "
         "judged against what came."
     )
-    verdict = [*on_forecast(metrics), *against_rivals(series_rows(metrics))]
+    verdict = [*on_forecast(metrics), *against_baselines(series_rows(metrics))]
     write_article(
         path,
         Article("Forecasts against what came", lead, _tiles(metrics), verdict, sections, about),
@@ -163,16 +164,16 @@ def _tiles(metrics: Metrics) -> list[tuple[str, str]]:
 def _scores(metrics: Metrics, ours: str, plates: Sequence[Plate] = ()) -> Section:
     """The table of all scores."""
     rows = series_rows(metrics)
-    rivals = list(metrics["rivals"])
+    baselines = list(metrics["baselines"])
     floor = ["another real sample"] if "floor" in metrics else []
-    columns = ["Score", "What it is", ours, *floor, *map(figures.rival_label, rivals)]
+    columns = ["Score", "What it is", ours, *floor, *map(figures.baseline_label, baselines)]
     told = []
     for number, row in enumerate(rows):
         again = number and row.score.meaning == rows[number - 1].score.meaning
-        values = (row.ours, *([row.floor] if floor else []), *map(row.rivals.get, rivals))
+        values = (row.ours, *([row.floor] if floor else []), *map(row.baselines.get, baselines))
         meaning = "" if again else row.score.meaning
         told.append([_capital(row.score.name), meaning, *map(row.score.text, values)])
-    note = f"{_capital(metrics['unit']['meaning'])}. {metrics['rivals_learn_from']}"
+    note = f"{_capital(metrics['unit']['meaning'])}. {metrics['baselines_learn_from']}"
     return Section(
         "Scores", note, plates, [Table(f"{direction(metrics)}.", columns, told, words=2)]
     )
@@ -279,7 +280,7 @@ def _spread(panel: Panel, count: int, length: int) -> list[FloatArray]:
 
 def _by_step(easel: Easel, metrics: Metrics, made: Forecasted) -> Plate:
     steps = [int(step) for step in made.by_step["horizon"]]
-    parts = {"generated": made.by_step, **made.by_step["rivals"]}
+    parts = {"generated": made.by_step, **made.by_step["baselines"]}
     crps, coverage = (
         {
             name: np.array([_known(part["horizon"][str(step)][key]) for step in steps])
@@ -375,9 +376,9 @@ def _gapped(noisy: Panel, variable: int, count: int) -> list[tuple[int, int]]:
 def _errors(easel: Easel, metrics: Metrics) -> Plate:
     methods = {
         "cleaned": metrics["reconstruction"],
-        "identity: as given": metrics["rivals"]["identity"]["reconstruction"],
+        "identity: as given": metrics["baselines"]["identity"]["reconstruction"],
     }
-    methods["posterior mean of each value alone"] = metrics["rivals"]["posterior_mean"][
+    methods["posterior mean of each value alone"] = metrics["baselines"]["posterior_mean"][
         "reconstruction"
     ]
     errors = {name: part["mse"] for name, part in methods.items() if part["mse"] is not None}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from habitus.report.figures import rival_label
+from habitus.report.figures import baseline_label
 from habitus.report.wording import number
 
 PERCENT = "percent"
@@ -57,13 +57,13 @@ class Score:
 
 @dataclass(frozen=True)
 class SeriesRow:
-    """A score of what is judged, of another real sample, and of the rivals."""
+    """A score of what is judged, of another real sample, and of the baselines."""
 
     key: str
     score: Score
     ours: float | None
     floor: float | None
-    rivals: Mapping[str, float | None]
+    baselines: Mapping[str, float | None]
 
     @property
     def over_floor(self) -> float | None:
@@ -72,9 +72,9 @@ class SeriesRow:
             return None
         return self.score.miss(self.ours) / self.score.miss(self.floor)
 
-    def beats(self, rival: str) -> bool | None:
-        """Whether ours is better than a rival's; None where one of them is not known."""
-        theirs = self.rivals.get(rival)
+    def beats(self, baseline: str) -> bool | None:
+        """Whether ours is better than a baseline's; None where one of them is not known."""
+        theirs = self.baselines.get(baseline)
         if self.ours is None or theirs is None:
             return None
         return self.score.miss(self.ours) < self.score.miss(theirs) * (1 - TIES)
@@ -130,10 +130,10 @@ LEADING = (
 
 def series_rows(metrics: Mapping[str, Any]) -> list[SeriesRow]:
     """The scores of ``metrics.json``, in the order of the table; those known of nobody are left out."""
-    rivals = metrics.get("rivals", {})
+    baselines = metrics.get("baselines", {})
     rows = []
     for key, score in _scores(metrics):
-        theirs = {name: _at(part, key) for name, part in rivals.items()}
+        theirs = {name: _at(part, key) for name, part in baselines.items()}
         row = SeriesRow(key, score, _at(metrics, key), _at(metrics.get("floor", {}), key), theirs)
         if row.ours is not None or any(value is not None for value in theirs.values()):
             rows.append(row)
@@ -190,13 +190,13 @@ def against_floor(rows: Sequence[SeriesRow]) -> list[str]:
     ]
 
 
-def against_rivals(rows: Sequence[SeriesRow]) -> list[str]:
-    """Which rivals are beaten on what, those with the same outcome together."""
+def against_baselines(rows: Sequence[SeriesRow]) -> list[str]:
+    """Which baselines are beaten on what, those with the same outcome together."""
     counted = [row for row in leading(rows) if row.ours is not None]
     outcomes: dict[tuple[str, ...], list[str]] = {}
-    for rival in dict.fromkeys(name for row in counted for name in row.rivals):
-        lost = tuple(row.score.short for row in counted if row.beats(rival) is False)
-        outcomes.setdefault(lost, []).append(rival_label(rival))
+    for baseline in dict.fromkeys(name for row in counted for name in row.baselines):
+        lost = tuple(row.score.short for row in counted if row.beats(baseline) is False)
+        outcomes.setdefault(lost, []).append(baseline_label(baseline))
     total = len(counted)
     ordered = sorted(outcomes.items(), key=lambda each: len(each[0]))
     return [_outcome(_listed(names), lost, total) for lost, names in ordered]
@@ -217,22 +217,24 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def on_forecast(metrics: Mapping[str, Any]) -> list[str]:
-    """CRPS beside the best rival's at every horizon, and whether intervals hold what they should."""
+    """CRPS beside the best baseline's at every horizon, and whether intervals hold what they should."""
     told = []
     for step, ours in metrics["horizon"].items():
-        rivals = {name: part["horizon"][step]["crps"] for name, part in metrics["rivals"].items()}
-        known = {name: value for name, value in rivals.items() if value is not None}
+        baselines = {
+            name: part["horizon"][step]["crps"] for name, part in metrics["baselines"].items()
+        }
+        known = {name: value for name, value in baselines.items() if value is not None}
         if ours["crps"] is not None and known:
             best = min(known, key=lambda name: known[name])
             told.append(
-                f"{_steps(step)} ahead {number(ours['crps'])} ({rival_label(best)} {number(known[best])})"
+                f"{_steps(step)} ahead {number(ours['crps'])} ({baseline_label(best)} {number(known[best])})"
             )
     held = [
         part["coverage_90"]
         for part in metrics["horizon"].values()
         if part["coverage_90"] is not None
     ]
-    sentences = [f"CRPS, in brackets the best rival's: {', '.join(told)}."] if told else []
+    sentences = [f"CRPS, in brackets the best baseline's: {', '.join(told)}."] if told else []
     if held:
         low = f"{min(held):.0%}"[:-1]
         high = f"{max(held):.0%}"[:-1]
@@ -245,7 +247,7 @@ def on_cleaned(metrics: Mapping[str, Any]) -> list[str]:
     """The error beside that of the series as given, and of each value's posterior mean."""
     ours = metrics["reconstruction"]["mse"]
     told = []
-    for name, part in metrics["rivals"].items():
+    for name, part in metrics["baselines"].items():
         theirs = part["reconstruction"]["mse"]
         if ours and theirs:
             side = (

@@ -21,7 +21,7 @@ THEME = {
     style.COLOURS["reference"]: "reference",
     style.COLOURS["generated"]: "generated",
     style.COLOURS["floor"]: "floor",
-} | {colour: f"rival-{place}" for place, colour in enumerate(style.RIVAL_COLOURS)}
+} | {colour: f"baseline-{place}" for place, colour in enumerate(style.BASELINE_COLOURS)}
 """Colours of the figures -> names of the page's CSS variables."""
 
 SETTINGS: dict[Any, Any] = style.STYLE | {

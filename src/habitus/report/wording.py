@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from habitus.report.meaning import MEANING, POINTS, RIVALS, SHARE, Meaning
+from habitus.report.meaning import BASELINE_WORDS, MEANING, POINTS, SHARE, Meaning
 
 NOT_FIGURES = (
     "users",
@@ -15,7 +15,7 @@ NOT_FIGURES = (
     "zero_threshold",
     "empty_cells",
     "floor",
-    "rivals",
+    "baselines",
     "two_sample",
     "privacy",
 )
@@ -34,7 +34,7 @@ class Row:
         meaning: One line for a reader who has not read the paper.
         generated: Its value for the generated population.
         floor: Its value for another real sample.
-        rivals: Its value for each method without learning.
+        baselines: Its value for each method without learning.
     """
 
     key: str
@@ -43,21 +43,21 @@ class Row:
     meaning: str
     generated: float | None
     floor: float | None
-    rivals: dict[str, float | None] = field(default_factory=dict)
+    baselines: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float | None:
         """How many times the floor, or None where either is missing or the floor is zero."""
         return ratio(self.generated, self.floor)
 
-    def over_floor(self, rival: str) -> float | None:
-        """How many times the floor a rival scores."""
-        return ratio(self.rivals.get(rival), self.floor)
+    def over_floor(self, baseline: str) -> float | None:
+        """How many times the floor a baseline scores."""
+        return ratio(self.baselines.get(baseline), self.floor)
 
     @property
     def best(self) -> str | None:
-        """Which does best: "generated" or a rival's name."""
-        scores = {"generated": self.generated, **self.rivals}
+        """Which does best: "generated" or a baseline's name."""
+        scores = {"generated": self.generated, **self.baselines}
         known = {name: score for name, score in scores.items() if score is not None}
         return min(known, key=lambda name: known[name]) if len(known) > 1 else None
 
@@ -86,11 +86,11 @@ def rows_of(metrics: Mapping[str, Any]) -> list[Row]:
     """The rows of the table, from the metrics dictionary; figures that have no words yet come last."""
     found = figures_of(metrics)
     floor = figures_of(metrics.get("floor") or {})
-    rivals = {name: figures_of(part) for name, part in (metrics.get("rivals") or {}).items()}
+    baselines = {name: figures_of(part) for name, part in (metrics.get("baselines") or {}).items()}
     keys = [key for key in MEANING if key in found] + [key for key in found if key not in MEANING]
     rows = []
     for key in keys:
-        scores = {name: part.get(key) for name, part in rivals.items()}
+        scores = {name: part.get(key) for name, part in baselines.items()}
         row = Row(key, *_meaning(key), found[key], floor.get(key), scores)
         if any(value is not None for value in (row.generated, row.floor, *scores.values())):
             rows.append(row)
@@ -156,7 +156,7 @@ def summary(rows: Sequence[Row]) -> list[str]:
         ]
     near = sum((row.ratio or 0) <= NEAR for row in rated)
     first = f"{near} of {len(rated)} figures are within {NEAR:g} times of what another real sample scores."
-    return [first, *_extremes(rated), *_against_rivals(rows)]
+    return [first, *_extremes(rated), *_against_baselines(rows)]
 
 
 def _extremes(rated: Sequence[Row]) -> list[str]:
@@ -170,23 +170,23 @@ def _extremes(rated: Sequence[Row]) -> list[str]:
     ]
 
 
-def _against_rivals(rows: Sequence[Row]) -> list[str]:
+def _against_baselines(rows: Sequence[Row]) -> list[str]:
     """On how many figures the generated population beats each method without learning."""
     sentences = []
-    for rival in dict.fromkeys(name for row in rows for name in row.rivals):
-        pairs = [(row.generated, row.rivals.get(rival)) for row in rows]
+    for baseline in dict.fromkeys(name for row in rows for name in row.baselines):
+        pairs = [(row.generated, row.baselines.get(baseline)) for row in rows]
         known = [
             (mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None
         ]
         wins = sum(mine < theirs for mine, theirs in known)
-        words = f": {RIVALS[rival]}" if rival in RIVALS else ""
+        words = f": {BASELINE_WORDS[baseline]}" if baseline in BASELINE_WORDS else ""
         sentences.append(
             f"Better on {wins} of {len(known)} figures than a population made without learning "
-            f"(“{rival_name(rival)}”{words})."
+            f"(“{baseline_name(baseline)}”{words})."
         )
     return sentences
 
 
-def rival_name(rival: str) -> str:
-    """A rival's key in metrics.json, as words."""
-    return rival.replace("_", " ")
+def baseline_name(baseline: str) -> str:
+    """A baseline's key in metrics.json, as words."""
+    return baseline.replace("_", " ")

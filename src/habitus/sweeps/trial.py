@@ -105,7 +105,7 @@ class Trials:
         return self._evaluate(generated).to_json()
 
     def _evaluate(self, generated: Profiles) -> Evaluation:
-        """As :func:`~habitus.evaluation.evaluate`, with floor and rivals from the first trial of the same unit."""
+        """As :func:`~habitus.evaluation.evaluate`, with floor and baselines from the first trial of the same unit."""
         unit = generated.axes.unit
         if (first := self._evaluations.get(unit)) is None:
             first = self._evaluations[unit] = evaluate(

@@ -21,7 +21,7 @@ from habitus.evaluation.series import (
 )
 from habitus.evaluation.series.panels import Stack, carried_forward
 
-RIVAL_NAMES = {"independent", "markov_chain", "block_bootstrap", "seasonal_naive", "arima"}
+BASELINE_NAMES = {"independent", "markov_chain", "block_bootstrap", "seasonal_naive", "arima"}
 
 
 def walk(seed, steps=1_000, variables=1, phi=0.9):
@@ -29,20 +29,20 @@ def walk(seed, steps=1_000, variables=1, phi=0.9):
     return signal.lfilter([1], [1, -phi], shocks, axis=0)
 
 
-def test_generated_series_beside_rivals_and_floor():
+def test_generated_series_beside_baselines_and_floor():
     found = evaluate_generated([walk(0)], [walk(1)], [walk(2)], buckets=10, steps=[1, 3], seed=0)
     json.dumps(found, allow_nan=False)
     keys = {"transitions", "marginal", "autocorrelation", "cross_correlation"}
-    assert set(found) == keys | {"rivals", "floor"}
-    assert set(found["rivals"]) == RIVAL_NAMES
-    assert all(set(scores) == keys for scores in [found["floor"], *found["rivals"].values()])
+    assert set(found) == keys | {"baselines", "floor"}
+    assert set(found["baselines"]) == BASELINE_NAMES
+    assert all(set(scores) == keys for scores in [found["floor"], *found["baselines"].values()])
     assert set(found["transitions"]["by_step"]) == {"1", "3"}
     score = transitions([walk(2)], [walk(1)], buckets=10, steps=[1, 3])
     assert found["floor"]["transitions"]["weighted"] == pytest.approx(
         np.mean([each[1] for each in score.values()])
     )
     assert (
-        found["rivals"]["independent"]["autocorrelation"]["mse"]
+        found["baselines"]["independent"]["autocorrelation"]["mse"]
         > 5 * found["autocorrelation"]["mse"]
     )
     assert found["cross_correlation"]["mse"] is None
@@ -50,13 +50,13 @@ def test_generated_series_beside_rivals_and_floor():
 
 def test_without_training_series_the_floor_is_half_against_half():
     found = evaluate_generated(
-        [walk(0, variables=2)], [walk(1, variables=2)], buckets=5, rivals=["independent"]
+        [walk(0, variables=2)], [walk(1, variables=2)], buckets=5, baselines=["independent"]
     )
-    assert set(found["rivals"]) == {"independent"}
+    assert set(found["baselines"]) == {"independent"}
     assert found["floor"]["transitions"]["weighted"] > 80
     assert found["cross_correlation"]["mse"] < 0.05
     windows = [walk(seed, steps=6) for seed in range(60)]
-    floor = evaluate_generated(windows, windows, rivals=())["floor"]
+    floor = evaluate_generated(windows, windows, baselines=())["floor"]
     expected = transitions(windows[::2], windows[1::2])[1]
     assert floor["transitions"]["printed"] == pytest.approx(expected.printed)
 
@@ -73,18 +73,18 @@ def test_cleaned_series_beside_identity_and_the_posterior_mean():
     assert found["reconstruction"]["mse_gaps"] == pytest.approx(
         np.square(0.5 - clean[100:150]).mean()
     )
-    rivals = {name: each["reconstruction"] for name, each in found["rivals"].items()}
+    baselines = {name: each["reconstruction"] for name, each in found["baselines"].items()}
     outside = np.r_[0:100, 150:2_000]
     identity = np.concatenate([noisy[outside], np.repeat(noisy[99:100], 50, axis=0)])
-    assert rivals["identity"]["mse"] == pytest.approx(
+    assert baselines["identity"]["mse"] == pytest.approx(
         np.square(identity - np.concatenate([clean[outside], clean[100:150]])).mean()
     )
-    assert rivals["posterior_mean"]["mse"] < min(
-        rivals["identity"]["mse"], found["reconstruction"]["mse"]
+    assert baselines["posterior_mean"]["mse"] < min(
+        baselines["identity"]["mse"], found["reconstruction"]["mse"]
     )
     told = evaluate_cleaned([cleaned], [clean], [noisy], sigma=0.2, probability=0.5)
-    assert told["rivals"]["posterior_mean"]["reconstruction"]["mse"] == pytest.approx(
-        rivals["posterior_mean"]["mse"], rel=0.1
+    assert told["baselines"]["posterior_mean"]["reconstruction"]["mse"] == pytest.approx(
+        baselines["posterior_mean"]["mse"], rel=0.1
     )
 
 
@@ -92,10 +92,10 @@ def test_what_is_not_noisy_at_all():
     clean = walk(0, steps=50)
     found = evaluate_cleaned([clean], [clean], [clean])
     assert found["reconstruction"] == {"mse": 0, "mse_gaps": None}
-    assert found["rivals"]["posterior_mean"]["reconstruction"] == {"mse": 0, "mse_gaps": None}
+    assert found["baselines"]["posterior_mean"]["reconstruction"] == {"mse": 0, "mse_gaps": None}
 
 
-def test_forecasts_beside_rivals():
+def test_forecasts_beside_baselines():
     series = walk(3, steps=1_400)
     rng = np.random.default_rng(0)
     ends = np.arange(1_000, 1_380, 4)
@@ -114,8 +114,8 @@ def test_forecasts_beside_rivals():
     assert found["transitions"]["by_step"]["6"]["weighted"] == pytest.approx(
         forecast_transitions(draws, last, truth, steps=[6], buckets=8)[6].weighted
     )
-    crps = {name: each["horizon"]["1"]["crps"] for name, each in found["rivals"].items()}
-    assert set(crps) == RIVAL_NAMES
+    crps = {name: each["horizon"]["1"]["crps"] for name, each in found["baselines"].items()}
+    assert set(crps) == BASELINE_NAMES
     ours = found["horizon"]["1"]["crps"]
     assert ours < 0.6 * crps["independent"]
     assert crps["arima"] == pytest.approx(ours, rel=0.1)
@@ -196,7 +196,10 @@ def test_both_readings_of_a_noise_level():
             lambda: evaluate_forecast(np.zeros((2, 3, 4, 1)), np.zeros((2, 4, 1)), [walk(0)]),
             "2 pasts",
         ),
-        (lambda: evaluate_generated([walk(0)], [walk(0, steps=1)], rivals=()), "training series"),
+        (
+            lambda: evaluate_generated([walk(0)], [walk(0, steps=1)], baselines=()),
+            "training series",
+        ),
     ],
 )
 def test_bad_input_is_named(call, message):

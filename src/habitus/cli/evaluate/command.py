@@ -19,7 +19,7 @@ from habitus.models.parts.masks import USAGE
 from habitus.profiles.completed import open_profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.report import write_report
-from habitus.report.wording import Row, rival_name, rows_of, times
+from habitus.report.wording import Row, baseline_name, rows_of, times
 from habitus.run import HISTORY, curves, read_history, versions
 
 app = command_app()
@@ -47,7 +47,7 @@ Against = Annotated[
 Train = Annotated[
     Path | None,
     typer.Option(
-        help="Real profiles or series for the floor and the rivals; without it the reference is split for the "
+        help="Real profiles or series for the floor and the baselines; without it the reference is split for the "
         "floor.",
         rich_help_panel=JUDGED,
     ),
@@ -65,7 +65,7 @@ Most = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="The most completed profiles that rivals fill too, drawn at random.",
+        help="The most completed profiles that baselines fill too, drawn at random.",
         rich_help_panel=JUDGED,
         show_default=str(MOST),
     ),
@@ -96,7 +96,7 @@ Noisy = Annotated[Path | None, _of_series("What a cleaned or filled series was m
 TrainShare = Annotated[
     float | None,
     _of_series(
-        "First share of each series of --against that rivals, and the floor, are made from; the rest is judged "
+        "First share of each series of --against that baselines, and the floor, are made from; the rest is judged "
         "against (forecasts: all of it, from their origins on)."
     ),
 ]
@@ -166,7 +166,7 @@ def _evaluate(
 
     Every figure of profiles is lower-is-better and stands beside its floor, what another real sample scores (the
     median of up to ten), and beside what a method without learning scores. Of completed profiles, the filled cells
-    are measured against what was there, beside rivals that fill the same ones. A file of series says itself whether
+    are measured against what was there, beside baselines that fill the same ones. A file of series says itself whether
     it was generated, cleaned or forecast, and is judged accordingly.
     """
     columns = {"column": column, "scale": scale, "time": time, "series_id": series_id}
@@ -320,27 +320,27 @@ def _versions() -> dict[str, str]:
 
 
 def _table(found: Evaluation) -> Table:
-    """Every figure beside its floor and the rivals; a ratio of 1 is as good as another real sample."""
-    rivals = list(found.rivals)
+    """Every figure beside its floor and the baselines; a ratio of 1 is as good as another real sample."""
+    baselines = list(found.baselines)
     table = Table(
         title="Lower is better; the floor is what another real sample scores", title_justify="left"
     )
     table.add_column("figure")
-    for name in ("generated", "floor", "ratio", *map(rival_name, rivals)):
+    for name in ("generated", "floor", "ratio", *map(baseline_name, baselines)):
         table.add_column(name, justify="right")
     for row in rows_of(found.to_json()):
-        table.add_row(*map(plain, _cells(row, rivals)))
+        table.add_row(*map(plain, _cells(row, baselines)))
     return table
 
 
-def _cells(row: Row, rivals: list[str]) -> list[str]:
+def _cells(row: Row, baselines: list[str]) -> list[str]:
     unit = f" ({row.unit.partition(',')[0]})" if row.unit and row.unit not in row.text(1) else ""
     scores = [row.text(value) for value in (row.generated, row.floor)]
     return [
         row.name + unit,
         *scores,
         times(row.ratio),
-        *(row.text(row.rivals.get(rival)) for rival in rivals),
+        *(row.text(row.baselines.get(baseline)) for baseline in baselines),
     ]
 
 

@@ -67,7 +67,7 @@ def with_filled(
     judged: StoredProfiles,
     region: str | None,
 ) -> dict[str, Any]:
-    """The content of ``metrics.json``: a completed set adds ``region`` and more ``rivals``."""
+    """The content of ``metrics.json``: a completed set adds ``region`` and more ``baselines``."""
     if found is None:
         return metrics
     parts = found.to_json_parts()
@@ -75,12 +75,12 @@ def with_filled(
     return {
         **metrics,
         "region": {**parts["region"], **about},
-        "rivals": {**metrics["rivals"], **parts["rivals"]},
+        "baselines": {**metrics["baselines"], **parts["baselines"]},
     }
 
 
 def filled_table(found: CompletionEvaluation) -> Table:
-    """The completed set and its rivals."""
+    """The completed set and its baselines."""
     title = (
         "Filled cells, means over profiles; smaller is better, but for coverage and log-likelihood"
     )
@@ -108,4 +108,4 @@ def origin(
     how = judged.about["completed"]
     made = f"{how['mask']}; judged: {region or 'all missing cells'}"
     run = Path(judged.about.get("run", "")).name or "not known"
-    return {"What was missing": made, "Rivals": found.note, "Run that completed it": run}
+    return {"What was missing": made, "Baselines": found.note, "Run that completed it": run}

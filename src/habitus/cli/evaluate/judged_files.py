@@ -22,7 +22,7 @@ class Asked:
 
     Attributes:
         against: Real series, the clean ones, or those that go on after a forecast's origins.
-        train: Real series that rivals, and the floor, are made from.
+        train: Real series that baselines, and the floor, are made from.
         train_share: The first share of ``against`` for that instead.
         noisy: What a cleaned file was made from.
         columns: How files are read: ``column``, ``scale``, ``time``, ``series_id``.
@@ -31,7 +31,7 @@ class Asked:
         two_sample: Whether networks are to tell generated from real.
         json: Where the scores go.
         html: Where the page goes.
-        seed: Seed of the rivals.
+        seed: Seed of the baselines.
         command: The command line, for the page.
     """
 
@@ -142,5 +142,5 @@ def described(axes: SeriesAxes, seed: int, whence: str) -> Json:
         "unit": {"scale": axes.scale, "meaning": told},
         "variables": list(axes.variables),
         "seed": seed,
-        "rivals_learn_from": f"Rivals learn from {whence}.",
+        "baselines_learn_from": f"Baselines learn from {whence}.",
     }

@@ -27,7 +27,7 @@ from habitus.schema import FloatArray
 from habitus.series import ForecastTable, Series, read_forecast
 
 CURVE = 24  # steps ahead that the report's curves show at most
-FEWEST = 100  # rows before the first origins that rivals can learn from
+FEWEST = 100  # rows before the first origins that baselines can learn from
 
 
 class Pieces(NamedTuple):
@@ -58,7 +58,7 @@ def judge_forecast(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     scale = spreads(panel(real)) if len(axes.variables) > 1 else None
     given = {"buckets": asked.buckets or DEFAULT_BUCKETS, "scale": scale, "seed": asked.seed}
     _, samples, ahead, _ = pieces.draws.shape
-    with spinner("Judging forecasts and rivals"):
+    with spinner("Judging forecasts and baselines"):
         metrics = evaluate_forecast(*pieces[:3], train, steps=steps, **given)
     metrics |= described(axes, asked.seed, whence)
     metrics |= {
@@ -81,7 +81,10 @@ def _replace(by_step: Json, metrics: Json, steps: tuple[int, ...]) -> None:
     """Put the scores of the table into the curves, since coverage of values that repeat is settled by chance."""
     pairs = [
         (by_step, metrics),
-        *((by_step["rivals"][name], metrics["rivals"][name]) for name in metrics["rivals"]),
+        *(
+            (by_step["baselines"][name], metrics["baselines"][name])
+            for name in metrics["baselines"]
+        ),
     ]
     for curve, table in pairs:
         curve["horizon"].update({str(step): table["horizon"][str(step)] for step in steps})
@@ -126,7 +129,7 @@ def _pieces(made: ForecastTable, real: Series, path: Path) -> Pieces:
 def _learnt(
     made: ForecastTable, real: Series, train: Series | None, share: float | None
 ) -> tuple[list[FloatArray] | None, str]:
-    """What rivals learn from: what is given, or what came before the first origin of each series."""
+    """What baselines learn from: what is given, or what came before the first origin of each series."""
     if train is not None:
         return panel(train), "the training series"
     if share is not None:

@@ -25,7 +25,7 @@ from habitus.cli.evaluate.two_sample import add_two_sample
 from habitus.evaluation.series import evaluate_cleaned, evaluate_generated
 from habitus.evaluation.series.transitions import DEFAULT_BUCKETS
 from habitus.files import write_json
-from habitus.report.figures import rival_label
+from habitus.report.figures import baseline_label
 from habitus.report.series import direction, write_cleaned, write_generated
 from habitus.report.series_wording import series_rows
 from habitus.schema import SeriesAxes
@@ -52,7 +52,7 @@ def judge_series(path: Path, asked: Asked) -> None:
     if asked.json:
         write_json(asked.json, metrics)
     out_table(_table(metrics, kind))
-    out(f"{metrics['unit']['meaning'].capitalize()}. {metrics['rivals_learn_from']}")
+    out(f"{metrics['unit']['meaning'].capitalize()}. {metrics['baselines_learn_from']}")
     for written in filter(None, (asked.json, asked.html)):
         out(f"{written}: written")
 
@@ -95,7 +95,7 @@ def _generated(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     theirs = panel(real)
     learnt = panel(train) if train else None
     buckets = asked.buckets or DEFAULT_BUCKETS
-    with spinner("Judging generated series and rivals"):
+    with spinner("Judging generated series and baselines"):
         metrics = evaluate_generated(
             made, theirs, learnt, buckets=buckets, steps=steps, seed=asked.seed
         )
@@ -107,7 +107,7 @@ def _generated(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
         described(ours.axes, asked.seed, whence) | _counted(ours, real) | {"buckets": buckets}
     )
     floor = "the training series" if train else "one half of these series against the other"
-    metrics["rivals_learn_from"] += f" The floor is what {floor} would score."
+    metrics["baselines_learn_from"] += f" The floor is what {floor} would score."
     if asked.html:
         with spinner("Drawing"):
             write_generated(asked.html, metrics, made, theirs, learnt or theirs, about)
@@ -132,11 +132,11 @@ def _cleaned(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
         )
     check_known(cleaned, clean, path, asked.against)
     ours, theirs, given = (panel(each) for each in (cleaned, clean, noisy))
-    with spinner("Judging cleaned series and rivals"):
+    with spinner("Judging cleaned series and baselines"):
         metrics = evaluate_cleaned(ours, theirs, given, panel(train) if train else None)
     whence = "the training series" if train else "the clean series itself"
     metrics |= described(cleaned.axes, asked.seed, whence) | _counted(cleaned, clean)
-    metrics["rivals_learn_from"] = (
+    metrics["baselines_learn_from"] = (
         f"The posterior mean knows the noise, and the histogram of {whence}."
     )
     if asked.html:
@@ -146,7 +146,7 @@ def _cleaned(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
 
 
 def _real(asked: Asked, axes: SeriesAxes) -> tuple[Series, Series | None]:
-    """What is judged against, and what the rivals learn from where that is something else."""
+    """What is judged against, and what the baselines learn from where that is something else."""
     real = read_real(axes, asked.against, asked)
     train = read_train(axes, asked)
     if asked.train_share is not None:
@@ -167,18 +167,18 @@ def _origin(path: Path, about: Json, asked: Asked) -> dict[str, str]:
 
 
 def _table(metrics: Json, kind: str) -> Table:
-    """Every score beside its floor and the rivals."""
-    rivals = list(metrics["rivals"])
+    """Every score beside its floor and the baselines."""
+    baselines = list(metrics["baselines"])
     table = Table(title=direction(metrics), title_justify="left")
     floor = ["floor"] if "floor" in metrics else []
     table.add_column("score")
-    for name in (kind, *floor, *map(rival_label, rivals)):
+    for name in (kind, *floor, *map(baseline_label, baselines)):
         table.add_column(name, justify="right")
     for row in series_rows(metrics):
         values: Sequence[float | None] = (
             row.ours,
             *([row.floor] if floor else []),
-            *map(row.rivals.get, rivals),
+            *map(row.baselines.get, baselines),
         )
         table.add_row(*map(plain, (row.score.name, *map(row.score.text, values))))
     return table

@@ -1,14 +1,14 @@
-"""Rivals that fill missing cells without a learned model: what a completion must beat.
+"""Baselines that fill missing cells without a learned model: what a completion must beat.
 
-Each is a :class:`Baseline`; a new one is a class and a line in ``BASELINES``.
+Each is a :class:`CompletionBaseline`; a new one is a class and a line in ``COMPLETION_BASELINES``.
 """
 
-from habitus.evaluation.baselines.base import Baseline, Training
+from habitus.evaluation.baselines.base import CompletionBaseline, Training
 from habitus.evaluation.baselines.daily import Arima, ExponentialSmoothing, SeasonalNaive
 from habitus.evaluation.baselines.own import Interpolation, LastWeek, OwnMean
 from habitus.evaluation.baselines.population import NearestNeighbours, PopulationMean, Zeros
 
-BASELINES: dict[str, type[Baseline]] = {
+COMPLETION_BASELINES: dict[str, type[CompletionBaseline]] = {
     kind.name: kind
     for kind in (
         Zeros,
@@ -23,4 +23,4 @@ BASELINES: dict[str, type[Baseline]] = {
     )
 }
 
-__all__ = ["BASELINES", "Baseline", "Training"]
+__all__ = ["COMPLETION_BASELINES", "CompletionBaseline", "Training"]

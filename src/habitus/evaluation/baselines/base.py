@@ -1,4 +1,4 @@
-"""What every rival that fills missing cells is made of."""
+"""What every baseline that fills missing cells is made of."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Training:
-    """Training profiles that rivals look at, each divided by its own largest cell.
+    """Training profiles that baselines look at, each divided by its own largest cell.
 
     Attributes:
         pictures: Dense and flat, [T, D S C].
@@ -87,11 +87,11 @@ class Task:
         return self.day * self.pictures.shape[2] + self.place
 
 
-class Baseline(ABC):
-    """A rival.
+class CompletionBaseline(ABC):
+    """A baseline.
 
     Attributes:
-        name: Its key in ``BASELINES``.
+        name: Its key in ``COMPLETION_BASELINES``.
         needs_train: Whether it cannot do without training profiles.
         sample: The most profiles it is run on, as it is slow; None for no limit of its own.
 
@@ -119,7 +119,7 @@ class Baseline(ABC):
             rng: Source of the draws.
 
         Returns:
-            Mean and draws, in the unit of ``x``; a rival without draws of its own repeats its mean.
+            Mean and draws, in the unit of ``x``; a baseline without draws of its own repeats its mean.
         """
         task = Task.of(x, missing)
         mean, draws = self._fill(task, samples, rng)

@@ -1,4 +1,4 @@
-"""Rivals that forecast a user's daily totals: the same weekday's, ARIMA, and exponential smoothing.
+"""Baselines that forecast a user's daily totals: the same weekday's, ARIMA, and exponential smoothing.
 
 A total is over the slots and channels that are missing on the day in question, so that it can be read off every
 day that knows them all. It is spread over the missing cells in proportion to the user's own mean picture.
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.baselines.base import Baseline, Float32, Rng, Task
+from habitus.evaluation.baselines.base import CompletionBaseline, Float32, Rng, Task
 from habitus.evaluation.baselines.own import mean_of
 from habitus.schema import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
@@ -35,7 +35,7 @@ _STEPS = 50
 Forecast = tuple[FloatArray, FloatArray]  # mean [n] and draws [K, n] of n days
 
 
-class DailyTotals(Baseline):
+class DailyTotals(CompletionBaseline):
     """A forecast of daily totals, spread over the missing cells of the day."""
 
     def _fill(self, task: Task, samples: int, rng: Rng) -> Forecast:

@@ -1,4 +1,4 @@
-"""Rivals that learn nothing: what a model must beat."""
+"""Baselines that learn nothing: what a model must beat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from habitus.evaluation.blocks import CompressedRows, blocks, is_count
 from habitus.evaluation.floor import draw
 from habitus.schema import Axes, FloatArray, IntArray, ProfileSource
 
-MOST_USERS = 20_000  # of the rival and of the profiles it looks at: enough for every curve, cheap
+MOST_USERS = (
+    20_000  # of the baseline and of the profiles it looks at: enough for every curve, cheap
+)
 _CHUNK = 4096
 _MOST_SURE = 1 - 1e-9  # a cell that is never empty would need an infinite rate
 

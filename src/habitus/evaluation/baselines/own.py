@@ -1,4 +1,4 @@
-"""Rivals that know one user: the same weekday's mean, the week before, and a line between known days."""
+"""Baselines that know one user: the same weekday's mean, the week before, and a line between known days."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.baselines.base import Baseline, Float32, Rng, Task
+from habitus.evaluation.baselines.base import CompletionBaseline, Float32, Rng, Task
 from habitus.schema import DAYS_PER_WEEK, FloatArray, IntArray
 
 
-class OwnMean(Baseline):
+class OwnMean(CompletionBaseline):
     """The user's own mean of the same weekday, slot and channel; a draw is one of those days.
 
     All missing cells of a day are drawn from one day where some day of that weekday knows them all. Where none
@@ -28,7 +28,7 @@ class OwnMean(Baseline):
         return own_mean(task)[task.row, task.day, task.place], np.stack(draws)
 
 
-class LastWeek(Baseline):
+class LastWeek(CompletionBaseline):
     """The same cell 7 days before, or 14, 21, ...; else 7, 14, ... after; else zero."""
 
     name = "last_week"
@@ -38,7 +38,7 @@ class LastWeek(Baseline):
         return _taken(task, (task.day + step for step in np.concatenate([-steps, steps]))), None
 
 
-class Interpolation(Baseline):
+class Interpolation(CompletionBaseline):
     """A line, for each slot and channel, from the known day before to the one after; flat beyond the ends."""
 
     name = "interpolation"

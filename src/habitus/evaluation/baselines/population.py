@@ -1,16 +1,16 @@
-"""Rivals that know the population: nothing, its mean picture, and the profiles that are most alike."""
+"""Baselines that know the population: nothing, its mean picture, and the profiles that are most alike."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from habitus.evaluation.baselines.base import Baseline, Float32, Rng, Task, Training
+from habitus.evaluation.baselines.base import CompletionBaseline, Float32, Rng, Task, Training
 from habitus.schema import FloatArray, IntArray
 
 NEIGHBOURS = 50
 
 
-class Zeros(Baseline):
+class Zeros(CompletionBaseline):
     """Nothing happens, which is right for 98 cells in 100."""
 
     name = "zeros"
@@ -19,7 +19,7 @@ class Zeros(Baseline):
         return np.zeros(len(task.row), np.float32), None
 
 
-class PopulationMean(Baseline):
+class PopulationMean(CompletionBaseline):
     """The mean picture of the training profiles, times the largest known cell."""
 
     name = "population_mean"
@@ -29,7 +29,7 @@ class PopulationMean(Baseline):
         return _trained(self).mean[task.cell] * task.peaks[task.row], None
 
 
-class NearestNeighbours(Baseline):
+class NearestNeighbours(CompletionBaseline):
     """The 50 training profiles whose cells are nearest to the known ones, in Euclidean distance.
 
     The mean is theirs; a draw is the missing region of one of them, each drawn once where there are enough.
@@ -75,6 +75,6 @@ def _picks(nearest: IntArray, samples: int, rng: Rng) -> IntArray:
     return np.take_along_axis(nearest, chosen, axis=1)
 
 
-def _trained(rival: Baseline) -> Training:
-    assert rival.train is not None, "the constructor has seen to it"
-    return rival.train
+def _trained(baseline: CompletionBaseline) -> Training:
+    assert baseline.train is not None, "the constructor has seen to it"
+    return baseline.train

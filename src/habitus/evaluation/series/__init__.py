@@ -1,4 +1,4 @@
-"""Scores of time series, and rivals that learn nothing: arrays in, numbers out.
+"""Scores of time series, and baselines that learn nothing: arrays in, numbers out.
 
 A panel is a sequence of arrays [T_n, V], one for each series of one sort; NaN is a missing value.
 
@@ -6,11 +6,11 @@ A panel is a sequence of arrays [T_n, V], one for each series of one sort; NaN i
     cleaned values  ──evaluate_cleaned────▶ reconstruction
     draws           ──evaluate_forecast───▶ CRPS, coverage and transitions by horizon
 
-each with the same scores of the rivals, and of another real sample (the floor) where there is one. The two-sample
+each with the same scores of the baselines, and of another real sample (the floor) where there is one. The two-sample
 scores of TimeGAN are in :mod:`habitus.evaluation.series.two_sample`, which is imported on its own: it loads torch.
 """
 
-from habitus.evaluation.baselines.series import RIVALS, Rival
+from habitus.evaluation.baselines.series import SERIES_BASELINES, SeriesBaseline
 from habitus.evaluation.series.correlations import (
     autocorrelation,
     autocorrelation_mse,
@@ -43,11 +43,11 @@ from habitus.evaluation.series.transitions import (
 
 __all__ = [
     "READINGS",
-    "RIVALS",
+    "SERIES_BASELINES",
     "Histogram",
     "Overlap",
     "Panel",
-    "Rival",
+    "SeriesBaseline",
     "autocorrelation",
     "autocorrelation_mse",
     "complete_windows",

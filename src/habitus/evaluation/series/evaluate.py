@@ -1,4 +1,4 @@
-"""One call for each kind of file: generated, cleaned or forecast series, beside their rivals and their floor.
+"""One call for each kind of file: generated, cleaned or forecast series, beside their baselines and their floor.
 
 Everything returned can be written as JSON: plain floats, None for what is not defined.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.baselines.series import RIVALS
+from habitus.evaluation.baselines.series import SERIES_BASELINES
 from habitus.evaluation.series.correlations import (
     DEFAULT_LAGS,
     autocorrelation_mse,
@@ -30,7 +30,7 @@ from habitus.evaluation.series.transitions import (
 )
 from habitus.schema import FloatArray
 
-ALL_RIVALS = tuple(RIVALS)
+ALL_BASELINES = tuple(SERIES_BASELINES)
 HORIZONS = (1, 6, 24)
 STEPS = (1,)
 _BLOCKS = 20  # that a panel of few series is cut into for its floor
@@ -47,12 +47,12 @@ def evaluate_generated(
     steps: Sequence[int] = STEPS,
     limits: Limits | None = None,
     lags: int = DEFAULT_LAGS,
-    rivals: Sequence[str] = ALL_RIVALS,
+    baselines: Sequence[str] = ALL_BASELINES,
     seed: int = 0,
 ) -> Json:
     """Scores of generated series against real ones.
 
-    Rivals generate as many series and steps as there are generated ones, after learning from ``train``. Without it
+    Baselines generate as many series and steps as there are generated ones, after learning from ``train``. Without it
     they learn from ``real`` itself and so know what they are judged by. The floor is the training panel scored as
     if it were generated, or without it one half of the real rows against the other: every second of 20 blocks
     in time.
@@ -65,20 +65,22 @@ def evaluate_generated(
         steps: Its steps forward.
         limits: Ends of its buckets; None for the range of ``real``.
         lags: Largest lag of the autocorrelation.
-        rivals: Names in RIVALS.
-        seed: Seed of the rivals.
+        baselines: Names in SERIES_BASELINES.
+        seed: Seed of the baselines.
 
     Returns:
         ``transitions{printed, weighted, by_step}``, ``marginal{ks, wasserstein}``, ``autocorrelation{mse}``,
-        ``cross_correlation{mse, mse_lag_1}``, and the same under ``rivals{NAME}`` and ``floor``.
+        ``cross_correlation{mse, mse_lag_1}``, and the same under ``baselines{NAME}`` and ``floor``.
     """
     settings = {"buckets": buckets, "steps": tuple(steps), "limits": limits, "lags": lags}
     shape = len(generated), max(len(each) for each in generated)
     scores = _generated_scores(generated, real, **settings)
     learnt = real if train is None else train
-    scores["rivals"] = {
-        name: _generated_scores(RIVALS[name](learnt, seed).generate(*shape), real, **settings)
-        for name in rivals
+    scores["baselines"] = {
+        name: _generated_scores(
+            SERIES_BASELINES[name](learnt, seed).generate(*shape), real, **settings
+        )
+        for name in baselines
     }
     scores["floor"] = _generated_scores(
         *(_halves(real) if train is None else (train, real)), **settings
@@ -109,7 +111,7 @@ def evaluate_cleaned(
 
     Returns:
         ``reconstruction{mse, mse_gaps}``, the second over the gaps alone, and the same under
-        ``rivals{identity, posterior_mean}``; identity fills a gap with the last value before it.
+        ``baselines{identity, posterior_mean}``; identity fills a gap with the last value before it.
     """
     given = Stack.of(noisy)
     measured = _noise(given, Stack.of(clean))
@@ -128,7 +130,7 @@ def evaluate_cleaned(
     }
     panels = {name: np.split(values, given.starts[1:-1]) for name, values in estimates.items()}
     scores: Json = {"reconstruction": _errors(cleaned, clean, noisy)}
-    scores["rivals"] = {
+    scores["baselines"] = {
         name: {"reconstruction": _errors(each, clean, noisy)} for name, each in panels.items()
     }
     return scores
@@ -144,26 +146,26 @@ def evaluate_forecast(
     buckets: int = DEFAULT_BUCKETS,
     limits: Limits | None = None,
     scale: FloatArray | None = None,
-    rivals: Sequence[str] = ALL_RIVALS,
+    baselines: Sequence[str] = ALL_BASELINES,
     seed: int = 0,
 ) -> Json:
-    """Scores of a forecast by steps ahead, and of rivals that draw as often from the same pasts.
+    """Scores of a forecast by steps ahead, and of baselines that draw as often from the same pasts.
 
     Args:
         draws: [O, K, H, V].
         truth: What came, NaN where it is not known, [O, H, V].
         pasts: What is known before each origin, O arrays [T_n, V] with at least one row.
-        train: What the rivals learn from; the longest past if None.
+        train: What the baselines learn from; the longest past if None.
         steps: Steps ahead; those above H are left out.
         buckets: Buckets of Algorithm 1.
         limits: Ends of its buckets; None for the range of the truth.
         scale: What each variable is divided by where their units differ, [V]; None to keep the unit.
-        rivals: Names in RIVALS.
-        seed: Seed of the rivals.
+        baselines: Names in SERIES_BASELINES.
+        seed: Seed of the baselines.
 
     Returns:
         ``horizon{STEP{crps, coverage_90, mae}}``, ``transitions{printed, weighted, by_step}`` from the last known
-        value to each step ahead, and the same under ``rivals{NAME}``.
+        value to each step ahead, and the same under ``baselines{NAME}``.
 
     Raises:
         ValueError: if no step is left, or the pasts are not as many as the origins.
@@ -189,8 +191,9 @@ def evaluate_forecast(
 
     learnt = [max(pasts, key=len)] if train is None else train
     scores = scored(draws)
-    scores["rivals"] = {
-        name: scored(RIVALS[name](learnt, seed).forecast(pasts, ahead, samples)) for name in rivals
+    scores["baselines"] = {
+        name: scored(SERIES_BASELINES[name](learnt, seed).forecast(pasts, ahead, samples))
+        for name in baselines
     }
     return scores
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from habitus.evaluation.series import RIVALS, forecast_transitions, horizons, transitions
+from habitus.evaluation.series import SERIES_BASELINES, forecast_transitions, horizons, transitions
 from habitus.models.base import Windows, unpacked
 from habitus.models.recurrent.observations import BucketObservation
 from habitus.models.recurrent.step import StepModel
@@ -21,7 +21,7 @@ from habitus.training.encoding import windows
 
 STEPS = tuple(TABLE_2)
 CRPS_STEPS = (1, 6, 24)
-LONGEST_PAST = 200  # rows that rivals are shown; none of them reads more
+LONGEST_PAST = 200  # rows that baselines are shown; none of them reads more
 PLAIN = {
     "independent": "independent draws",
     "markov_chain": "Markov chain",
@@ -49,7 +49,7 @@ def of_model(lab: Lab, name: str, seed: int) -> Json:
     return lab.score(f"ahead-{name}-{seed}", make)
 
 
-def of_rival(lab: Lab, name: str, seed: int) -> Json:
+def of_baseline(lab: Lab, name: str, seed: int) -> Json:
     """Scores of a method that learns nothing."""
 
     def make() -> Json:
@@ -58,7 +58,7 @@ def of_rival(lab: Lab, name: str, seed: int) -> Json:
         pasts = [
             whole[max(0, first + at - LONGEST_PAST) : first + at] for at in origins(lab).tolist()
         ]
-        drawn = RIVALS[name]([lab.train.values], seed).forecast(
+        drawn = SERIES_BASELINES[name]([lab.train.values], seed).forecast(
             pasts, MOST_AHEAD, lab.settings.samples
         )
         return {**_scores(lab, drawn), "log_likelihood": plain_log_likelihoods(lab).get(name)}

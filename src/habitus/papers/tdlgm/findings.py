@@ -151,19 +151,21 @@ def _without_noise(found: Errors) -> Iterator[str]:
             )
 
 
-def of_steps(weighted: Scores, ours: str, rivals: Sequence[str]) -> Iterator[str]:
-    """Whether a model is above its rivals at every horizon by more than the spread over seeds.
+def of_steps(weighted: Scores, ours: str, baselines: Sequence[str]) -> Iterator[str]:
+    """Whether a model is above its baselines at every horizon by more than the spread over seeds.
 
     Args:
         weighted: Row -> step -> score; higher is better.
         ours: Row of the model.
-        rivals: Rows of the rivals.
+        baselines: Rows of the baselines.
     """
-    for rival in rivals:
+    for baseline in baselines:
         margins = {
-            step: mean - weighted[rival][step].mean for step, (mean, _) in weighted[ours].items()
+            step: mean - weighted[baseline][step].mean for step, (mean, _) in weighted[ours].items()
         }
-        spread = {step: sd + weighted[rival][step].sd for step, (_, sd) in weighted[ours].items()}
+        spread = {
+            step: sd + weighted[baseline][step].sd for step, (_, sd) in weighted[ours].items()
+        }
         clear = [step for step, margin in margins.items() if margin > spread[step]]
         missed = [f"{step}" for step in margins if step not in clear]
         least = min(margins, key=lambda step: margins[step] - spread[step])
@@ -173,7 +175,7 @@ def of_steps(weighted: Scores, ours: str, rivals: Sequence[str]) -> Iterator[str
             else f"at {len(clear)} of {len(margins)} steps (not {', '.join(missed)})"
         )
         yield (
-            f"Mass-weighted, {ours} is above {rival} by more than both spreads together {told}; nearest at step "
+            f"Mass-weighted, {ours} is above {baseline} by more than both spreads together {told}; nearest at step "
             f"{least}: {margins[least]:+.2f}, spreads {spread[least]:.2f}."
         )
 

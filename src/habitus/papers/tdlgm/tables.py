@@ -121,9 +121,9 @@ def steps_ahead(lab: Lab) -> Item:
     """
     models = {subject.label: [ahead.of_model(lab, name, seed) for seed in _seeds_of(lab)]
               for name, subject in SUBJECTS.items()}  # fmt: skip
-    rivals = {label: [ahead.of_rival(lab, name, seed) for seed in _seeds_of(lab)]
+    baselines = {label: [ahead.of_baseline(lab, name, seed) for seed in _seeds_of(lab)]
               for name, label in ahead.PLAIN.items()}  # fmt: skip
-    each = {**models, **rivals}
+    each = {**models, **baselines}
     by_step = {
         how: {row: _by_step(scores, how) for row, scores in each.items()}
         for how in ("weighted", "printed")
@@ -162,7 +162,7 @@ def _collapsed(lab: Lab) -> tuple[list[str], int]:
 
 
 def _overlaps(lab: Lab, how: str, rows: findings.Scores, whole: Json) -> Grid:
-    """A row for each model and rival, a column for each step ahead."""
+    """A row for each model and baseline, a column for each step ahead."""
     out: list[list[Cell]] = []
     if how == "printed":
         out += [[f"{m}{SUFFIX}", *(TABLE_2[s][m] for s in ahead.STEPS)] for m in (TDLGM, RNN, DLGM)]

@@ -124,7 +124,7 @@ def of_methods(errors: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """What Table 6.2 shows.
 
     Args:
-        errors: Hole -> method or rival -> squared error.
+        errors: Hole -> method or baseline -> squared error.
     """
     for hole, found in errors.items():
         vae = found["VAE"]
@@ -133,13 +133,13 @@ def of_methods(errors: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
         there = 1 - printed["VCE"] / printed["VAE"]
         side = "below" if vce < vae else "not below"
         change = f" by {abs(1 - vce / vae):.0%}" if vae else ""
-        rivals = {name: error for name, error in found.items() if name not in printed}
-        best = min(rivals, key=lambda name: rivals[name])
-        against = "below" if vce < rivals[best] else "not below"
+        baselines = {name: error for name, error in found.items() if name not in printed}
+        best = min(baselines, key=lambda name: baselines[name])
+        against = "below" if vce < baselines[best] else "not below"
         yield (
             f"Hidden {hole}: the VCE's error, {text(vce)}, is {side} the VAE's, {text(vae)}{change} (in the paper "
-            f"below by {there:.0%}), and {against} that of the best rival without a model "
-            f"({best.replace('_', ' ')}, {text(rivals[best])})."
+            f"below by {there:.0%}), and {against} that of the best baseline without a model "
+            f"({best.replace('_', ' ')}, {text(baselines[best])})."
         )
     harder = [
         method for method in ("VAE", "VCE") if errors["bottom"][method] > errors["centre"][method]

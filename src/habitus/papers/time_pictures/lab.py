@@ -158,8 +158,8 @@ class Lab:
                 floor_reference=self.floor.reference,
                 figures=compare(ours, self.reference),
                 floor=self.floor.figures,
-                rivals={"independent_cells": compare(self.rival, self.reference)},
-                rival_summaries={"independent_cells": self.rival},
+                baselines={"independent_cells": compare(self.baseline, self.reference)},
+                baseline_summaries={"independent_cells": self.baseline},
                 floor_note=self.floor.note,
                 zero_threshold=population.about["zero_threshold"],
             )
@@ -244,7 +244,7 @@ class Lab:
         return floor_from_train(self.train, self.reference, self.users, rng)
 
     @cached_property
-    def rival(self) -> Summary:
+    def baseline(self) -> Summary:
         """Sums over a population whose cells know nothing of each other."""
         return summarise(independent_cells(self.train, self.users, self.settings.seed))
 

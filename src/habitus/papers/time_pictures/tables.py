@@ -14,7 +14,7 @@ from habitus.papers.time_pictures import findings
 from habitus.papers.time_pictures.lab import HALVES, METHODS, Lab
 from habitus.papers.time_pictures.measures import Distances, distances
 from habitus.papers.time_pictures.paper import DISTANCES, TABLE_6_1, TABLE_6_2
-from habitus.papers.time_pictures.reconstruction import RIVALS, squared_errors
+from habitus.papers.time_pictures.reconstruction import COMPARED_BASELINES, squared_errors
 from habitus.papers.time_pictures.stages import AFTER, BEFORE, Stage, distances_of
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.Linear, nn.Upsample)
@@ -119,7 +119,7 @@ def _parameters(layer: nn.Module) -> int | None:
 def by_beta(lab: Lab) -> Item:
     """KL divergence and mean squared error of daily mean and standard deviation, a row per beta.
 
-    Reads a run and a population for each beta, the floor and the rival. In the paper beta 0.1 is taken as the best:
+    Reads a run and a population for each beta, the floor and the baseline. In the paper beta 0.1 is taken as the best:
     0.001215, 0.001295, 0.000597, 0.184723.
     """
     paper = "β = 0.1 is the best compromise; no single β is the best in every column."
@@ -136,7 +136,7 @@ def _distances_by_beta(lab: Lab, stage: Stage) -> Grid:
     found = lab.evaluation(lab.vae(lab.settings.betas[0]))
     others = {
         "another real sample": found.floor,
-        "independent cells": found.rivals["independent_cells"],
+        "independent cells": found.baselines["independent_cells"],
     }
     rows += [[name, *_beside(None, distances(figures))] for name, figures in others.items()]
     caption = (
@@ -168,14 +168,14 @@ def by_method(lab: Lab) -> Item:
         [
             hole,
             *(x for method in METHODS for x in (TABLE_6_2[hole][method], found[method])),
-            *(found[r] for r in RIVALS),
+            *(found[r] for r in COMPARED_BASELINES),
         ]
         for hole, found in errors.items()
     ]
     heads = [
         "Hidden",
         *(f"{method}, {whose}" for method in METHODS for whose in ("paper", "here")),
-        *RIVALS.values(),
+        *COMPARED_BASELINES.values(),
     ]
     caption = (
         f"{len(lab.test):,} test users; in shares of a user's peak, squared; the reconstruction is the mean of "

@@ -31,7 +31,7 @@ from habitus.report.figures.style import (
 from habitus.schema import WEEKDAYS, Axes, FloatArray
 
 Curves = Mapping[str, FloatArray]
-"""Population ("reference", "generated", "floor", or a rival's name) -> its numbers."""
+"""Population ("reference", "generated", "floor", or a baseline's name) -> its numbers."""
 
 Styles = Mapping[str, Mapping[str, Any]]
 """Population -> how its line looks."""

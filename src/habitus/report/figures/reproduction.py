@@ -15,11 +15,11 @@ from matplotlib.ticker import MaxNLocator
 from habitus.report.figures.pictures import sample_pictures
 from habitus.report.figures.regions import OUTLINE, outline
 from habitus.report.figures.style import (
+    BASELINE_COLOURS,
     COLOURS,
     FADING,
     HALF,
     INK,
-    RIVAL_COLOURS,
     STYLE,
     canvas,
     legend,
@@ -45,9 +45,9 @@ def setting_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     styles = line_styles(names)
     settings = [name for name in styles if name not in COLOURS]
     for index, name in enumerate(settings):
-        at = index % len(RIVAL_COLOURS)
+        at = index % len(BASELINE_COLOURS)
         styles[name] |= {
-            "color": RIVAL_COLOURS[at],
+            "color": BASELINE_COLOURS[at],
             "linestyle": DASHES[at],
             "linewidth": 1.8,
             "zorder": 3.5,

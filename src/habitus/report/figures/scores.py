@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 
 from habitus.evaluation.region import Calibration
 from habitus.report.figures.style import (
+    BASELINE_COLOURS,
     COLOURS,
     FULL,
     INK,
     MUTED,
-    RIVAL_COLOURS,
     STYLE,
     canvas,
     label_days,
@@ -166,7 +166,7 @@ def region_errors(
 
 def _size_panel(panel: Panel, rows: Sequence[SizeError], methods: Sequence[str]) -> None:
     places = list(dict.fromkeys(row.place for row in rows))
-    colours = (COLOURS["generated"], COLOURS["reference"], *RIVAL_COLOURS)
+    colours = (COLOURS["generated"], COLOURS["reference"], *BASELINE_COLOURS)
     for number, place in enumerate(places):
         for method in methods:
             line = sorted(

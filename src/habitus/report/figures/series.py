@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from habitus.report.figures.style import (
+    BASELINE_COLOURS,
     COLOURS,
     FULL,
     MUTED,
-    RIVAL_COLOURS,
     STYLE,
     canvas,
     legend,
@@ -67,7 +67,7 @@ def _draw(panel: Panel, each: Slice, first: int) -> None:
     panel.plot(steps, each.truth, color=COLOURS["reference"], linewidth=3.6, label="real", zorder=2)
     if each.given is not None:
         panel.plot(steps, each.given, "o", color=MUTED, markersize=3.2, label="given", zorder=2.5)
-    colours = (COLOURS["generated"], *RIVAL_COLOURS)
+    colours = (COLOURS["generated"], *BASELINE_COLOURS)
     for number, (name, values) in enumerate(each.made.items()):
         style = "-" if number == 0 else (0, (3, 1.2))
         panel.plot(steps, values, color=colours[number % len(colours)], linewidth=1.2, linestyle=style, label=name,

@@ -34,7 +34,7 @@ from habitus.schema import FloatArray
 MOST_VARIABLES = 6
 POINTS = 400
 DASHES = ((0, (1, 1.2)), (0, (4, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (2, 2)), "-")
-RIVAL_LABELS = {
+BASELINE_LABELS = {
     "independent": "independent draws",
     "markov_chain": "Markov chain",
     "arima": "ARIMA",
@@ -67,7 +67,7 @@ def value_distributions(
     """Cumulative distribution of the values of each variable.
 
     Args:
-        values: "reference", "generated" or a rival's name -> observed values of each variable, V arrays.
+        values: "reference", "generated" or a baseline's name -> observed values of each variable, V arrays.
         labels: What each variable is, with its unit.
     """
     figure, panels = _grid(len(labels))
@@ -95,7 +95,7 @@ def autocorrelations(curves: Mapping[str, FloatArray], labels: Sequence[str]) ->
     """Autocorrelation of each variable by lag.
 
     Args:
-        curves: "reference", "generated", "floor" or a rival's name -> lags 0 to L, [L + 1, V]; NaN is not known.
+        curves: "reference", "generated", "floor" or a baseline's name -> lags 0 to L, [L + 1, V]; NaN is not known.
         labels: What each variable is.
     """
     figure, panels = _grid(len(labels))
@@ -202,7 +202,7 @@ def forecast_scores(
     """CRPS and coverage of the 90 % interval by steps ahead.
 
     Args:
-        crps: "generated" or a rival's name -> CRPS at each step; NaN is not known.
+        crps: "generated" or a baseline's name -> CRPS at each step; NaN is not known.
         coverage: The same, shares of truths.
         steps: Steps ahead.
         unit: Of the CRPS.
@@ -282,22 +282,22 @@ def error_bars(errors: Mapping[str, float], label: str) -> Figure:
     return figure
 
 
-def rival_label(rival: str) -> str:
-    """A rival's key in metrics.json, as words.
+def baseline_label(baseline: str) -> str:
+    """A baseline's key in metrics.json, as words.
 
-    >>> rival_label("markov_chain"), rival_label("block_bootstrap")
+    >>> baseline_label("markov_chain"), baseline_label("block_bootstrap")
     ('Markov chain', 'block bootstrap')
     """
-    return RIVAL_LABELS.get(rival, rival.replace("_", " "))
+    return BASELINE_LABELS.get(baseline, baseline.replace("_", " "))
 
 
 def series_styles(names: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """As the lines of populations, but with rivals light and each of them with dashes of its own."""
+    """As the lines of populations, but with baselines light and each of them with dashes of its own."""
     styles = line_styles(names)
-    rivals = [name for name in names if name not in COLOURS]
-    for number, name in enumerate(rivals):
+    baselines = [name for name in names if name not in COLOURS]
+    for number, name in enumerate(baselines):
         dashes = {"linestyle": DASHES[number % len(DASHES)], "linewidth": 1.4, "alpha": 0.85}
-        styles[name] |= dashes | {"label": rival_label(name)}
+        styles[name] |= dashes | {"label": baseline_label(name)}
     return styles
 
 

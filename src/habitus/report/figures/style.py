@@ -24,7 +24,7 @@ SHADE = "#eceff4"
 COLOURS = {"reference": "#0072b2", "generated": "#d55e00", "floor": "#7d8590"}
 """Blue and orange stay apart for every kind of colour blindness (Okabe and Ito); grey stands back."""
 
-RIVAL_COLOURS = ("#009e73", "#a3569b", "#8a6d00", "#3f8f9b")
+BASELINE_COLOURS = ("#009e73", "#a3569b", "#8a6d00", "#3f8f9b")
 LABELS = {"reference": "real", "generated": "generated", "floor": "another real sample"}
 
 HALF = 7.2
@@ -97,13 +97,13 @@ def short(name: str, longest: int = LONGEST_NAME) -> str:
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, dashes and label of each named curve; names beyond the three known ones are rivals."""
+    """Colour, dashes and label of each named curve; names beyond the three known ones are baselines."""
     names = list(names)
-    rivals = [name for name in names if name not in COLOURS]
-    return {name: _line_style(name, rivals) for name in names}
+    baselines = [name for name in names if name not in COLOURS]
+    return {name: _line_style(name, baselines) for name in names}
 
 
-def _line_style(name: str, rivals: Sequence[str]) -> dict[str, Any]:
+def _line_style(name: str, baselines: Sequence[str]) -> dict[str, Any]:
     style: dict[str, Any] = {"label": LABELS.get(name, name), "linewidth": 2.2, "zorder": 3}
     if name == "floor":
         return style | {
@@ -114,7 +114,7 @@ def _line_style(name: str, rivals: Sequence[str]) -> dict[str, Any]:
         }
     if name in COLOURS:
         return style | {"color": COLOURS[name]}
-    colour = RIVAL_COLOURS[rivals.index(name) % len(RIVAL_COLOURS)]
+    colour = BASELINE_COLOURS[baselines.index(name) % len(BASELINE_COLOURS)]
     return style | {"color": colour, "linewidth": 1.6, "linestyle": (0, (1, 1.2)), "zorder": 2}
 
 

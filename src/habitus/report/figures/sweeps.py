@@ -11,18 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from habitus.report.figures.style import (
+    BASELINE_COLOURS,
     COLOURS,
     HALF,
     INK,
     MUTED,
-    RIVAL_COLOURS,
     STYLE,
     canvas,
     plain_numbers,
 )
 from habitus.schema import FloatArray
 
-PALETTE = (COLOURS["generated"], COLOURS["reference"], *RIVAL_COLOURS)
+PALETTE = (COLOURS["generated"], COLOURS["reference"], *BASELINE_COLOURS)
 MARKERS = ("o", "s", "^", "D")
 FLOOR_DASHES = (0, (4, 2))
 MOST_LEVEL_TICKS = 14

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from habitus.evaluation.baselines.series.base import Paths, Rival, longest_first
+from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline, longest_first
 from habitus.evaluation.series.panels import Float64, Panel, Rng, Stack
 from habitus.schema import FloatArray
 
@@ -63,7 +63,7 @@ class Fitted:
         return z - self.mean
 
 
-class Arima(Rival):
+class Arima(SeriesBaseline):
     """ARIMA of the order with the lowest AIC among :data:`ORDERS`, for each variable on its own, normal errors.
 
     Fitted to the last 2,000 points of the longest series, fewer for more than 10 variables; where series are

@@ -1,4 +1,4 @@
-"""What every rival is: learnt from a panel, it generates series and forecasts from given pasts."""
+"""What every baseline is: learnt from a panel, it generates series and forecasts from given pasts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from habitus.schema import FloatArray
 Paths = NDArray[np.float32]
 
 
-class Rival(ABC):
+class SeriesBaseline(ABC):
     """A method without networks. The same seed gives the same draws, in every call.
 
     Attributes:
@@ -47,7 +47,7 @@ class Rival(ABC):
         return self.stack.values
 
     def generate(self, series: int, steps: int) -> Paths:
-        """Series from a start of the rival's own: what follows pasts drawn at random from the training panel.
+        """Series from a start of the baseline's own: what follows pasts drawn at random from the training panel.
 
         Returns:
             [series, steps, V].

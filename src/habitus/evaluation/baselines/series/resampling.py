@@ -1,4 +1,4 @@
-"""Rivals that put training rows together anew: independently, one after another, or in blocks."""
+"""Baselines that put training rows together anew: independently, one after another, or in blocks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from abc import abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.baselines.series.base import Paths, Rival, last_rows
+from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline, last_rows
 from habitus.evaluation.baselines.series.states import Members, States
 from habitus.evaluation.series.panels import Panel, Rng
 from habitus.schema import FloatArray, IntArray
@@ -15,7 +15,7 @@ from habitus.schema import FloatArray, IntArray
 Rows = NDArray[np.int64]
 
 
-class Independent(Rival):
+class Independent(SeriesBaseline):
     """Whole rows drawn independently from the training histogram, whatever the past."""
 
     def continued(self, pasts: list[FloatArray], steps: int, samples: int, rng: Rng) -> Paths:
@@ -24,7 +24,7 @@ class Independent(Rival):
         return self.rows.astype(np.float32)[rows]
 
 
-class _RowChain(Rival):
+class _RowChain(SeriesBaseline):
     """A path is a chain of training rows: each step maps row numbers to row numbers."""
 
     def __init__(self, train: Panel, seed: int = 0) -> None:

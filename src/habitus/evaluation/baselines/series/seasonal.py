@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.baselines.series.base import Paths, Rival
+from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline
 from habitus.evaluation.series.correlations import autocorrelation
 from habitus.evaluation.series.panels import Panel, Rng, Stack
 from habitus.schema import FloatArray
@@ -13,7 +13,7 @@ from habitus.schema import FloatArray
 LONGEST_PERIOD = 200
 
 
-class SeasonalNaive(Rival):
+class SeasonalNaive(SeriesBaseline):
     """Seasonal naive forecast: the value one period (or the fewest whole periods) before, plus a residual.
 
     The residual of h steps ahead is drawn from the training differences at the same distance in time, rows whole,
