@@ -26,6 +26,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("restarts.py", "collapsed: 0 of 1"),
         ("rhythm.py", "method rhythm, ahead"),
         ("peers/compare.py", "| two-sample AUC |"),
+        ("house.py", "| lines of src |"),
     ],
 )
 def test_quick(script, expected):
