@@ -1,5 +1,6 @@
 # make install   the package in .venv, at the versions of constraints.txt
 # make demo      20,000 simulated users through the whole flow, to four pages in demo/
+# make papers    both papers' tables and figures, to pages in reproduction/ (hours; the series of the second in SERIES=file.csv)
 # make test      style, types and tests
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 HABITUS := $(BIN)/habitus
 
-.PHONY: install demo test clean
+.PHONY: install demo papers test clean
 
 install: $(STAMP)
 
@@ -48,6 +49,16 @@ demo: $(STAMP)
 	    --json demo/completed.json --html demo/completed.html
 	$(HABITUS) forecast demo/runs/mixture demo/test --days 7 --samples 50 --seed 0 --out demo/forecast
 	@echo "open demo/report.html, demo/explained.html, demo/cohorts/cohorts.html and demo/completed.html"
+
+# What was fitted before is kept, so that a run that was stopped goes on.
+papers: $(STAMP)
+	test -d reproduction/train || { \
+	    $(HABITUS) simulate --users $(USERS) --days 32 --seed 0 --out reproduction/events.parquet && \
+	    $(HABITUS) profile reproduction/events.parquet --user user_id --time timestamp --channel platform \
+	        --start 2018-02-01 --days 32 --timezone UTC --out reproduction/profiles && \
+	    $(HABITUS) split reproduction/profiles --test 0.26 --seed 0 --out reproduction/train reproduction/test; }
+	$(HABITUS) reproduce time-pictures --all --data reproduction/train reproduction/test --out reproduction/time-pictures
+	$(if $(SERIES),$(HABITUS) reproduce tdlgm --all --data $(SERIES) --out reproduction/tdlgm)
 
 test: $(STAMP)
 	$(BIN)/ruff check
