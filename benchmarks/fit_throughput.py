@@ -30,6 +30,7 @@ from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.build import ProfileConfig, profile
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles, save
+from habitus.schema import no_progress
 from habitus.simulate import write_log
 from habitus.training.config import PRECISIONS, FitConfig, chosen_precision
 from habitus.training.fit import material_of
@@ -57,7 +58,7 @@ def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Steps:
     fitting = Fitting(
         fabric, model, material_of(profiles, model, settings), settings, Path("unused")
     )
-    return lambda: fitting.train(lambda done, total, loss: None)
+    return lambda: fitting.train(no_progress)
 
 
 def pythae_steps(profiles: Profiles, folder: str) -> Steps:

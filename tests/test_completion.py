@@ -312,9 +312,7 @@ class TestSeeds:
             return first(*arguments)
 
         run.model.complete = slow
-        pieces = completion.Completing(run, people, CompleteConfig("centre", 1)).pieces(
-            lambda _: None
-        )
+        pieces = completion.Completing(run, people, CompleteConfig("centre", 1)).pieces()
         next(pieces)
         pieces.close()
         assert len(begun) <= 3
@@ -327,9 +325,9 @@ class TestSeeds:
             replays(),
             people,
             CompleteConfig("centre", 1),
-            on_progress=told.append,
+            on_progress=lambda done, total, stage: told.append((done, total)),
         )
-        assert told == [7, 14, 21, 28, 35, 40]
+        assert told == [(done, 40) for done in (7, 14, 21, 28, 35, 40)]
 
 
 class TestOnDisk:

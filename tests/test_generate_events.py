@@ -154,10 +154,10 @@ def test_parts_and_peaks_come_in_shards_too(population, monkeypatch):
         (Part(run.mixture, cohort=4), Part(None, weight=2.0, cohort=1)), {"prior": "two"}
     )
     config = GenerateConfig(200, 1, threshold=0.3)
-    whole = concat(list(Drawing(run, config, source).chunks(lambda _: None)))
+    whole = concat(list(Drawing(run, config, source).chunks()))
     shards = [Drawing(run, replace(config, shard=(at, 2)), source) for at in (1, 2)]
     pieces = sorted(
-        (piece for each in shards for piece in each.pieces(lambda _: None)),
+        (piece for each in shards for piece in each.pieces()),
         key=lambda piece: piece[0],
     )
     together = concat([piece for _, piece in pieces])

@@ -260,7 +260,7 @@ def test_a_stopped_fit_goes_on_and_ends_the_same(lab, sets, tmp_path, monkeypatc
     settings = dataclasses.replace(SETTINGS, epochs=2)
     calls = []
 
-    def stopping(done, total, loss):
+    def stopping(done, total, stage):
         raise KeyboardInterrupt
 
     def interrupted(*args, **kwargs):

@@ -337,9 +337,15 @@ class TestScores:
     def test_pieces_are_bounded_and_progress_counts_all(self, axes, population, monkeypatch):
         monkeypatch.setattr(scoring, "MOST_PROFILES", 50)
         model = Fixed(axes)
-        told = list[int]()
-        score(run_of(model), population, against=population, samples=2, on_progress=told.append)
-        assert told == [50, 100, 120, 170, 220, 240]
+        told = []
+        score(
+            run_of(model),
+            population,
+            against=population,
+            samples=2,
+            on_progress=lambda *step: told.append(step),
+        )
+        assert told == [(done, 240, "scoring") for done in (50, 100, 120, 170, 220, 240)]
         assert max(shape[0] for shape in model.told) == 50
 
     def test_only_the_others_are_compared_with(self, axes, population):

@@ -92,7 +92,7 @@ class TestGenerate:
     def test_pieces_make_up_the_whole(self, lstm, monkeypatch):
         monkeypatch.setattr(drawing, "TOGETHER", 4)
         told = []
-        assert len(generate_series(lstm, 10, 3, 0, told.append)) == 10
+        assert len(generate_series(lstm, 10, 3, 0, lambda done, *_: told.append(done))) == 10
         assert told == [4, 8, 10]
 
     @pytest.mark.parametrize(("count", "steps"), [(0, 5), (5, 0), (-1, 1)])
@@ -157,8 +157,11 @@ class TestForecast:
     def test_pieces_are_told(self, lstm, monkeypatch):
         monkeypatch.setattr(drawing, "TOGETHER", 8)
         told = []
-        found = forecast_series(lstm, series(SPACE, [30]), np.arange(10, 20), 2, 4, 0, told.append)
-        assert told[-1] == 10
+        given = series(SPACE, [30])
+        found = forecast_series(
+            lstm, given, np.arange(10, 20), 2, 4, 0, lambda *step: told.append(step)
+        )
+        assert told[-1] == (10, 10, "forecasting")
         assert len(told) == 10
         assert (np.abs(found.draws).sum((1, 2, 3)) > 0).all()
 
@@ -293,8 +296,8 @@ class TestFill:
 
     def test_progress_is_told_in_steps(self, lstm):
         told = []
-        clean(lstm, series(SPACE, [10, 20]), NONE, told.append)
-        assert told == [10, 30]
+        clean(lstm, series(SPACE, [10, 20]), NONE, lambda *step: told.append(step))
+        assert told == [(10, 30, "completing"), (30, 30, "completing")]
 
 
 class TestDenoise:

@@ -86,7 +86,7 @@ class TestResumed:
     ):
         """TimeGAN in the last of its phases."""
 
-        def stop(done: int, total: int, loss: float) -> None:
+        def stop(done: int, total: int, stage: str) -> None:
             if done >= 0.8 * total:
                 raise Stop
 
@@ -164,7 +164,7 @@ def test_the_best_weights_before_an_interrupt_are_not_forgotten(data, tmp_path, 
     whole = fit(LSTM, data, RecurrentConfig(**STEP), fit=settings)
     best = int(np.argmin([loss for loss, _ in found]))
 
-    def stop(done: int, total: int, loss: float) -> None:
+    def stop(done: int, total: int, stage: str) -> None:
         if done >= (best + 2) * settings.batch:
             raise Stop
 

@@ -123,12 +123,12 @@ def test_write_log_writes_what_simulate_yields(tmp_path):
     path = tmp_path / "deep" / "events.parquet"
     progress = []
     users = BLOCK_USERS + 7
-    written = write_log(path, users, 3, 0, on_progress=progress.append)
+    written = write_log(path, users, 3, 0, on_progress=lambda *step: progress.append(step))
     events, factors = concatenated(simulate(users, 3, 0))
     assert written == events.num_rows
     assert pq.read_table(path).equals(events)
     assert pq.read_table(factors_path(path)).equals(factors)
-    assert progress == [BLOCK_USERS, users]
+    assert progress == [(BLOCK_USERS, users, "simulating"), (users, users, "simulating")]
     assert sorted(p.name for p in path.parent.iterdir()) == [
         "events.factors.parquet",
         "events.parquet",
@@ -139,7 +139,7 @@ def test_a_failure_half_way_leaves_what_was_there(tmp_path):
     path = tmp_path / "events.parquet"
     path.write_text("old")
 
-    def stop(_):
+    def stop(*_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

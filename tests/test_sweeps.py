@@ -357,8 +357,8 @@ class TestSharing:
     def test_ctrl_c_leaves_a_sweep_that_goes_on_at_once(self, plan, tmp_path):
         made = plan(grid_of({"beta": BETAS}))
 
-        def press(done: int, total: int, note: str) -> None:
-            if done == 1 and "loss" in note:
+        def press(done: int, total: int, stage: str) -> None:
+            if done == 1 and "loss" in stage:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -376,9 +376,9 @@ class TestSharing:
         seen = []
         patience = Patience(heartbeat=1, grace=20)
 
-        def sleep(done: int, total: int, note: str) -> None:
+        def sleep(done: int, total: int, stage: str) -> None:
             if not seen:
-                seen.append(note)
+                seen.append(stage)
                 study = optuna.load_study(
                     study_name="sweep", storage=f"sqlite:///{out / 'sweep.db'}"
                 )

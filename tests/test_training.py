@@ -36,7 +36,7 @@ class Stop(KeyboardInterrupt):
 
 
 def stop_at(profiles: int):
-    def progress(done: int, total: int, loss: float) -> None:
+    def progress(done: int, total: int, stage: str) -> None:
         if done >= profiles:
             raise Stop
 
@@ -207,7 +207,7 @@ def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
         "fitting.CHECKPOINT_SECONDS = 0.0\n"
         f"fit(BetaVAE, StoredProfiles.open({str(tmp_path / 'train')!r}), BetaVAEConfig(latents=3),\n"
         f"    fit=FitConfig(**{dataclasses.asdict(SMALL)!r}), out={str(tmp_path / 'run')!r},\n"
-        "    on_progress=lambda done, total, loss: print(done, flush=True))\n"
+        "    on_progress=lambda done, total, stage: print(done, flush=True))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
@@ -397,7 +397,7 @@ def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypat
     monkeypatch.setattr(fitting_module, "CHECKPOINT_SECONDS", 0.0)
     seen = []
 
-    def progress(done: int, total: int, loss: float) -> None:
+    def progress(done: int, total: int, stage: str) -> None:
         seen.append((tmp_path / "run" / CHECKPOINT).stat().st_mtime_ns)
         time.sleep(0.01)
 

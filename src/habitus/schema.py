@@ -8,7 +8,7 @@ series together, H steps ahead, O origins of forecasts.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -26,8 +26,15 @@ IntArray = NDArray[np.integer]
 BoolArray = NDArray[np.bool_]
 Values = NDArray[np.uint32 | np.float32]  # counts, or shares where the unit is not a count
 
+Progress = Callable[[int, int, str], None]
+"""Callback of work that takes long: what is done, out of how much (0 if unknown), and the stage in words."""
+
 Vocabulary = dict[str, list[str]]
 """Attributes of users that a model is told, and the values that it knows of each; code 0 is for any other."""
+
+
+def no_progress(done: int, total: int, stage: str) -> None:
+    """Ignore progress: the default of every ``on_progress``."""
 
 
 @dataclass(frozen=True)

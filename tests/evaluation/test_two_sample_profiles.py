@@ -113,9 +113,9 @@ def test_same_seed_same_result():
 def test_progress_is_told():
     told = []
     two_sample(population(60, 1), population(110, 2), on_progress=lambda *step: told.append(step))
-    assert {stage for stage, _, _ in told} == {"features", "trees", "network"}
+    assert {stage for _, _, stage in told} == {"features", "trees", "network"}
     for stage in ("features", "trees", "network"):
-        done = [(step, total) for name, step, total in told if name == stage]
+        done = [(step, total) for step, total, name in told if name == stage]
         assert done[-1][0] == done[-1][1]
 
 

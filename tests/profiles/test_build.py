@@ -85,9 +85,9 @@ def test_counts_equal_a_plain_loop(times, who, what, zone, start, days, every, s
     )
     if not wanted:
         with pytest.raises(ValueError, match="no event to count"):
-            list(made.chunks(lambda _: None))
+            list(made.chunks())
         return
-    found = sum((as_counter(chunk) for chunk in made.chunks(lambda _: None)), Counter())
+    found = sum((as_counter(chunk) for chunk in made.chunks()), Counter())
     assert found == wanted
     assert {why.partition(" is ")[0]: n for why, n in made.tally.unusable.items()} == left_out
 
@@ -166,7 +166,7 @@ class TestChannels:
     def test_missing_ones_are_left_out(self):
         log = log_of([1, 1], [NOON] * 2, ["a", None])
         made = Build(log, ProfileConfig(days=1, channels=("a",)))
-        list(made.chunks(lambda _: None))
+        list(made.chunks())
         assert made.tally.unusable == {"the channel is missing": 1}
 
     @pytest.mark.parametrize("named", [None, 20])
@@ -194,7 +194,7 @@ def test_smallest_profiles_are_left_out():
         ["a"] * 3 + ["b"] * 3 + ["c"], [NOON + dt.timedelta(days=d) for d in (0, 1, 2, 0, 0, 0, 0)]
     )
     made = Build(log, ProfileConfig(days=3, min_events=2, min_days=2))
-    assert [c.users["user"].to_pylist() for c in made.chunks(lambda _: None)] == [["a"]]
+    assert [c.users["user"].to_pylist() for c in made.chunks()] == [["a"]]
     assert made.tally.too_small == 2
 
 
@@ -269,7 +269,9 @@ def test_progress_and_what_became_of_the_rows(tmp_path):
     pq.write_table(pa.table({"who": [1, 2, None], "when": [NOON] * 3}), tmp_path / "log.parquet")
     seen = []
     log = EventLog.open(tmp_path / "log.parquet", user="who", time="when")
-    stored = profile_to(tmp_path / "p", log, ProfileConfig(days=1), seen.append)
-    assert seen[-1] == 2
+    stored = profile_to(
+        tmp_path / "p", log, ProfileConfig(days=1), lambda *step: seen.append(step)
+    )
+    assert seen[-1] == (2, 0, "counting")
     rows = {"events": 2, "unusable": {"the user is missing": 1}, "profiles": 2, "too_small": 0}
     assert stored.about["rows"] == rows

@@ -44,7 +44,7 @@ def _cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: S
     wanted = k_of(k)
     check_replaceable(out_)
     check_apart(out_, run, profiles)
-    with bar("Encoding", len(source), "profiles") as advance:
+    with bar("Encoding", "profiles") as advance:
         found = cluster(fitted, source, wanted, seed=seed, on_progress=advance)
     with spinner("Drawing"):
         _write(out_, found, fitted, source)

@@ -100,7 +100,7 @@ def complete(
     config = CompleteConfig(text, samples, seed, threshold_of(threshold))
     gaps = read_missing(missing, source) if missing else None
     warn_of_own_holidays(fitted.model, source)
-    with bar("Completing", len(source), "profiles") as advance:
+    with bar("Completing", "profiles") as advance:
         made = complete_to(out_, fitted, source, config, gaps, advance)
     out(f"{out_}: {len(made):,} profiles, {text} filled with {samples} draws each{_zeros(made)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
@@ -24,13 +24,12 @@ from rich.table import Table
 from rich.text import Text
 
 from habitus.files import NO_SPACE
+from habitus.schema import Progress as OnProgress
 
 DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
 USER_ERROR = 2
 INTERRUPTED = 130
-
-Advance = Callable[..., None]
 
 
 def out(line: str) -> None:
@@ -54,8 +53,14 @@ def plain(text: str) -> Text:
 
 
 @contextmanager
-def bar(what: str, total: int, unit: str) -> Iterator[Advance]:
-    """Show a bar with rate and time left; yield a function that takes what is done and a note."""
+def bar(what: str, unit: str, total: int | None = None) -> Iterator[OnProgress]:
+    """Show a bar with rate and time left; yield the callback that moves it.
+
+    Args:
+        what: Title of the bar; a stage of the same name is not repeated beside it.
+        unit: What is counted.
+        total: How much there is, where it is known before the callback says it.
+    """
     columns = (
         BarColumn(),
         _Done(unit),
@@ -65,19 +70,20 @@ def bar(what: str, total: int, unit: str) -> Iterator[Advance]:
     with _progress(what, *columns) as progress:
         task = progress.add_task(what, total=total, note="")
 
-        def advance(done: int, note: str = "", total: int = total) -> None:
-            progress.update(task, completed=done, note=note, total=total)
+        def advance(done: int, total: int, stage: str) -> None:
+            note = "" if stage.lower() == what.lower() else stage
+            progress.update(task, completed=done, total=total or None, note=note)
 
         yield advance
 
 
 @contextmanager
-def spinner(what: str, unit: str = "") -> Iterator[Advance]:
-    """Show that something goes on whose end is not known; yield a function that takes a count."""
+def spinner(what: str, unit: str = "") -> Iterator[OnProgress]:
+    """Show that something goes on whose end is not known; yield the callback that counts."""
     with _progress(what, *([_Done(unit)] if unit else []), TimeElapsedColumn()) as progress:
         task = progress.add_task(what, total=None)
 
-        def advance(done: int) -> None:
+        def advance(done: int, total: int, stage: str) -> None:
             progress.update(task, completed=done)
 
         yield advance

@@ -99,11 +99,8 @@ def _explain(
     data = StoredProfiles.open(profiles)
     columns = attributes(data.users) | (factors_file(factors, data.users, user) if factors else {})
     check_hours(hours or [], columns)
-    with bar("Explaining", 1, "dimensions") as advance:
-        found = explain(
-            fitted, data, seed=seed, walks=walks, prior=prior,
-            on_progress=lambda done, total: advance(done, total=total),
-        )  # fmt: skip
+    with bar("Explaining", "dimensions") as advance:
+        found = explain(fitted, data, seed=seed, walks=walks, prior=prior, on_progress=advance)
     with spinner("Comparing with known factors"):
         scores, left_out = known_factors(found, columns, hours or [], seed)
     if json:

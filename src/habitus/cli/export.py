@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from habitus.cli.console import Advance, bar
+from habitus.cli.console import bar
 from habitus.cli.logs import Format, Shard, Start, log_format_of, say, sink_of
 from habitus.cli.options import Seed, Stored, command_app, date_of, shard_of
 from habitus.events.writing import write_log
@@ -18,6 +18,7 @@ from habitus.profiles.logs import check_events, event_tables, format_of, log_sch
 from habitus.profiles.sparse import CHUNK, Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.profiles.windows import moved
+from habitus.schema import Progress
 
 app = command_app()
 
@@ -54,7 +55,7 @@ def export(
     form = format_of(source.about, schema_of_users)
     schema = log_schema(form, source.axes, schema_of_users)
     part = shard_of(shard or "1/1")
-    with bar("Exporting", -(-len(source) // part[1]), "profiles") as advance:
+    with bar("Exporting", "profiles", -(-len(source) // part[1])) as advance:
         pieces = _pieces(source, part, date_of(start), advance)
         events = write_log(
             sink_of(out_), kind, form, schema, event_tables(pieces, seed, form, schema)
@@ -63,7 +64,7 @@ def export(
 
 
 def _pieces(
-    source: StoredProfiles, part: tuple[int, int], start: date | None, advance: Advance
+    source: StoredProfiles, part: tuple[int, int], start: date | None, on_progress: Progress
 ) -> Iterator[tuple[int, Profiles]]:
     """The groups of profiles of a shard, and the place of each one's first profile."""
     done = 0
@@ -71,4 +72,4 @@ def _pieces(
         profiles = source.read_group(group)
         yield group * CHUNK, profiles if start is None else moved(profiles, start)
         done += len(profiles)
-        advance(done)
+        on_progress(done, -(-len(source) // part[1]), "exporting")

@@ -155,11 +155,11 @@ def _run(
 ) -> Run:
     quiet_libraries()
     unit = "windows" if isinstance(data, Series) else "profiles"
-    with bar("Fitting", settings.epochs * len(data), unit) as advance:
+    with bar("Fitting", unit) as advance:
         try:
             return fit(
                 kind, data, config, fit=settings, out=path, resume=resume,
-                on_progress=lambda done, total, loss: advance(done, f"loss {loss:.4g}", total),
+                on_progress=advance,
             )  # fmt: skip
         except KeyboardInterrupt:
             begun = (path / CHECKPOINT).is_file()

@@ -77,7 +77,7 @@ def forecast(
     check_no_series_options(steps=steps, after=after, every=every)
     source = StoredProfiles.open(profiles)
     warn_of_own_holidays(fitted.model, source)
-    with bar("Forecasting", len(source), "profiles") as advance:
+    with bar("Forecasting", "profiles") as advance:
         made = forecast_to(out_, fitted, source, days, samples, seed, advance)
     out_table(_days(out_, made.axes.days))
     out(

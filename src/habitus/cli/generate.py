@@ -185,7 +185,7 @@ def generate(
     if dates:
         warn_of_no_effect(fitted.model)
     source = _source(fitted, cohorts, cohorts_from, like, seed)
-    with bar("Generating", -(-wanted // part[1]), "users") as advance:
+    with bar("Generating", "users") as advance:
         if kind is None:
             made = generate_to(out_, fitted, config, advance, source)
             what = f"{len(made):,} users"
@@ -254,7 +254,7 @@ def _source(
     if like is None:
         return None
     profiles = open_profiles(like)
-    with bar("Encoding", len(profiles), "profiles") as advance:
+    with bar("Encoding", "profiles") as advance:
         source = around(fitted, profiles, seed, advance)
     return Source(source.parts, {**source.told, "like": str(like)})
 

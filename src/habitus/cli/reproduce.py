@@ -173,8 +173,8 @@ def _all(item: Item) -> Item:
 
 def _made(lab: Any, entry: Entry[Any], kept: Callable[[Item], Item], unit: str) -> Item:
     """Make an item, with a bar; write what is kept of it, and say what it shows."""
-    with bar(entry.name, 1, unit) as advance:
-        lab.on_progress = lambda what, done, total: advance(done, what, total)
+    with bar(entry.name, unit) as advance:
+        lab.on_progress = advance
         try:
             item = kept(entry.make(lab))
         except KeyboardInterrupt:

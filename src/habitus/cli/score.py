@@ -57,7 +57,7 @@ def _score(
     source = StoredProfiles.open(profiles)
     others = None if against is None else StoredProfiles.open(against)
     warn_of_own_holidays(fitted.model, source, *([others] if others else []))
-    with bar("Scoring", len(source) + (len(others) if others else 0), "profiles") as advance:
+    with bar("Scoring", "profiles") as advance:
         found = score(
             fitted, source, against=others, samples=samples, seed=seed, on_progress=advance
         )

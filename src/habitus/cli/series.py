@@ -134,7 +134,7 @@ def fitted_part(series: Series, share: float | None) -> Series:
 def generate(run: Run, path: Path, series: int, steps: int | None, seed: int) -> None:
     """Draw series into a file."""
     length = window_of(run) if steps is None else steps
-    with bar("Generating", series, "series") as advance:
+    with bar("Generating", "series") as advance:
         made = generate_series(run, series, length, seed, advance)
     write_series(path, made, _about(run, "generated", seed=seed, steps=length))
     out(f"{path}: {series:,} series of {length:,} steps; {', '.join(run.model.axes.variables)}")
@@ -156,7 +156,7 @@ def forecast(
     origins = (
         rolling_rows(series, after or 0.0, every or steps, steps) if rolling else last_rows(series)
     )
-    with bar("Forecasting", len(origins), "origins") as advance:
+    with bar("Forecasting", "origins") as advance:
         made = forecast_series(run, series, origins, steps, samples, seed, advance)
     write_forecast(path, made, series, _about(run, "forecast", seed=seed, source=str(source)))
     out(f"{path}: {len(origins):,} origins, {steps} steps ahead, {samples} draws each")
@@ -168,7 +168,7 @@ def complete(
     """Fill gaps and remove noise into a file."""
     series = read_for(run.model.axes, source)
     config = CleanConfig(noise_of(noise, share), samples, seed)
-    with bar("Completing", len(series.values), "steps") as advance:
+    with bar("Completing", "steps") as advance:
         made = clean(run, series, config, advance)
     found = [asdict(each) for each in made.noise]
     write_series(

@@ -43,7 +43,7 @@ def simulate(
     The log has the columns user_id, timestamp (UTC) and platform. Beside it, in NAME.factors.parquet, stands what
     is true of each user: hour of the day, weekend preference, rate, first and last day, regularity, channels.
     """
-    with bar("Simulating", users, "users") as advance:
+    with bar("Simulating", "users") as advance:
         events = write_log(
             out_,
             users,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -237,16 +236,12 @@ def _fixed_twice(space: Grid | Search, pairs: list[str], asked: dict[str, object
 
 def _run(plan: Plan, path: Path, storage: str | None, name: str) -> Results:
     quiet_libraries()
-    with bar("Sweeping", len(plan.space.slots()), "trials") as advance:
+    with bar("Sweeping", "trials", len(plan.space.slots())) as advance:
         try:
-            return run_sweep(plan, path, storage, name, on_progress=_told(advance))
+            return run_sweep(plan, path, storage, name, on_progress=advance)
         except KeyboardInterrupt:
             warn("stopped; the same command goes on")
             raise typer.Exit(INTERRUPTED) from None
-
-
-def _told(advance: Callable[..., None]) -> Callable[[int, int, str], None]:
-    return lambda done, total, note: advance(done, note, total)
 
 
 def _table(results: Results) -> Table:

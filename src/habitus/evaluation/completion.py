@@ -8,7 +8,7 @@ reference ──rows────▶ true cells ──┘
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,14 @@ from habitus.schema import (
     FloatArray,
     IntArray,
     ProfileSource,
+    Progress,
+    no_progress,
 )
 
 MOST_BASELINE_PROFILES = 4000
 COMPARED = ("squared_error", "crps", "coverage_90", "log_likelihood")
 PROFILES_AT_ONCE = 256  # that baselines fill before progress is told
 _IDENTITY = ("user", "window_start")  # what says whose profile it is, in a users table
-OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def evaluate_completion(
     region: BoolArray | None = None,
     seed: int = 0,
     most: int = MOST_BASELINE_PROFILES,
-    on_progress: OnProgress = lambda stage, done, total: None,
+    on_progress: Progress = no_progress,
 ) -> CompletionEvaluation:
     """Score filled cells against what was there, beside baselines that fill the same cells ("Time pictures" 5.3.3).
 
@@ -89,7 +90,7 @@ def evaluate_completion(
         region: Cells to score, [D, S, C]; all missing cells by default. What is known inside it adds nothing.
         seed: Seed of the sample of profiles, of the baselines' draws and of the ranks of ties.
         most: The most profiles that baselines are run on, drawn at random; slow ones have a lower limit of their own.
-        on_progress: Called with ``score`` or ``baselines``, profiles done, and profiles in all.
+        on_progress: Called with profiles done, profiles in all, and ``score`` or ``baselines``.
 
     Returns:
         Figures, calibration and baselines.
@@ -183,7 +184,7 @@ class _Completed:
     known: IntArray
 
 
-def _completed(scoring: _Scoring, on_progress: OnProgress) -> _Completed:
+def _completed(scoring: _Scoring, on_progress: Progress) -> _Completed:
     """Score all profiles of the completed set.
 
     Raises:
@@ -198,7 +199,7 @@ def _completed(scoring: _Scoring, on_progress: OnProgress) -> _Completed:
         known.append(piece.known)
         scoring.add(tally, piece.filled, piece)
         done += piece.filled.profiles
-        on_progress("score", done, len(scoring.source))
+        on_progress(done, len(scoring.source), "score")
     region = scoring.region.reshape(-1)
     _check_missing(region, missing > 0)
     return _Completed(tally.result(), int(missing[region].sum()), np.concatenate(known))
@@ -208,7 +209,7 @@ def _baselines(
     scoring: _Scoring,
     train: Training | None,
     samples: dict[int | None, BoolArray],
-    on_progress: OnProgress,
+    on_progress: Progress,
 ) -> dict[str, Figures]:
     """Run the baselines, those that share a sample together, and give their figures in the order of the registry."""
     contests = [_contest(scoring, train, limit, rows) for limit, rows in samples.items()]
@@ -219,7 +220,7 @@ def _baselines(
             if rows.any():
                 contest.add(scoring, piece.of(rows))
         done += piece.filled.profiles
-        on_progress("baselines", done, len(scoring.source))
+        on_progress(done, len(scoring.source), "baselines")
     figures = {name: found for contest in contests for name, found in contest.figures().items()}
     return {name: figures[name] for name in COMPLETION_BASELINES if name in figures}
 

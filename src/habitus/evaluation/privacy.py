@@ -17,7 +17,6 @@ another time differ from them without any leak.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,7 +27,7 @@ from habitus.evaluation.auc import Auc, auc
 from habitus.evaluation.comparable import check_sets, shared_unit
 from habitus.evaluation.neighbours import Cloud, nearest
 from habitus.evaluation.sample import whole
-from habitus.schema import BoolArray, FloatArray, IntArray, ProfileSource
+from habitus.schema import BoolArray, FloatArray, IntArray, ProfileSource, Progress, no_progress
 
 MOST_GENERATED = 5_000
 MOST_HELD_OUT = 8_000
@@ -40,7 +39,6 @@ _STRATUM = 400
 _MOST_STRATA = 5  # held-out profiles in a class of size, and how many classes
 _SURE = 3.5  # standard errors from what chance would give: 1 in 4,000
 _STEPS = 6
-OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def privacy(
     train: ProfileSource,
     *,
     seed: int = 0,
-    on_progress: OnProgress = lambda stage, done, total: None,
+    on_progress: Progress = no_progress,
 ) -> Privacy:
     """Look for training users in a generated population.
 
@@ -110,7 +108,7 @@ def privacy(
         reference: Real profiles that were held out, of users like the training ones; at most 8,000.
         train: The profiles that the model was trained on; at most 40,000.
         seed: Of the draws.
-        on_progress: Called with what is being done, how many steps of it are, and of how many.
+        on_progress: Called with steps done, steps in all, and what is being done.
 
     Returns:
         Copies, near copies and membership, with their floors.
@@ -148,9 +146,7 @@ class _Clouds(NamedTuple):
     matched: Cloud
 
 
-def _found(
-    clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: OnProgress
-) -> Privacy:
+def _found(clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: Progress) -> Privacy:
     pairs = {
         "generated": (clouds.generated, clouds.train),
         "held_out": (clouds.held_out, clouds.train),
@@ -162,7 +158,7 @@ def _found(
     ways = {}
     for name, (queries, pool) in pairs.items():
         ways[name] = nearest(queries, pool)
-        on_progress("neighbours", len(ways), _STEPS)
+        on_progress(len(ways), _STEPS, "neighbours")
     distances = {name: way[0] for name, way in ways.items()}
     near = _Near.of(clouds.held_out.sizes, distances["held_out"])
     sizes = clouds.generated.sizes

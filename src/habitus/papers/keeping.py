@@ -16,12 +16,7 @@ from habitus.training.config import SINCE, FitConfig
 
 KIND = "reproduction"
 VERSION = 1
-Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 class Once:

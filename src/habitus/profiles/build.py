@@ -8,7 +8,7 @@ profiles, cell after cell, so memory is bounded by a batch.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from habitus.profiles.counting import MOST_HERE, Counts, count_keys
 from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
 from habitus.profiles.store import StoredProfiles, empty, save
 from habitus.profiles.user_codes import CODE, KEY, People
-from habitus.schema import DAYS_PER_WEEK, Axes, IntArray
+from habitus.schema import DAYS_PER_WEEK, Axes, IntArray, Progress, no_progress
 
 REASONS = {
     -1: "the user is missing",
@@ -43,8 +43,6 @@ FEW = 16  # channels that DuckDB finds in a list, often once for a whole vector;
 SLOT = "_habitus_slot"
 CHANNEL = "_habitus_channel"
 RESERVED = (USER, WINDOW, "cells", "values")
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -111,12 +109,12 @@ def profile(log: EventLog, config: ProfileConfig | None = None) -> Profiles:
         ValueError: if the log is empty, no event lies in a window, or (strict) a row cannot be used.
     """
     build = Build(log, config or ProfileConfig())
-    whole = concat(list(build.chunks(lambda _: None)) or [empty(build.axes)])
+    whole = concat(list(build.chunks()) or [empty(build.axes)])
     return replace(whole, about=build.about)
 
 
 def profile_to(
-    path: Path | str, log: EventLog, config: ProfileConfig, on_progress: Progress = lambda _: None
+    path: Path | str, log: EventLog, config: ProfileConfig, on_progress: Progress = no_progress
 ) -> StoredProfiles:
     """As :func:`profile`, to a folder, in bounded memory.
 
@@ -124,7 +122,7 @@ def profile_to(
         path: The folder; it appears when it is complete.
         log: The events.
         config: How to cut them.
-        on_progress: Called with the number of events counted so far.
+        on_progress: Called with the number of events counted so far; how many there are is not known.
 
     Raises:
         ValueError: as :func:`profile`.
@@ -151,7 +149,7 @@ class Build:
         )
         self._check_room()
 
-    def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
+    def chunks(self, on_progress: Progress = no_progress) -> Iterator[Profiles]:
         """The profiles, a batch of keys at a time; ``tally`` and ``about`` are complete at the end."""
         for whole in self._whole_profiles():
             first = int(np.searchsorted(whole.keys, 0))
@@ -160,7 +158,7 @@ class Build:
             chunk = self._assemble(usable.keys, usable.counts)
             self.tally.events += int(usable.counts.sum())
             self.tally.profiles += len(chunk)
-            on_progress(self.tally.events)
+            on_progress(self.tally.events, 0, "counting")
             if len(chunk):
                 yield chunk
         self._check_used()

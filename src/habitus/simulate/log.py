@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from habitus.files import replacing
-from habitus.schema import IntArray
+from habitus.schema import IntArray, Progress, no_progress
 from habitus.simulate.events import draw_events
 from habitus.simulate.population import DAY_TYPES, Factors, Window, draw_factors
 
@@ -72,7 +72,7 @@ def write_log(
     *,
     start: dt.date = START,
     channels: tuple[str, ...] = CHANNELS,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Progress = no_progress,
 ) -> int:
     """Write a simulated log and, at :func:`factors_path`, its factors as Parquet; both appear whole or not at all.
 
@@ -83,7 +83,7 @@ def write_log(
         seed: Seed of the population.
         start: First day of the window.
         channels: Names of the channels.
-        on_progress: Called after each block with the number of users written so far.
+        on_progress: Called after each block with users written, and users in all.
 
     Returns:
         The number of events.
@@ -95,7 +95,7 @@ def write_log(
     log = _check_file(Path(path))
     truth = _check_file(factors_path(path))
     with replacing(truth) as truth_part, replacing(log) as log_part:
-        return _write_blocks(blocks, log_part, truth_part, on_progress or (lambda _: None))
+        return _write_blocks(blocks, log_part, truth_part, users, on_progress)
 
 
 def _check(users: int, days: int, seed: int, start: dt.date, channels: tuple[str, ...]) -> None:
@@ -122,7 +122,7 @@ def _check_file(path: Path) -> Path:
 
 
 def _write_blocks(
-    blocks: Iterator[SimulatedBlock], log: Path, truth: Path, on_progress: Callable[[int], None]
+    blocks: Iterator[SimulatedBlock], log: Path, truth: Path, total: int, on_progress: Progress
 ) -> int:
     """Write every block as a row group of each file; return the number of events."""
     first = next(blocks)
@@ -136,7 +136,7 @@ def _write_blocks(
             truth_writer.write_table(block.factors)
             events += block.events.num_rows
             users += block.factors.num_rows
-            on_progress(users)
+            on_progress(users, total, "simulating")
     return events
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -24,6 +23,7 @@ from habitus.models.base import Model
 from habitus.profiles.batches import Population
 from habitus.profiles.store import read_header, write_header
 from habitus.report.wording import figures_of
+from habitus.schema import Progress, no_progress
 from habitus.sweeps.drawing import draw
 from habitus.sweeps.plan import Plan, another, score, types_of_settings
 from habitus.sweeps.queue import POLL, Claim, Queue
@@ -54,9 +54,6 @@ KIND = "sweep"
 VERSION = 1
 DATABASE = "sweep.db"
 NAME = "sweep"
-
-Progress = Callable[[int, int, str], None]
-"""Told trials settled, trials in all, and what is under way."""
 
 
 def sweep(
@@ -110,7 +107,7 @@ def run_sweep(
     name: str = NAME,
     *,
     patience: Patience | None = None,
-    on_progress: Progress = lambda done, total, note: None,
+    on_progress: Progress = no_progress,
 ) -> Results:
     """Run a plan, or what is left of it; see :func:`sweep`.
 
@@ -120,7 +117,7 @@ def run_sweep(
         storage: URL of the database that processes share; None for SQLite in ``out``.
         name: Tells sweeps in one database apart.
         patience: When a process that works on a trial counts as dead.
-        on_progress: Told trials settled, trials in all, and what is under way.
+        on_progress: Called with trials settled, trials in all, and what is under way.
 
     Raises:
         ValueError: if storage or folder hold another sweep, or cannot be used.
@@ -171,7 +168,7 @@ def _claim_folder(out: Path, definition: dict[str, Any]) -> None:
     _check_folder(out, definition)
 
 
-def _work(plan: Plan, queue: Queue, trials: Trials, progress: Progress) -> None:
+def _work(plan: Plan, queue: Queue, trials: Trials, on_progress: Progress) -> None:
     """Take trials until every one is settled, by this process or another."""
     while True:
         queue.revive()
@@ -181,7 +178,7 @@ def _work(plan: Plan, queue: Queue, trials: Trials, progress: Progress) -> None:
         done = sum(settled)
         total = len(settled)
         if (claim := queue.claim()) is None:
-            progress(done, total, f"{total - done} under way in other processes")
+            on_progress(done, total, f"{total - done} under way in other processes")
             time.sleep(POLL)
             continue
         _try(
@@ -189,7 +186,7 @@ def _work(plan: Plan, queue: Queue, trials: Trials, progress: Progress) -> None:
             queue,
             trials,
             claim,
-            lambda note, done=done, total=total: progress(done, total, note),
+            lambda _done, _total, stage, done=done, total=total: on_progress(done, total, stage),
         )
 
 
@@ -197,13 +194,13 @@ class _TakenOver(Exception):  # noqa: N818
     """Another process thought this one dead and has its trial."""
 
 
-def _try(
-    plan: Plan, queue: Queue, trials: Trials, claim: Claim, tell: Callable[[str], None]
-) -> None:
+def _try(plan: Plan, queue: Queue, trials: Trials, claim: Claim, on_progress: Progress) -> None:
     """One trial, with every way in which it can end."""
     with queue.signs_of_life(claim) as taken:
         try:
-            metrics = trials.run(claim.slot, claim.params, claim.spent, _step(tell, taken))
+            metrics = trials.run(
+                claim.slot, claim.params, claim.spent, _unless_taken(on_progress, taken)
+            )
         except _TakenOver:
             return
         except (ValueError, MemoryError, OutOfMemoryError) as error:
@@ -215,10 +212,10 @@ def _try(
     queue.complete(claim, score(figures_of(metrics), plan.objective))
 
 
-def _step(tell: Callable[[str], None], taken: Event) -> Callable[[str], None]:
-    def step(note: str) -> None:
+def _unless_taken(on_progress: Progress, taken: Event) -> Progress:
+    def checked(done: int, total: int, stage: str) -> None:
         if taken.is_set():
             raise _TakenOver
-        tell(note)
+        on_progress(done, total, stage)
 
-    return step
+    return checked

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from habitus.files import MARKER, read_json, write_json
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.schema import Progress
 from habitus.sweeps.plan import Plan
 from habitus.sweeps.space import Params, text_of
 from habitus.synthesis import generate
@@ -22,9 +22,6 @@ from habitus.training.fit import fit
 METRICS = "metrics.json"
 TRIALS = "trials"
 LONGEST_NAME = 120
-
-Step = Callable[[str], None]
-"""Told what a trial is at, in words; may raise to stop it."""
 
 
 def trial_folder(out: Path, slot: int, params: Params) -> Path:
@@ -50,14 +47,15 @@ class Trials:
         self.out = out
         self._evaluations: dict[str, Evaluation] = {}
 
-    def run(self, slot: int, params: Params, spent: float, step: Step) -> dict[str, Any]:
+    def run(self, slot: int, params: Params, spent: float, on_progress: Progress) -> dict[str, Any]:
         """Do what is left to do of a trial.
 
         Args:
             slot: Its number.
             params: Its settings.
             spent: Seconds that others already spent on it.
-            step: Told what it is at.
+            on_progress: Called with examples seen, examples in all, and what it is at; may raise to
+                stop the trial.
 
         Returns:
             The content of its ``metrics.json``.
@@ -70,23 +68,23 @@ class Trials:
         if (metrics := read_metrics(folder)) is not None:
             return metrics
         began = time.monotonic()
-        run = self._fitted(folder, params, lambda note: step(f"trial {slot}: {note}"))
-        step(f"trial {slot}: evaluating")
+        run = self._fitted(slot, folder, params, on_progress)
+        on_progress(0, 0, f"trial {slot}: evaluating")
         found = self._found(run)
         metrics = {**found, **_facts(run), "seconds": round(spent + time.monotonic() - began, 3)}
         write_json(folder / METRICS, metrics)
         return metrics
 
-    def _fitted(self, folder: Path, params: Params, step: Step) -> Run:
+    def _fitted(self, slot: int, folder: Path, params: Params, on_progress: Progress) -> Run:
         if is_complete(folder):
             return load(folder)
         config, settings = self.plan.settings(params)
 
-        def tell(done: int, total: int, loss: float) -> None:
-            step(f"{done / total:.0%}, loss {loss:.4g}")
+        def of_trial(done: int, total: int, stage: str) -> None:
+            on_progress(done, total, f"trial {slot}: {done / total:.0%}, {stage}")
 
         resume = (folder / CHECKPOINT).is_file()
-        step("fitting")
+        on_progress(0, 0, f"trial {slot}: fitting")
         return fit(
             self.plan.kind,
             self.plan.train,
@@ -94,7 +92,7 @@ class Trials:
             fit=settings,
             out=folder,
             resume=resume,
-            on_progress=tell,
+            on_progress=of_trial,
         )
 
     def _found(self, run: Run) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -25,7 +25,7 @@ from habitus.profiles.gaps import MissingCells
 from habitus.profiles.sparse import Profiles, concat, offsets
 from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
-from habitus.schema import PEAK, WEEKDAYS, Axes, BoolArray, Filled
+from habitus.schema import PEAK, WEEKDAYS, Axes, BoolArray, Filled, Progress, no_progress
 from habitus.synthesis.threads import in_order
 from habitus.synthesis.thresholds import check_threshold
 from habitus.training.encoding import examples_of, known_to
@@ -34,8 +34,6 @@ from habitus.training.precision import in_memory_format, keep_freed_memory, quic
 PIECE_VALUES = 1 << 23  # draws made together: 32 MiB
 MOST_PROFILES = 128  # in a processor's cache
 THRESHOLD_PROFILES = 4096
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def complete(
     text = mask if isinstance(mask, str) else "given"
     config = CompleteConfig(text, samples, seed, threshold)
     work = Completing(run, profiles, config, None if isinstance(mask, str) else mask)
-    pieces = list(work.pieces(lambda _: None))
+    pieces = list(work.pieces())
     whole = replace(concat([piece.profiles for piece in pieces]), about=work.about)
     return Completed(whole, tuple(piece.filled for piece in pieces))
 
@@ -98,9 +96,9 @@ def complete_to(
     profiles: Population,
     config: CompleteConfig,
     missing: MissingCells | None = None,
-    on_progress: Progress = lambda _: None,
+    on_progress: Progress = no_progress,
 ) -> StoredCompleted:
-    """Fill missing cells into a folder, in bounded memory; ``on_progress`` is told how many profiles are done.
+    """Fill missing cells into a folder, in bounded memory.
 
     Args:
         path: The folder.
@@ -108,7 +106,7 @@ def complete_to(
         profiles: The profiles.
         config: How; its mask is only a name where ``missing`` is given.
         missing: Missing cells, bool [D, S, C] or [U, D, S, C], instead of the config's mask.
-        on_progress: Called with the profiles done.
+        on_progress: Called with profiles done, and profiles in all.
 
     Raises:
         ValueError: as :func:`complete`.
@@ -160,7 +158,7 @@ class Completing:
             "run": str(self.run.path),
         }
 
-    def pieces(self, on_progress: Progress) -> Iterator[CompletedPiece]:
+    def pieces(self, on_progress: Progress = no_progress) -> Iterator[CompletedPiece]:
         """The profiles, completed."""
         done = 0
         _ = self.threshold  # which is fitted first
@@ -168,7 +166,7 @@ class Completing:
             filled = replace(filled, draws=self._thresholded(filled.draws))
             yield CompletedPiece(with_first_draw(profiles, filled), filled)
             done += len(profiles)
-            on_progress(done)
+            on_progress(done, len(self.profiles), "completing")
 
     @cached_property
     def threshold(self) -> float:

@@ -13,8 +13,8 @@ from habitus.profiles.completed import Completed, CompletedPiece, StoredComplete
 from habitus.profiles.sparse import concat
 from habitus.profiles.windows import Later, cut
 from habitus.run import Run
-from habitus.schema import DAYS_PER_WEEK, Axes
-from habitus.synthesis.completion import CompleteConfig, Completing, Progress, completing_model
+from habitus.schema import DAYS_PER_WEEK, Axes, Progress, no_progress
+from habitus.synthesis.completion import CompleteConfig, Completing, completing_model
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def forecast(
         ValueError: for more days than the run was fitted for, or as :func:`habitus.complete`.
     """
     plan, work = _work(run, profiles, days, samples, seed)
-    pieces = [_cut(piece, plan) for piece in work.pieces(lambda _: None)]
+    pieces = [_cut(piece, plan) for piece in work.pieces()]
     whole = replace(concat([piece.profiles for piece in pieces]), about=_about(work, days))
     return Completed(whole, tuple(piece.filled for piece in pieces))
 
@@ -57,16 +57,20 @@ def forecast_to(
     days: int = 7,
     samples: int = 50,
     seed: int = 0,
-    on_progress: Progress = lambda _: None,
+    on_progress: Progress = no_progress,
 ) -> StoredCompleted:
-    """The same into a folder, in bounded memory; ``on_progress`` is told how many profiles are done.
+    """The same into a folder, in bounded memory; ``on_progress`` is called with how many profiles are done.
 
     Raises:
         ValueError: as :func:`forecast`.
     """
     plan, work = _work(run, profiles, days, samples, seed)
     missing = parse_mask(f"last:{days}", plan.axes).fixed
-    pieces = (_cut(piece, plan) for piece in work.pieces(on_progress))
+
+    def forecasting(done: int, total: int, stage: str) -> None:
+        on_progress(done, total, "forecasting")
+
+    pieces = (_cut(piece, plan) for piece in work.pieces(forecasting))
     return save_completed(
         path, pieces, plan.axes.with_unit(work.axes.unit), missing, _about(work, days)
     )

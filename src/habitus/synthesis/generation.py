@@ -12,11 +12,11 @@ from habitus.profiles.logs import check_events, event_tables, format_of, log_sch
 from habitus.profiles.sparse import Profiles, concat
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import Run
+from habitus.schema import Progress, no_progress
 from habitus.synthesis.population import (
     Drawing,
     GenerateConfig,
     Part,
-    Progress,
     Source,
     check_generative,
 )
@@ -43,14 +43,14 @@ def generate(
     drawing = Drawing(
         run, GenerateConfig(users, seed, threshold=threshold, inactive=inactive), source
     )
-    return replace(concat(list(drawing.chunks(lambda _: None))), about=drawing.about)
+    return replace(concat(list(drawing.chunks())), about=drawing.about)
 
 
 def generate_to(
     path: Path | str,
     run: Run,
     config: GenerateConfig,
-    on_progress: Progress = lambda _: None,
+    on_progress: Progress = no_progress,
     source: Source | None = None,
 ) -> StoredProfiles:
     """A population, or a shard of it, to a folder, in bounded memory.
@@ -59,7 +59,7 @@ def generate_to(
         path: The folder.
         run: The fitted model.
         config: How many users, and how they are drawn.
-        on_progress: Told how many users there are so far.
+        on_progress: Called with users drawn so far, and users in all.
         source: Where they come from; it takes the place of the prior that the config names.
 
     Raises:
@@ -74,7 +74,7 @@ def generate_log_to(
     kind: str,
     run: Run,
     config: GenerateConfig,
-    on_progress: Progress = lambda _: None,
+    on_progress: Progress = no_progress,
     source: Source | None = None,
 ) -> dict[str, Any]:
     """A population, or a shard of it, as a log like the one that the run's profiles were made from.

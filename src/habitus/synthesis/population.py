@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +31,7 @@ from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import log_format
 from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.run import Run
-from habitus.schema import Axes, FloatArray, IntArray
+from habitus.schema import Axes, FloatArray, IntArray, Progress, no_progress
 from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
@@ -51,8 +51,6 @@ FIRST, THRESHOLD, PARTS, AGAIN, ATTRIBUTES = range(5)  # streams of randomness
 SPARE = 1.25  # times a chunk that are drawn together at most, as some are left out
 COHORT = "cohort"  # column of the users that are of one
 WHOLE = (1, 1)
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -196,22 +194,23 @@ class Drawing:
         told |= self.calendar.to_json()
         return {"zero_threshold": self.zero_threshold, **told, "run": str(run.path)}
 
-    def pieces(self, on_progress: Progress) -> Iterator[tuple[int, Profiles]]:
+    def pieces(self, on_progress: Progress = no_progress) -> Iterator[tuple[int, Profiles]]:
         """The users, chunk by chunk, and the number of each chunk's first one."""
         number, of = self.config.shard
         self.users = 0
         redrawn = 0
         chunks = range(number - 1, len(self.in_chunks), of)
+        total = sum(self.in_chunks[chunk][1] for chunk in chunks)
         made = by_number(self._chunk, chunks)
         for chunk, (piece, again) in zip(chunks, made, strict=True):
             yield self.in_chunks[chunk][0], piece
             self.users = self.users + len(piece)
             redrawn = redrawn + again
-            on_progress(self.users)
+            on_progress(self.users, total, "generating")
         if "redrawn" in self.about:
             self.about["redrawn"] = redrawn
 
-    def chunks(self, on_progress: Progress) -> Iterator[Profiles]:
+    def chunks(self, on_progress: Progress = no_progress) -> Iterator[Profiles]:
         """The users, chunk by chunk; nobody where the shard is empty."""
         empty = True
         for _, piece in self.pieces(on_progress):

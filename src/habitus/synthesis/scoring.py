@@ -12,7 +12,6 @@ Letters: U users (profiles), D days, S slots, C channels, P parts, V users that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from habitus.models.base import ScoringModel
 from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import Profiles, window_starts
 from habitus.run import Run
-from habitus.schema import IntArray, starts_of_runs
+from habitus.schema import IntArray, Progress, no_progress, starts_of_runs
 from habitus.synthesis.completion import check_axes
 from habitus.training.encoding import Known, examples_of, known_to, observed_of
 
@@ -47,7 +46,6 @@ LEAST_SPREAD = 1e-6  # nats: users who are all the same
 ALL = "all"
 ONE_DAY = "one_day"
 
-Progress = Callable[[int], None]
 Floats = NDArray[np.float64]
 
 
@@ -148,7 +146,7 @@ def score(
     against: Population | None = None,
     samples: int = 10,
     seed: int = 0,
-    on_progress: Progress = lambda _: None,
+    on_progress: Progress = no_progress,
 ) -> Scores:
     """Score users under a run's model; profiles are read piece by piece.
 
@@ -158,7 +156,7 @@ def score(
         against: Users that they are compared with; each other where none are given.
         samples: Draws of the latents; more of them bring the bound nearer to log p.
         seed: Decides the draws.
-        on_progress: Told how many profiles are done, those compared with included.
+        on_progress: Called with profiles done and profiles in all, those compared with included.
 
     Raises:
         ValueError: for a run without a likelihood, profiles on other axes or in another unit, or too few to compare
@@ -177,12 +175,16 @@ def score(
             f"oddness needs at least {LEAST_PEERS} users to compare with, got {len(others)}; give more with "
             "--against, such as those that the model was fitted to, or users that it generates"
         )
-    found = likelihoods(model, profiles, samples, seed, on_progress)
+    total = len(profiles) + (0 if against is None else len(against))
+    found = likelihoods(
+        model, profiles, samples, seed, lambda done, _, stage: on_progress(done, total, stage)
+    )
     theirs = found
     if against is not None:
         theirs = likelihoods(
-            model, against, samples, seed, lambda done: on_progress(len(profiles) + done)
-        )
+            model, against, samples, seed,
+            lambda done, _, stage: on_progress(len(profiles) + done, total, stage),
+        )  # fmt: skip
     values, of_others = (np.stack(list(each.compared.values()), 1) for each in (found, theirs))
     odd = oddness(found.active_slots, values, theirs.active_slots, of_others)
     by_name = dict(zip(found.compared, odd.T, strict=True))
@@ -209,7 +211,7 @@ def likelihoods(
     profiles: Population,
     samples: int,
     seed: int,
-    on_progress: Progress = lambda _: None,
+    on_progress: Progress = no_progress,
 ) -> Likelihoods:
     """What a model makes of users, in their order; a piece's draws depend on the seed and its number only.
 
@@ -227,7 +229,7 @@ def likelihoods(
                 _of_piece(model, piece, known, samples, Generator().manual_seed(int(seeds[0])))
             )
         done += len(piece)
-        on_progress(done)
+        on_progress(done, len(profiles), "scoring")
     return _joined(found)
 
 

@@ -21,9 +21,10 @@ from habitus.profiles.batches import BUFFER, Batches, Population
 from habitus.profiles.calendar import ABOUT
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import USER, users_drawn
+from habitus.schema import Progress
 from habitus.training.config import FitConfig, for_profiles
 from habitus.training.encoding import encode, examples_of, known_to
-from habitus.training.moment_matching import USERS, Drawn, calibrate, habits_of
+from habitus.training.moment_matching import USERS, calibrate, habits_of
 
 HELD_OUT_PROFILES = 4096
 MIXTURE_PROFILES = 20_000
@@ -62,11 +63,11 @@ class Material(Protocol):
         ...
 
     def finish(
-        self, model: Model, seed: int, on_progress: Drawn
+        self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
         """The prior fitted to a model's latents, and what its run says of the data.
 
-        ``on_progress`` is told how many examples of how many are drawn, where some are.
+        ``on_progress`` is called with examples drawn and examples in all, where some are drawn.
         """
         ...
 
@@ -132,7 +133,7 @@ class ProfileMaterial:
         return fingerprint(self.batches.source)
 
     def finish(
-        self, model: Model, seed: int, on_progress: Drawn
+        self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
         """A mixture fitted to the latents, and the share of profiles active on each day."""
         about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}

@@ -21,6 +21,7 @@ from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.schema import Progress, no_progress
 from habitus.series import Series
 from habitus.training.config import (
     OPTIMISERS,
@@ -33,7 +34,7 @@ from habitus.training.config import (
     for_profiles,
 )
 from habitus.training.data import Material, ProfileMaterial
-from habitus.training.fitting import Fitting, Progress, run_fit
+from habitus.training.fitting import Fitting, run_fit
 from habitus.training.windows import WindowMaterial, values_of
 
 __all__ = [
@@ -42,7 +43,6 @@ __all__ = [
     "SCHEDULES",
     "FitConfig",
     "Fitting",
-    "Progress",
     "as_asked",
     "check_out",
     "chosen_precision",
@@ -59,7 +59,7 @@ def fit(
     fit: FitConfig | None = None,
     out: Path | str | None = None,
     resume: bool = False,
-    on_progress: Progress = lambda done, total, loss: None,
+    on_progress: Progress = no_progress,
 ) -> Run:
     """Fit a model.
 
@@ -71,7 +71,7 @@ def fit(
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
         on_progress: Called as the history grows, with examples (profiles, or windows of series) seen, examples in
-            all, and the loss; with several processes not at all. Users drawn after the last step, to bring a
+            all, and ``loss 1.23``; with several processes not at all. Users drawn after the last step, to bring a
             model's habits to those of the log, count as well: examples in all then grow once.
 
     Returns:
@@ -95,7 +95,7 @@ def _fit(
     settings: FitConfig,
     out: Path,
     resume: bool,
-    progress: Progress,
+    on_progress: Progress,
 ) -> Run:
     check_out(out, resume)
     if len(data) == 0:
@@ -119,7 +119,7 @@ def _fit(
     )
     if settings.devices == 1:
         fabric.launch()
-        task(fabric, progress=progress)
+        task(fabric, on_progress=on_progress)
     else:
         fabric.launch(task)
     return load(out)

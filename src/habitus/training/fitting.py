@@ -29,6 +29,7 @@ from habitus.run import (
     versions,
     write_run_header,
 )
+from habitus.schema import Progress, no_progress
 from habitus.training.config import OPTIMISERS, SCHEDULES, FitConfig, chosen_precision
 from habitus.training.data import Material, batches_in
 from habitus.training.precision import in_memory_format, keep_freed_memory
@@ -36,12 +37,6 @@ from habitus.training.precision import in_memory_format, keep_freed_memory
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 2000  # of the training loss in the history
 HELD_OUT_POINTS = 40  # of the held-out loss
-
-Progress = Callable[[int, int, float], None]
-
-
-def no_progress(done: int, total: int, loss: float) -> None:
-    """Tell nobody."""
 
 
 def run_fit(
@@ -51,7 +46,7 @@ def run_fit(
     settings: FitConfig,
     out: Path,
     resume: bool,
-    progress: Progress = no_progress,
+    on_progress: Progress = no_progress,
 ) -> None:
     """The whole fit in one process; every process runs it, the first one writes."""
     fitting = Fitting(fabric, model, material, settings, out)
@@ -61,12 +56,12 @@ def run_fit(
         fitting.begin()
     try:
         with interrupts_deferred() as interrupted, torch.random.fork_rng(devices=[]):
-            fitting.train(progress, interrupted)
+            fitting.train(on_progress, interrupted)
     except KeyboardInterrupt:
         fitting.checkpoint()
         raise
     if fabric.is_global_zero:
-        fitting.finish(progress)
+        fitting.finish(on_progress)
     fabric.barrier()
 
 
@@ -101,7 +96,7 @@ class Fitting:
         """Steps of the whole fit."""
         return self.settings.epochs * self.per_epoch
 
-    def train(self, progress: Progress, interrupted: Callable[[], bool] = lambda: False) -> None:
+    def train(self, on_progress: Progress, interrupted: Callable[[], bool] = lambda: False) -> None:
         """Take every step that is left.
 
         Raises:
@@ -114,7 +109,7 @@ class Fitting:
                     continue
                 self.step(batch)
                 self.position = (epoch, index + 1)
-                self.after_step(progress)
+                self.after_step(on_progress)
                 if interrupted():
                     raise KeyboardInterrupt
 
@@ -173,7 +168,7 @@ class Fitting:
         with self.fabric.autocast():
             return self.module.loss(x, generator)
 
-    def after_step(self, progress: Progress) -> None:
+    def after_step(self, on_progress: Progress) -> None:
         """Record, report, and write a checkpoint now and then."""
         step = self.steps_done
         held_out = (
@@ -181,7 +176,8 @@ class Fitting:
         )
         if held_out or step % max(1, self.total_steps // CURVE_POINTS) == 0:
             self.record(step, held_out)
-            progress(self.examples_seen, self.settings.epochs * self.material.count, self.last_loss)
+            total = self.settings.epochs * self.material.count
+            on_progress(self.examples_seen, total, f"loss {self.last_loss:.4g}")
         if time.monotonic() > self.checkpoint_due:
             self.checkpoint()
 
@@ -302,11 +298,12 @@ class Fitting:
             state.setdefault(int(index), {})[rest] = _laid_out_as(parameters[int(index)], tensor)
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
-    def finish(self, progress: Progress) -> None:
+    def finish(self, on_progress: Progress) -> None:
         """Fit the prior and write the run; examples that are drawn for it count as those that are seen."""
 
-        def drawn(done: int, total: int) -> None:
-            progress(self.examples_seen + done, self.examples_seen + total, self.last_loss)
+        def drawn(done: int, total: int, stage: str) -> None:
+            seen = self.examples_seen
+            on_progress(seen + done, seen + total, f"loss {self.last_loss:.4g}")
 
         if self.best:
             self.model.load_state_dict(self.best)

@@ -15,7 +15,6 @@ step is moved by chance, which does not change where the steps lead to: their me
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import mean
 from typing import NamedTuple
@@ -29,9 +28,7 @@ from habitus.models.parts.examples import Days
 from habitus.parallel import by_number
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import Profiles
-
-Drawn = Callable[[int, int], None]
-"""Told how many users of how many are drawn."""
+from habitus.schema import Progress, no_progress
 
 USERS = 4096
 FIRST = 4
@@ -62,7 +59,7 @@ def calibrate(
     codes: Tensor,
     days: Days,
     seed: int,
-    on_progress: Drawn = lambda done, total: None,
+    on_progress: Progress = no_progress,
 ) -> Calibrated:
     """Find the shifts with which drawn users have the mean habits of training users.
 
@@ -76,7 +73,7 @@ def calibrate(
         codes: Attributes of some training users, [U, A].
         days: Theirs, [U, D]: populations are looked at on those that were observed.
         seed: Decides the populations.
-        on_progress: Told how many users are drawn, and how many will be.
+        on_progress: Called with users drawn and users in all.
     """
     populations = _Populations(
         model, wanted.double().mean(0), conditions, codes, days, seed, on_progress
@@ -145,7 +142,7 @@ class _Populations:
     codes: Tensor
     days: Days
     seed: int
-    on_progress: Drawn
+    on_progress: Progress
     drawn: int = 0
     met: float = 1.0
 
@@ -163,7 +160,8 @@ class _Populations:
         for each in by_number(lambda at: self._population(begun + at), range(number)):
             found.append(each)
             self.drawn += 1
-            self.on_progress(len(self.codes) * self.drawn, len(self.codes) * (FIRST + STEPS * EACH))
+            users = len(self.codes)
+            self.on_progress(users * self.drawn, users * (FIRST + STEPS * EACH), "drawing users")
         self.met = mean(each.met for each in found)
         return found
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from habitus.models.base import Model, SeriesModel, unpacked
 from habitus.models.parts.priors import Mixture
+from habitus.schema import Progress
 from habitus.series import Series
 from habitus.series.checks import check_fit
 from habitus.training.collapse import verdict
 from habitus.training.config import FitConfig
 from habitus.training.encoding import windows
-from habitus.training.moment_matching import Drawn
 
 FEWEST_BATCHES = 50  # in an epoch
 MOST_HELD_OUT = 2048  # windows
@@ -79,7 +79,7 @@ class WindowMaterial:
         return {"series": len(self.data), "rows": len(self.data.values), **sums}
 
     def finish(
-        self, model: Model, seed: int, on_progress: Drawn
+        self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
         """What the run says of its data, and whether it collapsed."""
         judged = [unpacked(x) for x in self.held_out(MOST_JUDGED)][:1]

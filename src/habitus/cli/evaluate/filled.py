@@ -38,7 +38,7 @@ def judge(
             )
         return None
     cells = None if region is None else _cells(region, judged.axes)
-    with bar("Judging what was filled in", len(judged), "profiles") as advance:
+    with bar("Judging what was filled in", "profiles") as advance:
         return evaluate_completion(
             judged,
             reference,
@@ -46,7 +46,7 @@ def judge(
             region=cells,
             seed=seed,
             most=most,
-            on_progress=lambda stage, done, total: advance(done, stage, total),
+            on_progress=advance,
         )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from habitus.cli.console import Advance, bar, out, warn
+from habitus.cli.console import bar, out, warn
 from habitus.evaluation.privacy import Privacy, privacy
 from habitus.evaluation.two_sample import TwoSample, two_sample
 from habitus.profiles.store import StoredProfiles
@@ -52,18 +51,12 @@ def judge(
     """
     found = None
     if tell_apart:
-        with bar("Telling generated from real users", 1, "steps") as advance:
-            found = two_sample(ours, reference, train, seed=seed, on_progress=_shown(advance))
+        with bar("Telling generated from real users", "steps") as advance:
+            found = two_sample(ours, reference, train, seed=seed, on_progress=advance)
     if not leaks or train is None:
         return Judged(found, None)
-    with bar("Looking for training users", 1, "steps") as advance:
-        return Judged(
-            found, privacy(ours, reference, train, seed=seed, on_progress=_shown(advance))
-        )
-
-
-def _shown(advance: Advance) -> Callable[[str, int, int], None]:
-    return lambda stage, done, total: advance(done, stage, total)
+    with bar("Looking for training users", "steps") as advance:
+        return Judged(found, privacy(ours, reference, train, seed=seed, on_progress=advance))
 
 
 def _tell_two_sample(found: TwoSample) -> None:

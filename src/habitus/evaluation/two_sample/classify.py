@@ -6,7 +6,6 @@ the same user are in the same fifth. Where the trees find a difference, so could
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +13,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from habitus.evaluation.auc import Auc, auc, mean_auc
-from habitus.schema import BoolArray, FloatArray, IntArray
+from habitus.schema import BoolArray, FloatArray, IntArray, Progress, no_progress
 
 FOLDS = 5
 MOST_PERMUTED = 1500  # held-out profiles of a fold on which a feature's importance is measured
 _FEWEST = 20  # profiles in a leaf, and those that must have a feature for it to be looked at
-OnFold = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def tell_apart(
     seed: int = 0,
     *,
     importances: bool = False,
-    on_fold: OnFold = lambda done: None,
+    on_progress: Progress = no_progress,
 ) -> tuple[Auc, NDArray[np.float64]]:
     """Grow trees on four fifths of the users and score the others, five times.
 
@@ -52,7 +50,7 @@ def tell_apart(
         real: Features of as many real ones.
         seed: Of the trees and of what is shuffled.
         importances: Whether to measure how much each feature contributed.
-        on_fold: Called with the fifths that are done.
+        on_progress: Called with folds done, folds in all, and ``trees``.
 
     Returns:
         Area under the curve; and of each feature, by how much that falls when it is shuffled among held-out
@@ -72,7 +70,7 @@ def tell_apart(
         areas.append(_area(trees.decision_function(seen[test]), made[test], users[test]))
         if importances:
             falls += _falls(trees, seen[test], made[test], rng) / FOLDS
-        on_fold(number + 1)
+        on_progress(number + 1, FOLDS, "trees")
     return mean_auc(areas), falls
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,11 @@ from habitus.evaluation.sample import Side, halves, whole
 from habitus.evaluation.two_sample.classify import FOLDS, Table, tell_apart
 from habitus.evaluation.two_sample.features import busiest_channels, features
 from habitus.evaluation.two_sample.pictures import tell_pictures_apart
-from habitus.schema import FloatArray, ProfileSource
+from habitus.schema import FloatArray, ProfileSource, Progress, no_progress
 
 MOST = 10_000  # profiles of a side
 FEWEST = 50
 FEWEST_USERS = 10
-OnProgress = Callable[[str, int, int], None]
 Sides = tuple[Side, Side]
 
 
@@ -106,7 +105,7 @@ def two_sample(
     most: int = MOST,
     convolutional: bool = True,
     seed: int = 0,
-    on_progress: OnProgress = lambda stage, done, total: None,
+    on_progress: Progress = no_progress,
 ) -> TwoSample:
     """Train classifiers to tell generated users from real ones (Lopez-Paz and Oquab 2017).
 
@@ -120,7 +119,7 @@ def two_sample(
         most: The most profiles of a side; more are cut at random.
         convolutional: Whether to train the network too, which takes longest.
         seed: Of the draws and of the classifiers.
-        on_progress: Called with what is being done, how many steps of it are, and of how many.
+        on_progress: Called with steps done, steps in all, and what is being done.
 
     Returns:
         Areas with intervals, and the features that gave the generated users away.
@@ -163,41 +162,38 @@ def _alike(one: Side, other: Side, most: int, rng: np.random.Generator) -> Sides
 
 
 def _tables(
-    sides: Sequence[Side], unit: str, channels: Sequence[int], seed: int, on_progress: OnProgress
+    sides: Sequence[Side], unit: str, channels: Sequence[int], seed: int, on_progress: Progress
 ) -> tuple[list[str], list[Table]]:
     names = []
     tables = []
     for number, side in enumerate(sides, 1):
         names, found = features(side.source, unit=unit, channels=channels, rows=side.rows)
         tables.append(Table(found, side.users, side.folds(unit, FOLDS, seed)))
-        on_progress("features", number, len(sides))
+        on_progress(number, len(sides), "features")
     return names, tables
 
 
-def _trees(tables: Sequence[Table], seed: int, on_progress: OnProgress) -> tuple[Told, FloatArray]:
+def _trees(tables: Sequence[Table], seed: int, on_progress: Progress) -> tuple[Told, FloatArray]:
     """Generated against real, then real against real; what each feature adds to the first."""
     ours, theirs, one, other = tables
-    total = 2 * FOLDS
-    area, falls = tell_apart(
-        ours, theirs, seed, importances=True, on_fold=lambda done: on_progress("trees", done, total)
-    )
-    floor, _ = tell_apart(
-        one, other, seed, on_fold=lambda done: on_progress("trees", FOLDS + done, total)
-    )
+    first, second = _two_passes(on_progress)
+    area, falls = tell_apart(ours, theirs, seed, importances=True, on_progress=first)
+    floor, _ = tell_apart(one, other, seed, on_progress=second)
     return Told(area, floor), falls
 
 
-def _networks(ours: Sides, floor: Sides, unit: str, seed: int, on_progress: OnProgress) -> Told:
-    area = tell_pictures_apart(
-        ours, unit, seed, on_epoch=lambda done, total: on_progress("network", done, 2 * total)
+def _networks(ours: Sides, floor: Sides, unit: str, seed: int, on_progress: Progress) -> Told:
+    first, second = _two_passes(on_progress)
+    area = tell_pictures_apart(ours, unit, seed, on_progress=first)
+    return Told(area, tell_pictures_apart(floor, unit, seed, on_progress=second))
+
+
+def _two_passes(on_progress: Progress) -> tuple[Progress, Progress]:
+    """Callbacks for the first and the second of two passes that take equally long."""
+    return (
+        lambda done, total, stage: on_progress(done, 2 * total, stage),
+        lambda done, total, stage: on_progress(total + done, 2 * total, stage),
     )
-    base = tell_pictures_apart(
-        floor,
-        unit,
-        seed,
-        on_epoch=lambda done, total: on_progress("network", total + done, 2 * total),
-    )
-    return Told(area, base)
 
 
 def _telling(names: Sequence[str], falls: FloatArray, fake: Table, true: Table) -> list[Telling]:

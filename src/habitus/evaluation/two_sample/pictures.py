@@ -5,7 +5,7 @@ A cell is shown twice, as log(1 + value) and as whether it is active. What no fe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from habitus.evaluation.auc import Auc, auc
 from habitus.evaluation.blocks import Block, collected
 from habitus.evaluation.sample import Side
-from habitus.schema import Axes, BoolArray, FloatArray, IntArray
+from habitus.schema import Axes, BoolArray, FloatArray, IntArray, Progress, no_progress
 
 _FOLDS = 5  # one to test on, one to stop by, three to learn from
 _WIDTH = 32
@@ -27,7 +27,6 @@ _LEARNING_RATE = 2e-3
 _DECAY = 1e-3
 _EPOCHS = 10
 _PATIENCE = 2
-OnEpoch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def tell_pictures_apart(
     unit: str,
     seed: int = 0,
     *,
-    on_epoch: OnEpoch = lambda done, total: None,
+    on_progress: Progress = no_progress,
 ) -> Auc:
     """Train on three fifths of the users, stop by one, test on the last.
 
@@ -111,7 +110,7 @@ def tell_pictures_apart(
         sides: Generated and real profiles, as many of either.
         unit: What to see them in: count, peak or binary.
         seed: Of the split, the weights and the batches.
-        on_epoch: Called with passes over the profiles that are done, and the most there can be.
+        on_progress: Called with epochs done, the most there can be, and ``network``.
     """
     rng = np.random.default_rng(seed)
     pictures = Pictures.of(sides, unit)
@@ -119,7 +118,7 @@ def tell_pictures_apart(
     fold = np.concatenate([side.folds(unit, _FOLDS, seed) for side in sides])
     with _seeded(seed):
         network = Network(len(pictures.axes.channels))
-        _learn(network, pictures, made, fold, rng, on_epoch)
+        _learn(network, pictures, made, fold, rng, on_progress)
     tested = np.flatnonzero(fold == 0)
     scores = _scores(network, pictures, tested)
     users = np.concatenate([side.users for side in sides])[tested]
@@ -133,7 +132,7 @@ def _learn(
     made: BoolArray,
     fold: IntArray,
     rng: np.random.Generator,
-    on_epoch: OnEpoch,
+    on_progress: Progress,
 ) -> None:
     """Train until the loss on the second fold has not fallen for a while, and keep the best weights."""
     optimiser = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
@@ -152,7 +151,7 @@ def _learn(
         if not since:
             best = loss
             weights = {name: each.clone() for name, each in network.state_dict().items()}
-        on_epoch(_EPOCHS if since == _PATIENCE else epoch, _EPOCHS)
+        on_progress(_EPOCHS if since == _PATIENCE else epoch, _EPOCHS, "network")
         if since == _PATIENCE:
             break
     network.load_state_dict(weights)

@@ -36,14 +36,15 @@ def of_model(lab: Lab, name: str, seed: int) -> Json:
     def make() -> Json:
         run = lab.run(name, seed)
         at = origins(lab)
-        label = f"origins of {name}-{seed}"
         settings = lab.settings
 
-        def told(done: int) -> None:
-            lab.on_progress(label, done, len(at))
+        def on_progress(done: int, total: int, stage: str) -> None:
+            lab.on_progress(done, total, f"origins of {name}-{seed}")
 
         rows = at + len(lab.train.values)
-        drawn = forecast_series(run, lab.whole, rows, MOST_AHEAD, settings.samples, seed, told)
+        drawn = forecast_series(
+            run, lab.whole, rows, MOST_AHEAD, settings.samples, seed, on_progress
+        )
         return {**_scores(lab, drawn.draws), "log_likelihood": log_likelihood(lab, name, seed)}
 
     return lab.score(f"ahead-{name}-{seed}", make)

@@ -81,12 +81,12 @@ def _told(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
 def _clean(lab: Lab, seed: int, ys: Arrays, noise: tuple[Noise, ...] | None) -> Arrays:
     """All cases side by side."""
     series = Series.from_arrays(ys, lab.test.axes.variables, scale=lab.test.axes.scale)
-    total = len(series.values)
 
-    def told(done: int) -> None:
-        lab.on_progress(f"steps cleaned, seed {seed}", done, total)
+    def on_progress(done: int, total: int, stage: str) -> None:
+        lab.on_progress(done, total, f"steps cleaned, seed {seed}")
 
-    return clean(lab.run(TDLGM_, seed), series, CleanConfig(noise, seed=seed), told).series.arrays()
+    config = CleanConfig(noise, seed=seed)
+    return clean(lab.run(TDLGM_, seed), series, config, on_progress).series.arrays()
 
 
 def _latents(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:

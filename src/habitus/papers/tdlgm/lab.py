@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from habitus.evaluation.series import noised
 from habitus.files import read_json, write_json
 from habitus.models.base import AutoregressiveModel, Windows
-from habitus.papers.keeping import Once, Progress, begin, kept_run, no_progress
+from habitus.papers.keeping import Once, begin, kept_run
 from habitus.papers.tdlgm.models import SUBJECTS, Subject
 from habitus.papers.tdlgm.paper import TABLE_1, TABLE_2
 from habitus.papers.tdlgm.settings import LabSettings
 from habitus.run import Run
+from habitus.schema import Progress, no_progress
 from habitus.series import Series
 from habitus.synthesis.series.drawing import autoregressive
 from habitus.training.config import FitConfig
@@ -40,7 +41,7 @@ class Lab:
         series: One series of one variable, without gaps.
         folder: Where runs and scores are kept.
         settings: How.
-        on_progress: Called with what is being done, how much of it is done, and how much there is.
+        on_progress: Called with how much is done, how much there is, and what is being done.
 
     Attributes:
         whole: The series.
@@ -109,14 +110,15 @@ class Lab:
         given = {**subject.kind.fit_defaults, "epochs": self.settings.epochs, "seed": seed}
         how = FitConfig(**given)
 
-        def told(done: int, total: int, loss: float) -> None:
-            self.on_progress(f"windows of {name}-{seed}, loss {loss:.4g}", done, total)
+        def on_progress(done: int, total: int, stage: str) -> None:
+            self.on_progress(done, total, f"windows of {name}-{seed}, {stage}")
 
         def make(resume: bool) -> Run:
             data = self._data(subject, seed)
             return fit(
-                subject.kind, data, config, fit=how, out=path, resume=resume, on_progress=told
-            )
+                subject.kind, data, config,
+                fit=how, out=path, resume=resume, on_progress=on_progress,
+            )  # fmt: skip
 
         return kept_run(path, config, how, make)
 

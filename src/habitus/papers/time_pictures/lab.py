@@ -25,7 +25,7 @@ from habitus.files import MARKER
 from habitus.models.base import Model
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
-from habitus.papers.keeping import Once, Progress, begin, kept_run, no_progress
+from habitus.papers.keeping import Once, begin, kept_run
 from habitus.papers.time_pictures.paper import BEST_BETA
 from habitus.papers.time_pictures.settings import LabSettings
 from habitus.profiles.batches import Batches, Population
@@ -33,7 +33,7 @@ from habitus.profiles.completed import StoredCompleted
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
-from habitus.schema import Axes
+from habitus.schema import Axes, Progress, no_progress
 from habitus.synthesis import CompleteConfig, GenerateConfig, complete_to, generate_to
 from habitus.training.config import FitConfig, for_profiles
 from habitus.training.data import fingerprint
@@ -55,7 +55,7 @@ class Lab:
         folder: Where runs and sets are kept.
         settings: How.
         channel: The channel that latent walks show; None for the busiest.
-        on_progress: Called with what is being done, how much of it is done, and how much there is.
+        on_progress: Called with how much is done, how much there is, and what is being done.
 
     Attributes:
         train: The training profiles that are used.
@@ -139,9 +139,7 @@ class Lab:
             config = GenerateConfig(
                 self.users, self.settings.seed, prior, inactive=self.settings.inactive
             )
-            return generate_to(
-                path, run, config, lambda done: self.on_progress(f"{path.name}", done, self.users)
-            )
+            return generate_to(path, run, config, self._of(path.name))
 
         return self._once(("generated", path.name), make)
 
@@ -183,7 +181,7 @@ class Lab:
                 with torch.no_grad():
                     x = model.sample(min(PIECE, self.users - first), generator, source)
                 totals.append(x.sum((2, 3)).numpy())
-                self.on_progress(f"{name}, before zeroing", first + len(x), self.users)
+                self.on_progress(first + len(x), self.users, f"{name}, before zeroing")
             return np.concatenate(totals)
 
         return self._once(("totals", name, prior), make)
@@ -197,14 +195,7 @@ class Lab:
                 return StoredCompleted.open(path)
             run = self.vae(BEST_BETA) if method == "VAE" else self.vce(hole)
             config = CompleteConfig(hole, self.settings.samples, self.settings.seed)
-            total = len(self.test)
-            return complete_to(
-                path,
-                run,
-                self.test,
-                config,
-                on_progress=lambda done: self.on_progress(path.name, done, total),
-            )
+            return complete_to(path, run, self.test, config, on_progress=self._of(path.name))
 
         return self._once(("completed", method, hole), make)
 
@@ -265,6 +256,10 @@ class Lab:
             self.on_progress,
         )
 
+    def _of(self, name: str) -> Progress:
+        """Progress with a name in place of its stage."""
+        return lambda done, total, stage: self.on_progress(done, total, name)
+
     def _run(self, name: str, kind: type[Model], config: Any) -> Run:
         """The run of a name: loaded, taken up where it was stopped, or fitted."""
         return self._once(("run", name), lambda: self._fitted(name, kind, config))
@@ -283,8 +278,8 @@ class Lab:
                 fit=how,
                 out=path,
                 resume=resume,
-                on_progress=lambda done, total, loss: self.on_progress(
-                    f"{name}, loss {loss:.4g}", done, total
+                on_progress=lambda done, total, stage: self.on_progress(
+                    done, total, f"{name}, {stage}"
                 ),
             )
 

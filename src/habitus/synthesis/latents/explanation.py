@@ -10,7 +10,6 @@ Letters: Z latent dimensions, N walks, P points of a walk, U users.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,7 +34,7 @@ from habitus.evaluation.naming import channel_contrast, contrast, joined, strong
 from habitus.profiles.batches import Batches, Population
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run
-from habitus.schema import Axes, FloatArray
+from habitus.schema import Axes, FloatArray, Progress, no_progress
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.generation import GenerateConfig, zero_threshold
 from habitus.synthesis.latents.traversal import drawn_latents, ordered, points_of, walk
@@ -48,8 +47,6 @@ INTERVAL = (0.05, 0.95)
 LEAST = 0.1  # a change of less weight names nothing: a tenth of the users' own spread, at an association of 1
 SECOND = 0.5  # of the strongest change: one below is not worth a second name
 COUNTED = 0.5  # expected events from which on a day counts as active, for models of counts
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,7 @@ def explain(
     walks: int = WALKS,
     points: int = 10,
     prior: str = "normal",
-    on_progress: Progress = lambda done, total: None,
+    on_progress: Progress = no_progress,
 ) -> Explanation:
     """Say what each latent dimension does.
 
@@ -198,7 +195,7 @@ def explain(
         walks: N.
         points: P.
         prior: What the fixed values are drawn from: normal, N(0, I), or mixture.
-        on_progress: Told how many dimensions of how many are done.
+        on_progress: Called with dimensions done, and dimensions in all.
 
     Raises:
         ValueError: for a run without latents, profiles that are not like those it was fitted on, or none.
@@ -239,7 +236,7 @@ def explain(
         found.append(
             Dimension(number, name, float(variance[number]), float(kl[number]), changes, seen)
         )
-        on_progress(len(found), model.latents)
+        on_progress(len(found), model.latents, "explaining")
     axes = model.axes.with_unit(model.unit)
     return Explanation(axes, tuple(found), z, walks, len(sample), threshold, latents, rows)
 

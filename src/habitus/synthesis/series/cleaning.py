@@ -17,9 +17,9 @@ from torch.distributions import Distribution
 
 from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.run import Run
-from habitus.schema import BoolArray
+from habitus.schema import BoolArray, Progress, no_progress
 from habitus.series import Series, check_variables
-from habitus.synthesis.series.drawing import CONTEXT, Progress, autoregressive, no_progress
+from habitus.synthesis.series.drawing import CONTEXT, autoregressive
 from habitus.synthesis.series.noise import Expected, Noise, estimated
 from habitus.synthesis.series.particles import smoothed
 
@@ -78,7 +78,7 @@ class Cleaned:
 
 
 def clean(
-    run: Run, series: Series, config: CleanConfig, progress: Progress = no_progress
+    run: Run, series: Series, config: CleanConfig, on_progress: Progress = no_progress
 ) -> Cleaned:
     """Fill the gaps of series and remove their noise; what is known and without noise stays as it is.
 
@@ -86,7 +86,7 @@ def clean(
         run: A fitted model that goes on from a past.
         series: What was seen.
         config: What is put right.
-        progress: Told how many steps are done.
+        on_progress: Called with steps done, and steps in all.
 
     Raises:
         ValueError: for a model that reads no past or tells no densities, other variables, or noises that are not as
@@ -110,7 +110,7 @@ def clean(
                 out[at] = _merged(arrays[at], values, noise)
                 noises[at] = noise
             done += x.clock.numel()
-            progress(done)
+            on_progress(done, len(series.values), "completing")
     values = np.concatenate([np.zeros((0, len(series.axes.variables))), *out])
     return Cleaned(series.with_values(values), tuple(noises), int((~series.observed).sum()))
 

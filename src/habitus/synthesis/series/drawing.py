@@ -5,7 +5,7 @@ Letters: N series, O origins, K samples, H steps ahead, V variables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -14,18 +14,12 @@ from torch import Generator
 
 from habitus.models.base import AutoregressiveModel, Model, SeriesModel, State, unpacked
 from habitus.run import Run
-from habitus.schema import Forecast, IntArray
+from habitus.schema import Forecast, IntArray, Progress, no_progress
 from habitus.series import Series, check_variables
 from habitus.training.encoding import windows
 
 TOGETHER = 2048  # series drawn at once
 CONTEXT = 4  # windows of the past that are read before looking ahead
-
-Progress = Callable[[int], None]
-
-
-def no_progress(done: int) -> None:
-    """Tell nobody."""
 
 
 def series_model(model: Model) -> SeriesModel:
@@ -57,7 +51,7 @@ def autoregressive(model: Model) -> AutoregressiveModel:
 
 
 def generate_series(
-    run: Run, series: int, steps: int, seed: int, progress: Progress = no_progress
+    run: Run, series: int, steps: int, seed: int, on_progress: Progress = no_progress
 ) -> Series:
     """Draw series from the model's own start.
 
@@ -66,7 +60,7 @@ def generate_series(
         series: How many, N.
         steps: How long each is.
         seed: Same seed, same series.
-        progress: Told how many are done.
+        on_progress: Called with series drawn, and series in all.
 
     Raises:
         ValueError: for a run of profiles, or fewer than one series or step.
@@ -79,7 +73,7 @@ def generate_series(
     with torch.inference_mode():
         for first in range(0, series, TOGETHER):
             drawn.append(model.generate(min(TOGETHER, series - first), steps, generator).numpy())
-            progress(min(first + TOGETHER, series))
+            on_progress(min(first + TOGETHER, series), series, "generating")
     return Series.from_arrays(np.concatenate(drawn), **vars(model.axes))
 
 
@@ -104,7 +98,7 @@ def forecast_series(
     steps: int,
     samples: int,
     seed: int,
-    progress: Progress = no_progress,
+    on_progress: Progress = no_progress,
 ) -> Forecast:
     """Draw the steps after each origin, given the rows before it.
 
@@ -115,7 +109,7 @@ def forecast_series(
         steps: H.
         samples: K.
         seed: Same seed, same draws.
-        progress: Told how many origins are done.
+        on_progress: Called with origins done, and origins in all.
 
     Raises:
         ValueError: for a model that reads no past, other variables, or no origin, step or sample.
@@ -135,7 +129,7 @@ def forecast_series(
         for part, state in _states(model, series, origins, samples, generator):
             draws[part] = _continued(model, state, samples, steps, generator)
             done += len(part)
-            progress(done)
+            on_progress(done, len(origins), "forecasting")
     return Forecast(origins, draws, draws.mean(1))
 
 

@@ -17,13 +17,13 @@ from habitus.models.parts.priors import Mixture
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, WINDOW
 from habitus.run import Run, fingerprint
-from habitus.schema import IntArray
+from habitus.schema import IntArray, Progress, no_progress
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.latents.cohorts.cohort import Cohort, Cohorts
 from habitus.synthesis.latents.cohorts.kmeans import AUTO, Clustering, checked_k, cluster_latents
 from habitus.synthesis.latents.cohorts.names import medians, medians_of_groups, names_of, spreads_of
 from habitus.synthesis.population import COHORT
-from habitus.training.encoding import IN_USE, Posterior, Progress, encode, encoding_model
+from habitus.training.encoding import IN_USE, Posterior, encode, encoding_model
 
 COMPONENTS = (1, 4)  # of a cohort's mixture
 MIXTURE_USERS = 2000  # draws that it is fitted to, at most
@@ -36,7 +36,7 @@ def cluster(
     k: int | str = AUTO,
     *,
     seed: int = 0,
-    on_progress: Progress = lambda done: None,
+    on_progress: Progress = no_progress,
 ) -> Cohorts:
     """Find cohorts: k-means on the posterior means of all profiles, in the dimensions in use.
 
@@ -46,7 +46,7 @@ def cluster(
         k: How many cohorts, or auto for the largest number that is stable
             (:data:`habitus.synthesis.latents.cohorts.kmeans.RULE`).
         seed: Decides all that is random.
-        on_progress: Told how many profiles are encoded.
+        on_progress: Called with profiles encoded, and profiles in all.
 
     Raises:
         ValueError: for a run without latents or none in use, profiles on other axes, or a k that there cannot be.

@@ -11,10 +11,11 @@ from habitus.evaluation.summary import summarise
 from habitus.models.parts.priors import Mixture
 from habitus.profiles.batches import Population
 from habitus.run import Run, fingerprint
+from habitus.schema import Progress, no_progress
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.latents.cohorts.cohort import Cohorts
 from habitus.synthesis.population import Part, Source
-from habitus.training.encoding import Posterior, Progress, encode, encoding_model
+from habitus.training.encoding import Posterior, encode, encoding_model
 
 MOST_LIKE = 20_000  # users that a population is drawn around
 
@@ -62,7 +63,7 @@ def _part(cohorts: Cohorts, number: int, weight: float) -> Part:
 
 
 def around(
-    run: Run, profiles: Population, seed: int = 0, on_progress: Progress = lambda done: None
+    run: Run, profiles: Population, seed: int = 0, on_progress: Progress = no_progress
 ) -> Source:
     """Users around given ones: latents from the posterior q(z|x) of one of them, zeros as often as theirs.
 
@@ -70,7 +71,7 @@ def around(
         run: A run whose model has latents.
         profiles: The users; of more than MOST_LIKE, as many at random.
         seed: Decides which.
-        on_progress: Told how many are encoded.
+        on_progress: Called with profiles encoded, and profiles in all.
 
     Raises:
         ValueError: for a run without latents, profiles on other axes, or none.
