@@ -269,9 +269,7 @@ def test_progress_and_what_became_of_the_rows(tmp_path):
     pq.write_table(pa.table({"who": [1, 2, None], "when": [NOON] * 3}), tmp_path / "log.parquet")
     seen = []
     log = EventLog.open(tmp_path / "log.parquet", user="who", time="when")
-    stored = profile_to(
-        tmp_path / "p", log, ProfileConfig(days=1), lambda *step: seen.append(step)
-    )
+    stored = profile_to(tmp_path / "p", log, ProfileConfig(days=1), lambda *step: seen.append(step))
     assert seen[-1] == (2, 0, "counting")
     rows = {"events": 2, "unusable": {"the user is missing": 1}, "profiles": 2, "too_small": 0}
     assert stored.about["rows"] == rows
