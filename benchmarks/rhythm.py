@@ -35,7 +35,6 @@ from habitus.evaluation.metrics import compare
 from habitus.evaluation.summary import Summary, summarise
 from habitus.evaluation.two_sample import two_sample
 from habitus.models import MODELS
-from habitus.models.base import ConditionedModel
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.run import Run, load
@@ -83,7 +82,7 @@ def rows(
         return
     run = fitted(name, train, seed, settings)
     took = time.perf_counter() - start
-    for prior in PRIORS[isinstance(run.model, ConditionedModel)]:
+    for prior in PRIORS[run.model.learns_prior]:
         start = time.perf_counter()
         made = generate(run, len(test), seed + 100, prior=prior or "mixture")
         told = {"fit": took, "users/s": len(test) / (time.perf_counter() - start), **held_out(run)}

@@ -231,7 +231,7 @@ def test_what_stands_in_days_that_were_not_observed_is_not_read():
     with torch.no_grad():
         for each in (one, two):
             noise = Generator().manual_seed(0)
-            parts = next(model.surprises(each, 1, noise))
+            parts = next(model.nll_terms(each, 1, noise))
             found.append([
                 model.loss(each, noise).total, *parts.values(), model.encode(each).mean,
                 model.complete(each, missing, 2, noise).draws,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from habitus.models.base import Scored
+from habitus.models.base import ScoredSample
 from habitus.models.parts.examples import Days
 from habitus.profiles.conditions import Conditions
 from habitus.schema import Axes
@@ -34,7 +34,9 @@ class Known:
         self.shifts = torch.zeros(3)
         self.faults = torch.tensor(faults)
 
-    def sample_scored(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Scored:
+    def sample_with_scores(
+        self, size: int, generator: Generator, days: Days, codes: Tensor
+    ) -> ScoredSample:
         day, slot, size_of_count = self.shifts + self.faults
         of_day = torch.sigmoid(day)
         of_slot = torch.sigmoid(slot - 1)
@@ -45,12 +47,12 @@ class Known:
         days_more = (active.float() - of_day).sum((1, 2, 3))
         slots_more = (slots.float() - of_slot).sum((1, 2, 3))
         more = (count - rate)[:, 0, 0, 0]
-        return Scored(
+        return ScoredSample(
             (1 + count) * (active & slots),
             torch.stack([days_more + 0.1 * more, slots_more, 0.3 * more], 1),
         )
 
-    def habits(self, x: Tensor, days: Days) -> Tensor:
+    def statistics(self, x: Tensor, days: Days) -> Tensor:
         active = x.amax(3) > 0
         often = active.any(2).sum(1) / days.observed.sum(1)
         return torch.stack(
@@ -59,13 +61,13 @@ class Known:
 
 
 def wanted_of(model: Known, conditions: Conditions) -> Tensor:
-    x, _ = model.sample_scored(
+    x, _ = model.sample_with_scores(
         50_000, Generator().manual_seed(7), every_day(50_000), torch.zeros(0)
     )
     enough = (x.sum((1, 2, 3)) >= conditions.min_events) & (
         (x.sum((2, 3)) > 0).sum(1) >= conditions.min_days
     )
-    return model.habits(x[enough], every_day(int(enough.sum())))
+    return model.statistics(x[enough], every_day(int(enough.sum())))
 
 
 @pytest.mark.parametrize("faults", [[0.4, 0.2, 0.5], [-0.3, 0.3, -0.6], [0.0, 0.0, 0.0]])
@@ -117,16 +119,18 @@ class Coupled:
         """Of what is drawn now, in standard deviations of users."""
         return self.slopes @ (self.shifts + self.faults)
 
-    def sample_scored(self, size: int, generator: Generator, days: Days, codes: Tensor) -> Scored:
+    def sample_with_scores(
+        self, size: int, generator: Generator, days: Days, codes: Tensor
+    ) -> ScoredSample:
         habits = len(self.shifts)
         shared, own = (torch.randn(size, n, generator=generator) for n in (1, habits))
         more = 0.8 * shared + 0.6 * own
         x = torch.zeros(size, AXES.days * AXES.slots)
         x[:, :habits] = torch.round(1000 * (10 + self.excess + more))
         precision = torch.linalg.inv(0.64 + 0.36 * torch.eye(habits))
-        return Scored(x.view(size, AXES.days, AXES.slots, 1), more @ precision @ self.slopes)
+        return ScoredSample(x.view(size, AXES.days, AXES.slots, 1), more @ precision @ self.slopes)
 
-    def habits(self, x: Tensor, days: Days) -> Tensor:
+    def statistics(self, x: Tensor, days: Days) -> Tensor:
         return x.flatten(1)[:, : len(self.shifts)] / 1000 - 10
 
 
@@ -145,11 +149,11 @@ def test_slopes_are_covariances_with_scores():
     """Of normal habits, whose means the shifts move by known slopes."""
     model = Coupled([1.0, 0.5, 0.2], 0)
     users = 200_000
-    x, scores = model.sample_scored(
+    x, scores = model.sample_with_scores(
         users, Generator().manual_seed(0), every_day(users), torch.zeros(users, 0)
     )
     np.testing.assert_allclose(
-        slopes_of(model.habits(x, every_day(users)), scores), model.slopes, atol=0.02
+        slopes_of(model.statistics(x, every_day(users)), scores), model.slopes, atol=0.02
     )
 
 

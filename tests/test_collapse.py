@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from command_line import call
-from habitus.models.base import unpacked
+from habitus.models.base import Windows
 from habitus.models.recurrent.lstm_gru import LSTM, RecurrentConfig
 from habitus.models.recurrent.timegan import TimeGAN, TimeGANConfig
 from habitus.schema import SeriesAxes
@@ -38,7 +38,7 @@ def test_the_constant_baseline_is_the_best_single_gaussian():
     values = persistent()
     model = LSTM(AXES, RecurrentConfig(window=16, hidden=4))
     model.start_from(torch.from_numpy(values).float())
-    found = verdict(model, torch.from_numpy(values).float(), unpacked(held_out(values)), 0)
+    found = verdict(model, torch.from_numpy(values).float(), Windows.unpack(held_out(values)), 0)
     kept = values[: len(values) // 16 * 16]
     best = (
         -0.5 * math.log(2 * math.pi * values.var())

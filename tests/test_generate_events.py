@@ -56,7 +56,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def in_small_chunks(monkeypatch):
-    monkeypatch.setattr(GenerativeModel, "together", 64)
+    monkeypatch.setattr(GenerativeModel, "sample_batch", 64)
 
 
 @pytest.fixture

@@ -124,7 +124,11 @@ def drawn(model: Rhythm, name: str, shift: float, users: int) -> dict[str, float
     with torch.no_grad():
         x = model.sample(users, Generator().manual_seed(1))
     return dict(
-        zip(NAMES, model.habits(x, model.told.days().for_each(users)).mean(0).tolist(), strict=True)
+        zip(
+            NAMES,
+            model.statistics(x, model.told.days().for_each(users)).mean(0).tolist(),
+            strict=True,
+        )
     )
 
 
@@ -146,8 +150,8 @@ def test_scores_tell_what_shifts_would_do(model):
     users = 20_000
     own = torch.arange(number_of_habits(AXES.days))
     model.shifts.zero_()
-    x, scores = model.sample_scored(users, Generator().manual_seed(3))
-    habits = model.habits(x, model.told.days().for_each(users)).double()
+    x, scores = model.sample_with_scores(users, Generator().manual_seed(3))
+    habits = model.statistics(x, model.told.days().for_each(users)).double()
     assert float((scores.mean(0) / (scores.std(0) / users**0.5)).abs().max()) < 4.5
     slopes = slopes_of(habits, scores.double())[own, own]
     error = habits.std(0) * scores.double().std(0) / users**0.5

@@ -58,7 +58,7 @@ class Fixed(ScoringModel):
     def loss(self, x, generator):
         return Loss(x.sum(), {})
 
-    def surprises(self, x, samples, generator):
+    def nll_terms(self, x, samples, generator):
         for _ in range(samples):
             self.told.append(tuple(x.shape))
             yield {"cells": x.sum((2, 3)), "user": torch.rand(len(x), generator=generator)}
@@ -222,8 +222,8 @@ class TestLikelihood:
             common = seen.argsort(descending=True)[:12]
             copies = drawn[common].repeat_interleave(400, 0)
             found = (
-                tiny.log_likelihood(copies, 5, Generator().manual_seed(1))
-                .exp()
+                tiny.score(copies, 5, Generator().manual_seed(1))
+                .log_likelihood.exp()
                 .unflatten(0, (12, 400))
             )
         expected = seen[common] / draws
@@ -235,7 +235,8 @@ class TestLikelihood:
         with torch.no_grad():
             x = tiny.sample(1000, Generator().manual_seed(0))
             one, many = (
-                tiny.log_likelihood(x, samples, Generator().manual_seed(1)) for samples in (1, 30)
+                tiny.score(x, samples, Generator().manual_seed(1)).log_likelihood
+                for samples in (1, 30)
             )
             noise = Generator().manual_seed(2)
             bound = -torch.stack(list(tiny._draw(tiny._given(x, noise), noise).terms.values())).sum(
@@ -249,8 +250,8 @@ class TestLikelihood:
         with torch.no_grad():
             x = tiny.sample(50, Generator().manual_seed(0))
             found = tiny.score(x, 1, Generator().manual_seed(1))
-        assert {part.shape for part in found.parts.values()} == {(50,), (50, 2)}
-        total = sum(part.reshape(50, -1).sum(1) for part in found.parts.values())
+        assert {part.shape for part in found.terms.values()} == {(50,), (50, 2)}
+        total = sum(part.reshape(50, -1).sum(1) for part in found.terms.values())
         torch.testing.assert_close(found.log_likelihood, -total)
 
     def test_attributes_are_told(self):
@@ -267,11 +268,11 @@ class TestLikelihood:
         codes = torch.tensor([[2], [1], [0]] * 20)
         seed = int(np.random.SeedSequence([0, 0]).generate_state(1)[0])
         with torch.no_grad():
-            expected = model.log_likelihood(
+            expected = model.score(
                 Examples(torch.from_numpy(given.dense()), codes, model.told.days().for_each(60)),
                 2,
                 Generator().manual_seed(seed),
-            )
+            ).log_likelihood
         np.testing.assert_allclose(found, expected, rtol=1e-5)
         assert (
             np.abs(found - score(run_of(model), given, samples=2).likelihoods.log_likelihood).max()

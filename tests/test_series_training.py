@@ -9,7 +9,7 @@ from conftest import random_profiles
 from habitus.models.pictures.beta_vae import BetaVAE
 from habitus.models.recurrent.lstm_gru import GRU, LSTM, RecurrentConfig
 from habitus.models.recurrent.tdlgm import TDLGM, TDLGMConfig
-from habitus.models.recurrent.timegan import TURNS, TimeGAN, TimeGANConfig
+from habitus.models.recurrent.timegan import PHASES, TimeGAN, TimeGANConfig
 from habitus.models.recurrent.vrnn import VRNN, VRNNConfig
 from habitus.run import CHECKPOINT
 from habitus.series import Series
@@ -312,33 +312,33 @@ def test_what_is_held_out_moves_no_weight(kind, config):
     assert runs[0].history["held_out_loss"] != runs[1].history["held_out_loss"]
 
 
-def test_the_turns_of_timegan_move_their_own_networks_alone(data, monkeypatch):
+def test_the_phases_of_timegan_move_their_own_networks_alone(data, monkeypatch):
     moved = {}
-    turn = Fitting.turn
+    phase_step = Fitting.phase_step
 
     def spy(self: Fitting, parts, generator) -> dict[str, torch.Tensor]:
         before = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
-        terms = turn(self, parts, generator)
+        terms = phase_step(self, parts, generator)
         changed = {
             n.split(".")[0]
             for n, weight in self.model.named_parameters()
             if not torch.equal(before[n], weight)
         }
-        moved.setdefault(self.model.turn, []).append(changed)
+        moved.setdefault(self.model.phase, []).append(changed)
         return terms
 
-    monkeypatch.setattr(Fitting, "turn", spy)
+    monkeypatch.setattr(Fitting, "phase_step", spy)
     fit(TimeGAN, data, TimeGANConfig(layers=1, **SIZE), fit=FAST)
     assert list(moved) == ["embedding", "supervised", "generator", "recovery", "discriminator"]
     for name, changed in moved.items():
-        assert all(each == set(TURNS[name]) for each in changed)
+        assert all(each == set(PHASES[name]) for each in changed)
     joint = len(moved["discriminator"])
     assert {name: len(changed) for name, changed in moved.items()} == {
         "embedding": 8, "supervised": 8, "generator": 2 * joint, "recovery": 2 * joint, "discriminator": 8,
     }  # fmt: skip
 
 
-def test_the_history_has_a_column_for_each_turn(data):
+def test_the_history_has_a_column_for_each_phase(data):
     history = fit(TimeGAN, data, TimeGANConfig(layers=1, **SIZE), fit=FAST).history
     rows = len(history["step"])
     assert all(len(column) == rows for column in history.values())
@@ -364,9 +364,9 @@ def test_the_weight_of_the_latents_cost_rises_over_the_warm_up(data, monkeypatch
     def spy(self: Fitting, batch: torch.Tensor) -> None:
         step(self, batch)
         seen.append(self.steps_done / self.total_steps)
-        self.model.done = seen[-1]
+        self.model.fit_progress = seen[-1]
         weights.append(self.model.kl_weight)
-        self.model.done = 1.0
+        self.model.fit_progress = 1.0
 
     weights: list[float] = []
     monkeypatch.setattr(Fitting, "step", spy)

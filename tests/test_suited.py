@@ -25,7 +25,7 @@ FEW = RNG.choice([0.0, 0.5, 2.0], (500, 2))
      (np.column_stack([FEW[:, 0], NOISE[:, 0]]), "autoregressive", False)],
 )  # fmt: skip
 def test_it_is_seen_from_the_values(values, likelihood, relative):
-    found = LSTM.suited(RecurrentConfig(hidden=5), torch.from_numpy(values))
+    found = LSTM.adapt_config(RecurrentConfig(hidden=5), torch.from_numpy(values))
     assert (found.likelihood, found.relative, found.hidden) == (likelihood, relative, 5)
 
 
@@ -57,12 +57,12 @@ def test_of_several_variables_those_that_wander_are_relative():
 def test_gaps_change_nothing():
     values = torch.from_numpy(WALK.copy())
     values[::7] = float("nan")
-    assert LSTM.suited(RecurrentConfig(), values).relative
+    assert LSTM.adapt_config(RecurrentConfig(), values).relative
 
 
 def test_what_is_given_stays():
     given = RecurrentConfig(likelihood="gaussian", relative=False)
-    assert LSTM.suited(given, torch.from_numpy(WALK)) is given
+    assert LSTM.adapt_config(given, torch.from_numpy(WALK)) is given
 
 
 def test_a_run_says_what_was_decided(tmp_path):

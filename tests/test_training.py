@@ -378,7 +378,7 @@ def test_nobody_without_activity_is_drawn_unless_kept(axes):
     active = generate(run, 3000, 0, threshold=0.2)
     assert (np.diff(active.indptr) > 0).all()
     assert active.about["redrawn"] > 0
-    chunks = Chunks(3000, GenerativeModel.together)
+    chunks = Chunks(3000, GenerativeModel.sample_batch)
     for first, size in map(
         chunks.__getitem__, range(len(chunks))
     ):  # begins with those active of its first draws

@@ -33,7 +33,7 @@ from torch import Tensor
 
 from habitus.files import replacing
 from habitus.models import MODELS
-from habitus.models.base import ConditionedModel, Model
+from habitus.models.base import Model
 from habitus.models.parts.priors import Mixture, Prior
 from habitus.profiles.store import header_errors, read_header, write_header
 
@@ -77,7 +77,7 @@ class Run:
             return None
         if name != "mixture":
             raise ValueError(f"prior must be normal or mixture, got {name!r}")
-        if self.mixture is None and isinstance(self.model, ConditionedModel):
+        if self.mixture is None and self.model.learns_prior:
             return None  # its own prior is a mixture, learnt with it
         if self.mixture is None:
             raise ValueError("this run has no mixture prior; use --prior normal")

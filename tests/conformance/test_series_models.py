@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from habitus.models import MODELS
-from habitus.models.base import AutoregressiveModel, SeriesModel, Windows, unpacked
+from habitus.models.base import AutoregressiveModel, SeriesModel, Windows
 from habitus.models.parts.gaussians import Gaussian
 from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
 from habitus.models.recurrent.latent_layers import LatentLayers
@@ -95,7 +95,7 @@ def batch(model: SeriesModel, holes: bool = True) -> torch.Tensor:
 
 
 def seen(model: SeriesModel, holes: bool = True) -> Windows:
-    return unpacked(batch(model, holes))
+    return Windows.unpack(batch(model, holes))
 
 
 def part(x: Windows, begin: int, end: int) -> Windows:
@@ -119,8 +119,8 @@ def pinned(monkeypatch):
     monkeypatch.setattr(LatentLayers, "prior_draw", still)
 
 
-def every_turn(model: SeriesModel) -> list[str]:
-    return list(dict.fromkeys(turn for done in (0.0, 0.5, 1.0) for turn in model.turns(done)))
+def every_phase(model: SeriesModel) -> list[str]:
+    return list(dict.fromkeys(each for at in (0.0, 0.5, 1.0) for each in model.phases(at)))
 
 
 def idle(model: SeriesModel) -> set[str]:
@@ -138,24 +138,24 @@ def without_decay(config: object) -> object:
 @every_model
 class TestSeriesModel:
     @every_size
-    def test_the_loss_is_finite_in_every_turn(self, kind, config, axes):
+    def test_the_loss_is_finite_in_every_phase(self, kind, config, axes):
         model = made(kind, config, axes).train()
-        for turn in every_turn(model):
-            model.turn = turn
+        for phase in every_phase(model):
+            model.phase = phase
             loss = model.loss(batch(model), noise())
             assert loss.total.shape == ()
             assert torch.isfinite(loss.total)
             assert all(torch.isfinite(term) for term in loss.terms.values())
 
-    def test_every_parameter_has_a_finite_gradient_in_a_turn_of_its_own(self, kind, config):
+    def test_every_parameter_has_a_finite_gradient_in_a_phase_of_its_own(self, kind, config):
         model = made(kind, without_decay(config), AXES[1]).train()
         names = {id(p): name for name, p in model.named_parameters()}
         reached = set()
-        for turn in every_turn(model):
-            model.turn = turn
+        for phase in every_phase(model):
+            model.phase = phase
             model.zero_grad()
             model.loss(batch(model), noise()).total.backward()
-            for weight in model.turn_parameters(turn):
+            for weight in model.phase_parameters(phase):
                 assert weight.grad is None or torch.isfinite(weight.grad).all()
                 if weight.grad is not None and weight.grad.abs().sum() > 0:
                     reached.add(names[id(weight)])
@@ -164,8 +164,8 @@ class TestSeriesModel:
     def test_a_batch_of_one_window_has_a_finite_gradient(self, kind, config):
         """As where an epoch leaves a last batch of one."""
         model = made(kind, config, AXES[1]).train()
-        for turn in every_turn(model):
-            model.turn = turn
+        for phase in every_phase(model):
+            model.phase = phase
             model.zero_grad()
             model.loss(batch(model)[:1], noise()).total.backward()
             assert all(
@@ -178,8 +178,8 @@ class TestSeriesModel:
         x = batch(model)
         generator = noise()
         with torch.device("meta"):
-            for turn in every_turn(model):
-                model.turn = turn
+            for phase in every_phase(model):
+                model.phase = phase
                 assert model.loss(x, generator).total.device.type == "cpu"
 
     def test_same_seed_same_loss_and_series(self, kind, config):
@@ -242,7 +242,7 @@ class TestAutoregressiveModel:
             p = model.predict(state, noise())
             assert p.batch_shape == (B, v)
             assert model.draw(p, noise()).shape == (B, v)
-            assert model.go_on(state, 4, noise()).shape == (B, 4, v)
+            assert model.continue_from(state, 4, noise()).shape == (B, 4, v)
             if hasattr(model, "reconstructed"):
                 found = model.reconstructed(x, 2, noise())
                 assert found.shape == (B, T, v)
@@ -317,14 +317,16 @@ class TestAutoregressiveModel:
         model = made(kind, config, AXES[1])
         with torch.no_grad():
             state = model.read(seen(model), noise())
-            first = model.go_on(state, 5, noise(1))
-            assert torch.equal(first, model.go_on(state, 5, noise(1)))
-            assert not torch.equal(first, model.go_on(state, 5, noise(2)))
+            first = model.continue_from(state, 5, noise(1))
+            assert torch.equal(first, model.continue_from(state, 5, noise(1)))
+            assert not torch.equal(first, model.continue_from(state, 5, noise(2)))
 
     def test_nothing_seen_says_nothing(self, kind, config):
         """A window without values has likelihood 1, whatever the latents."""
         model = made(kind, config, AXES[1])
-        x = unpacked(torch.cat([torch.full((B, T, 3), torch.nan), batch(model)[..., -1:]], -1))
+        x = Windows.unpack(
+            torch.cat([torch.full((B, T, 3), torch.nan), batch(model)[..., -1:]], -1)
+        )
         with torch.no_grad():
             torch.testing.assert_close(
                 model.log_likelihood(x, 2, noise()), torch.zeros(B), rtol=0, atol=1e-6

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Generator
 
-from habitus.models.base import Windows, unpacked
+from habitus.models.base import Windows
 from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
 from habitus.schema import SeriesAxes
 from linear_models import ONE, make_linear, spread_feature
@@ -79,7 +79,7 @@ class TestLinearDLGM:
         make_linear(model.q_xi, weight, bias)
         p = stats.norm(0, math.sqrt(variance[0, 0]))
         v = p.rvs((50, 3), random_state=1)
-        x = unpacked(torch.from_numpy(np.stack([v, 0 * v], -1).astype(np.float32)))
+        x = Windows.unpack(torch.from_numpy(np.stack([v, 0 * v], -1).astype(np.float32)))
         found = model.log_likelihood(x, 1, noise()).numpy()
         np.testing.assert_allclose(found, p.logpdf(v).sum(1), atol=1e-3)
 

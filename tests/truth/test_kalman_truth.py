@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Generator
 
-from habitus.models.base import SeriesModel, Windows, unpacked
+from habitus.models.base import SeriesModel, Windows
 from habitus.models.parts.gaussians import Gaussian
 from habitus.models.recurrent.dlgm import DLGM, DLGMConfig
 from habitus.models.recurrent.latent_layers import LatentLayers
@@ -42,7 +42,7 @@ def noise(seed: int = 0) -> Generator:
 def windows(v: np.ndarray) -> Windows:
     """Series [B, T] as windows."""
     clock = np.broadcast_to(np.arange(v.shape[1]), v.shape)
-    return unpacked(torch.from_numpy(np.stack([v, clock], -1).astype(np.float32)))
+    return Windows.unpack(torch.from_numpy(np.stack([v, clock], -1).astype(np.float32)))
 
 
 def test_the_kalman_filter_is_the_density_of_the_whole_series():
@@ -71,7 +71,9 @@ class TestFilter:
             state = tuple(
                 each.repeat_interleave(samples, 0) for each in model.read(windows(v), noise())
             )
-            drawn = model.go_on(state, 5, noise(1)).unflatten(0, (3, samples))[..., 0].numpy()
+            drawn = (
+                model.continue_from(state, 5, noise(1)).unflatten(0, (3, samples))[..., 0].numpy()
+            )
         for horizon in (1, 2, 5):
             mean, variance = SPACE.ahead(SPACE.filtered(v)[1], horizon)
             at = drawn[:, :, horizon - 1]
@@ -158,7 +160,7 @@ class TestFitted:
         with torch.no_grad():
             gap = (truth - model.log_likelihood(windows(v), 64, noise()).numpy()) / 32
             state = tuple(each.repeat_interleave(64, 0) for each in model.read(windows(v), noise()))
-            drawn = model.go_on(state, 5, noise()).unflatten(0, (400, 64))[..., 0].numpy()
+            drawn = model.continue_from(state, 5, noise()).unflatten(0, (400, 64))[..., 0].numpy()
         assert -4 * gap.std() / 20 < gap.mean() < self.TOLERANCE
         for horizon in (1, 5):
             expected, variance = SPACE.ahead(mean, horizon)
@@ -332,7 +334,7 @@ class TestOneLayerTDLGMAndVRNN:
         values[rng.random(values.shape) < 0.15] = np.nan
         values[1, 2] = np.nan
         values[..., 2] = np.arange(6)
-        return unpacked(torch.from_numpy(values.astype(np.float32)))
+        return Windows.unpack(torch.from_numpy(values.astype(np.float32)))
 
     @pytest.fixture(params=[0.0, 0.7, -1.2])
     def pinned(self, request, monkeypatch):

@@ -1,11 +1,30 @@
-"""What a model is."""
+"""The interface of a model: everything that training, synthesis and reports may ask of one.
+
+A model is a torch module with settings (``config``) and axes. Its class says which verbs it has:
+
+    Model                        loss
+    ├── ProfileModel             profiles [B, D, S, C]
+    │   ├── GenerativeModel      sample: whole users that never existed
+    │   │   ├── LatentModel      decode: the distribution of all cells given a user's latents
+    │   │   └── CalibratedModel  logit offsets that match drawn users to training users in the mean
+    │   ├── CompletingModel      complete: missing cells given the known ones
+    │   └── ScoringModel         score: the log-likelihood of each user, term by term
+    └── SeriesModel              windows of series [B, T, V]; generate
+        └── AutoregressiveModel  the distribution of the next step given a state of the past
+
+Whatever else differs between models is an attribute or a method with a neutral default, such as
+``vocabulary``, which is empty for a model that reads no attributes of users.
+
+Letters: B profiles or series of a batch, D days, S slots, C channels, Z latents, A attributes,
+T steps, V variables, K draws, M missing cells, J logit offsets.
+"""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -18,56 +37,88 @@ from habitus.schema import Axes, BoolArray, SeriesAxes, Vocabulary
 if TYPE_CHECKING:
     from habitus.models.recurrent.observations import Observation
 
-ALL = "all"
-Decode = Callable[[Tensor], Distribution]
-
 
 class Loss(NamedTuple):
-    """What is minimised, a scalar, and the terms it is made of (means over the batch)."""
+    """A loss to minimise, and the terms it is made of.
+
+    Attributes:
+        total: Scalar with a gradient.
+        terms: Means over the batch, by name.
+    """
 
     total: Tensor
     terms: dict[str, Tensor]
 
 
 class Model(nn.Module, ABC):
-    """A model of what has certain axes: profiles, or series.
+    """A model of data on given axes, either profiles or series.
 
     Attributes:
-        Config: The frozen dataclass of its settings.
-        axes_kind: The type of its axes.
-        config: Its settings.
-        axes: The axes of what it was made for.
-        fit_defaults: Settings of a fit that suit it, where they are not those of :class:`habitus.FitConfig`.
-        done: The share of the fit that is behind, from 0 to 1, for what is warmed up; 1 once it is fitted.
-        turn: What the next step is for, one of :meth:`turns`.
+        Config: Frozen dataclass of the settings.
+        axes_kind: Type of the axes.
+        config: Settings.
+        axes: Axes of the data that the model was made for.
+        fit_defaults: Settings of a fit that differ from those of :class:`habitus.FitConfig`.
+        conditions_on_calendar: Whether the model reads attributes of users and the calendar
+            of their days (:class:`Examples`), and so can draw any window of days.
+        learns_prior: Whether the prior of users' latents is learnt with the model, so that none
+            needs to be fitted to the posterior afterwards.
+        fit_progress: Share of the fit that is behind, from 0 to 1; 1 for a fitted model.
+        phase: Purpose of the next step of the optimiser, one of :meth:`phases`.
     """
 
     Config: ClassVar[type[Any]]
     axes_kind: ClassVar[type[Any]]
     fit_defaults: ClassVar[dict[str, Any]] = {}
+    conditions_on_calendar: ClassVar[bool] = False
+    learns_prior: ClassVar[bool] = False
     config: Any
     axes: Any
-    done: float = 1.0
-    turn: str = ALL
+    fit_progress: float = 1.0
+    phase: str = "all"
 
-    def turns(self, done: float) -> tuple[str, ...]:
-        """The steps of the optimiser that a batch is used for, in order; most models take one, of all weights."""
-        return (ALL,)
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Attributes of users that the model is conditioned on, with their known values."""
+        return {}
 
-    def turn_parameters(self, turn: str) -> list[nn.Parameter]:
-        """The weights that a turn moves."""
+    @property
+    def knows_holidays(self) -> bool:
+        """Whether there were holidays among the days that the model was fitted to."""
+        return False
+
+    def phases(self, fit_progress: float) -> tuple[str, ...]:
+        """Phases of one batch in order, a step of the optimiser each; most models have one."""
+        return ("all",)
+
+    def phase_parameters(self, phase: str) -> list[nn.Parameter]:
+        """Weights that a phase changes."""
         return list(self.parameters())
+
+    def warm_up_weight(self, warm_up: float) -> float:
+        """Weight of a term that rises from 0 to 1 over the first share ``warm_up`` of a fit."""
+        return min(1.0, self.fit_progress / warm_up) if warm_up else 1.0
 
     @abstractmethod
     def loss(self, x: Tensor, generator: Generator) -> Loss:
-        """The loss of its turn on a batch; ``generator`` supplies all randomness."""
+        """Compute the loss of the current phase; ``generator`` supplies all randomness.
+
+        Args:
+            x: Profiles [B, D, S, C] in the model's unit, or windows of series [B, T, V + 1].
+            generator: Source of the latents and masks that are drawn.
+        """
 
 
 class ProfileModel(Model):
-    """A model of profiles on given axes.
+    """A model of profiles.
+
+    Where ``conditions_on_calendar`` is set, the model's inputs come as :class:`Examples`. It also
+    takes bare profiles [B, D, S, C]: then no attribute is known, weekdays follow from the start
+    of the axes, no day is a holiday, and all days are observed.
 
     Attributes:
-        start_profiles: How many training profiles, at most, :meth:`start_from` is given; at 0 it is not called.
+        start_profiles: Number of training profiles that :meth:`start_from` gets at most; at 0 it
+            is not called.
     """
 
     axes_kind = Axes
@@ -77,39 +128,94 @@ class ProfileModel(Model):
     @property
     @abstractmethod
     def unit(self) -> str:
-        """The unit of values that it reads and draws."""
+        """Unit of the values that the model reads and draws."""
 
     @property
     @abstractmethod
     def exact_zeros(self) -> bool:
         """Whether drawn profiles have true zeros, so that no threshold is needed."""
 
-    def start_from(self, x: Tensor) -> None:
-        """Set weights from some training profiles [B, D, S, C] before the first step; most models need not."""
+    @property
+    def latents(self) -> int:
+        """Number of latent dimensions of a whole user, Z; 0 for a model that has none."""
+        return 0
 
-    @abstractmethod
-    def loss(self, x: Tensor, generator: Generator) -> Loss:
-        """The loss on profiles [B, D, S, C] in ``unit``; ``generator`` supplies all randomness."""
+    @classmethod
+    def adapt_config(cls, config: Any, vocabulary: Vocabulary, holidays: bool) -> Any:
+        """Settings for data with given attributes of users, and with or without holidays."""
+        return config
+
+    def start_from(self, x: Tensor) -> None:
+        """Initialise weights from training profiles [B, D, S, C] before the first step."""
+
+    def encode(self, x: Tensor) -> Independent:
+        """Posterior q(z|x) of the latents of whole users, [B, Z], from profiles [B, D, S, C].
+
+        Raises:
+            ValueError: for a model without latents of whole users.
+        """
+        raise ValueError(f"a {type(self).__name__} has no latents of whole users")
 
 
 class GenerativeModel(ProfileModel):
     """A model that draws whole profiles.
 
     Attributes:
-        together: Profiles of "Time pictures"' size that are drawn at once; it decides which draw a user is.
+        sample_batch: Number of profiles, of the size of those in "Time pictures", to draw in one
+            call; which user comes out of a draw depends on it.
     """
 
-    together: ClassVar[int] = 2048  # 30 MB a tensor
+    sample_batch: ClassVar[int] = 2048  # 30 MB a tensor
 
     @abstractmethod
-    def sample(self, size: int, generator: Generator, prior: Prior | None = None) -> Tensor:
-        """Profiles [size, D, S, C] of users that never existed, in ``unit``."""
+    def sample(
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None = None,
+        days: Days | None = None,
+        codes: Tensor | None = None,
+    ) -> Tensor:
+        """Draw profiles [size, D', S, C] of users that never existed, in ``unit``.
+
+        Args:
+            size: Number of users.
+            generator: Source of all randomness.
+            prior: Prior of the latents; None for the model's own.
+            days: Days to draw, [size, D'] or [1, D'], by a model that conditions on the calendar;
+                None for those of its axes. Other models draw the days of their axes.
+            codes: Attributes in the order of ``vocabulary``, [size, A]; None for unknown ones.
+        """
 
 
-class Scored(NamedTuple):
-    """Users who were drawn, and how log p of each changes with the shifts.
+class LatentModel(GenerativeModel):
+    """A generative model whose latents z [B, Z] say everything that cells depend on."""
 
-    The mean of anything of the users changes by its covariance with these scores (Williams 1992).
+    @abstractmethod
+    def decode(self, z: Tensor) -> Distribution:
+        """Distribution p(x|z) over [B, D, S, C] for latents [B, Z]."""
+
+    @abstractmethod
+    def draw(self, z: Tensor, generator: Generator) -> Tensor:
+        """Draw profiles [B, D, S, C] from p(x|z)."""
+
+    def sample(
+        self,
+        size: int,
+        generator: Generator,
+        prior: Prior | None = None,
+        days: Days | None = None,
+        codes: Tensor | None = None,
+    ) -> Tensor:
+        """Draw z from the prior, N(0, I) where none is given, then x from p(x|z)."""
+        return self.draw((prior or StandardNormal(self.latents)).sample(size, generator), generator)
+
+
+class ScoredSample(NamedTuple):
+    """Drawn users, and how the log-probability of each changes with the logit offsets.
+
+    The mean of any statistic of drawn users changes by its covariance with the scores
+    (Williams 1992).
 
     Attributes:
         x: Profiles, [B, D, S, C].
@@ -120,37 +226,19 @@ class Scored(NamedTuple):
     scores: Tensor
 
 
-class ConditionedModel(GenerativeModel):
-    """A model that is told of users and days, and draws any of them from a prior of its own.
-
-    What it learns from, scores, encodes and completes comes as :class:`Examples`, or bare: then attributes are not
-    known, weekdays follow the start of its axes, no day is a holiday, and all are observed.
+class CalibratedModel(GenerativeModel):
+    """A generative model with logit offsets that are found after a fit by matching moments.
 
     Attributes:
-        shifts: Added to some logits where whole users are drawn, [J]; found after a fit so that the means of
-            :meth:`habits` over drawn users are those of the training users.
+        shifts: Logit offsets that apply where whole users are drawn, [J], one for each summary
+            statistic: with them its mean over drawn users is that over training users.
     """
 
     shifts: Tensor
 
-    @property
     @abstractmethod
-    def vocabulary(self) -> Vocabulary:
-        """The attributes that it is told."""
-
-    @abstractmethod
-    def habits(self, x: Tensor, days: Days) -> Tensor:
-        """What each shift is there for, [B, J]: of profiles [B, D, S, C], empty where they were not observed."""
-
-    @classmethod
-    @abstractmethod
-    def told_of(cls, config: Any, vocabulary: Vocabulary, holidays: bool) -> Any:
-        """The settings, for data whose users have attributes, or whose days are holidays at times."""
-
-    @property
-    @abstractmethod
-    def knows_holidays(self) -> bool:
-        """Whether it learnt what holidays are like."""
+    def statistics(self, x: Tensor, days: Days) -> Tensor:
+        """Summary statistics of profiles [B, D, S, C], empty on unobserved days: [B, J]."""
 
     def sample(
         self,
@@ -160,50 +248,51 @@ class ConditionedModel(GenerativeModel):
         days: Days | None = None,
         codes: Tensor | None = None,
     ) -> Tensor:
-        """Profiles [size, D', S, C] of users that never existed; more days than it was fitted to may be drawn.
-
-        Args:
-            size: B.
-            generator: Supplies all randomness.
-            prior: Of users; the model's own where none is given.
-            days: Which days, [B, D'] or [1, D']; those of its axes by default. All of them are drawn.
-            codes: Of their attributes in the order of its vocabulary, [size, A]; not known by default.
-        """
-        return self.sample_scored(size, generator, prior, days, codes).x
+        """Draw users as :meth:`sample_with_scores` does, without the scores."""
+        return self.sample_with_scores(size, generator, prior, days, codes).x
 
     @abstractmethod
-    def sample_scored(
+    def sample_with_scores(
         self,
         size: int,
         generator: Generator,
         prior: Prior | None = None,
         days: Days | None = None,
         codes: Tensor | None = None,
-    ) -> Scored:
-        """The same profiles, and what shifts would change."""
+    ) -> ScoredSample:
+        """Draw users with their scores; arguments as in :meth:`GenerativeModel.sample`."""
 
 
 class Completion(NamedTuple):
-    """What a model puts into M missing cells, in the order of ``x[missing]``."""
+    """Values for M missing cells, in the order of ``x[missing]``.
 
-    mean: Tensor  # [M], point forecasts: what is expected, on the scale that squared errors are judged on
-    draws: Tensor  # [K, M]
+    Attributes:
+        mean: Point forecasts, [M]: expected values on the scale of the squared error.
+        draws: Draws, [K, M].
+    """
+
+    mean: Tensor
+    draws: Tensor
 
 
 class CompletingModel(ProfileModel):
-    """A model that fills what is missing from what is known."""
+    """A model that fills missing cells given the known ones."""
 
     @property
     @abstractmethod
     def forecast_days(self) -> int:
-        """The most days at the end of the window that it can fill; 0 where its mask is another one."""
+        """Number of days at the end of the window that can be filled; 0 for another mask."""
 
     @abstractmethod
     def check_mask(self, missing: BoolArray | None, text: str) -> None:
-        """Refuse a mask that the model was not fitted for: cells [D, S, C], or None where they differ by profile.
+        """Refuse a mask that the model was not fitted for.
+
+        Args:
+            missing: Missing cells [D, S, C]; None where they differ between profiles.
+            text: The mask as the user wrote it.
 
         Raises:
-            ValueError: saying which one it was fitted for.
+            ValueError: naming the mask that the model was fitted for.
         """
 
     @abstractmethod
@@ -213,87 +302,62 @@ class CompletingModel(ProfileModel):
         """Fill the missing cells.
 
         Args:
-            x: Profiles [B, D, S, C] in ``unit``; what stands in missing cells is never read.
+            x: Profiles [B, D, S, C] in ``unit``; the values of missing cells are never read.
             missing: Bool [B, D, S, C].
-            samples: K, how many draws of each cell.
-            generator: Supplies all randomness.
+            samples: Number of draws of each cell, K.
+            generator: Source of all randomness.
         """
 
 
-class Surprise(NamedTuple):
-    """How unlikely profiles are."""
+class Score(NamedTuple):
+    """Log-likelihood of profiles, and the terms that it is made of.
 
-    log_likelihood: Tensor  # [B], nats
-    parts: dict[
-        str, Tensor
-    ]  # of -log p, nats: [B, D] where a part belongs to days, [B] where to the user
+    Attributes:
+        log_likelihood: In nats, [B].
+        terms: Negative log-likelihood terms in nats by name, [B, D] for a term of each day,
+            [B] for a term of the user.
+    """
+
+    log_likelihood: Tensor
+    terms: dict[str, Tensor]
 
 
 class ScoringModel(ProfileModel):
-    """A model that says how likely profiles are, and which part of one is not."""
+    """A model that says how likely profiles are, and which part of a profile is unlikely."""
 
     @abstractmethod
-    def surprises(
+    def nll_terms(
         self, x: Tensor | Examples, samples: int, generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
-        """-log of an unbiased estimate of p(x) from each draw of the latents, in its parts, each [B, D] or [B]."""
+        """Yield, for each draw of the latents, the terms of -log of an unbiased estimate of p(x).
 
-    def score(self, x: Tensor | Examples, samples: int, generator: Generator) -> Surprise:
-        """Log p(x) as :meth:`log_likelihood` has it, and its parts, for which draws count by their weights."""
-        draws = list(self.surprises(x, samples, generator))
-        weights = torch.stack([-_total(draw) for draw in draws])
-        shares = weights.softmax(0)
-        parts = {
+        Each term is [B, D] or [B].
+        """
+
+    def score(self, x: Tensor | Examples, samples: int, generator: Generator) -> Score:
+        """Bound log p(x) with several draws, and average each term over them.
+
+        The log-likelihood is the importance-weighted bound (Burda et al. 2016, Eq 8). Each draw
+        counts in the terms by its importance weight.
+        """
+        draws = list(self.nll_terms(x, samples, generator))
+        totals = [
+            torch.stack([t.flatten(1).sum(1) if t.dim() > 1 else t for t in draw.values()]).sum(0)
+            for draw in draws
+        ]
+        log_weights = -torch.stack(totals)  # [K, B]
+        shares = log_weights.softmax(0)
+        terms = {
             name: torch.einsum(
                 "kb,kb...->b...", shares, torch.stack([draw[name] for draw in draws])
             )
             for name in draws[0]
         }
-        return Surprise(torch.logsumexp(weights, 0) - math.log(samples), parts)
-
-    def log_likelihood(self, x: Tensor | Examples, samples: int, generator: Generator) -> Tensor:
-        """A bound of log p(x) in nats (the importance-weighted one of Burda et al. 2016, Eq 8), [B]."""
-        return self.score(x, samples, generator).log_likelihood
-
-
-def _total(parts: dict[str, Tensor]) -> Tensor:
-    """The sum of parts [B, D] or [B], [B]."""
-    return torch.stack(
-        [part.flatten(1).sum(1) if part.dim() > 1 else part for part in parts.values()]
-    ).sum(0)
-
-
-class EncodingModel(GenerativeModel):
-    """A model with latents z [B, Z] of a whole user."""
-
-    @property
-    @abstractmethod
-    def latents(self) -> int:
-        """The number of latent dimensions, Z."""
-
-    @abstractmethod
-    def encode(self, x: Tensor) -> Independent:
-        """q(z|x) for profiles [B, D, S, C]."""
-
-
-class LatentModel(EncodingModel):
-    """A model whose latents z [B, Z] say everything that cells depend on."""
-
-    @abstractmethod
-    def decode(self, z: Tensor) -> Distribution:
-        """p(x|z) for latents [B, Z], over [B, D, S, C]."""
-
-    @abstractmethod
-    def draw(self, z: Tensor, generator: Generator) -> Tensor:
-        """Profiles [B, D, S, C] from p(x|z)."""
-
-    def sample(self, size: int, generator: Generator, prior: Prior | None = None) -> Tensor:
-        """Draw z from the prior (N(0, I) where none is given), then x from p(x|z)."""
-        return self.draw((prior or StandardNormal(self.latents)).sample(size, generator), generator)
+        return Score(torch.logsumexp(log_weights, 0) - math.log(samples), terms)
 
 
 class Windows(NamedTuple):
-    """Windows of series as models read them.
+    """A batch of windows cut from series.
 
     Attributes:
         values: [B, T, V], 0 where nothing was observed.
@@ -305,55 +369,54 @@ class Windows(NamedTuple):
     observed: Tensor
     clock: Tensor
 
-
-def unpacked(x: Tensor) -> Windows:
-    """Windows from a batch [B, T, V + 1]: values, NaN where missing, and the clock."""
-    values = x[..., :-1]
-    clock = x[..., -1]
-    observed = ~values.isnan()
-    return Windows(torch.where(observed, values, 0.0), observed, clock)
+    @classmethod
+    def unpack(cls, x: Tensor) -> Self:
+        """Split a batch [B, T, V + 1] into values, NaN where missing, and the clock."""
+        values = x[..., :-1]
+        observed = ~values.isnan()
+        return cls(torch.where(observed, values, 0.0), observed, x[..., -1])
 
 
 class SeriesModel(Model):
-    """A model of series; letters: B series, T steps, V variables."""
+    """A model of series."""
 
     axes_kind = SeriesAxes
     axes: SeriesAxes
 
     @classmethod
-    def suited(cls, config: Any, values: Tensor) -> Any:
-        """The settings with what they leave to the data decided; some leave nothing.
+    def adapt_config(cls, config: Any, values: Tensor) -> Any:
+        """Settings with whatever they leave to the data decided.
 
         Args:
-            config: Settings.
-            values: Some training steps [R, V], NaN where missing.
+            config: Settings as they were given.
+            values: Training steps [R, V], NaN where missing.
         """
         return config
 
     @property
     @abstractmethod
     def window(self) -> int:
-        """Steps in the windows that it is fitted to."""
+        """Number of steps in the windows that the model is fitted to."""
 
     @abstractmethod
     def start_from(self, values: Tensor) -> None:
-        """Set what is taken from training steps [R, V], NaN where missing, before the first step of the fit."""
+        """Initialise from training steps [R, V], NaN where missing, before the first step."""
 
     @abstractmethod
     def generate(self, series: int, steps: int, generator: Generator) -> Tensor:
-        """Series [B, T, V] that never existed, from the model's own start."""
+        """Draw series [B, T, V] that never existed, from the model's own start."""
 
 
 State = tuple[Tensor, ...]
-"""What a model knows of the past, each tensor [B, ...]; the last one is the number of the step to come, [B]."""
+"""A model's summary of the past, each tensor [B, ...]; the last is the next step's number, [B]."""
 
 
 class AutoregressiveModel(SeriesModel):
-    """A model that knows the distribution of the next step from a state, and takes that step into the state.
+    """A model of the next step given a state, which each observed step updates.
 
     Attributes:
-        p_v: From features to that distribution.
-        latent_draws: Draws of latents that stand for all of them; 1 where there are none.
+        p_v: Observation model, from features to the distribution of a step.
+        latent_draws: Number of draws that stand for a step's latents; 1 without latents.
     """
 
     p_v: Observation
@@ -361,53 +424,56 @@ class AutoregressiveModel(SeriesModel):
 
     @abstractmethod
     def begin(self, series: int, clock: Tensor | None = None) -> State:
-        """The state before the first step; ``clock`` [B] is its number where the series began earlier."""
+        """State before the first step, whose number is ``clock`` [B], 0 by default."""
 
     @abstractmethod
     def predict(self, state: State, generator: Generator) -> Distribution:
-        """The distribution of the next step, batch shape [B, V]; given a draw of latents where there are any."""
+        """Distribution of the next step, batch shape [B, V], given a draw of any latents."""
 
     @abstractmethod
     def observe(
         self, state: State, values: Tensor, observed: Tensor, generator: Generator
     ) -> State:
-        """The state after a step [B, V]."""
+        """State after a step [B, V]."""
 
     @abstractmethod
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
-        """The distribution of every step given those before it, batch shape [B, T, V]; at once where it can be."""
+        """Distribution of every step given those before it, batch shape [B, T, V]."""
 
     @abstractmethod
     def anchors(self, x: Windows) -> Tensor:
-        """What each step, and the one after the last, is expected relative to, [B, T + 1, V]; 0 for nothing."""
+        """Values that each step, and the one after the last, is modelled relative to, [B, T + 1, V].
+
+        0 where a step is modelled as it is, NaN before the first observed value.
+        """
 
     @abstractmethod
-    def expected(self, features: Tensor, anchor: Tensor) -> Distribution:
-        """p(v) from features [..., F] and what it is relative to [..., V]."""
+    def distribution(self, features: Tensor, anchor: Tensor) -> Distribution:
+        """Distribution p(v) from features [..., F], relative to an anchor [..., V]."""
 
     @abstractmethod
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Log p(v) of windows [B], or an importance-weighted bound of it (Burda et al. 2016)."""
+        """Log p(v) of windows [B], or an importance-weighted bound (Burda et al. 2016)."""
 
     @abstractmethod
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
-        """Values from such a distribution, of its batch shape."""
+        """Draw values from a distribution of steps, of its batch shape."""
 
     def generate(self, series: int, steps: int, generator: Generator) -> Tensor:
-        """Draw step by step, each from what was drawn before."""
-        return self.go_on(self.begin(series), steps, generator)
+        """Draw series step by step, each step given those drawn before it."""
+        return self.continue_from(self.begin(series), steps, generator)
 
-    def go_on(self, state: State, steps: int, generator: Generator) -> Tensor:
+    def continue_from(self, state: State, steps: int, generator: Generator) -> Tensor:
         """Draw the steps after a state, [B, T, V]."""
         drawn = list[Tensor]()
-        everything = torch.ones(len(state[-1]), len(self.axes.variables), dtype=torch.bool)
+        observed = torch.ones(len(state[-1]), len(self.axes.variables), dtype=torch.bool)
         for _ in range(steps):
             drawn.append(self.draw(self.predict(state, generator), generator))
-            state = self.observe(state, drawn[-1], everything, generator)
+            state = self.observe(state, drawn[-1], observed, generator)
         return torch.stack(drawn, 1)
 
     def read(self, x: Windows, generator: Generator) -> State:
-        """The state after windows [B, T, V]; models with fused kernels need no loop."""
+        """State after windows; models with fused kernels override this loop over steps."""
         state = self.begin(len(x.values), x.clock[:, 0])
         for t in range(x.values.shape[1]):
             state = self.observe(state, x.values[:, t], x.observed[:, t], generator)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.models.base import ConditionedModel, Model
+from habitus.models.base import Model
 from habitus.profiles.attributes import columns_of
 from habitus.schema import Vocabulary
 
@@ -38,7 +38,7 @@ class Combinations:
         Raises:
             ValueError: for an attribute or a value that the model was not told of.
         """
-        vocabulary = model.vocabulary if isinstance(model, ConditionedModel) else {}
+        vocabulary = model.vocabulary
         for name, value in where.items():
             _check(vocabulary, name, value)
         if not vocabulary:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from habitus.evaluation.threshold import fit_zero_threshold
-from habitus.models.base import CompletingModel, ConditionedModel, ProfileModel
+from habitus.models.base import CompletingModel, ProfileModel
 from habitus.models.parts.masks import FixedMask, Mask, parse_mask
 from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
@@ -275,7 +275,7 @@ def check_axes(model: ProfileModel, given: Axes) -> None:
             "the log in the same way"
         )
     days = (model.axes.weekday(0), given.weekday(0))
-    if not isinstance(model, ConditionedModel) and None not in days and days[0] != days[1]:
+    if not model.conditions_on_calendar and None not in days and days[0] != days[1]:
         names = [WEEKDAYS[day] for day in days if day is not None]
         raise ValueError(
             f"the run was fitted on windows that begin on {names[0]}, and these begin on {names[1]}; profile the "

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
-from habitus.models.base import ConditionedModel, GenerativeModel, Model
+from habitus.models.base import GenerativeModel
 from habitus.models.parts.examples import Days
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.sparse import numbered
@@ -28,9 +28,8 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
             can draw no other.
     """
     axes = model.axes.with_unit(model.unit)
-    told = isinstance(model, ConditionedModel)
     if days is not None and days != axes.days:
-        if not told:
+        if not model.conditions_on_calendar:
             raise ValueError(
                 f"a {type(model).__name__} draws windows of {axes.days} days, got days {days}; leave --days out, "
                 "or take a run of a rhythm"
@@ -38,7 +37,8 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
         axes = replace(axes, days=days)
     if start is None:
         return axes
-    return starting_anywhere(axes, start) if told else starting(axes, start)
+    place = starting_anywhere if model.conditions_on_calendar else starting
+    return place(axes, start)
 
 
 def calendar_of(
@@ -51,8 +51,3 @@ def calendar_of(
 def days_of(axes: Axes, calendar: Calendar) -> Days:
     """The days of a window, [1, D]."""
     return Known({}, calendar).days(numbered(1), axes)
-
-
-def holidays_tell(model: Model) -> bool:
-    """Whether it makes a difference to a model that a day is a holiday."""
-    return isinstance(model, ConditionedModel) and model.knows_holidays

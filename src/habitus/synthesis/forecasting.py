@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from habitus.models.base import ConditionedModel
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.batches import Population
 from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
@@ -105,7 +104,7 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
             f"this run, fitted with {told}, can look {most} days ahead, got {days}; fit a context-mixture, "
             "which looks half a window ahead, or with --set mask=last:K"
         )
-    anywhere = axes.weekday(0) is None or isinstance(run.model, ConditionedModel)
+    anywhere = axes.weekday(0) is None or run.model.conditions_on_calendar
     week = 1 if anywhere else DAYS_PER_WEEK
     shift = -(-days // week) * week if mask in (None, "any") else most
     if shift > most or shift % week:

@@ -22,7 +22,7 @@ from torch import Generator
 
 from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
 from habitus.events.columns import is_number
-from habitus.models.base import ConditionedModel, GenerativeModel
+from habitus.models.base import GenerativeModel
 from habitus.models.parts.examples import Days
 from habitus.models.parts.priors import Prior
 from habitus.parallel import by_number
@@ -152,7 +152,7 @@ class Drawing:
         self.axes: Axes = window_of(model, config.days, config.start)
         self.calendar = calendar_of(self.axes, run.about, config.holidays)
         self.attributes = Combinations.of(model, run.about, config.where)
-        most = min(model.together, max(1, model.together * TYPICAL // self.axes.cells))
+        most = min(model.sample_batch, max(1, model.sample_batch * TYPICAL // self.axes.cells))
         self.in_chunks = Chunks(config.users, most)
         keep = config.inactive == "keep"
         conditions = (
@@ -285,8 +285,6 @@ class _Draws:
         generator = Generator().manual_seed(int(seed))
         codes = self.codes(size, *numbers)
         with torch.no_grad():
-            if not isinstance(self.model, ConditionedModel):
-                return self.model.sample(size, generator, prior).numpy()
             told = None if codes is None else torch.from_numpy(codes)
             return self.model.sample(size, generator, prior, self.days, told).numpy()
 

@@ -238,7 +238,7 @@ def _of_piece(
 ) -> Likelihoods:
     found = model.score(examples_of(piece, known), samples, generator)
     piece = observed_of(piece, known)
-    parts = {name: part.double().numpy() for name, part in found.parts.items()}
+    parts = {name: part.double().numpy() for name, part in found.terms.items()}
     of_days = np.sum([part for part in parts.values() if part.ndim == 2], 0)  # [B, D]
     return Likelihoods(
         found.log_likelihood.double().numpy(),

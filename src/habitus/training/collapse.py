@@ -59,9 +59,11 @@ def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged:
     anchors = model.anchors(steps)[:, :-1]
     for _ in range(STEPS):
         optimiser.zero_grad()
-        p = model.expected(features.expand(1, len(values), -1), anchors)
+        p = model.distribution(features.expand(1, len(values), -1), anchors)
         (-model.p_v.log_prob(p, steps.values, steps.observed)).sum(-1).mean().backward()
         optimiser.step()
     with torch.no_grad():
-        p = model.expected(features.expand(*judged.clock.shape, -1), model.anchors(judged)[:, :-1])
+        p = model.distribution(
+            features.expand(*judged.clock.shape, -1), model.anchors(judged)[:, :-1]
+        )
         return model.p_v.log_prob(p, judged.values, judged.observed).sum()

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from habitus.evaluation.summary import summarise
-from habitus.models.base import ConditionedModel, EncodingModel, Model, ProfileModel
+from habitus.models.base import CalibratedModel, Model, ProfileModel
 from habitus.models.parts.examples import Examples
 from habitus.models.parts.mixtures import fit_mixture
 from habitus.models.parts.priors import Mixture
@@ -141,12 +141,13 @@ class ProfileMaterial:
         about |= {name: source.about[name] for name in ("log", ABOUT) if name in source.about}
         if self.known and self.known.vocabulary:
             about["attributes"] = combinations(source.users, self.known.vocabulary)
-        if not isinstance(model, EncodingModel):
+        model = cast(ProfileModel, model)
+        if not model.latents:
             return None, about
         some = self.batches.sample(MIXTURE_PROFILES)
         posterior = encode(model, some)
         about |= {"latents": posterior.to_json()}
-        if isinstance(model, ConditionedModel) and self.known:
+        if isinstance(model, CalibratedModel) and self.known:
             users = some.users.take(np.arange(min(USERS, 2 * len(some))) % len(some))
             told = self.known.codes(users), self.known.days(users, some.axes)
             found = calibrate(
@@ -157,7 +158,7 @@ class ProfileMaterial:
             return None, about
         return fit_mixture(posterior.draw(Generator().manual_seed(seed)), seed), about
 
-    def _habits(self, model: ConditionedModel) -> Tensor:
+    def _habits(self, model: CalibratedModel) -> Tensor:
         """Those of the training profiles that were observed at all, [n, J]."""
         batches = (cast(Examples, batch) for batch in self.epoch(0))
         found = [habits_of(model, batch.x, batch.days) for batch in batches]

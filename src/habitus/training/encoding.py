@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Independent, Normal
 
-from habitus.models.base import ConditionedModel, EncodingModel, LatentModel, Model
+from habitus.models.base import LatentModel, Model, ProfileModel
 from habitus.models.parts.examples import Days, Examples
 from habitus.models.parts.objectives import kl_from_standard_normal
 from habitus.profiles.attributes import codes_of
@@ -71,7 +71,7 @@ class Posterior:
 
 
 def encode(
-    model: EncodingModel, data: Population, on_progress: Progress = no_progress
+    model: ProfileModel, data: Population, on_progress: Progress = no_progress
 ) -> Posterior:
     """The posterior of every profile, read piece by piece; ``on_progress`` is called with how many are done.
 
@@ -122,9 +122,7 @@ class Known:
 def known_to(model: Model, data: Population) -> Known | None:
     """What a model is told of a population; None for one that is told of nothing but counts."""
     return (
-        Known(model.vocabulary, Calendar.of(data.about))
-        if isinstance(model, ConditionedModel)
-        else None
+        Known(model.vocabulary, Calendar.of(data.about)) if model.conditions_on_calendar else None
     )
 
 
@@ -143,13 +141,13 @@ def observed_of(profiles: Profiles, known: Known | None) -> Profiles:
     return observed_part(profiles, known.calendar.observed(profiles.users, profiles.axes))
 
 
-def encoding_model(model: Model) -> EncodingModel:
+def encoding_model(model: Model) -> ProfileModel:
     """The model, which has to be one with latents of whole users.
 
     Raises:
         ValueError: if it is not.
     """
-    if not isinstance(model, EncodingModel):
+    if not isinstance(model, ProfileModel) or not model.latents:
         raise ValueError(
             f"a {type(model).__name__} has no latents of whole users; give a run of another model, such as beta-vae"
         )

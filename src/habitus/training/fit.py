@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from lightning.fabric import Fabric
 
-from habitus.models.base import ConditionedModel, Model, ProfileModel, SeriesModel
+from habitus.models.base import Model, ProfileModel, SeriesModel
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
@@ -128,15 +128,17 @@ def _fit(
 def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:
     """The settings with what they leave to the data decided."""
     if isinstance(data, Series):
-        return cast(type[SeriesModel], kind).suited(config, values_of(data))
-    if issubclass(kind, ConditionedModel):
+        return cast(type[SeriesModel], kind).adapt_config(config, values_of(data))
+    if kind.conditions_on_calendar:
         calendar = Calendar.of(data.about)
         if calendar.leaves_out(data.users) and not calendar.observed(data.users, data.axes).any():
             raise ValueError(
                 "no day of any window was observed; mend the dates that are told as unobserved"
             )
         holidays = calendar.has_holidays(data.users, data.axes)
-        return kind.told_of(config, vocabulary_of(data.users), holidays)
+        return cast(type[ProfileModel], kind).adapt_config(
+            config, vocabulary_of(data.users), holidays
+        )
     return config
 
 

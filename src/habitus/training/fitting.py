@@ -124,17 +124,17 @@ class Fitting:
             group["lr"] = rate
         parts = self.shares(batch)
         terms = dict[str, Tensor]()
-        self.model.done = self.steps_done / self.total_steps
-        for turn in self.model.turns(self.model.done):
-            self.model.turn = turn
-            terms |= self.turn(parts, generator)
-        self.model.done = 1.0
+        self.model.fit_progress = self.steps_done / self.total_steps
+        for phase in self.model.phases(self.model.fit_progress):
+            self.model.phase = phase
+            terms |= self.phase_step(parts, generator)
+        self.model.fit_progress = 1.0
         self.recorded.append(terms)
 
-    def turn(
+    def phase_step(
         self, parts: list[tuple[Tensor | Examples, float]], generator: Generator
     ) -> dict[str, Tensor]:
-        """One step of the optimiser, of the weights that the model's turn is for; the loss and its terms."""
+        """Update the weights of the model's current phase; return the loss and its terms."""
         terms: dict[str, Tensor] = {}
         for number, (part, share) in enumerate(parts, 1):
             with self.fabric.no_backward_sync(self.module, enabled=number < len(parts)):
@@ -142,7 +142,7 @@ class Fitting:
                 self.fabric.backward(loss.total * share)
             for name, value in {"loss": loss.total, **loss.terms}.items():
                 terms[name] = terms.get(name, 0) + value.detach() * share
-        moved = set(self.model.turn_parameters(self.model.turn))
+        moved = set(self.model.phase_parameters(self.model.phase))
         for parameter in self.model.parameters():
             if parameter not in moved:
                 parameter.grad = None

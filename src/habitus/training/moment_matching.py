@@ -23,7 +23,7 @@ import torch
 from scipy.optimize import lsq_linear
 from torch import Generator, Tensor
 
-from habitus.models.base import ConditionedModel
+from habitus.models.base import CalibratedModel
 from habitus.models.parts.examples import Days
 from habitus.parallel import by_number
 from habitus.profiles.conditions import Conditions
@@ -53,7 +53,7 @@ class Calibrated(NamedTuple):
 
 
 def calibrate(
-    model: ConditionedModel,
+    model: CalibratedModel,
     wanted: Tensor,
     conditions: Conditions,
     codes: Tensor,
@@ -136,7 +136,7 @@ class _Populations:
         met: Share of the users of the last ones who meet the conditions.
     """
 
-    model: ConditionedModel
+    model: CalibratedModel
     wanted: Tensor
     conditions: Conditions
     codes: Tensor
@@ -148,7 +148,7 @@ class _Populations:
 
     def prepare(self) -> None:
         """Draw somebody, so that what is compiled is loaded here and not by the processes of every step."""
-        self.model.sample_scored(
+        self.model.sample_with_scores(
             1, Generator().manual_seed(0), days=self.days.of(slice(1)), codes=self.codes[:1]
         )
 
@@ -172,12 +172,12 @@ class _Populations:
         users = len(self.codes)
         generator = Generator().manual_seed(self.seed + number)
         with torch.no_grad():
-            x, scores = model.sample_scored(users, generator, days=days, codes=self.codes)
+            x, scores = model.sample_with_scores(users, generator, days=days, codes=self.codes)
         x = days.emptied(x)
         axes = model.axes.with_unit(model.unit)
         met = torch.from_numpy(self.conditions.met(Profiles.from_dense(axes, x.numpy())))
         some = (met if met.any() else torch.ones_like(met)) & days.observed.any(1)
-        habits = model.habits(x[some], days.of(some)).double()
+        habits = model.statistics(x[some], days.of(some)).double()
         return _Population(
             habits.mean(0) - self.wanted,
             slopes_of(habits, scores[some].double()),
@@ -185,7 +185,7 @@ class _Populations:
         )
 
 
-def habits_of(model: ConditionedModel, x: Tensor, days: Days) -> Tensor:
+def habits_of(model: CalibratedModel, x: Tensor, days: Days) -> Tensor:
     """The habits of those profiles [B, D, S, C] of which any day [B, D] was observed, [n, J]."""
     some = days.observed.any(1)
-    return model.habits(days.emptied(x)[some], days.of(some))
+    return model.statistics(days.emptied(x)[some], days.of(some))

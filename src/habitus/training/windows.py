@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from habitus.models.base import Model, SeriesModel, unpacked
+from habitus.models.base import Model, SeriesModel, Windows
 from habitus.models.parts.priors import Mixture
 from habitus.schema import Progress
 from habitus.series import Series
@@ -82,7 +82,7 @@ class WindowMaterial:
         self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
         """What the run says of its data, and whether it collapsed."""
-        judged = [unpacked(x) for x in self.held_out(MOST_JUDGED)][:1]
+        judged = [Windows.unpack(x) for x in self.held_out(MOST_JUDGED)][:1]
         found = verdict(
             cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.distributions import Independent
+from torch.distributions import Distribution, Independent
 
-from habitus.models.base import Completion, Decode
+from habitus.models.base import Completion
 from habitus.models.parts.masks import Mask, parse_mask
 from habitus.models.parts.objectives import reparameterised
 from habitus.schema import Axes, BoolArray
@@ -67,7 +68,7 @@ def check_last_days(axes: Axes, missing: BoolArray | None, text: str) -> None:
 
 def completed_from_posterior(
     q: Independent,
-    decode: Decode,
+    decode: Callable[[Tensor], Distribution],
     likelihood: Likelihood,
     missing: Tensor,
     samples: int,

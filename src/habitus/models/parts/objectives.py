@@ -33,16 +33,3 @@ def kl_from_standard_normal(q: Independent) -> Tensor:
 def negative_log_likelihood(p: Distribution, x: Tensor) -> Tensor:
     """-log p(x) summed over cells, [B]."""
     return -p.log_prob(x).flatten(1).sum(1)
-
-
-def warm_up_weight(done: float, warm_up: float) -> float:
-    """The weight of a term that rises from 0 to 1 over the first share of a fit.
-
-    Args:
-        done: The share of the fit that is behind.
-        warm_up: The share over which it rises; where it is 0 the weight is 1 from the start.
-
-    >>> warm_up_weight(0.05, 0.2), warm_up_weight(0.5, 0.2), warm_up_weight(0.0, 0.0)
-    (0.25, 1.0, 1.0)
-    """
-    return min(1.0, done / warm_up) if warm_up else 1.0

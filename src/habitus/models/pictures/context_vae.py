@@ -107,7 +107,7 @@ class ContextVAE(CompletingModel):
         """See :func:`check_same_mask`."""
         check_same_mask(self.mask, missing, text)
 
-    def encode(self, x: Tensor, missing: Tensor) -> Independent:
+    def encode_context(self, x: Tensor, missing: Tensor) -> Independent:
         """q(z|x_C), [B, Z], for profiles and their missing cells, both [B, D, S, C]."""
         known = torch.where(missing, 0.0, x)
         seen = (
@@ -122,7 +122,7 @@ class ContextVAE(CompletingModel):
     def loss(self, x: Tensor, generator: Generator) -> Loss:
         """Reconstruction of the missing cells + beta x KL, per user; the hole is that of the settings."""
         missing = drawn_mask(self.mask, x, generator)
-        q = self.encode(x, missing)
+        q = self.encode_context(x, missing)
         p = self.decode(reparameterised(q, generator))
         truth = x[:, *self.box]
         hole = missing[:, *self.box]
@@ -138,7 +138,7 @@ class ContextVAE(CompletingModel):
         self, x: Tensor, missing: Tensor, samples: int, generator: Generator
     ) -> Completion:
         """Draw z from q(z|x_C), then the missing cells from p(x_R|z)."""
-        q = self.encode(x, missing)
+        q = self.encode_context(x, missing)
         hole = missing[:, *self.box]
         return completed_from_posterior(
             q, self.decode, self.p_region_given_z, hole, samples, generator

@@ -64,8 +64,8 @@ class DLGM(LatentLayers):
         h = self.G[-1](xi[..., -1, :])
         for at in range(self.config.layers - 2, -1, -1):
             h = self.T[at](h) + self.G[at](xi[..., at, :])
-        phases = self.phases(clock).expand(*h.shape[:-1], -1)
-        return self.expected(self.T_0(torch.cat([h, phases], -1)), anchor)
+        phases = self.season_features(clock).expand(*h.shape[:-1], -1)
+        return self.distribution(self.T_0(torch.cat([h, phases], -1)), anchor)
 
     def q_xi_given_v(self, x: Windows, anchors: Tensor) -> Gaussian:
         """q(xi | v_(t-m:t)) from each step and the m before it; before the first there is nothing."""

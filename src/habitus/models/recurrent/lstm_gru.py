@@ -61,7 +61,7 @@ class LSTM(StepModel):
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
         """p(v_t | v_<t) of every step, in one call of the fused kernel."""
         outputs, _ = self.rnn(self.inputs_of(x)[:, :-1])
-        return self.expected(self.features(self.dropout(outputs)), self.anchors(x)[:, :-1])
+        return self.distribution(self.features(self.dropout(outputs)), self.anchors(x)[:, :-1])
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
         """Exact."""
@@ -79,7 +79,7 @@ class LSTM(StepModel):
 
     def predict(self, state: State, generator: Generator) -> Distribution:
         """p(v_t | h_t)."""
-        return self.expected(self.features(state[0]), state[-2])
+        return self.distribution(self.features(state[0]), state[-2])
 
     def observe(
         self, state: State, values: Tensor, observed: Tensor, generator: Generator

@@ -14,9 +14,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
-from habitus.models.base import AutoregressiveModel, Loss, Windows, unpacked
+from habitus.models.base import AutoregressiveModel, Loss, Windows
 from habitus.models.parts.checks import one_of
-from habitus.models.parts.objectives import warm_up_weight
 from habitus.models.recurrent.observations import OBSERVATIONS, mean_and_scale
 from habitus.schema import SeriesAxes
 
@@ -117,7 +116,7 @@ class StepModel(AutoregressiveModel):
         self.register_buffer("wanders", wanders, persistent=config.relative)
 
     @classmethod
-    def suited(cls, config: SeriesConfig, values: Tensor) -> SeriesConfig:
+    def adapt_config(cls, config: SeriesConfig, values: Tensor) -> SeriesConfig:
         """The likelihood that suits the values, where the settings leave it open."""
         if config.likelihood != AUTO:
             return config
@@ -174,7 +173,7 @@ class StepModel(AutoregressiveModel):
         """The same before a first step, [B, V]."""
         return torch.where(self.wanders, math.nan, 0.0).expand(series, -1)
 
-    def expected(self, features: Tensor, anchor: Tensor) -> Distribution:
+    def distribution(self, features: Tensor, anchor: Tensor) -> Distribution:
         """p(v) from features and what it is relative to [..., V]; before the first value seen that is the level."""
         p = self.p_v(features)
         return (
@@ -191,7 +190,7 @@ class StepModel(AutoregressiveModel):
             [self.p_v.told(values - anchor, observed & ~anchor.isnan()), seen, level], -1
         )
 
-    def phases(self, clock: Tensor) -> Tensor:
+    def season_features(self, clock: Tensor) -> Tensor:
         """Sine and cosine of the seasons' phases at steps [...], [..., 2 x seasons]."""
         angles = [2 * math.pi * (clock / period).frac() for period in self.periods]
         found = [function(angle) for angle in angles for function in (torch.sin, torch.cos)]
@@ -199,11 +198,11 @@ class StepModel(AutoregressiveModel):
 
     def input_of(self, values: Tensor, observed: Tensor, clock: Tensor, anchor: Tensor) -> Tensor:
         """What a network is told before the step of a clock [...], from the step before it [..., V]."""
-        return torch.cat([self.tell(values, observed, anchor), self.phases(clock)], -1)
+        return torch.cat([self.tell(values, observed, anchor), self.season_features(clock)], -1)
 
     def first_input(self, clock: Tensor) -> Tensor:
         """The same before the first step of windows, which has none before it, [B, I]."""
-        return torch.cat([clock.new_zeros(len(clock), self.told), self.phases(clock)], -1)
+        return torch.cat([clock.new_zeros(len(clock), self.told), self.season_features(clock)], -1)
 
     def inputs_of(self, x: Windows) -> Tensor:
         """The inputs before every step of windows and before the one after them, [B, T + 1, I]."""
@@ -221,7 +220,7 @@ class StepModel(AutoregressiveModel):
     @property
     def warmed_up(self) -> float:
         """How far a weight has risen that rises from 0 to 1 over the first share of the fit, ``warm_up``."""
-        return warm_up_weight(self.done, self.config.warm_up)
+        return self.warm_up_weight(self.config.warm_up)
 
     def weight_penalty(self) -> Tensor:
         """-log p(theta) per training step, up to a constant: half the decay times the squared weights."""
@@ -230,7 +229,7 @@ class StepModel(AutoregressiveModel):
 
     def loss(self, x: Tensor, generator: Generator) -> Loss:
         """The terms of :meth:`terms` and the prior on the weights, per step."""
-        terms = self.terms(unpacked(x), generator)
+        terms = self.terms(Windows.unpack(x), generator)
         return Loss(
             sum(terms.values(), self.weight_penalty()),
             {name: term.detach() for name, term in terms.items()},

@@ -112,7 +112,7 @@ class TDLGM(LatentLayers):
             output, next_state = self.R[at](h, of_layer[..., at, :])
             h = output + self.G[at](xi[..., at, :])
             after.insert(0, next_state)
-        return self.expected(self.T_0(h), anchor), torch.cat(after, -1)
+        return self.distribution(self.T_0(h), anchor), torch.cat(after, -1)
 
     def q_xi_given_v(self, x: Windows, s: Tensor, anchors: Tensor) -> Gaussian:
         """q(xi_t) from v_t, and from the state before it where the settings say so (Eq 14)."""
@@ -175,10 +175,10 @@ class TDLGM(LatentLayers):
         h, c = self.states(x)
         return h[:, -1], c[:, -1], self.anchors(x)[:, -1], x.clock[:, -1] + 1
 
-    def go_on(self, state: State, steps: int, generator: Generator) -> Tensor:
+    def continue_from(self, state: State, steps: int, generator: Generator) -> Tensor:
         """Draw the steps after a state; with generated states no value is read again (Eq 12)."""
         if self.config.transition == "recognised":
-            return super().go_on(state, steps, generator)
+            return super().continue_from(state, steps, generator)
         drawn = list[Tensor]()
         s = state[1]
         anchor = state[-2]

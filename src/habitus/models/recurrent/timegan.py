@@ -6,7 +6,7 @@
     L_R = |v - v~|^2,  L_S = |h_t - s(h)_(t-1)|^2,  L_U = binary cross-entropy of d
     phases: embedding (L_R), supervised (L_S), joint (g, s: L_U + gamma L_S + moments; e, r: L_R + L_S; d: L_U)
 
-The three phases are shares of one fit, and each is a turn, or several, of the one loop. Values are told as shares
+The three phases are shares of one fit, and each is one or several phases of each batch. Values are told as shares
 of the training range, as in the paper. It draws whole series, and reads no past.
 """
 
@@ -20,14 +20,14 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from habitus.models.base import Loss, SeriesModel, unpacked
+from habitus.models.base import Loss, SeriesModel, Windows
 from habitus.models.parts.checks import check_positive
 from habitus.models.recurrent.step import FIT
 from habitus.schema import SeriesAxes
 
 EMBEDDING = 1 / 3
 SUPERVISED = 2 / 3  # where the first and the second phase end
-TURNS = {"embedding": ("e", "r"), "supervised": ("s",), "generator": ("g", "s"), "recovery": ("e", "r"),
+PHASES = {"embedding": ("e", "r"), "supervised": ("s",), "generator": ("g", "s"), "recovery": ("e", "r"),
          "discriminator": ("d",)}  # fmt: skip
 
 
@@ -118,28 +118,28 @@ class TimeGAN(SeriesModel):
         self.low.copy_(values.amin(0))
         self.width.copy_((values.amax(0) - self.low).clamp_min(1e-6))
 
-    def turns(self, done: float) -> tuple[str, ...]:
+    def phases(self, fit_progress: float) -> tuple[str, ...]:
         """Three phases; in the last the generator moves twice for each move of the discriminator."""
-        if done < EMBEDDING:
+        if fit_progress < EMBEDDING:
             return ("embedding",)
-        if done < SUPERVISED:
+        if fit_progress < SUPERVISED:
             return ("supervised",)
         return "generator", "recovery", "generator", "recovery", "discriminator"
 
-    def turn_parameters(self, turn: str) -> list[nn.Parameter]:
-        """Those of the turn's networks."""
+    def phase_parameters(self, phase: str) -> list[nn.Parameter]:
+        """Weights of a phase's networks."""
         return [
             weight
-            for name in TURNS.get(turn, "ersgd")
+            for name in PHASES.get(phase, "ersgd")
             for weight in getattr(self, name).parameters()
         ]
 
     def loss(self, x: Tensor, generator: Generator) -> Loss:
-        """That of the turn; a fitted model is judged by its generator."""
-        v = (unpacked(x).values - self.low) / self.width
-        turn = self.turn if self.turn in TURNS and self.training else "generator"
-        found = getattr(self, f"_{turn}")(v, generator)
-        return Loss(found, {turn: found.detach()})
+        """Compute the loss of the phase; for a fitted model, that of its generator."""
+        v = (Windows.unpack(x).values - self.low) / self.width
+        phase = self.phase if self.phase in PHASES and self.training else "generator"
+        found = getattr(self, f"_{phase}")(v, generator)
+        return Loss(found, {phase: found.detach()})
 
     def generate(self, series: int, steps: int, generator: Generator) -> Tensor:
         """r(s(g(z))), back in the values' range."""

@@ -113,7 +113,7 @@ class VRNN(StepModel):
         return self._next(h, told, z), self.next_anchor(anchor, values, observed), clock + 1
 
     def _known(self, h: Tensor, clock: Tensor) -> Tensor:
-        return torch.cat([h, self.phases(clock)], -1)
+        return torch.cat([h, self.season_features(clock)], -1)
 
     def _next(self, h: Tensor, told: Tensor, z: Tensor) -> Tensor:
         """The state after a step."""
@@ -121,7 +121,7 @@ class VRNN(StepModel):
 
     def _given(self, z: Tensor, known: Tensor, anchor: Tensor) -> Distribution:
         """p(v | z, h)."""
-        return self.expected(self.features(torch.cat([self.phi_z(z), known], -1)), anchor)
+        return self.distribution(self.features(torch.cat([self.phi_z(z), known], -1)), anchor)
 
     def _drawn(self, known: Tensor, anchor: Tensor, generator: Generator) -> Distribution:
         """p(v | z) with z from the prior."""

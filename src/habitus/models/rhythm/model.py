@@ -31,19 +31,18 @@ from torch.distributions import Independent
 from torch.nn import functional
 
 from habitus.models.base import (
+    CalibratedModel,
     CompletingModel,
     Completion,
-    ConditionedModel,
-    EncodingModel,
     Loss,
-    Scored,
+    ScoredSample,
     ScoringModel,
 )
 from habitus.models.parts.completion import check_last_days
 from habitus.models.parts.examples import Days, Examples
 from habitus.models.parts.gaussians import diagonal
 from habitus.models.parts.indexing import rows_of
-from habitus.models.parts.objectives import diagonal_normal, reparameterised, warm_up_weight
+from habitus.models.parts.objectives import diagonal_normal, reparameterised
 from habitus.models.parts.priors import LearntMixture, Prior
 from habitus.models.rhythm.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.models.rhythm.amounts import AMOUNTS
@@ -66,16 +65,18 @@ from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 PAIRS = 2  # of channels whose difference is told, at most
 
 
-class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
+class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
     """The model; see the module for its equations and :class:`RhythmConfig` for its settings."""
 
     Config = RhythmConfig
+    conditions_on_calendar = True
+    learns_prior = True
     fit_defaults: ClassVar[dict[str, Any]] = {
         "epochs": 12, "least_seen": 140_000, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128,
         "clip": 5.0, "keep": "best", "precision": "float32",
     }  # fmt: skip
     start_profiles: ClassVar[int] = 4096
-    together: ClassVar[int] = 4096  # more would not stay in the processor's cache
+    sample_batch: ClassVar[int] = 4096  # more would not stay in the processor's cache
     pairs: Tensor
     on_holidays: nn.Parameter | None  # added to the logit of a day that is one
 
@@ -127,7 +128,9 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         return self.config.latents
 
     @classmethod
-    def told_of(cls, config: RhythmConfig, vocabulary: Vocabulary, holidays: bool) -> RhythmConfig:
+    def adapt_config(
+        cls, config: RhythmConfig, vocabulary: Vocabulary, holidays: bool
+    ) -> RhythmConfig:
         """With the attributes that it asks for, and whether there are holidays.
 
         Raises:
@@ -237,7 +240,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         fitting = (
             at_u.detach() - at_u
         )  # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
-        weight = warm_up_weight(self.done, self.config.warm_up) if self.training else 1.0
+        weight = self.warm_up_weight(self.config.warm_up) if self.training else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
         free = {"kl_user": self.config.free_nats or -torch.inf} if self.training else {}
         means = {
@@ -249,7 +252,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         )
         return Loss(total, {name: term.detach().mean() for name, term in terms.items()})
 
-    def surprises(
+    def nll_terms(
         self, x: Tensor | Examples, samples: int, generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
         """What is unlikely of profiles: the user as such [B]; sorts of days, hours, channels and amounts [B, D]."""
@@ -299,7 +302,7 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
 
     # What a fitted model does
 
-    def habits(self, x: Tensor, days: Days) -> Tensor:
+    def statistics(self, x: Tensor, days: Days) -> Tensor:
         """Those of :mod:`habitus.models.rhythm.statistics`, [B, J]."""
         return habits_of_users(x, days.observed, self.told.in_week(days))
 
@@ -318,17 +321,17 @@ class Rhythm(EncodingModel, ConditionedModel, CompletingModel, ScoringModel):
         e = self._read(at.counts.unflatten(1, x.shape[2:]))
         return self._q_u(e, at, days, memory.features.to(x.device), about, told)
 
-    def sample_scored(
+    def sample_with_scores(
         self,
         size: int,
         generator: Generator,
         prior: Prior | None = None,
         days: Days | None = None,
         codes: Tensor | None = None,
-    ) -> Scored:
+    ) -> ScoredSample:
         """Draw u, then day after day; beside them the scores of the shifts."""
         _, drawn = self._drawn(size, generator, prior, days, codes)
-        return Scored(drawn.x, drawn.scores)
+        return ScoredSample(drawn.x, drawn.scores)
 
     def sample_with_log_probs(
         self,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from habitus.evaluation.series import SERIES_BASELINES, forecast_transitions, horizons, transitions
-from habitus.models.base import Windows, unpacked
+from habitus.models.base import Windows
 from habitus.models.recurrent.observations import BucketObservation
 from habitus.models.recurrent.step import StepModel
 from habitus.papers.tdlgm.lab import MOST_AHEAD, Json, Lab
@@ -144,4 +144,4 @@ def _buckets(p_v: BucketObservation, values: Tensor) -> Tensor:
 def _test_windows(lab: Lab) -> Windows:
     """The test part in windows side by side; the rows after the last whole one are left out."""
     starts = lab.test.window_starts(lab.settings.window, lab.settings.window)
-    return unpacked(windows(lab.test, starts, lab.settings.window))
+    return Windows.unpack(windows(lab.test, starts, lab.settings.window))

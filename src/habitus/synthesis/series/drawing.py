@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.models.base import AutoregressiveModel, Model, SeriesModel, State, unpacked
+from habitus.models.base import AutoregressiveModel, Model, SeriesModel, State, Windows
 from habitus.run import Run
 from habitus.schema import Forecast, IntArray, Progress, no_progress
 from habitus.series import Series, check_variables
@@ -148,7 +148,7 @@ def _states(
         rows = np.flatnonzero(lengths == length)
         for first in range(0, len(rows), together):
             part = rows[first : first + together]
-            x = unpacked(windows(series, origins[part] - length, int(length)))
+            x = Windows.unpack(windows(series, origins[part] - length, int(length)))
             yield part, model.read(x, generator)
 
 
@@ -157,5 +157,5 @@ def _continued(
 ) -> NDArray[np.float32]:
     """Draws [O, K, H, V] after states of O origins."""
     repeated = tuple(each.repeat_interleave(samples, 0) for each in state)
-    drawn = model.go_on(repeated, steps, generator)
+    drawn = model.continue_from(repeated, steps, generator)
     return drawn.unflatten(0, (-1, samples)).numpy()
