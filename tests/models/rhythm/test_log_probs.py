@@ -196,7 +196,7 @@ def test_log_probabilities_of_drawn_days_are_the_terms_of_the_loss(likelihood, l
 def test_reporting_changes_no_draw():
     model, days = with_offsets(model_of("binned")), days_of_users()
     reported, _, found = model.sample_with_log_probs(USERS, noise(), days=days)
-    drawn, scores = model.sample_scored(USERS, noise(), days=days)
+    drawn, scores = model.sample_with_scores(USERS, noise(), days=days)
     assert torch.equal(drawn, reported)
     assert scores.shape == (USERS, len(model.shifts))
     assert (found.slots == 0).equal(~drawn.flatten(2).any(2))
