@@ -70,9 +70,7 @@ class Posterior:
         return self.mean + self.stddev * torch.randn(self.mean.shape, generator=generator)
 
 
-def encode(
-    model: ProfileModel, data: Population, on_progress: Progress = no_progress
-) -> Posterior:
+def encode(model: ProfileModel, data: Population, on_progress: Progress = no_progress) -> Posterior:
     """The posterior of every profile, read piece by piece; ``on_progress`` is called with how many are done.
 
     Under :func:`habitus.training.precision.quick_inference` it takes half the time, where the processor has bfloat16.
