@@ -32,9 +32,10 @@ from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles, save
 from habitus.schema import no_progress
 from habitus.simulate import write_log
-from habitus.training.config import PRECISIONS, FitConfig, chosen_precision
+from habitus.training.config import FitConfig
 from habitus.training.fit import material_of
 from habitus.training.fitting import Fitting
+from habitus.training.precision import PRECISIONS, chosen_precision
 from machine import describe
 
 BATCH = 500

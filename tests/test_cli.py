@@ -19,6 +19,7 @@ import habitus
 from command_line import call
 from habitus.cli import COMMANDS, main
 from habitus.models.pictures.beta_vae import BetaVAEConfig
+from habitus.models.pictures.context_vae import ContextVAEConfig
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import CHECKPOINT, load
 from habitus.settings import settings_of
@@ -331,10 +332,8 @@ def test_load_opens_runs_and_profiles_alike(here):
 
 
 def test_settings_are_read_as_their_fields_are_typed():
-    read = settings_of(
-        BetaVAEConfig, ["beta=1e-2", "latents=3", "batch_norm=yes", "architecture=a=b"]
-    )
-    assert read == {"beta": 0.01, "latents": 3, "batch_norm": True, "architecture": "a=b"}
+    read = settings_of(ContextVAEConfig, ["beta=1e-2", "latents=3", "batch_norm=yes", "mask=a=b"])
+    assert read == {"beta": 0.01, "latents": 3, "batch_norm": True, "mask": "a=b"}
     with pytest.raises(
         ValueError, match=r"setting latents must be a whole number \(int\), got 'x'"
     ):

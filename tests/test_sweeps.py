@@ -124,7 +124,7 @@ class TestSpaces:
             plan(grid_of({"bta": (1,)}))
         with pytest.raises(ValueError, match="unknown metric 'soup'"):
             plan(grid_of({"beta": (1,)}), metric="soup")
-        with pytest.raises(ValueError, match="seed must be from 0 to 4294967295"):
+        with pytest.raises(ValueError, match="seed must be at most 4294967295, got 4294967296"):
             plan(grid_of({"seed": (0, 2**32)}))
         with pytest.raises(ValueError, match="no users are held out for held_out_loss"):
             plan(grid_of({"beta": (1,)}), how=FitConfig(held_out=0), metric="held_out_loss")

@@ -21,9 +21,10 @@ from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
 from habitus.synthesis.chunks import Chunks
 from habitus.training import fitting as fitting_module
-from habitus.training.config import SCHEDULES, FitConfig, chosen_precision, for_profiles, one_cycle
+from habitus.training.config import SCHEDULES, FitConfig, for_profiles, one_cycle
 from habitus.training.fit import fit
 from habitus.training.fitting import interrupts_deferred
+from habitus.training.precision import chosen_precision
 
 SMALL = FitConfig(
     epochs=3, batch=32, chunk=16, precision="float32", accelerator="cpu", held_out=0.1
@@ -202,7 +203,8 @@ def test_a_model_says_which_settings_suit_it(population):
 def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
     save(tmp_path / "train", population.chunks(), axes)
     script = (
-        "import sys; from habitus.training.fit import *; from habitus.training import fitting\n"
+        "from habitus.training.config import FitConfig; from habitus.training.fit import fit\n"
+        "from habitus.training import fitting\n"
         "from habitus.models.pictures.beta_vae import *; from habitus.profiles.store import StoredProfiles\n"
         "fitting.CHECKPOINT_SECONDS = 0.0\n"
         f"fit(BetaVAE, StoredProfiles.open({str(tmp_path / 'train')!r}), BetaVAEConfig(latents=3),\n"

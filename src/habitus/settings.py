@@ -1,31 +1,137 @@
-"""Settings of frozen dataclasses read from texts, each as its field is typed."""
+"""Classes of settings: frozen pydantic dataclasses that refuse what cannot be in one line.
+
+    @configuration
+    class BetaVAEConfig:
+        beta: NotNegative = 0.1
+        latents: Positive = 10
+        architecture: Literal["conv", "strided"] = "conv"
+
+One declaration gives the checks, the reading of ``--set key=value`` and of a run's JSON, and the choices in a help.
+"""
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import fields
+from functools import wraps
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
-Types = dict[str, type[Any]]
-"""What can be set, and the type of each."""
+T = TypeVar("T")
+
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+RULES = ConfigDict(extra="forbid", allow_inf_nan=False)
+EXPECTED = {
+    "int": "a whole number (int)",
+    "float": "a number (float)",
+    "finite_number": "a number (float)",
+    "bool": "true or false (bool)",
+    "string": "a text (str)",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "above {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "below {lt}",
+}
+"""What a value must be, by the type of pydantic's error or its first word."""
+
+LONGEST = 80  # characters of a refused value that a message repeats
+
+Types = dict[str, Any]
+"""Type hint of each setting by its name; of one that may be None, the hint of its other values."""
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def configuration(kind: type[T]) -> type[T]:
+    """Make a class a frozen pydantic dataclass that raises a ValueError of one line for values that cannot be."""
+    made: Any = dataclass(kind, frozen=True, config=RULES)
+    names = [field.name for field in dataclasses.fields(made)]
+    validate = made.__init__
+
+    @wraps(validate)
+    def init(self: T, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in names:
+                raise ValueError(
+                    f"no setting {name!r}; {kind.__name__} has {', '.join(sorted(names))}"
+                )
+        try:
+            validate(self, *args, **kwargs)
+        except ValidationError as error:
+            raise ValueError(one_line(error, names)) from None
+
+    made.__init__ = init
+    return made
+
+
+def one_line(error: ValidationError, names: list[str] | None = None, what: str = "") -> str:
+    """Message for the first thing that pydantic refused: what it must be, and what it is.
+
+    Args:
+        error: Pydantic's own error, of several lines.
+        names: Fields in order, where values may have been given by position.
+        what: Put before the place of the value.
+    """
+    first = error.errors(include_url=False)[0]
+    place = [names[at] if names and isinstance(at, int) else str(at) for at in first["loc"][:1]]
+    place += [str(at) for at in first["loc"][1:]]
+    name = " ".join(filter(None, [what, ".".join(place)])) or "the value"
+    context = first.get("ctx", {})
+    kind = first["type"]
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"])
+    if "missing" in kind:
+        return f"{name} is missing"
+    value = repr(first["input"])
+    got = value if len(value) <= LONGEST else value[: LONGEST - 3] + "..."
+    if kind == "literal_error":
+        return f"{name} must be one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}; got {got}"
+    expected = EXPECTED.get(kind, EXPECTED.get(kind.split("_")[0]))
+    if expected is not None:
+        bounds = {key: str(value).removesuffix(".0") for key, value in context.items()}
+        return f"{name} must be {expected.format(**bounds)}, got {got}"
+    return f"{name}: {first['msg'].replace('Input should', 'it should')}, got {got}"
 
 
 def types_of(kind: type[Any]) -> Types:
-    """The fields of a dataclass with their types; a field that may be None has the type of its other values."""
-    hints = get_type_hints(kind)
-    return {field.name: _plain(hints[field.name]) for field in fields(kind)}
+    """Type hints of a dataclass' fields by name; of a field that may be None, the hint of its other values."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(kind)}
 
 
-def _plain(hint: Any) -> type[Any]:
-    return next((each for each in get_args(hint) if each is not NoneType), hint)
+def _without_none(hint: Any) -> Any:
+    """First of the hint's alternatives that is not None."""
+    alternatives = get_args(hint)
+    if NoneType not in alternatives:
+        return hint
+    return next(each for each in alternatives if each is not NoneType)
+
+
+def is_number(hint: Any) -> bool:
+    """Tell whether values of a type hint are numbers, whole or not.
+
+    >>> is_number(Positive), is_number(float), is_number(bool), is_number(Literal["conv"])
+    (True, True, False, False)
+    """
+    return (get_args(hint)[0] if get_origin(hint) is Annotated else hint) in (int, float)
 
 
 def settings_of(kind: type[Any], pairs: Iterable[str]) -> dict[str, Any]:
-    """Settings of a dataclass from ``key=value`` texts, each read as its field's type.
+    """Read settings of a dataclass from ``key=value`` texts, each as its field is typed.
 
     Raises:
         ValueError: naming the field and its type, if there is no such field or the value is not of that type.
@@ -36,7 +142,7 @@ def settings_of(kind: type[Any], pairs: Iterable[str]) -> dict[str, Any]:
 
 
 def key_and_text(pair: str, types: Types, option: str, what: str) -> tuple[str, str]:
-    """A known key and its text, from ``key=text``.
+    """Split ``key=text`` into a known key and its text.
 
     Args:
         pair: What was given.
@@ -57,25 +163,26 @@ def key_and_text(pair: str, types: Types, option: str, what: str) -> tuple[str, 
     return name, text
 
 
-def value_of(name: str, text: str, kind: type[Any]) -> Any:
-    """The value of a setting.
+def value_of(name: str, text: str, hint: Any) -> Any:
+    """Read the value of a setting from a text.
 
     Raises:
         ValueError: naming the setting and its type, if the text is not of that type.
     """
     try:
-        value = YES_NO[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        raise ValueError(f"setting {name} must be {_expected(kind)}, got {text!r}") from None
-    if isinstance(value, float) and math.isnan(value):
-        raise ValueError(f"setting {name} must be {_expected(kind)}, got {text!r}")
-    return value
+        return TypeAdapter(hint, config=RULES).validate_python(text)
+    except ValidationError as error:
+        raise ValueError(one_line(error, what=f"setting {name}")) from None
 
 
 def _listed(types: Types) -> str:
-    return ", ".join(f"{name} ({kind.__name__})" for name, kind in types.items())
+    """Names of settings, each with its type or its choices in brackets."""
+    return ", ".join(f"{name} ({_type_name(hint)})" for name, hint in types.items())
 
 
-def _expected(kind: type[Any]) -> str:
-    words = {int: "a whole number (int)", float: "a number (float)", bool: "true or false (bool)"}
-    return words.get(kind, f"of type {kind.__name__}")
+def _type_name(hint: Any) -> str:
+    """Short name of a type hint: choices with bars between them, or the name of the type."""
+    if get_origin(hint) is Literal:
+        return "|".join(get_args(hint))
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else get_origin(hint) or hint
+    return plain.__name__

@@ -395,7 +395,7 @@ def test_impossible_settings_are_refused(kind, settings):
 
 @pytest.mark.parametrize("adversarial", [-1.0, float("inf"), float("nan")])
 def test_impossible_weights_of_the_discriminator_are_refused(adversarial):
-    with pytest.raises(ValueError, match="adversarial must be 0 or more"):
+    with pytest.raises(ValueError, match="adversarial must be at least 0"):
         ContextVAEConfig(adversarial=adversarial)
 
 

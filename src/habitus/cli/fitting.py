@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -12,7 +12,7 @@ from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.recipes import RECIPES, Recipe
 from habitus.settings import settings_of
-from habitus.training.config import OPTIMISERS, PRECISIONS, SCHEDULES, FitConfig, as_asked
+from habitus.training.config import FitConfig, Optimiser, Precision, Schedule, as_asked
 
 DEFAULT = FitConfig()
 MODEL = "The model"
@@ -88,12 +88,13 @@ Batch = Annotated[
         "Profiles, or windows, per step; on small sets fewer than 500, for about 1,000 steps in all.",
     ),
 ]
-Optimiser = Annotated[
-    str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")
+OptimiserName = Annotated[
+    str | None, _option(FITTING, "optimiser", f"One of: {', '.join(get_args(Optimiser))}.")
 ]
 Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
-Schedule = Annotated[
-    str | None, _option(FITTING, "schedule", f"Of the step size; one of: {', '.join(SCHEDULES)}.")
+ScheduleName = Annotated[
+    str | None,
+    _option(FITTING, "schedule", f"Of the step size; one of: {', '.join(get_args(Schedule))}."),
 ]
 Seed = Annotated[int | None, _option(FITTING, "seed", "Decides weights, order and noise.", min=0)]
 HeldOut = Annotated[
@@ -104,12 +105,12 @@ HeldOut = Annotated[
         "Share of users, or of steps, to judge on while learning; not fitted to.",
     ),
 ]
-Precision = Annotated[
+PrecisionName = Annotated[
     str | None,
     _option(
         MACHINE,
         "precision",
-        f"auto, {' or '.join(PRECISIONS)}; auto is bfloat16 where the hardware has it.",
+        f"One of: {', '.join(get_args(Precision))}; auto is bfloat16 where the hardware has it.",
     ),
 ]
 Accelerator = Annotated[str | None, _option(MACHINE, "accelerator", "auto, cpu or cuda.")]

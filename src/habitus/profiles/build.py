@@ -29,6 +29,7 @@ from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
 from habitus.profiles.store import StoredProfiles, empty, save
 from habitus.profiles.user_codes import CODE, KEY, People
 from habitus.schema import DAYS_PER_WEEK, Axes, IntArray, Progress, no_progress
+from habitus.settings import configuration
 
 REASONS = {
     -1: "the user is missing",
@@ -45,7 +46,7 @@ CHANNEL = "_habitus_channel"
 RESERVED = (USER, WINDOW, "cells", "values")
 
 
-@dataclass(frozen=True)
+@configuration
 class ProfileConfig:
     """How a log is cut into profiles.
 

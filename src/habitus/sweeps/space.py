@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import Trial
 
-from habitus.settings import Types, key_and_text, value_of
+from habitus.settings import Types, is_number, key_and_text, value_of
 
 Value = bool | int | float | str
 Params = dict[str, Value]
@@ -209,19 +209,19 @@ def _pairs(types: Types, texts: Iterable[str], option: str, what: str) -> dict[s
     return pairs
 
 
-def _searched(key: str, text: str, kind: type[Any]) -> Choice | Range:
+def _searched(key: str, text: str, hint: Any) -> Choice | Range:
     ends = text.split(":")
-    if ALTERNATIVES in text or kind in (str, bool):
-        return _choice(key, text, kind, "--search", ALTERNATIVES)
+    if ALTERNATIVES in text or not is_number(hint):
+        return _choice(key, text, hint, "--search", ALTERNATIVES)
     if len(ends) not in (2, 3) or ends[2:] not in ([], [LOG]):
         raise ValueError(
             f"--search {key} must be low:high, low:high:{LOG} or value|value, got {text!r}"
         )
-    low, high = (value_of(key, end, kind) for end in ends[:2])
+    low, high = (value_of(key, end, hint) for end in ends[:2])
     return _named(f"--search {key}", Range, low, high, len(ends) == 3)
 
 
-def _choice(key: str, text: str, kind: type[Any], option: str, separator: str) -> Choice:
+def _choice(key: str, text: str, hint: Any, option: str, separator: str) -> Choice:
     parts = [
         part.strip() for part in text.split(ALTERNATIVES if ALTERNATIVES in text else separator)
     ]
@@ -229,7 +229,7 @@ def _choice(key: str, text: str, kind: type[Any], option: str, separator: str) -
         raise ValueError(
             f"{option} {key} must be values with {separator} between them, at least one, got {text!r}"
         )
-    return _named(f"{option} {key}", Choice, tuple(value_of(key, part, kind) for part in parts))
+    return _named(f"{option} {key}", Choice, tuple(value_of(key, part, hint) for part in parts))
 
 
 def _named(what: str, kind: type[Any], *arguments: Any) -> Any:

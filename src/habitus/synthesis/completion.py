@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
@@ -26,8 +26,8 @@ from habitus.profiles.sparse import Profiles, concat, offsets
 from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
 from habitus.schema import PEAK, WEEKDAYS, Axes, BoolArray, Filled, Progress, no_progress
+from habitus.settings import Positive, Share, configuration
 from habitus.synthesis.threads import in_order
-from habitus.synthesis.thresholds import check_threshold
 from habitus.training.encoding import examples_of, known_to
 from habitus.training.precision import in_memory_format, keep_freed_memory, quick_inference
 
@@ -36,7 +36,7 @@ MOST_PROFILES = 128  # in a processor's cache
 THRESHOLD_PROFILES = 4096
 
 
-@dataclass(frozen=True)
+@configuration
 class CompleteConfig:
     """How missing cells are filled.
 
@@ -49,14 +49,9 @@ class CompleteConfig:
     """
 
     mask: str = "centre"
-    samples: int = 20
+    samples: Positive = 20
     seed: int = 0
-    threshold: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, got {self.samples}")
-        check_threshold(self.threshold)
+    threshold: Share | None = None
 
 
 def complete(

@@ -12,7 +12,7 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -32,10 +32,10 @@ from habitus.profiles.logs import log_format
 from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.run import Run
 from habitus.schema import Axes, FloatArray, IntArray, Progress, no_progress
+from habitus.settings import Positive, Share, configuration
 from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
-from habitus.synthesis.thresholds import check_threshold
 from habitus.training.precision import in_memory_format
 
 TYPICAL = 32 * 24 * 5  # cells of a profile; of larger ones fewer are drawn together
@@ -53,7 +53,7 @@ COHORT = "cohort"  # column of the users that are of one
 WHOLE = (1, 1)
 
 
-@dataclass(frozen=True)
+@configuration
 class GenerateConfig:
     """How a population is drawn.
 
@@ -73,30 +73,23 @@ class GenerateConfig:
         holidays: Dates, some of which may be in the window; None for those that the run was told of.
     """
 
-    users: int
+    users: Positive
     seed: int = 0
-    prior: str = "mixture"
-    threshold: float | None = None
-    inactive: str = "redraw"
+    prior: Literal["mixture", "normal"] = "mixture"
+    threshold: Share | None = None
+    inactive: Literal["redraw", "keep"] = "redraw"
     start: dt.date | None = None
     shard: tuple[int, int] = WHOLE
     where: Mapping[str, str] = field(default_factory=dict)
-    days: int | None = None
+    days: Positive | None = None
     holidays: tuple[dt.date, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.inactive not in INACTIVE:
-            raise ValueError(f"inactive must be {' or '.join(INACTIVE)}, got {self.inactive!r}")
-        if self.users < 1:
-            raise ValueError(f"users must be at least 1, got {self.users}")
         number, of = self.shard
         if not 1 <= number <= of:
             raise ValueError(
                 f"a shard is 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}, got {number}/{of}"
             )
-        if self.days is not None and self.days < 1:
-            raise ValueError(f"days must be at least 1, got {self.days}")
-        check_threshold(self.threshold)
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,21 @@
-"""Settings of a fit, and which precision this machine is fast in."""
+"""Settings of a fit."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
-import torch
+from pydantic import Field
 
-from habitus.training.precision import processor_has_bfloat16
+from habitus.settings import Positive, Share, configuration
 
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": partial(torch.optim.Adam, fused=True),
-    "rmsprop": torch.optim.RMSprop,
-    "adagrad": partial(torch.optim.Adagrad, fused=True),
-}
+Optimiser = Literal["adam", "rmsprop", "adagrad"]
+Schedule = Literal["constant", "one-cycle"]
+Precision = Literal["auto", "float32", "bfloat16"]
+AboveZero = Annotated[float, Field(gt=0)]
+
 WARM_UP = 0.1  # share of a one-cycle fit
 
 
@@ -31,7 +30,7 @@ def one_cycle(done: float) -> float:
     return (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
 
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
+SCHEDULES: dict[Schedule, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "one-cycle": one_cycle,
 }
@@ -39,12 +38,10 @@ PAPER_BATCH = 500
 SMALLEST_BATCH = 32
 FEWEST_STEPS = 1000
 MOST_REPEATED = 5  # times as many epochs, on small sets
-KEEP = ("last", "best")
 MOST_SEED = 2**32 - 1  # that the mixture can be fitted with, which comes last
-PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 
 
-@dataclass(frozen=True)
+@configuration
 class FitConfig:
     """Settings of a fit; the defaults are those of "Time pictures" 5.2.3.
 
@@ -69,49 +66,21 @@ class FitConfig:
         devices: Processes, each on its own device.
     """
 
-    epochs: int = 10
+    epochs: Positive = 10
     least_seen: int = 0
-    batch: int | None = None
-    largest_batch: int = PAPER_BATCH
-    chunk: int = 500
-    optimiser: str = "adam"
-    learning_rate: float = 1e-3
-    schedule: str = "constant"
-    seed: int = 0
-    held_out: float = 0.05
-    keep: str = "last"
-    clip: float | None = None
-    precision: str = "auto"
-    accelerator: str = "auto"
-    devices: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "largest_batch", "chunk", "devices"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-        if self.optimiser not in OPTIMISERS:
-            raise ValueError(
-                f"optimiser must be one of {', '.join(OPTIMISERS)}; got {self.optimiser!r}"
-            )
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}"
-            )
-        if self.precision not in ("auto", *PRECISIONS):
-            raise ValueError(
-                f"precision must be auto, {' or '.join(PRECISIONS)}; got {self.precision!r}"
-            )
-        if not 0 <= self.seed <= MOST_SEED:
-            raise ValueError(f"seed must be from 0 to {MOST_SEED}, got {self.seed}")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if self.keep not in KEEP:
-            raise ValueError(f"keep must be one of {', '.join(KEEP)}; got {self.keep!r}")
-        if self.clip is not None and not 0 < self.clip < math.inf:
-            raise ValueError(f"clip must be above 0, got {self.clip}")
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out must be at least 0 and below 1, got {self.held_out}")
+    batch: Positive | None = None
+    largest_batch: Positive = PAPER_BATCH
+    chunk: Positive = 500
+    optimiser: Optimiser = "adam"
+    learning_rate: AboveZero = 1e-3
+    schedule: Schedule = "constant"
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    held_out: Share = 0.05
+    keep: Literal["last", "best"] = "last"
+    clip: AboveZero | None = None
+    precision: Precision = "auto"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Positive = 1
 
 
 SINCE = {"keep": "last", "clip": None, "least_seen": 0}
@@ -144,12 +113,3 @@ def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
         return settings
     wanted = int(settings.epochs * profiles * (1 - settings.held_out)) // FEWEST_STEPS
     return replace(settings, batch=min(settings.largest_batch, max(SMALLEST_BATCH, wanted)))
-
-
-def chosen_precision(settings: FitConfig) -> str:
-    """The precision that auto stands for on this machine: bfloat16 only where the hardware computes in it."""
-    if settings.precision != "auto":
-        return settings.precision
-    if settings.accelerator != "cpu" and torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    return "bfloat16" if processor_has_bfloat16() else "float32"

@@ -23,32 +23,11 @@ from habitus.profiles.store import header_errors, read_header
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
 from habitus.schema import Progress, no_progress
 from habitus.series import Series
-from habitus.training.config import (
-    OPTIMISERS,
-    PRECISIONS,
-    SCHEDULES,
-    SINCE,
-    FitConfig,
-    as_asked,
-    chosen_precision,
-    for_profiles,
-)
+from habitus.training.config import SINCE, FitConfig, for_profiles
 from habitus.training.data import Material, ProfileMaterial
-from habitus.training.fitting import Fitting, run_fit
+from habitus.training.fitting import run_fit
+from habitus.training.precision import PRECISIONS, chosen_precision
 from habitus.training.windows import WindowMaterial, values_of
-
-__all__ = [
-    "OPTIMISERS",
-    "PRECISIONS",
-    "SCHEDULES",
-    "FitConfig",
-    "Fitting",
-    "as_asked",
-    "check_out",
-    "chosen_precision",
-    "fit",
-    "material_of",
-]
 
 
 def fit(

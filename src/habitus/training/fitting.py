@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,15 @@ from habitus.run import (
     write_run_header,
 )
 from habitus.schema import Progress, no_progress
-from habitus.training.config import OPTIMISERS, SCHEDULES, FitConfig, chosen_precision
+from habitus.training.config import SCHEDULES, FitConfig, Optimiser
 from habitus.training.data import Material, batches_in
-from habitus.training.precision import in_memory_format, keep_freed_memory
+from habitus.training.precision import chosen_precision, in_memory_format, keep_freed_memory
 
+OPTIMISERS: dict[Optimiser, Callable[..., torch.optim.Optimizer]] = {
+    "adam": partial(torch.optim.Adam, fused=True),
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": partial(torch.optim.Adagrad, fused=True),
+}
 CHECKPOINT_SECONDS = 20.0
 CURVE_POINTS = 2000  # of the training loss in the history
 HELD_OUT_POINTS = 40  # of the held-out loss

@@ -9,7 +9,12 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from habitus.training.config import FitConfig, Precision
+
 M = TypeVar("M", bound=nn.Module)
+
+PRECISIONS: dict[Precision, str] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+"""Name of each precision in Lightning Fabric."""
 
 # From malloc.h, and the largest threshold that glibc takes.
 M_TRIM_THRESHOLD = -1
@@ -22,6 +27,15 @@ def processor_has_bfloat16() -> bool:
     """Whether the processor computes in bfloat16 and does not only emulate it."""
     has = torch.cpu.get_capabilities()
     return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
+
+
+def chosen_precision(settings: FitConfig) -> Precision:
+    """Choose what auto stands for on this machine: bfloat16 only where the hardware computes in it."""
+    if settings.precision != "auto":
+        return settings.precision
+    if settings.accelerator != "cpu" and torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if processor_has_bfloat16() else "float32"
 
 
 def keep_freed_memory() -> bool:

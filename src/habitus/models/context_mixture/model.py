@@ -16,8 +16,7 @@ known cells by attention between days (:mod:`habitus.models.context_mixture.atte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -26,10 +25,10 @@ from torch.nn import functional
 from habitus.models.base import CompletingModel, Completion, Loss
 from habitus.models.context_mixture.attention import DayEncoder, DayRecall, context_of
 from habitus.models.parts.binned_counts import BINS, BinnedCounts, bin_of, choose
-from habitus.models.parts.checks import check_positive, check_shares, one_of
 from habitus.models.parts.completion import check_same_mask, drawn_mask, last_days
 from habitus.models.parts.masks import parse_mask
 from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray
+from habitus.settings import Positive, Share, configuration
 
 EMPTY = -3.0  # logit of a cell before any learning: logs leave nearly all of them empty
 FALLING = 1.5  # and how much less likely each bin of counts is than the one before: bins never seen must stay rare
@@ -38,7 +37,7 @@ PRIOR_PROFILES = (
 )
 
 
-@dataclass(frozen=True)
+@configuration
 class ContextMixtureConfig:
     """Settings.
 
@@ -55,23 +54,20 @@ class ContextMixtureConfig:
     """
 
     mask: str = "any"
-    normalisation: str = "count"
-    width: int = 64
-    layers: int = 2
-    heads: int = 4
-    features: int = 48
-    day_states: int = 6
-    user_states: int = 4
-    dropout: float = 0.1
+    normalisation: Literal["count", "binary"] = "count"
+    width: Positive = 64
+    layers: Positive = 2
+    heads: Positive = 4
+    features: Positive = 48
+    day_states: Positive = 6
+    user_states: Positive = 4
+    dropout: Share = 0.1
 
     def __post_init__(self) -> None:
-        check_positive(self, "width", "layers", "heads", "features", "day_states", "user_states")
         if self.width % self.heads:
             raise ValueError(
                 f"width must be a multiple of heads, got {self.width} and {self.heads}"
             )
-        check_shares(self, "dropout")
-        one_of("normalisation", self.normalisation, ("count", "binary"))
 
 
 class Conditional(NamedTuple):

@@ -9,14 +9,13 @@ summed over cells and latent dimensions, averaged over users: beta 1 is the VAE,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent
 
 from habitus.models.base import CompletingModel, Completion, LatentModel, Loss
-from habitus.models.parts.checks import check_positive, check_shares, one_of
 from habitus.models.parts.completion import completed_from_posterior
 from habitus.models.parts.objectives import (
     diagonal_normal,
@@ -27,9 +26,14 @@ from habitus.models.parts.objectives import (
 from habitus.models.pictures.likelihoods import LIKELIHOODS
 from habitus.models.pictures.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
 from habitus.schema import Axes, BoolArray
+from habitus.settings import NotNegative, Positive, Share, configuration
+
+ArchitectureName = Literal[
+    "conv", "transposed", "wide-conv", "wide-transposed", "deep-conv", "deep-transposed", "strided", "deep-strided"
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
+@configuration
 class BetaVAEConfig:
     """Settings; the defaults are those of the paper's reported results.
 
@@ -44,26 +48,21 @@ class BetaVAEConfig:
         dropout: Share of activations dropped after each layer; did not help the paper.
     """
 
-    beta: float = 0.1
-    latents: int = 10
-    architecture: str = "conv"
-    likelihood: str = "cross-entropy"
-    normalisation: str = "peak"
+    beta: NotNegative = 0.1
+    latents: Positive = 10
+    architecture: ArchitectureName = "conv"
+    likelihood: Literal["cross-entropy", "squared-error", "poisson"] = "cross-entropy"
+    normalisation: Literal["peak", "binary", "count"] = "peak"
     batch_norm: bool = False
-    dropout: float = 0.0
+    dropout: Share = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.beta < float("inf"):
-            raise ValueError(f"beta must be 0 or more, got {self.beta}")
-        check_positive(self, "latents")
-        check_shares(self, "dropout")
-        one_of("architecture", self.architecture, tuple(ARCHITECTURES))
-        one_of("likelihood", self.likelihood, tuple(LIKELIHOODS))
-        one_of(
-            f"normalisation with {self.likelihood}",
-            self.normalisation,
-            LIKELIHOODS[self.likelihood].units,
-        )
+        units = LIKELIHOODS[self.likelihood].units
+        if self.normalisation not in units:
+            raise ValueError(
+                f"normalisation with {self.likelihood} must be one of {', '.join(units)}; "
+                f"got {self.normalisation!r}"
+            )
 
 
 class BetaVAE(LatentModel, CompletingModel):

@@ -12,7 +12,6 @@ gradient reversed and weighted, so one optimiser serves both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,9 +37,10 @@ from habitus.models.pictures.beta_vae import BetaVAEConfig
 from habitus.models.pictures.likelihoods import LIKELIHOODS
 from habitus.models.pictures.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
 from habitus.schema import Axes, BoolArray
+from habitus.settings import NotNegative, configuration
 
 
-@dataclass(frozen=True)
+@configuration
 class ContextVAEConfig(BetaVAEConfig):
     """Settings: those of :class:`BetaVAEConfig`, the hole, and an adversarial term.
 
@@ -51,12 +51,7 @@ class ContextVAEConfig(BetaVAEConfig):
     """
 
     mask: str = "centre"
-    adversarial: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.adversarial < float("inf"):
-            raise ValueError(f"adversarial must be 0 or more, got {self.adversarial}")
+    adversarial: NotNegative = 0.0
 
 
 class ContextVAE(CompletingModel):

@@ -14,9 +14,10 @@ the generator: what is generated is independent from step to step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
@@ -25,9 +26,10 @@ from habitus.models.parts.gaussians import Gaussian
 from habitus.models.recurrent.latent_layers import LatentConfig, LatentLayers
 from habitus.models.recurrent.step import perceptron
 from habitus.schema import SeriesAxes
+from habitus.settings import configuration
 
 
-@dataclass(frozen=True)
+@configuration
 class DLGMConfig(LatentConfig):
     """Settings of a DLGM.
 
@@ -35,12 +37,7 @@ class DLGMConfig(LatentConfig):
         history: Values before a step that its recognition is told, m.
     """
 
-    history: int = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.history < 0:
-            raise ValueError(f"history must be 0 or more, got {self.history}")
+    history: Annotated[int, Field(ge=0)] = 8
 
 
 class DLGM(LatentLayers):

@@ -8,22 +8,22 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
 from habitus.models.base import Windows
-from habitus.models.parts.checks import check_positive, check_shares, one_of
 from habitus.models.parts.gaussians import COVARIANCES, Gaussian, standard_log_prob
 from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
+from habitus.settings import NotNegative, Positive, Share, configuration
 
 LATENT_DRAWS = 24  # that stand for all latents where what they lead to is wanted
 
 
-@dataclass(frozen=True)
+@configuration
 class LatentConfig(SeriesConfig):
     """Settings of models with layers of latents.
 
@@ -35,19 +35,11 @@ class LatentConfig(SeriesConfig):
         warm_up: Share of the fit over which that weight rises from 0, so that latents are used before they cost.
     """
 
-    layers: int = 2
-    latents: int = 8
-    covariance: str = "diagonal"
-    beta: float = 1.0
-    warm_up: float = 0.2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "layers", "latents")
-        check_shares(self, "warm_up")
-        one_of("covariance", self.covariance, tuple(COVARIANCES))
-        if not 0 <= self.beta < math.inf:
-            raise ValueError(f"beta must be 0 or more, got {self.beta}")
+    layers: Positive = 2
+    latents: Positive = 8
+    covariance: Literal["diagonal", "low-rank"] = "diagonal"
+    beta: NotNegative = 1.0
+    warm_up: Share = 0.2
 
 
 class LatentLayers(StepModel):

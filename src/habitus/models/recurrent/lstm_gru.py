@@ -8,19 +8,17 @@ The baseline of tDLGM's section 3, with a distribution for an output, so that it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
-from habitus.models.parts.checks import check_positive, check_shares
 from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
+from habitus.settings import Positive, Share, configuration
 
 
-@dataclass(frozen=True)
+@configuration
 class RecurrentConfig(SeriesConfig):
     """Settings of an LSTM or a GRU.
 
@@ -29,13 +27,8 @@ class RecurrentConfig(SeriesConfig):
         dropout: Share of their outputs dropped while fitting.
     """
 
-    layers: int = 1
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "layers")
-        check_shares(self, "dropout")
+    layers: Positive = 1
+    dropout: Share = 0.1
 
 
 class LSTM(StepModel):

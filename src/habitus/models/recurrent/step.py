@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import AutoregressiveModel, Loss, Windows
-from habitus.models.parts.checks import one_of
 from habitus.models.recurrent.observations import OBSERVATIONS, mean_and_scale
 from habitus.schema import SeriesAxes
+from habitus.settings import NotNegative, Positive, configuration
 
 AUTO = "auto"
 FALLBACK = "gaussian"
@@ -30,7 +31,11 @@ FIT = {
 """Settings of a fit that suit models of series: 1,000 steps on a small one."""
 
 
-@dataclass(frozen=True)
+Window = Annotated[int, Field(ge=2)]
+Likelihood = Literal["auto", "gaussian", "mixture", "autoregressive", "buckets", "counts"]
+
+
+@configuration
 class SeriesConfig:
     """Settings that every model of series has.
 
@@ -50,25 +55,19 @@ class SeriesConfig:
         weight_decay: Precision of the Gaussian prior on the weights, per training step (tDLGM Eq 28).
     """
 
-    window: int = 64
-    hidden: int = 64
-    likelihood: str = AUTO
-    components: int = 0
+    window: Window = 64
+    hidden: Positive = 64
+    likelihood: Likelihood = AUTO
+    components: Annotated[int, Field(ge=0)] = 0
     periods: str = ""
     relative: bool = False
-    weight_decay: float = 1e-4
+    weight_decay: NotNegative = 1e-4
 
     def __post_init__(self) -> None:
-        one_of("likelihood", self.likelihood, (AUTO, *OBSERVATIONS))
-        for name, least in (("window", 2), ("hidden", 1), ("components", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.relative and self.likelihood == "counts":
             raise ValueError(
                 "counts cannot be relative to the value before; take another likelihood, or relative=false"
             )
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must be 0 or more, got {self.weight_decay}")
         periods_of(self.periods)
 
 

@@ -18,27 +18,25 @@ the past without error. Drawing with them is the default; drawing with generated
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
-from habitus.models.parts.checks import one_of
 from habitus.models.parts.gaussians import Gaussian
 from habitus.models.recurrent.cells import CellLSTM, StateCell
 from habitus.models.recurrent.latent_layers import LatentConfig, LatentLayers
 from habitus.models.recurrent.step import perceptron
 from habitus.schema import SeriesAxes
+from habitus.settings import NotNegative, configuration
 
 LEAST_LOG_SCALE = -4.0  # of a state's spread: shrinking it would be rewarded without end
 
 
-@dataclass(frozen=True)
+@configuration
 class TDLGMConfig(LatentConfig):
     """Settings of a tDLGM.
 
@@ -49,10 +47,10 @@ class TDLGMConfig(LatentConfig):
         transition: How states go on while drawing: recognised (from what was drawn) or generated (by F, Eq 12).
     """
 
-    alpha: float = 0.1
-    state_error: str = "mse"
-    recognition: str = "both"
-    transition: str = "recognised"
+    alpha: NotNegative = 0.1
+    state_error: Literal["mse", "likelihood"] = "mse"
+    recognition: Literal["value", "both"] = "both"
+    transition: Literal["recognised", "generated"] = "recognised"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,11 +58,6 @@ class TDLGMConfig(LatentConfig):
             raise ValueError(
                 f"layers must be at least 2 (the top one has no state), got {self.layers}"
             )
-        if not 0 <= self.alpha < math.inf:
-            raise ValueError(f"alpha must be 0 or more, got {self.alpha}")
-        one_of("state_error", self.state_error, ("mse", "likelihood"))
-        one_of("recognition", self.recognition, ("value", "both"))
-        one_of("transition", self.transition, ("recognised", "generated"))
 
 
 class TDLGM(LatentLayers):

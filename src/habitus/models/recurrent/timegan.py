@@ -12,8 +12,6 @@ of the training range, as in the paper. It draws whole series, and reads no past
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -21,9 +19,9 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from habitus.models.base import Loss, SeriesModel, Windows
-from habitus.models.parts.checks import check_positive
-from habitus.models.recurrent.step import FIT
+from habitus.models.recurrent.step import FIT, Window
 from habitus.schema import SeriesAxes
+from habitus.settings import NotNegative, Positive, configuration
 
 EMBEDDING = 1 / 3
 SUPERVISED = 2 / 3  # where the first and the second phase end
@@ -31,7 +29,7 @@ PHASES = {"embedding": ("e", "r"), "supervised": ("s",), "generator": ("g", "s")
          "discriminator": ("d",)}  # fmt: skip
 
 
-@dataclass(frozen=True)
+@configuration
 class TimeGANConfig:
     """Settings; the defaults are the paper's.
 
@@ -45,21 +43,13 @@ class TimeGANConfig:
         confident: The discriminator rests where its loss is below it.
     """
 
-    window: int = 24
-    hidden: int = 24
-    layers: int = 3
-    gamma: float = 1.0
-    eta: float = 100.0
-    moments: float = 100.0
-    confident: float = 0.15
-
-    def __post_init__(self) -> None:
-        check_positive(self, "hidden", "layers")
-        if self.window < 2:
-            raise ValueError(f"window must be at least 2, got {self.window}")
-        for name in ("gamma", "eta", "moments", "confident"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+    window: Window = 24
+    hidden: Positive = 24
+    layers: Positive = 3
+    gamma: NotNegative = 1.0
+    eta: NotNegative = 100.0
+    moments: NotNegative = 100.0
+    confident: NotNegative = 0.15
 
 
 class Recurrent(nn.Module):

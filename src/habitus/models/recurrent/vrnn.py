@@ -11,7 +11,6 @@ Its latents enter its state, so its steps are one after another, unlike those of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -19,14 +18,14 @@ from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
-from habitus.models.parts.checks import check_positive, check_shares
 from habitus.models.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
 from habitus.models.recurrent.latent_layers import LATENT_DRAWS, mean_weight
 from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
+from habitus.settings import Positive, Share, configuration
 
 
-@dataclass(frozen=True)
+@configuration
 class VRNNConfig(SeriesConfig):
     """Settings of a VRNN.
 
@@ -35,13 +34,8 @@ class VRNNConfig(SeriesConfig):
         warm_up: Share of the fit over which the weight of the KL term rises from 0 to 1.
     """
 
-    latents: int = 8
-    warm_up: float = 0.2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "latents")
-        check_shares(self, "warm_up")
+    latents: Positive = 8
+    warm_up: Share = 0.2
 
 
 class _Inferred(NamedTuple):

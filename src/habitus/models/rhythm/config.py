@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from typing import Literal
 
-from habitus.models.parts.checks import check_positive, check_shares, one_of
-from habitus.models.rhythm.amounts import AMOUNTS
 from habitus.schema import Vocabulary
+from habitus.settings import NotNegative, Positive, Share, configuration
 
 ALL = "all"
 NONE = "none"
 
 
-@dataclass(frozen=True)
+@configuration
 class RhythmConfig:
     """Settings.
 
@@ -34,26 +34,19 @@ class RhythmConfig:
         holidays: Whether there are any, which comes from the data.
     """
 
-    likelihood: str = "binned"
-    latents: int = 16
-    day_latents: int = 8
-    components: int = 16
-    hidden: int = 96
-    channel_width: int = 32
-    free_nats: float = 3.0
-    warm_up: float = 0.2
-    hidden_share: float = 0.3
-    dropout: float = 0.0
+    likelihood: Literal["binned", "negative-binomial", "poisson"] = "binned"
+    latents: Positive = 16
+    day_latents: Positive = 8
+    components: Positive = 16
+    hidden: Positive = 96
+    channel_width: Positive = 32
+    free_nats: NotNegative = 3.0
+    warm_up: Share = 0.2
+    hidden_share: Share = 0.3
+    dropout: Share = 0.0
     attributes: str = ALL
     vocabulary: Vocabulary = field(default_factory=dict)
     holidays: bool = False
-
-    def __post_init__(self) -> None:
-        one_of("likelihood", self.likelihood, tuple(AMOUNTS))
-        check_positive(self, "latents", "day_latents", "components", "hidden", "channel_width")
-        if not self.free_nats >= 0:
-            raise ValueError(f"free_nats must be at least 0, got {self.free_nats}")
-        check_shares(self, "warm_up", "hidden_share", "dropout")
 
     def told_of(self, vocabulary: Vocabulary, holidays: bool) -> RhythmConfig:
         """With the attributes that it asks for, of those that users have, and whether there are holidays.

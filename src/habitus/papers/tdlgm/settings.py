@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from habitus.models.parts.checks import check_positive
 from habitus.models.recurrent.step import FIT
 from habitus.papers.tdlgm.paper import COLUMN, SCALE, TRAIN_SHARE
+from habitus.settings import Positive, configuration
 
 FREE = (
     "seeds",
 )  # what may change from call to call in one folder: it decides which runs there are
 
 
-@dataclass(frozen=True)
+@configuration
 class LabSettings:
     """Settings.
 
@@ -34,16 +34,13 @@ class LabSettings:
     column: str = COLUMN
     scale: float = SCALE
     seed: int = 0
-    seeds: int = 5
-    epochs: int = FIT["epochs"]
+    seeds: Positive = 5
+    epochs: Positive = FIT["epochs"]
     window: int = 64
     train_share: float = TRAIN_SHARE
-    samples: int = 20
-    every: int = 1
-    latent_samples: int = 32
-
-    def __post_init__(self) -> None:
-        check_positive(self, "seeds", "epochs", "samples", "every", "latent_samples")
+    samples: Positive = 20
+    every: Positive = 1
+    latent_samples: Positive = 32
 
     @property
     def each_seed(self) -> range:

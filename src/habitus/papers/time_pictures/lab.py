@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -93,7 +93,7 @@ class Lab:
         return self.train.axes.with_unit(self.unit)
 
     @property
-    def unit(self) -> str:
+    def unit(self) -> Literal["binary", "peak"]:
         """What the models read: shares of each user's peak, as in the paper, unless the profiles are binary."""
         return "binary" if self.train.axes.unit == "binary" else "peak"
 
@@ -127,7 +127,9 @@ class Lab:
         )
         return self._run(f"vce-{hole}", ContextVAE, config)
 
-    def generated(self, run: Run, prior: str | None = None) -> StoredProfiles:
+    def generated(
+        self, run: Run, prior: Literal["normal", "mixture"] | None = None
+    ) -> StoredProfiles:
         """The population of a run, as many users as are tested on, small values set to zero (5.3.2)."""
         assert run.path is not None
         prior = prior or self.settings.prior
@@ -143,7 +145,7 @@ class Lab:
 
         return self._once(("generated", path.name), make)
 
-    def evaluation(self, run: Run, prior: str | None = None) -> Evaluation:
+    def evaluation(self, run: Run, prior: Literal["normal", "mixture"] | None = None) -> Evaluation:
         """The population of a run against the test profiles: what ``habitus evaluate`` finds."""
 
         def make() -> Evaluation:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal
 
-from habitus.models.parts.checks import check_positive
 from habitus.papers.time_pictures.paper import BETAS, LATENTS
+from habitus.settings import NotNegative, Positive, configuration
 
 FREE = (
     "betas",
 )  # what may change from call to call in one folder: it decides which runs there are, not how they are
 
 
-@dataclass(frozen=True)
+@configuration
 class LabSettings:
     """Settings; the defaults are the paper's, where it says what they are.
 
@@ -32,34 +32,22 @@ class LabSettings:
         architecture_epochs: The same as ``epochs``, for these.
     """
 
-    betas: tuple[float, ...] = BETAS
-    epochs: int = 10
+    betas: tuple[NotNegative, ...] = BETAS
+    epochs: Positive = 10
     batch: int | None = None
     latents: int = LATENTS
     seed: int = 0
-    prior: str = "normal"
-    inactive: str = "keep"
-    profiles: int | None = None
-    users: int = 100_000
-    samples: int = 10
-    architecture_profiles: int = 4000
-    architecture_epochs: int = 3
+    prior: Literal["normal", "mixture"] = "normal"
+    inactive: Literal["keep", "redraw"] = "keep"
+    profiles: Positive | None = None
+    users: Positive = 100_000
+    samples: Positive = 10
+    architecture_profiles: Positive = 4000
+    architecture_epochs: Positive = 3
 
     def __post_init__(self) -> None:
-        if self.prior not in ("normal", "mixture"):
-            raise ValueError(f"prior must be normal or mixture, got {self.prior!r}")
-        possible = all(0 <= beta < float("inf") for beta in self.betas)
-        if not self.betas or len(set(self.betas)) < len(self.betas) or not possible:
+        if not self.betas or len(set(self.betas)) < len(self.betas):
             raise ValueError(f"betas must be distinct numbers of 0 or more, got {list(self.betas)}")
-        counts = (
-            "epochs",
-            "users",
-            "samples",
-            "architecture_profiles",
-            "architecture_epochs",
-            "profiles",
-        )
-        check_positive(self, *counts)
 
     def fixed(self) -> dict[str, Any]:
         """What has to stay the same in one folder, as JSON can hold it."""

@@ -19,6 +19,7 @@ from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.run import Run
 from habitus.schema import BoolArray, Progress, no_progress
 from habitus.series import Series, check_variables
+from habitus.settings import Positive, configuration
 from habitus.synthesis.series.drawing import CONTEXT, autoregressive
 from habitus.synthesis.series.noise import Expected, Noise, estimated
 from habitus.synthesis.series.particles import smoothed
@@ -31,7 +32,7 @@ TOGETHER = 4096  # particles of all series that go side by side
 LOOK = 16  # steps after a gap that say which of its fillings are likely
 
 
-@dataclass(frozen=True)
+@configuration
 class CleanConfig:
     """What is put right.
 
@@ -42,12 +43,8 @@ class CleanConfig:
     """
 
     noise: Noise | tuple[Noise, ...] | None = None
-    particles: int = 64
+    particles: Positive = 64
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.particles < 1:
-            raise ValueError(f"particles must be at least 1, got {self.particles}")
 
     def noises(self, series: int) -> list[Noise | None]:
         """The noise of each of so many series.
