@@ -94,22 +94,27 @@ def test_imports_inside_functions_are_of_optional_dependencies(name):
 MAY_SEE = {
     "schema": (),
     "files": (),
+    "records": ("files",),
     "parallel": (),
     "settings": (),
-    "events": ("schema", "files"),
-    "profiles": ("events", "schema", "files"),
-    "series": ("profiles", "schema", "files"),
-    "simulate": ("schema", "files"),
+    "events": ("schema", "files", "records"),
+    "profiles": ("events", "schema", "files", "records"),
+    "series": ("profiles", "schema", "files", "records"),
+    "simulate": ("schema", "files", "records"),
     "evaluation": ("schema",),
     "report": ("evaluation", "schema", "files"),
     "models": ("schema",),
-    "training": ("evaluation", "models.base", "models.parts", "profiles", "series", "run", "schema", "files", "parallel"),
+    "training": (
+        "evaluation", "models.base", "models.parts", "profiles", "series", "run", "schema", "files", "records",
+        "parallel",
+    ),
     "synthesis": (
         "models.base", "models.parts", "evaluation", "events", "profiles", "series", "simulate", "training", "run",
-        "schema", "files", "parallel",
+        "schema", "files", "records", "parallel",
     ),
     "sweeps": (
-        "training", "synthesis", "run", "models", "profiles", "settings", "evaluation", "report", "files", "schema",
+        "training", "synthesis", "run", "models", "profiles", "settings", "evaluation", "report", "files", "records",
+        "schema",
     ),
 }  # fmt: skip
 

@@ -519,13 +519,13 @@ class TestFilling:
         pq.write_table(pa.table({"mean": [1.0]}), path)
         err = refused(*evaluate)
         assert (
-            "filled.parquet is damaged or foreign: expected 40 profiles and the columns draw_cell"
+            "filled.parquet is damaged or foreign: expected one column 'mean_cell', got 0 among mean"
             in err
         )
         path.write_bytes(whole)
         header = here / "made" / "habitus.json"
         header.write_text(header.read_text().replace('"completed"', '"finished"'))
-        assert "habitus.json is damaged or foreign: KeyError 'completed'" in refused(*evaluate)
+        assert "habitus.json is damaged or foreign: expected about.completed" in refused(*evaluate)
 
 
 def test_a_channel_called_script_works(run, fitted):

@@ -349,7 +349,7 @@ class TestOnDisk:
         filled = Filled(users, row, cell, mean, draws)
         piece = CompletedPiece(Profiles.from_dense(axes, np.zeros((users, *axes.shape))), filled)
         table = pack(piece, with_gaps=not fixed)
-        again = unpack(table, runs(missing[0]) if fixed else None, samples)
+        again = unpack(table, runs(missing[0]) if fixed else None, samples, missing[0].size)
         assert again.profiles == users
         for name in ("row", "cell", "draws"):
             np.testing.assert_array_equal(getattr(again, name), getattr(filled, name))

@@ -291,7 +291,7 @@ def test_old_folders_and_damaged_ones(here, tmp_path, capsys):
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"about": {"log": {"user": 1}}}))
     capsys.readouterr()
     assert call("export", str(tmp_path / "old"), "--out", str(tmp_path / "log2.csv")) == 2
-    assert "what is remembered of the log is damaged" in capsys.readouterr().err
+    assert "damaged or foreign: expected a text at about.log.user, got 1" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "old"]
 
 

@@ -11,12 +11,12 @@ import torch
 
 import habitus.training.data as material_module
 from conftest import random_profiles
-from habitus.files import read_json
 from habitus.models.base import GenerativeModel
 from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
 from habitus.profiles.store import save
+from habitus.records import read_json
 from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
 from habitus.synthesis.chunks import Chunks

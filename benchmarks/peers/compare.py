@@ -27,8 +27,9 @@ from typing import Any
 from habitus.evaluation import evaluate
 from habitus.evaluation.auc import Auc
 from habitus.evaluation.two_sample import two_sample
-from habitus.files import read_json, write_json
+from habitus.files import write_json
 from habitus.profiles.store import StoredProfiles, save
+from habitus.records import read_json
 
 sys.path.append(str(Path(__file__).parents[1]))  # of the two modules that every benchmark shares
 from fit_throughput import simulated

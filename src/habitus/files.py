@@ -77,17 +77,3 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON that is stable to diff and never holds NaN or infinity."""
     with replacing(path) as part:
         part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON.
-
-    Raises:
-        ValueError: naming the file, if it is not JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not readable JSON ({error}); the file is damaged or foreign"
-        ) from None

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from habitus import run
-from habitus.files import MARKER, read_json
+from habitus.files import MARKER
 from habitus.profiles import completed, store
+from habitus.records import read_json
 from habitus.synthesis.latents.cohorts import Cohorts, load_cohorts
 from habitus.synthesis.latents.cohorts.store import KIND as COHORTS
 

@@ -35,7 +35,8 @@ from habitus.files import replacing
 from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.models.parts.priors import Mixture, Prior
-from habitus.profiles.store import header_errors, read_header, write_header
+from habitus.profiles.store import header_errors, read_header
+from habitus.records import write_header
 
 KIND = "run"
 VERSION = 1

@@ -16,10 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 MINUTES_PER_DAY = 1440
+MOST_DAYS = 36_525  # of a window: a century
+MOST_CELLS = 2**31  # of a profile: a cell's number is an int32
 DAYS_PER_WEEK = 7
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 UNITS = ("count", "peak", "binary")
 PEAK = "peak"  # column of completed profiles in shares of their peak: the count that 1 stands for
+
+STRICT: Any = {"strict": True, "extra": "forbid", "allow_inf_nan": False}  # pydantic's, of records
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
@@ -67,15 +71,27 @@ class Axes:
     unit: str = "count"
     every: int | None = None
 
+    __pydantic_config__ = STRICT
+
     def __post_init__(self) -> None:
         if self.days < 1:
             raise ValueError(f"days must be at least 1, got {self.days}")
+        if self.days > min(MOST_DAYS, (dt.date.max - self.start).days):
+            raise ValueError(
+                f"days must be at most {MOST_DAYS:,} and end before {dt.date.max}, got {self.days:,} from {self.start}"
+            )
         if self.slot_minutes < 1 or MINUTES_PER_DAY % self.slot_minutes:
             raise ValueError(
                 f"a slot must divide a day of 1440 minutes, got {self.slot_minutes} minutes"
             )
         if not self.channels or len(set(self.channels)) < len(self.channels):
             raise ValueError(f"channels must be present and distinct, got {list(self.channels)}")
+        if self.cells >= MOST_CELLS:
+            raise ValueError(
+                f"a profile of {self.cells:,} cells is too large; use longer slots or fewer days"
+            )
+        if self.every is not None and self.every < 1:
+            raise ValueError(f"windows must start at least 1 day apart, got {self.every}")
         if self.unit not in UNITS:
             raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {self.unit!r}")
 
@@ -147,6 +163,8 @@ class SeriesAxes:
     scale: float = 1.0
     time: str | None = None
     series_id: str | None = None
+
+    __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         if not self.variables or len(set(self.variables)) < len(self.variables):

@@ -6,15 +6,17 @@ import base64
 import binascii
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import ibis
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from habitus.events.clock import Column
 from habitus.events.log import EventLog
 from habitus.events.sources import engine_errors
+from habitus.records import Record, check_content, first_line
 from habitus.schema import MINUTES_PER_DAY
 
 MICROSECONDS = 1_000_000  # in a second
@@ -25,6 +27,23 @@ RESOLUTIONS = (
     MICROSECONDS,
     MINUTE,
 )  # microseconds of which all times of a log may be multiples
+
+
+class LogRecord(Record):
+    """What profiles and runs remember of a log: the fields of :class:`LogFormat`, and who was left out."""
+
+    user: str
+    time: str
+    channel: str | None
+    offset: str | None
+    attributes: tuple[str, ...]
+    schema_: Annotated[str, Field(alias="schema")]
+    resolution: Annotated[int, Field(ge=1, le=DAY)]
+    minutes: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=MINUTES_PER_DAY)]
+    example: str | None
+    rows: Annotated[int, Field(ge=0)] = 0
+    min_events: int = 1
+    min_days: int = 1
 
 
 @dataclass(frozen=True)
@@ -96,18 +115,24 @@ class LogFormat:
         Raises:
             ValueError: for what :meth:`to_json` did not make.
         """
-        names = ("user", "time", "channel", "offset", "resolution", "example")
-        known: dict[str, Any] = {name: fields[name] for name in names} | {
-            "rows": fields.get("rows", 0)
-        }
-        known |= {name: tuple(fields[name]) for name in ("attributes", "minutes")}
+        known = check_content(fields, LogRecord, "what is remembered of the log")
         try:
             schema = pa.ipc.read_schema(
-                pa.py_buffer(base64.b64decode(fields["schema"], validate=True))
+                pa.py_buffer(base64.b64decode(known.schema_, validate=True))
             )
         except (pa.ArrowException, binascii.Error, OSError) as error:
-            raise ValueError(f"what is remembered of the log is damaged: {error}") from None
-        return cls(schema, **known)
+            raise ValueError(
+                f"what is remembered of the log is damaged: {first_line(error)}"
+            ) from None
+        form = cls(schema, **known.model_dump(exclude={"schema_", "min_events", "min_days"}))
+        roles = (form.user, form.time, form.channel, form.offset)
+        for name in dict.fromkeys((*roles, *form.attributes)):
+            if name is not None and schema.names.count(name) != 1:
+                raise ValueError(
+                    f"what is remembered of the log is damaged: expected one column {name!r}, got "
+                    f"{', '.join(schema.names) or 'none'}"
+                )
+        return form
 
 
 def _field(log: EventLog, name: str) -> pa.Field:

@@ -23,11 +23,11 @@ from habitus.events.clock import (
 from habitus.events.sources import (
     MEMORY_LIMIT,
     engine_errors,
-    first_line,
     local_table,
     read_source,
     source_schema,
 )
+from habitus.records import first_line
 
 READABLE = (
     since_epoch(dt.date(1, 1, 2)),

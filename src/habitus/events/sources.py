@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
+from habitus.records import first_line
+
 MEMORY_LIMIT = "1500MB"
 SUFFIXES = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".tsv", ".txt")}
 
@@ -70,11 +72,6 @@ def engine_errors(what: str) -> Iterator[None]:
         yield
     except (duckdb.Error, IbisError, OSError, ImportError) as error:
         raise ValueError(f"{what}: {first_line(error)}") from None
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its name where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _connect(memory_limit: str) -> Backend:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from habitus.files import MARKER, check_replaceable
-from habitus.profiles.store import header_errors, read_header, write_header
+from habitus.profiles.store import header_errors, read_header
+from habitus.records import write_header
 from habitus.run import CHECKPOINT, Run, load
 from habitus.run import KIND as RUN_KIND
 from habitus.run import VERSION as RUN_VERSION

@@ -39,7 +39,6 @@ REASONS = {
 }
 OTHER = "other"
 MAX_CHANNELS = 256
-MOST_CELLS = 2**31  # of a profile: a cell's number is an int32
 FEW = 16  # channels that DuckDB finds in a list, often once for a whole vector; more are looked up in a table
 SLOT = "_habitus_slot"
 CHANNEL = "_habitus_channel"
@@ -345,10 +344,6 @@ class Build:
         if taken:
             raise ValueError(
                 f"an attribute cannot be called {taken[0]!r}, which profiles use; rename the column"
-            )
-        if self.axes.cells >= MOST_CELLS:
-            raise ValueError(
-                f"a profile of {self.axes.cells:,} cells is too large; use longer slots or fewer days"
             )
         last = self.axes.start + dt.timedelta(days=self.axes.days - 1)
         if self.config.every and self.config.end is not None and self.config.end < last:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from habitus.events.columns import is_text
 from habitus.profiles.sparse import Profiles, window_starts
 from habitus.profiles.tables import read_table
+from habitus.records import Record
 from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray
 
 DATE = "date"  # column of a table of dates
@@ -25,6 +26,13 @@ FROM = "observed_from"
 UNTIL = "observed_until"  # attributes of users: the first and the last day that was recorded
 FIRST_WEEKDAY = 3  # of the day that dates are counted from, 1970-01-01: a Thursday
 ABOUT = "calendar"
+
+
+class CalendarRecord(Record):
+    """What profiles and runs remember of a calendar."""
+
+    holidays: tuple[dt.date, ...] = ()
+    unobserved: tuple[dt.date, ...] = ()
 
 
 class CalendarDays(NamedTuple):
@@ -56,7 +64,7 @@ class Calendar:
     @classmethod
     def of(cls, about: dict[str, Any]) -> Self:
         """That of profiles or a run, from what these say of where they came from."""
-        told = about.get(ABOUT, {})
+        told = about.get(ABOUT) or {}
         return cls(
             *(
                 tuple(map(dt.date.fromisoformat, told.get(name, ())))

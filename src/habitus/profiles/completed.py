@@ -22,37 +22,48 @@ draw_value     list of the profiles' values: what was drawn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import Field
 
-from habitus.files import replacing
+from habitus.files import MARKER, replacing
 from habitus.profiles.sparse import Profiles, offsets, value_type
 from habitus.profiles.store import (
     PARQUET,
+    ProfilesAbout,
+    ProfilesHeader,
     StoredProfiles,
-    damage,
-    header_errors,
     list_column,
-    open_parquet,
     profile_writer,
     write_profiles,
 )
 from habitus.profiles.totals import daily_totals
-from habitus.schema import Axes, BoolArray, Filled, starts_of_runs
+from habitus.records import (
+    ADVICE,
+    Column,
+    Record,
+    arrow_errors,
+    check_columns,
+    check_equal_lengths,
+    check_values,
+    open_parquet,
+)
+from habitus.schema import MOST_CELLS, Axes, BoolArray, Filled, starts_of_runs
 
 GAPS = ("gap_start", "gap_stop")
-LISTS = ("mean_cell", "mean", "draw_size", "draw_cell", "draw_value")
 FILLED = "filled.parquet"
 TOTALS = "daily_totals.parquet"
 MEAN_FLOOR = 1e-4  # expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared error
+MOST_SAMPLES = 1 << 20  # draws of a cell
 ROW_GROUP = 2048
 MOST_BYTES = 1 << 26  # what is written together of the two tables, at the most
 DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
@@ -105,9 +116,35 @@ class Completed:
         return iter(self.parts)
 
 
+class CompletedRecord(Record):
+    """How profiles were completed, as far as habitus reads it again.
+
+    Attributes:
+        samples: Draws of each missing cell, K.
+        gaps: Runs of missing cells [start, stop) that every profile has, or None where they differ.
+    """
+
+    samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
+    gaps: list[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(lt=MOST_CELLS)]]] | None
+
+
+class CompletedAbout(ProfilesAbout):
+    """Where completed profiles came from, as far as habitus reads it again."""
+
+    completed: CompletedRecord
+
+
+class CompletedHeader(ProfilesHeader):
+    """The ``habitus.json`` of a folder of completed profiles."""
+
+    about: CompletedAbout
+
+
 @dataclass(frozen=True)
 class StoredCompleted(StoredProfiles):
     """Completed profiles on disk; as profiles they hold the first draw."""
+
+    record: ClassVar[type[ProfilesHeader]] = CompletedHeader
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -117,17 +154,27 @@ class StoredCompleted(StoredProfiles):
             ValueError: if it is not a folder of completed profiles, or it is damaged.
         """
         made = super().open(path)
-        with header_errors(made.path):
-            wanted = {*LISTS, *(GAPS if made.gaps is None else ())}
+        check_gaps(made.path, made.gaps, made.axes)
         file = open_parquet(made.path / FILLED)
-        rows = file.metadata.num_rows
-        names = file.schema_arrow.names
-        if rows != len(made) or not wanted <= set(names):
+        check_columns(made.path / FILLED, file.schema_arrow, made._filled_columns)
+        if file.metadata.num_rows != len(made):
             raise ValueError(
-                f"{made.path / FILLED} is damaged or foreign: expected {len(made)} profiles and the columns "
-                f"{', '.join(sorted(wanted))}; found {rows} and {', '.join(names)}"
+                f"{made.path / FILLED} is damaged or foreign: expected {len(made)} profiles, "
+                f"found {file.metadata.num_rows}"
             )
         return made
+
+    @property
+    def _filled_columns(self) -> tuple[Column, ...]:
+        values = pa.from_numpy_dtype(value_type(self.axes.unit))
+        return (
+            *(Column(name, pa.list_(pa.int32())) for name in (GAPS if self.gaps is None else ())),
+            Column("mean_cell", pa.list_(pa.int32())),
+            Column("mean", pa.list_(pa.float32())),
+            Column("draw_size", pa.list_(pa.int32())),
+            Column("draw_cell", pa.list_(pa.int32())),
+            Column("draw_value", pa.list_(values)),
+        )
 
     @property
     def samples(self) -> int:
@@ -146,13 +193,24 @@ class StoredCompleted(StoredProfiles):
             ValueError: if the file is damaged.
         """
         size = max(1, DENSE_VALUES // (self.samples * self._most_missing))
-        batches = open_parquet(self.path / FILLED).iter_batches(size)
+        path = self.path / FILLED
+        batches = open_parquet(path).iter_batches(size)
         while True:
-            with damage(self.path / FILLED):
+            with arrow_errors(path):
                 batch = next(batches, None)
             if batch is None:
                 return
-            yield unpack(pa.Table.from_batches([batch]), self.gaps, self.samples)
+            table = pa.Table.from_batches([batch])
+            check_values(path, table, self._filled_columns)
+            check_equal_lengths(path, table, ("mean_cell", "mean"))
+            check_equal_lengths(path, table, ("draw_cell", "draw_value"))
+            if self.gaps is None:
+                check_equal_lengths(path, table, GAPS)
+            try:
+                piece = unpack(table, self.gaps, self.samples, self.axes.cells)
+            except ValueError as error:
+                raise ValueError(f"{path} is damaged or foreign: {error}; {ADVICE}") from None
+            yield piece
 
     @property
     def _most_missing(self) -> int:
@@ -260,29 +318,73 @@ def _largest_of_profile(filled: Filled) -> NDArray[np.float32]:
     )
 
 
-def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int) -> Filled:
-    """The inverse of :func:`pack`; cells whose mean was left out have mean zero."""
+def unpack(table: pa.Table, gaps: list[list[int]] | None, samples: int, cells: int) -> Filled:
+    """The inverse of :func:`pack`; cells whose mean was left out have mean zero.
+
+    Args:
+        table: Rows of ``filled.parquet``.
+        gaps: Runs of missing cells that every profile has, or None where the rows have their own.
+        samples: Draws of each missing cell, K.
+        cells: Cells of a profile.
+
+    Raises:
+        ValueError: if the lists contradict each other.
+    """
     lists = {name: list_column(table, name) for name in table.column_names}
     if gaps is None:
-        where = [_rows(lists[name]) for name in GAPS]
-        row = where[0][0]
-        starts = where[0][1]
-        stops = where[1][1]
+        row, starts = _rows(lists["gap_start"])
+        stops = _rows(lists["gap_stop"])[1]
+        if ((starts < 0) | (stops <= starts) | (stops > cells)).any():
+            raise ValueError(f"expected gaps that begin and end within {cells} cells, got others")
+        key = row * cells + starts
+        if (key[1:] < (row * cells + stops)[:-1]).any():
+            raise ValueError("expected gaps in order of profile and cell, got others")
     else:
         starts, stops = (np.tile([gap[end] for gap in gaps], len(table)) for end in (0, 1))
         row = np.repeat(np.arange(len(table)), len(gaps))
     row, cell = _spelled_out(row, starts, stops)
-    most = int(cell.max(initial=0)) + 1
-    key = row * most + cell
+    key = row * cells + cell
     mean = np.zeros(len(key), np.float32)
-    draws = np.zeros((samples, len(key)), np.float32)
-    of, cells = _rows(lists["mean_cell"])
-    mean[np.searchsorted(key, of * most + cells)] = _rows(lists["mean"])[1]
-    of, cells = _rows(lists["draw_cell"])
+    mean[_places(key, lists["mean_cell"], cells, "mean_cell")] = _rows(lists["mean"])[1]
     sizes = _rows(lists["draw_size"])[1]
+    per_row = np.diff(lists["draw_size"].offsets.to_numpy())
+    if (per_row != samples).any() or (sizes < 0).any():
+        raise ValueError(f"expected {samples} sizes in every list of 'draw_size', got others")
+    of_row = sizes.reshape(-1, samples).sum(1, dtype=np.int64)
+    if (of_row != np.diff(lists["draw_cell"].offsets.to_numpy())).any():
+        raise ValueError("expected as many entries in 'draw_cell' as 'draw_size' adds up to")
+    draws = np.zeros((samples, len(key)), np.float32)
     draw = np.repeat(np.tile(np.arange(samples), len(table)), sizes)
-    draws[draw, np.searchsorted(key, of * most + cells)] = _rows(lists["draw_value"])[1]
+    at = _places(key, lists["draw_cell"], cells, "draw_cell")
+    draws[draw, at] = _rows(lists["draw_value"])[1]
     return Filled(len(table), row, cell, mean, draws)
+
+
+def _places(
+    key: NDArray[np.int64], lists: pa.ListArray, cells: int, name: str
+) -> NDArray[np.int64]:
+    """The places of listed cells among the missing ones, whose keys are sorted."""
+    row, cell = _rows(lists)
+    wanted = row * cells + cell
+    at = np.searchsorted(key, wanted)
+    if len(at) and (at.max() >= len(key) or (key[at] != wanted).any()):
+        raise ValueError(f"expected only missing cells in the column {name!r}, got others")
+    return at
+
+
+def check_gaps(path: Path, gaps: Sequence[Sequence[int]] | None, axes: Axes) -> None:
+    """Refuse runs of missing cells that are empty, out of order or beyond the axes.
+
+    Raises:
+        ValueError: if there is one.
+    """
+    edges = [edge for gap in gaps or () for edge in gap]
+    ordered = all(low <= high for low, high in pairwise(edges))
+    if edges and not (ordered and edges[-1] <= axes.cells):
+        raise ValueError(
+            f"{path / MARKER} is damaged or foreign: expected gaps in order and within {axes.cells} cells at "
+            f"about.completed.gaps, got others; {ADVICE}"
+        )
 
 
 def _gaps(filled: Filled) -> dict[str, pa.ListArray]:

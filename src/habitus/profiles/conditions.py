@@ -26,7 +26,7 @@ class Conditions:
     @classmethod
     def of(cls, about: dict[str, Any]) -> Self:
         """Those that a log's profiles were made by, from what profiles or a run say of where they came from."""
-        log = about.get("log", {})
+        log = about.get("log") or {}
         return cls(int(log.get("min_events", 1)), int(log.get("min_days", 1)))
 
     def met(self, profiles: Profiles) -> BoolArray:

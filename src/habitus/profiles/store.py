@@ -22,14 +22,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
-from habitus.files import MARKER, read_json, replacing, write_json
-from habitus.profiles.sparse import CHUNK, Profiles, concat, value_type
+from habitus import records
+from habitus.events.columns import is_number, is_text
+from habitus.events.format import LogRecord
+from habitus.files import MARKER, replacing
+from habitus.profiles.calendar import CalendarRecord
+from habitus.profiles.sparse import CHUNK, USER, WINDOW, Profiles, concat, value_type
+from habitus.records import (
+    ADVICE,
+    Column,
+    Header,
+    Record,
+    arrow_errors,
+    check_columns,
+    check_equal_lengths,
+    check_values,
+    open_parquet,
+    write_header,
+)
 from habitus.schema import Axes
 
 KIND = "profiles"
@@ -43,6 +60,22 @@ PARQUET: dict[str, Any] = {
     "compression_level": 1,
     "column_encoding": {CELLS: "DELTA_BINARY_PACKED"},
 }
+
+
+class ProfilesAbout(Record):
+    """Where profiles came from, as far as habitus reads it again."""
+
+    log: LogRecord | None = None
+    calendar: CalendarRecord | None = None
+    rows: dict[str, int | dict[str, int]] | None = None
+
+
+class ProfilesHeader(Header):
+    """The ``habitus.json`` of a folder of profiles."""
+
+    axes: Axes
+    profiles: Annotated[int, Field(ge=0)]
+    about: ProfilesAbout
 
 
 @dataclass(frozen=True)
@@ -60,6 +93,8 @@ class StoredProfiles:
     about: dict[str, Any]
     count: int
 
+    record: ClassVar[type[ProfilesHeader]] = ProfilesHeader
+
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """Open a folder without reading its profiles.
@@ -68,13 +103,9 @@ class StoredProfiles:
             ValueError: if it is not a folder of profiles, or it is damaged.
         """
         path = Path(path)
-        header = read_header(path, KIND, VERSION)
-        with header_errors(path):
-            count = header["profiles"]
-            axes = Axes.from_json(header["axes"])
-            about = header["about"]
-        _check_file(path / TABLE, axes, count)
-        return cls(path, axes, about, count)
+        header = records.read_header(path, KIND, VERSION, cls.record)
+        _check_file(path / TABLE, header.axes, header.profiles)
+        return cls(path, header.axes, header.content["about"], header.profiles)
 
     def __len__(self) -> int:
         return self.count
@@ -84,8 +115,10 @@ class StoredProfiles:
         """Who each profile is: every column but cells and values."""
         file = open_parquet(self.path / TABLE)
         names = [name for name in file.schema_arrow.names if name not in LISTS]
-        with damage(self.path / TABLE):
-            return file.read(columns=names).combine_chunks()
+        with arrow_errors(self.path / TABLE):
+            users = file.read(columns=names).combine_chunks()
+        check_values(self.path / TABLE, users, profile_columns(self.axes))
+        return users
 
     @property
     def groups(self) -> int:
@@ -98,9 +131,15 @@ class StoredProfiles:
         Raises:
             ValueError: if the file is damaged there.
         """
-        file = open_parquet(self.path / TABLE)
-        with damage(self.path / TABLE):
-            return from_table(self.axes, file.read_row_group(group))
+        path = self.path / TABLE
+        file = open_parquet(path)
+        with arrow_errors(path):
+            table = file.read_row_group(group)
+        check_values(path, table, profile_columns(self.axes))
+        check_equal_lengths(path, table, LISTS)
+        profiles = from_table(self.axes, table)
+        check_cells(path, profiles)
+        return profiles
 
     def chunks(self) -> Iterator[Profiles]:
         """The population row group by row group."""
@@ -204,34 +243,9 @@ def empty(axes: Axes) -> Profiles:
     return Profiles.from_dense(axes, np.zeros((0, *axes.shape), value_type(axes.unit)))
 
 
-def write_header(folder: Path, kind: str, version: int, **content: Any) -> None:
-    """Write the JSON that marks a folder as habitus' own."""
-    write_json(folder / MARKER, {"kind": kind, "version": version, **content})
-
-
 def read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
-    """Read the JSON of a folder of the given kind.
-
-    Raises:
-        ValueError: if the folder is absent, of another kind, or of a newer version.
-    """
-    if not (folder / MARKER).is_file():
-        raise ValueError(
-            f"expected a folder of habitus {kind} at {folder}, but there is no {MARKER} in it"
-        )
-    header = read_json(folder / MARKER)
-    found = header.get("kind") if isinstance(header, dict) else None
-    if found != kind:
-        raise ValueError(
-            f"expected a folder of habitus {kind} at {folder}, got one of {found or 'something else'}"
-        )
-    with header_errors(folder):
-        newer = header["version"] > version
-    if newer:
-        raise ValueError(
-            f"{folder} was written by a newer habitus (format {header['version']}); update habitus"
-        )
-    return header
+    """Read the JSON of a folder of the given kind; its content beyond kind and version is not checked."""
+    return records.read_header(folder, kind, version, records.Header).content
 
 
 @contextmanager
@@ -257,6 +271,22 @@ def list_column(table: pa.Table, name: str) -> pa.ListArray:
     return pa.array([], column.type)
 
 
+def profile_columns(axes: Axes) -> tuple[Column, ...]:
+    """The columns of ``profiles.parquet``."""
+    return (
+        Column(USER, _names_users, "numbers or texts"),
+        Column(WINDOW, pa.types.is_temporal, "dates", required=False),
+        Column("cells", pa.list_(pa.int32())),
+        Column("values", pa.list_(pa.from_numpy_dtype(value_type(axes.unit)))),
+    )
+
+
+def _names_users(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return is_number(kind) or is_text(kind)
+
+
 def _check_file(path: Path, axes: Axes, count: int) -> None:
     """Refuse a table that is not the one :func:`save` wrote with these axes.
 
@@ -264,16 +294,14 @@ def _check_file(path: Path, axes: Axes, count: int) -> None:
         ValueError: if columns, the number of profiles or the row groups are not as expected.
     """
     file = open_parquet(path)
-    kinds = (pa.int32(), pa.from_numpy_dtype(value_type(axes.unit)))
-    for name, kind in zip(LISTS, kinds, strict=True):
-        found = (
-            file.schema_arrow.field(name).type
-            if name in file.schema_arrow.names
-            else "no such column"
-        )
-        if found != pa.list_(kind) and getattr(found, "value_type", None) != kind:
+    schema = file.schema_arrow
+    columns = profile_columns(axes)
+    check_columns(path, schema, columns)
+    for field in schema:
+        if field.name not in LISTS and pa.types.is_nested(field.type):
             raise ValueError(
-                f"{path} is damaged or foreign: expected {name} to be lists of {kind}, found {found}"
+                f"{path} is damaged or foreign: expected a number, a text or a date for each user in "
+                f"the column {field.name!r}, got {field.type}; {ADVICE}"
             )
     groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     if sum(groups) != count:
@@ -284,30 +312,22 @@ def _check_file(path: Path, axes: Axes, count: int) -> None:
         )
 
 
-@contextmanager
-def damage(path: Path) -> Iterator[None]:
-    """Tell of a file that cannot be read in one line.
+def check_cells(path: Path, profiles: Profiles) -> None:
+    """Refuse profiles with a cell beyond their axes or out of order, or with a value that is not above zero.
 
     Raises:
-        ValueError: in place of what Arrow raised.
+        ValueError: if there is one.
     """
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is damaged: {_first_line(error)}") from None
-
-
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """Open a Parquet file.
-
-    Raises:
-        ValueError: if it is missing or damaged.
-    """
-    try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is missing or damaged: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    cells = profiles.cells
+    falls = cells[1:] <= cells[:-1]
+    starts = profiles.indptr[1:-1]
+    falls[starts[(starts > 0) & (starts < len(cells))] - 1] = False
+    wrong = None
+    if len(cells) and (cells.min() < 0 or cells.max() >= profiles.axes.cells):
+        wrong = f"cells from 0 to {profiles.axes.cells - 1}, got {cells.min()} to {cells.max()}"
+    elif falls.any():
+        wrong = "ascending cells in every profile, got others"
+    elif not (profiles.values > 0).all():
+        wrong = "values above zero, got others"
+    if wrong is not None:
+        raise ValueError(f"{path} is damaged or foreign: expected {wrong}; {ADVICE}")

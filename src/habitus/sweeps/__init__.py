@@ -21,7 +21,8 @@ from torch import OutOfMemoryError
 from habitus.files import MARKER, check_replaceable
 from habitus.models.base import Model
 from habitus.profiles.batches import Population
-from habitus.profiles.store import read_header, write_header
+from habitus.profiles.store import read_header
+from habitus.records import write_header
 from habitus.report.wording import figures_of
 from habitus.schema import Progress, no_progress
 from habitus.sweeps.drawing import draw

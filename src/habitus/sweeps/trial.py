@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from habitus.evaluation import Evaluation, compare, evaluate, summarise
-from habitus.files import MARKER, read_json, write_json
+from habitus.files import MARKER, write_json
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import header_errors, read_header
+from habitus.records import read_json
 from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
 from habitus.schema import Progress
 from habitus.sweeps.plan import Plan

@@ -17,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from habitus.evaluation.series import noised
-from habitus.files import read_json, write_json
+from habitus.files import write_json
 from habitus.models.base import AutoregressiveModel, Windows
 from habitus.papers.keeping import Once, begin, kept_run
 from habitus.papers.tdlgm.models import SUBJECTS, Subject
 from habitus.papers.tdlgm.paper import TABLE_1, TABLE_2
 from habitus.papers.tdlgm.settings import LabSettings
+from habitus.records import read_json
 from habitus.run import Run
 from habitus.schema import Progress, no_progress
 from habitus.series import Series

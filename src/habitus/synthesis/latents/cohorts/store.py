@@ -24,9 +24,10 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from habitus.files import read_json, replacing, write_json
+from habitus.files import replacing, write_json
 from habitus.models.parts.priors import Mixture
-from habitus.profiles.store import damage, open_parquet, read_header, write_header
+from habitus.profiles.store import read_header
+from habitus.records import arrow_errors, open_parquet, read_json, write_header
 from habitus.run import Run, load_tensors, save_tensors, versions
 from habitus.schema import Axes
 from habitus.synthesis.latents.cohorts.cohort import Candidate, Cohort, Cohorts
@@ -67,7 +68,7 @@ def load_cohorts(path: Path | str) -> Cohorts:
     """
     path = Path(path)
     read_header(path, KIND, VERSION)
-    with damage(path / TABLE):
+    with arrow_errors(path / TABLE):
         members = open_parquet(path / TABLE).read()
     return _read(path, members)
 
