@@ -27,7 +27,7 @@ from typing import Any
 
 import kept_rows
 from fit_throughput import simulated
-from habitus.evaluation.completion import evaluate_completion
+from habitus.evaluation.evaluate_completion import evaluate_completion
 from habitus.models.base import Model
 from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig

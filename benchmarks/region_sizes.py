@@ -17,7 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from fit_throughput import simulated
-from habitus.evaluation.baselines import COMPLETION_BASELINES, CompletionBaseline, Training
+from habitus.evaluation.baselines.completion import (
+    COMPLETION_BASELINES,
+    CompletionBaseline,
+    Training,
+)
 from habitus.models.context_mixture.model import ContextMixture
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.sparse import Profiles

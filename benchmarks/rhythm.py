@@ -29,10 +29,10 @@ import numpy as np
 import kept_rows
 from fit_throughput import simulated
 from habitus.evaluation import evaluate
-from habitus.evaluation.completion import evaluate_completion
+from habitus.evaluation.evaluate_completion import evaluate_completion
 from habitus.evaluation.floor import draw
-from habitus.evaluation.metrics import compare
-from habitus.evaluation.summary import Summary, summarise
+from habitus.evaluation.metrics.compare import compare
+from habitus.evaluation.metrics.summary import Summary, summarise
 from habitus.evaluation.two_sample import two_sample
 from habitus.models import MODELS
 from habitus.profiles.sparse import Profiles

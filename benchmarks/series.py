@@ -27,8 +27,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from habitus.evaluation.series import SERIES_BASELINES, complete_windows, horizons
-from habitus.evaluation.series.two_sample import (
+from habitus.evaluation.baselines.series import SERIES_BASELINES
+from habitus.evaluation.metrics.horizons import horizons
+from habitus.evaluation.panels import complete_windows
+from habitus.evaluation.two_sample.series import (
     DISCRIMINATORS,
     Discriminator,
     Predictor,

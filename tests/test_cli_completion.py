@@ -8,7 +8,7 @@ import pytest
 
 from command_line import call
 from conftest import random_profiles
-from habitus.evaluation.baselines import COMPLETION_BASELINES
+from habitus.evaluation.baselines.completion import COMPLETION_BASELINES
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.completed import CompletedPiece, open_profiles, save_completed
 from habitus.profiles.store import save

@@ -15,8 +15,8 @@ from scipy import stats
 from command_line import call
 from habitus.cli import main
 from habitus.cli.evaluate import two_sample
-from habitus.evaluation.series import SERIES_BASELINES
-from habitus.evaluation.series.two_sample import Discriminator, Predictor
+from habitus.evaluation.baselines.series import SERIES_BASELINES
+from habitus.evaluation.two_sample.series import Discriminator, Predictor
 
 ROWS = 400
 SCALE = 0.1

@@ -13,7 +13,7 @@ from torch import Generator
 from torch.distributions import Exponential, Independent, Normal
 
 from habitus.evaluation.habits import habits_of, middle
-from habitus.evaluation.summary import summarise
+from habitus.evaluation.metrics.summary import summarise
 from habitus.models.base import LatentModel
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run, fingerprint

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import habitus
 from conftest import random_profiles
-from habitus.evaluation.paired import paired
+from habitus.evaluation.completion.paired import paired
 from habitus.models.base import CompletingModel, Completion, Loss
 from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
 from habitus.models.parts.masks import parse_mask

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from conftest import random_profiles
 from habitus.evaluation import evaluate
-from habitus.evaluation.completion import CompletionEvaluation, evaluate_completion
-from habitus.evaluation.paired import PERCENTILES, examples
-from habitus.evaluation.region import NOMINAL, Calibration
+from habitus.evaluation.completion.missing_region import NOMINAL, Calibration
+from habitus.evaluation.completion.paired import PERCENTILES, examples
+from habitus.evaluation.evaluate_completion import CompletionEvaluation, evaluate_completion
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.completed import Completed
 from habitus.report import write_report

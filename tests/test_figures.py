@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from habitus.evaluation.paired import Example
-from habitus.evaluation.region import NOMINAL, Calibration
+from habitus.evaluation.completion.missing_region import NOMINAL, Calibration
+from habitus.evaluation.completion.paired import Example
 from habitus.report import figures
 from habitus.report.figures.curves import _running_mean
 from habitus.report.figures.regions import COLUMNS, outline

@@ -12,7 +12,7 @@ import torch
 
 from conftest import random_profiles
 from habitus.evaluation import daily_mean, daily_std, evaluate
-from habitus.evaluation.completion import evaluate_completion
+from habitus.evaluation.evaluate_completion import evaluate_completion
 from habitus.models.parts.masks import parse_mask
 from habitus.models.pictures.nets import ARCHITECTURES
 from habitus.papers import PAPERS

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from habitus.evaluation.series import forecast_transitions
+from habitus.evaluation.metrics.transitions import forecast_transitions
 from habitus.models.recurrent.latent_layers import LatentLayers
 from habitus.papers import PAPERS
 from habitus.papers.files import write_item

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from habitus.evaluation import evaluate
-from habitus.evaluation.auc import Auc
+from habitus.evaluation.metrics.auc import Auc
 from habitus.evaluation.two_sample import two_sample
 from habitus.files import write_json
 from habitus.profiles.store import StoredProfiles, save

@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from habitus.evaluation.activity import ACTIVITIES, active_users, relative_error
-from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
+from habitus.evaluation.metrics.active_users import ACTIVITIES, active_users, relative_error
+from habitus.evaluation.metrics.zero_threshold import (
+    fit_zero_threshold,
+    fit_zero_threshold_of_active,
+)
 
 
 def brute_force(profiles, window):

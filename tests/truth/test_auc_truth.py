@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from habitus.evaluation.auc import Auc, auc, mean_auc
+from habitus.evaluation.metrics.auc import Auc, auc, mean_auc
 
 scores = st.lists(st.integers(0, 5).map(float), min_size=1, max_size=12).map(np.array)
 

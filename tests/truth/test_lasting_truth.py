@@ -11,10 +11,17 @@ from numpy.testing import assert_allclose
 from scipy.stats import ks_2samp
 
 from habitus.evaluation import summarise
-from habitus.evaluation.activity import retention, stickiness
-from habitus.evaluation.metrics import compare, silent_days
-from habitus.evaluation.tails import channel_correlation, log_error, tail_index, user_quantiles
-from habitus.evaluation.temporal import autocorrelation, silences, step_distance
+from habitus.evaluation.metrics.active_users import retention, stickiness
+from habitus.evaluation.metrics.compare import compare, silent_days
+from habitus.evaluation.metrics.correlations import daily_autocorrelation
+from habitus.evaluation.metrics.distances import step_distance
+from habitus.evaluation.metrics.silences import silences
+from habitus.evaluation.metrics.totals import (
+    channel_correlation,
+    log_error,
+    tail_index,
+    user_quantiles,
+)
 from habitus.profiles.sparse import Profiles
 from habitus.schema import Axes
 
@@ -73,9 +80,9 @@ def test_autocorrelation_against_numpy():
     centred = np.delete(totals, 3, 0) - np.delete(totals, 3, 0).mean(1, keepdims=True, dtype=float)
     full = np.array([np.correlate(user, user, "full")[24:] for user in centred])
     truth = (full[:, 1:15] / full[:, :1]).mean(0)
-    assert_allclose(autocorrelation(totals), truth, atol=1e-9)
-    assert len(autocorrelation(totals[:, :4])) == 3
-    assert np.isnan(autocorrelation(np.ones((2, 5)))).all()
+    assert_allclose(daily_autocorrelation(totals), truth, atol=1e-9)
+    assert len(daily_autocorrelation(totals[:, :4])) == 3
+    assert np.isnan(daily_autocorrelation(np.ones((2, 5)))).all()
 
 
 def test_tail_index_of_a_pareto_distribution():

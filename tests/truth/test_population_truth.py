@@ -8,16 +8,14 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 from scipy.stats import ks_2samp
 
-from habitus.evaluation import population
-from habitus.evaluation.population import (
-    daily_mean,
-    daily_std,
+from habitus.evaluation.metrics import distances
+from habitus.evaluation.metrics.distances import (
     jensen_shannon,
     kl_divergence,
     kolmogorov_distance,
     mean_squared_error,
-    total_cdf,
 )
+from habitus.evaluation.metrics.totals import daily_mean, daily_std, total_cdf
 
 
 def test_kl_by_hand():
@@ -82,7 +80,7 @@ def test_ks_against_scipy(first, second, step):
     first = np.array(first, np.float32)
     second = np.array(second, np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(population, "_STEP", step)
+        patch.setattr(distances, "_STEP", step)
         distance = kolmogorov_distance(first, second)
     assert distance == pytest.approx(ks_2samp(first, second, method="asymp").statistic, abs=1e-15)
 

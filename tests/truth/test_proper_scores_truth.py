@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from habitus.evaluation.proper import crps, pit
+from habitus.evaluation.metrics.proper_scores import crps, pit
 
 
 def brute_force(draws, y):

@@ -6,23 +6,17 @@ import numpy as np
 import pytest
 from scipy import integrate, signal, stats
 
-from habitus.evaluation.baselines.series import arima
-from habitus.evaluation.series import (
-    SERIES_BASELINES,
-    Histogram,
+from habitus.evaluation.baselines.series import SERIES_BASELINES, arima
+from habitus.evaluation.completion.denoising import Histogram, noised, posterior_mean
+from habitus.evaluation.metrics.correlations import (
     autocorrelation,
     autocorrelation_mse,
     cross_correlation,
     cross_correlation_mse,
-    forecast_paths,
-    forecast_transitions,
-    horizons,
-    kolmogorov_smirnov,
-    noised,
-    posterior_mean,
-    transitions,
-    wasserstein,
 )
+from habitus.evaluation.metrics.horizons import horizons
+from habitus.evaluation.metrics.marginals import kolmogorov_smirnov, wasserstein
+from habitus.evaluation.metrics.transitions import forecast_paths, forecast_transitions, transitions
 
 
 def algorithm_1(generated, true, step, buckets, low, high):

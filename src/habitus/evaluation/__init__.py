@@ -7,25 +7,23 @@
 :func:`evaluate` does that for a generated set, for a real sample of the same size (the floor), and for
 populations without learning (the baselines). Nothing here knows of a model.
 
-Filled cells are scored against the truth in :mod:`habitus.evaluation.completion`, which is imported on its own: its
+Filled cells are scored against the truth in :mod:`habitus.evaluation.evaluate_completion`, which is imported on its own: its
 baselines take a second to load.
 """
 
-from habitus.evaluation.activity import ACTIVITIES, active_users, relative_error
-from habitus.evaluation.baselines.generation import independent_cells
-from habitus.evaluation.evaluation import Evaluation, evaluate
-from habitus.evaluation.metrics import Figures, compare, conditional_overlap
-from habitus.evaluation.population import (
-    daily_mean,
-    daily_std,
+from habitus.evaluation.baselines.independent_cells import independent_cells
+from habitus.evaluation.completion.missing_region import Calibration, RegionFigures
+from habitus.evaluation.evaluate_profiles import Evaluation, evaluate
+from habitus.evaluation.metrics.active_users import ACTIVITIES, active_users, relative_error
+from habitus.evaluation.metrics.compare import Figures, compare, conditional_overlap
+from habitus.evaluation.metrics.distances import (
     kl_divergence,
     kolmogorov_distance,
     mean_squared_error,
-    total_cdf,
 )
-from habitus.evaluation.region import Calibration, RegionFigures
-from habitus.evaluation.summary import Summary, summarise
-from habitus.evaluation.threshold import fit_zero_threshold
+from habitus.evaluation.metrics.summary import Summary, summarise
+from habitus.evaluation.metrics.totals import daily_mean, daily_std, total_cdf
+from habitus.evaluation.metrics.zero_threshold import fit_zero_threshold
 
 __all__ = [
     "ACTIVITIES",

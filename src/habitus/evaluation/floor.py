@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.metrics import Figures, compare
-from habitus.evaluation.summary import Summary, summarise
+from habitus.evaluation.metrics.compare import Figures, compare
+from habitus.evaluation.metrics.summary import Summary, summarise
 from habitus.schema import BoolArray, ProfileSource
 
 MOST_SAMPLES = 10

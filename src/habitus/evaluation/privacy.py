@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.auc import Auc, auc
 from habitus.evaluation.comparable import check_sets, shared_unit
+from habitus.evaluation.metrics.auc import Auc, auc
 from habitus.evaluation.neighbours import Cloud, nearest
 from habitus.evaluation.sample import whole
 from habitus.schema import BoolArray, FloatArray, IntArray, ProfileSource, Progress, no_progress

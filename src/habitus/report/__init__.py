@@ -17,7 +17,7 @@ from habitus.report.wording import baseline_name, number, rows_of, summary, time
 from habitus.schema import Axes, ProfileSource
 
 if TYPE_CHECKING:
-    from habitus.evaluation.completion import CompletionEvaluation  # these take seconds to load
+    from habitus.evaluation.evaluate_completion import CompletionEvaluation
     from habitus.evaluation.privacy import Privacy
     from habitus.evaluation.two_sample import TwoSample
 
@@ -49,7 +49,7 @@ def write_report(
         evaluation: What :func:`~habitus.evaluation.evaluate` found for the two sets.
         generated: The set that was judged, for sample pictures.
         reference: The set that it was judged against, for sample pictures.
-        completion: For a completed set, what :func:`~habitus.evaluation.completion.evaluate_completion` found; the
+        completion: For a completed set, what :func:`~habitus.evaluation.evaluate_completion.evaluate_completion` found; the
             report then begins with what was filled in.
         two_sample: What :func:`~habitus.evaluation.two_sample.two_sample` found, if it was asked.
         privacy: What :func:`~habitus.evaluation.privacy.privacy` found, if it was asked.

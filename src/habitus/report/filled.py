@@ -14,9 +14,7 @@ from habitus.report.wording import baseline_name, number, ratio
 from habitus.schema import Axes
 
 if TYPE_CHECKING:
-    from habitus.evaluation.completion import (
-        CompletionEvaluation,
-    )  # its baselines take a second to load
+    from habitus.evaluation.evaluate_completion import CompletionEvaluation
 
 OURS = "completed"
 SHORTENED = ("arima", "ets")

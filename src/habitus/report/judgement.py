@@ -10,7 +10,7 @@ from habitus.report.page import Easel, Section, Table
 from habitus.report.wording import number
 
 if TYPE_CHECKING:  # they take seconds to load
-    from habitus.evaluation.auc import Auc
+    from habitus.evaluation.metrics.auc import Auc
     from habitus.evaluation.privacy import Privacy
     from habitus.evaluation.two_sample import TwoSample
 

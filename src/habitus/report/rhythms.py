@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from habitus.evaluation import Evaluation, Summary
-from habitus.evaluation.activity import retention
-from habitus.evaluation.metrics import silent_days
-from habitus.evaluation.temporal import autocorrelation
+from habitus.evaluation.metrics.active_users import retention
+from habitus.evaluation.metrics.compare import silent_days
+from habitus.evaluation.metrics.correlations import daily_autocorrelation
 from habitus.report import figures
 from habitus.report.page import Easel, Plate, Section
 from habitus.schema import Axes
@@ -69,7 +69,7 @@ def _lasting(easel: Easel, axes: Axes, populations: Mapping[str, Summary]) -> It
             "Silent hours", caption, figures.silence_curves(slots, "hours", axes.slot_minutes)
         )
     if axes.days > 3:
-        lags = _of_each(populations, lambda each: autocorrelation(each.daily_totals))
+        lags = _of_each(populations, lambda each: daily_autocorrelation(each.daily_totals))
         caption = (
             "Correlation of a user's daily totals with those some days before, averaged over users."
         )

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.series import SERIES_BASELINES, Panel, autocorrelation
+from habitus.evaluation.baselines.series import SERIES_BASELINES
+from habitus.evaluation.metrics.correlations import autocorrelation
+from habitus.evaluation.panels import Panel
 from habitus.report import figures
 from habitus.report.figures import MOST_VARIABLES, Fan, Stretch
 from habitus.report.page import Article, Easel, Plate, Section, Table, write_article

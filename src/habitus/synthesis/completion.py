@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.evaluation.threshold import fit_zero_threshold
+from habitus.evaluation.metrics.zero_threshold import fit_zero_threshold
 from habitus.models.base import CompletingModel, ProfileModel
 from habitus.models.parts.masks import FixedMask, Mask, parse_mask
 from habitus.profiles.batches import Population

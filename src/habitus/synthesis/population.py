@@ -20,7 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.evaluation.threshold import fit_zero_threshold, fit_zero_threshold_of_active
+from habitus.evaluation.metrics.zero_threshold import (
+    fit_zero_threshold,
+    fit_zero_threshold_of_active,
+)
 from habitus.events.columns import is_number
 from habitus.models.base import GenerativeModel
 from habitus.models.parts.examples import Days

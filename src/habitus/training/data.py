@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Generator, Tensor
 
-from habitus.evaluation.summary import summarise
+from habitus.evaluation.metrics.summary import summarise
 from habitus.models.base import CalibratedModel, Model, ProfileModel
 from habitus.models.parts.examples import Examples
 from habitus.models.parts.mixtures import fit_mixture

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from habitus.cli.console import bar, plain
-from habitus.evaluation.completion import CompletionEvaluation, evaluate_completion
+from habitus.evaluation.evaluate_completion import CompletionEvaluation, evaluate_completion
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.completed import StoredCompleted
 from habitus.profiles.store import StoredProfiles

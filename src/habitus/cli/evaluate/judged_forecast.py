@@ -18,10 +18,9 @@ from habitus.cli.evaluate.judged_files import (
     read_train,
     steps_of,
 )
-from habitus.evaluation.series import evaluate_forecast
-from habitus.evaluation.series.evaluate import HORIZONS
-from habitus.evaluation.series.marginal import spreads
-from habitus.evaluation.series.transitions import DEFAULT_BUCKETS
+from habitus.evaluation.evaluate_series import HORIZONS, evaluate_forecast
+from habitus.evaluation.metrics.marginals import spreads
+from habitus.evaluation.metrics.transitions import DEFAULT_BUCKETS
 from habitus.report.series import Forecasted, write_forecasted
 from habitus.schema import FloatArray
 from habitus.series import ForecastTable, Series, read_forecast

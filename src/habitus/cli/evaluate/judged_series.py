@@ -22,8 +22,8 @@ from habitus.cli.evaluate.judged_files import (
 )
 from habitus.cli.evaluate.judged_forecast import judge_forecast
 from habitus.cli.evaluate.two_sample import add_two_sample
-from habitus.evaluation.series import evaluate_cleaned, evaluate_generated
-from habitus.evaluation.series.transitions import DEFAULT_BUCKETS
+from habitus.evaluation.evaluate_series import evaluate_cleaned, evaluate_generated
+from habitus.evaluation.metrics.transitions import DEFAULT_BUCKETS
 from habitus.files import write_json
 from habitus.report.figures import baseline_label
 from habitus.report.series import direction, write_cleaned, write_generated

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from habitus.cli.evaluate.judged_files import Json, panel
-from habitus.evaluation.series import complete_windows
-from habitus.evaluation.series.two_sample import (
+from habitus.evaluation.panels import complete_windows
+from habitus.evaluation.two_sample.series import (
     Discriminator,
     Predictor,
     discriminate,

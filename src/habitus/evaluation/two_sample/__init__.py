@@ -6,7 +6,7 @@ profiles ──features──▶ [U, F] ──trees────▶ area under th
 It takes seconds to load (torch, scikit-learn).
 """
 
-from habitus.evaluation.auc import Auc, auc
+from habitus.evaluation.metrics.auc import Auc, auc
 from habitus.evaluation.two_sample.features import features
 from habitus.evaluation.two_sample.judge import Telling, Told, TwoSample, two_sample
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from habitus.evaluation.auc import Auc, auc, mean_auc
+from habitus.evaluation.metrics.auc import Auc, auc, mean_auc
 from habitus.schema import BoolArray, FloatArray, IntArray, Progress, no_progress
 
 FOLDS = 5

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from habitus.evaluation.auc import Auc, auc
 from habitus.evaluation.comparable import check_sets, shared_unit
+from habitus.evaluation.metrics.auc import Auc, auc
 from habitus.evaluation.sample import Side, halves, whole
 from habitus.evaluation.two_sample.classify import FOLDS, Table, tell_apart
 from habitus.evaluation.two_sample.features import busiest_channels, features

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from habitus.evaluation.auc import Auc, auc
 from habitus.evaluation.blocks import Block, collected
+from habitus.evaluation.metrics.auc import Auc, auc
 from habitus.evaluation.sample import Side
 from habitus.schema import Axes, BoolArray, FloatArray, IntArray, Progress, no_progress
 

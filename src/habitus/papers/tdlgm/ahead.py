@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from habitus.evaluation.series import SERIES_BASELINES, forecast_transitions, horizons, transitions
+from habitus.evaluation.baselines.series import SERIES_BASELINES
+from habitus.evaluation.metrics.horizons import horizons
+from habitus.evaluation.metrics.transitions import forecast_transitions, transitions
 from habitus.models.base import Windows
 from habitus.models.recurrent.observations import BucketObservation
 from habitus.models.recurrent.step import StepModel

@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from scipy import stats
 from torch import Generator
 
-from habitus.evaluation.series import Histogram, noised, posterior_mean, sigma_of
-from habitus.evaluation.series.denoising import Limits
+from habitus.evaluation.completion.denoising import (
+    Histogram,
+    Limits,
+    noised,
+    posterior_mean,
+    sigma_of,
+)
 from habitus.models.recurrent.latent_layers import LatentLayers
 from habitus.papers.tdlgm.lab import Json, Lab, as_windows
 from habitus.papers.tdlgm.models import NOISY_DLGM, NOISY_RNN, PLAIN_TDLGM, TDLGM_

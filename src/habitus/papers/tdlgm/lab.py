@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from habitus.evaluation.series import noised
+from habitus.evaluation.completion.denoising import noised
 from habitus.files import write_json
 from habitus.models.base import AutoregressiveModel, Windows
 from habitus.papers.keeping import Once, begin, kept_run

@@ -15,7 +15,7 @@ from habitus.evaluation import (
     kolmogorov_distance,
     relative_error,
 )
-from habitus.evaluation.activity import Activity
+from habitus.evaluation.metrics.active_users import Activity
 from habitus.papers.item import Drawing, Item, by_day, figure, text
 from habitus.papers.time_pictures.lab import Lab
 from habitus.papers.time_pictures.paper import BEST_BETA, DISTANCES, DRAWN_BETAS, TABLE_6_1

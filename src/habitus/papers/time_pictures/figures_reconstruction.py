@@ -16,7 +16,7 @@ from habitus.evaluation import (
     mean_squared_error,
     relative_error,
 )
-from habitus.evaluation.paired import Example, examples, paired
+from habitus.evaluation.completion.paired import Example, examples, paired
 from habitus.models.pictures.beta_vae import BetaVAE
 from habitus.papers.item import Drawing, Item, by_day, figure, text
 from habitus.papers.time_pictures.figures_population import MEAN, SHARE, STD, cut, full_from

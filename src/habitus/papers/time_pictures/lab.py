@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from habitus.evaluation import Evaluation, Summary, compare, independent_cells, summarise
+from habitus.evaluation.completion.paired import paired
 from habitus.evaluation.floor import Floor, floor_from_train
-from habitus.evaluation.paired import paired
 from habitus.files import MARKER
 from habitus.models.base import Model
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from habitus.evaluation.baselines import COMPLETION_BASELINES, CompletionBaseline, Training
-from habitus.evaluation.paired import Pair, paired
+from habitus.evaluation.baselines.completion import (
+    COMPLETION_BASELINES,
+    CompletionBaseline,
+    Training,
+)
+from habitus.evaluation.completion.paired import Pair, paired
 from habitus.papers.time_pictures.lab import METHODS, Lab
 from habitus.schema import Filled
 

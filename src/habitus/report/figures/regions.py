@@ -16,7 +16,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from habitus.evaluation.paired import Example
+from habitus.evaluation.completion.paired import Example
 from habitus.report.figures.pictures import SMALLEST
 from habitus.report.figures.style import (
     COLOURS,

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes as Panel
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from habitus.evaluation.region import Calibration
+from habitus.evaluation.completion.missing_region import Calibration
 from habitus.report.figures.style import (
     BASELINE_COLOURS,
     COLOURS,
@@ -53,7 +53,7 @@ def calibration(found: Calibration) -> Figure:
     """How often intervals hold the truth, and where the truth falls among the draws (PIT histogram).
 
     Args:
-        found: Of a completed set (:class:`~habitus.evaluation.region.RegionFigures`).
+        found: Of a completed set (:class:`~habitus.evaluation.completion.missing_region.RegionFigures`).
     """
     figure = canvas(FULL, 4.6)
     coverage, histogram = figure.subplots(1, 2, width_ratios=(1, 1.5))

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline, longest_first
-from habitus.evaluation.series.panels import Float64, Panel, Rng, Stack
+from habitus.evaluation.panels import Float64, Panel, Rng, Stack
 from habitus.schema import FloatArray
 
 with warnings.catch_warnings():  # statsmodels 0.14 decorates with what pandas 3 is about to drop

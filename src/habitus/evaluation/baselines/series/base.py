@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.series.panels import Float64, Panel, Rng, Stack, carried_forward
+from habitus.evaluation.panels import Float64, Panel, Rng, Stack, carried_forward
 from habitus.schema import FloatArray
 
 Paths = NDArray[np.float32]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline, last_rows
 from habitus.evaluation.baselines.series.states import Members, States
-from habitus.evaluation.series.panels import Panel, Rng
+from habitus.evaluation.panels import Panel, Rng
 from habitus.schema import FloatArray, IntArray
 
 Rows = NDArray[np.int64]

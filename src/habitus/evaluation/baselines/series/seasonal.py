@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline
-from habitus.evaluation.series.correlations import autocorrelation
-from habitus.evaluation.series.panels import Panel, Rng, Stack
+from habitus.evaluation.metrics.correlations import autocorrelation
+from habitus.evaluation.panels import Panel, Rng, Stack
 from habitus.schema import FloatArray
 
 LONGEST_PERIOD = 200

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.spatial import KDTree
 
-from habitus.evaluation.series.panels import Float64, Rng
+from habitus.evaluation.panels import Float64, Rng
 from habitus.schema import FloatArray, IntArray
 
 MOST_STATES = 1_000  # distinct rows, as they are

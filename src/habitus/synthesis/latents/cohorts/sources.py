@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from habitus.evaluation.summary import summarise
+from habitus.evaluation.metrics.summary import summarise
 from habitus.models.parts.priors import Mixture
 from habitus.profiles.batches import Population
 from habitus.run import Run, fingerprint
