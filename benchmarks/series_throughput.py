@@ -46,7 +46,7 @@ class Loop(TDLGM):
             s = state[1][:, None]
             q: Gaussian = self.q_xi_given_v(now, s, anchors[:, t : t + 1])
             p, generated = self.generate_step(
-                q.transformed(noise[:, t : t + 1]), s, anchors[:, t : t + 1]
+                q.transform(noise[:, t : t + 1]), s, anchors[:, t : t + 1]
             )
             state = self.observe(state, x.values[:, t], x.observed[:, t], generator)
             nll.append(-self.log_prob(p, now))

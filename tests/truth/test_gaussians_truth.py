@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from habitus.models.parts.gaussians import COVARIANCES, Diagonal, RankOne, standard_log_prob
-from habitus.models.recurrent.vrnn import kl_of_diagonals
+from habitus.models.parts.gaussians import Diagonal, kl_of_diagonals
+from habitus.models.recurrent.covariances import COVARIANCES, RankOne, standard_log_prob
 
 Z = 4
 SHAPE = (3, 2)
@@ -49,7 +49,7 @@ class TestGaussian:
         per_latent, made = COVARIANCES[name]
         q = made(features(per_latent))
         images = torch.stack(
-            [q.transformed(unit.expand(*SHAPE, Z)) - q.mean for unit in torch.eye(Z).double()], -1
+            [q.transform(unit.expand(*SHAPE, Z)) - q.mean for unit in torch.eye(Z).double()], -1
         )
         torch.testing.assert_close(images @ images.mT, dense(q).covariance_matrix)
 
@@ -88,7 +88,7 @@ def test_without_u_a_low_rank_gaussian_is_diagonal():
     one = RankOne(mean, -log_variance, torch.zeros_like(mean))
     other = Diagonal(mean, log_variance)
     noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    torch.testing.assert_close(one.transformed(noise), other.transformed(noise))
+    torch.testing.assert_close(one.transform(noise), other.transform(noise))
     torch.testing.assert_close(one.kl(), other.kl())
     torch.testing.assert_close(one.log_prob(noise), other.log_prob(noise))
 
@@ -97,7 +97,7 @@ def test_the_gradient_at_u_of_zero_is_finite():
     mean = torch.zeros(Z)
     u = torch.zeros(Z, requires_grad=True)
     q = RankOne(mean, mean, u)
-    (q.transformed(torch.ones(Z)).sum() + q.kl()).backward()
+    (q.transform(torch.ones(Z)).sum() + q.kl()).backward()
     assert torch.isfinite(u.grad).all()
 
 

@@ -340,7 +340,7 @@ class TestOneLayerTDLGMAndVRNN:
     def pinned(self, request, monkeypatch):
         """The same noise in both, which take it in another order."""
         monkeypatch.setattr(
-            Gaussian, "draw", lambda q, g: q.transformed(torch.full_like(q.mean, request.param))
+            Gaussian, "draw", lambda q, g: q.transform(torch.full_like(q.mean, request.param))
         )
         monkeypatch.setattr(
             LatentLayers,

@@ -8,13 +8,12 @@ from torch import Generator, nn
 from torch.distributions import Independent, Normal
 from torch.nn import functional
 
-from habitus.models.parts.mixtures import fit_mixture
-from habitus.models.parts.objectives import (
+from habitus.models.parts.gaussians import (
     diagonal_normal,
     kl_from_standard_normal,
-    negative_log_likelihood,
-    reparameterised,
+    reparameterise,
 )
+from habitus.models.parts.mixtures import fit_mixture
 from habitus.models.parts.priors import Mixture, StandardNormal
 from habitus.models.pictures.likelihoods import Counts, CrossEntropy, SquaredError
 from habitus.models.pictures.nets import ARCHITECTURES, ConvDecoder, ConvEncoder, UpConv2d
@@ -36,7 +35,7 @@ def test_kl_is_equation_3_6(q):
 
 def test_kl_against_monte_carlo(q):
     generator = Generator().manual_seed(0)
-    draws = torch.stack([reparameterised(q, generator) for _ in range(40_000)])
+    draws = torch.stack([reparameterise(q, generator) for _ in range(40_000)])
     inside = q.base_dist.log_prob(draws) - Normal(0, 1).log_prob(draws)
     error = inside.std(0) / len(draws) ** 0.5
     assert ((inside.mean(0) - kl_from_standard_normal(q)).abs() <= 5 * error).all()
@@ -48,7 +47,7 @@ def test_kl_of_the_prior_is_zero():
 
 def test_draws_have_the_moments_of_q(q):
     generator = Generator().manual_seed(1)
-    draws = torch.stack([reparameterised(q, generator) for _ in range(40_000)])
+    draws = torch.stack([reparameterise(q, generator) for _ in range(40_000)])
     torch.testing.assert_close(draws.mean(0), q.mean, atol=0.06, rtol=0)
     torch.testing.assert_close(draws.std(0), q.stddev, atol=0.05, rtol=0)
 

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Generator
 
-from habitus.models.parts.gaussians import drawn_index
+from habitus.models.parts.gaussians import draw_index
 from habitus.models.recurrent.observations import (
     OBSERVATIONS,
     BucketObservation,
@@ -255,7 +255,7 @@ class TestCounts:
 
 def test_drawn_indices_have_their_weights():
     weights = torch.tensor([0.05, 0.0, 0.25, 0.7])
-    drawn = drawn_index(
+    drawn = draw_index(
         weights.log().clamp_min(-1e9).expand(20_000, -1), Generator().manual_seed(0)
     )
     found = torch.bincount(drawn, minlength=4)

@@ -16,7 +16,7 @@ from torch.distributions import Independent, Normal
 
 from habitus.models.base import LatentModel, Model, ProfileModel
 from habitus.models.parts.examples import Days, Examples
-from habitus.models.parts.objectives import kl_from_standard_normal
+from habitus.models.parts.gaussians import kl_from_standard_normal
 from habitus.profiles.attributes import codes_of
 from habitus.profiles.batches import Population, pieces
 from habitus.profiles.calendar import Calendar, observed_part

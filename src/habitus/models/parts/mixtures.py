@@ -1,4 +1,4 @@
-"""Gaussian mixtures fitted to latents."""
+"""Fit of a Gaussian mixture to latents."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ COMPONENTS = (1, 4, 8, 32)
 
 
 def fit_mixture(latents: Tensor, seed: int, components: tuple[int, ...] = COMPONENTS) -> Mixture:
-    """Fit to draws from the training users' posterior, [U, Z].
+    """Fit a mixture to draws from the posterior of the training users, [U, Z].
 
-    The number of components is the one with the best likelihood on a fifth of the users kept aside.
+    The number of components is the one with the best likelihood on a fifth of the users, which
+    are kept aside.
 
     Raises:
         ValueError: if there are fewer than 10 users.
@@ -25,15 +26,13 @@ def fit_mixture(latents: Tensor, seed: int, components: tuple[int, ...] = COMPON
             f"expected the latents of at least 10 users to fit a mixture to, got {len(latents)}"
         )
     z = latents.double().numpy(force=True)
-    fitted = z[len(z) // 5 :]
     kept_aside = z[: len(z) // 5]
-    candidates = [_fitted(k, fitted, seed) for k in components if 20 * k <= len(fitted) or k == 1]
+    fitted = z[len(z) // 5 :]
+    candidates = [
+        GaussianMixture(k, reg_covar=1e-5, max_iter=200, tol=1e-3, random_state=seed).fit(fitted)
+        for k in components
+        if 20 * k <= len(fitted) or k == 1
+    ]
     best = max(candidates, key=lambda mixture: mixture.score(kept_aside))
     arrays = (best.weights_, best.means_, np.linalg.cholesky(np.asarray(best.covariances_)))
     return Mixture(*(torch.from_numpy(np.asarray(array)).float() for array in arrays))
-
-
-def _fitted(components: int, z: np.ndarray, seed: int) -> GaussianMixture:
-    return GaussianMixture(
-        components, reg_covar=1e-5, max_iter=200, tol=1e-3, random_state=seed
-    ).fit(z)

@@ -38,18 +38,18 @@ from habitus.models.base import (
     ScoredSample,
     ScoringModel,
 )
-from habitus.models.parts.completion import check_last_days
 from habitus.models.parts.examples import Days, Examples
-from habitus.models.parts.gaussians import diagonal
+from habitus.models.parts.gaussians import diagonal, diagonal_normal, reparameterise
 from habitus.models.parts.indexing import rows_of
-from habitus.models.parts.objectives import diagonal_normal, reparameterised
-from habitus.models.parts.priors import LearntMixture, Prior
+from habitus.models.parts.masks import parse_mask
+from habitus.models.parts.priors import Prior
 from habitus.models.rhythm.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.models.rhythm.amounts import AMOUNTS
 from habitus.models.rhythm.conditioning import TOLD, Told
 from habitus.models.rhythm.config import RhythmConfig
 from habitus.models.rhythm.day import DaySlots
 from habitus.models.rhythm.history import OF_DAYS, Memory, balanced_pairs, memories, memory_features
+from habitus.models.rhythm.prior import LearntMixture
 from habitus.models.rhythm.sampling.users import (
     CPU,
     DrawnUsers,
@@ -283,7 +283,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         q_u = given.q_u
         about = given.about
         where = (given.at.day, given.at.slot)
-        u = reparameterised(q_u, generator)
+        u = reparameterise(q_u, generator)
         known = self._known(given.features, given.h, given.calendar, torch.cat([u, about], 1))
         gates = functional.binary_cross_entropy_with_logits(
             self._gate(known, given.features, given.days),
@@ -405,12 +405,18 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         return self.axes.days - 1
 
     def check_mask(self, missing: BoolArray | None, text: str) -> None:
-        """Only the last days can be drawn from what was before them.
+        """Refuse a mask that hides anything but the last days, which are drawn given those before.
 
         Raises:
             ValueError: for any other mask.
         """
-        check_last_days(self.axes, missing, text)
+        last = 0 if missing is None else int(missing.all((1, 2)).sum())
+        fixed = parse_mask(f"last:{last}", self.axes).fixed if 0 < last < self.axes.days else None
+        if missing is None or fixed is None or (missing != fixed).any():
+            raise ValueError(
+                f"this model fills the last days only, got the mask {text}; give --mask last:7, or "
+                "the run of a context-mixture"
+            )
 
     @torch.no_grad()
     def complete(
@@ -426,7 +432,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         states = self._remembered(seen[:, : x.shape[1] - last], days)
         q_u = self._encoded(seen, days, about, states.memory)
         u = torch.cat(
-            [torch.cat([reparameterised(q_u, generator), about], 1) for _ in range(samples)]
+            [torch.cat([reparameterise(q_u, generator), about], 1) for _ in range(samples)]
         )
         nothing = torch.zeros_like(self.shifts)
         which = days.of(torch.arange(len(x), device=x.device).repeat(samples))

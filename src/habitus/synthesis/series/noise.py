@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from habitus.models.parts.gaussians import drawn_index
+from habitus.models.parts.gaussians import draw_index
 
 SAME = 1e-4  # of a variable's spread: values that differ by less are the same one
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -115,7 +115,7 @@ class Expected:
         clean, noisy = self._hypotheses(y, spread, levels)
         total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
         between, variance = self._between(y, levels)
-        at = drawn_index(
+        at = draw_index(
             torch.where(observed[..., None], torch.cat([clean, noisy], -1), self._unseen()),
             generator,
         )

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
-from habitus.models.parts.gaussians import drawn_index
+from habitus.models.parts.gaussians import draw_index
 
 Components = tuple[Tensor, Tensor, Tensor]
 """A mixture of Gaussians: log-weights, means and standard deviations, each [..., V, K]."""
@@ -136,7 +136,7 @@ def mean_and_scale(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def drawn_value(log_weights: Tensor, mean: Tensor, scale: Tensor, generator: Generator) -> Tensor:
     """A value of each mixture of Gaussians [..., K]: a component, then a sample of it."""
-    at = drawn_index(log_weights, generator)[..., None]
+    at = draw_index(log_weights, generator)[..., None]
     mean = mean.gather(-1, at).squeeze(-1)
     scale = scale.gather(-1, at).squeeze(-1)
     return mean + scale * torch.randn(mean.shape, generator=generator)

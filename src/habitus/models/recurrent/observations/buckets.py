@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution
 from torch.nn import functional
 
-from habitus.models.parts.gaussians import drawn_index
+from habitus.models.parts.gaussians import draw_index
 from habitus.models.recurrent.observations.base import Components, Observation
 
 
@@ -117,7 +117,7 @@ class BucketObservation(Observation):
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
         """A bucket, then a place in it."""
         assert isinstance(p, Histogram)
-        at = drawn_index(p.logits, generator)
+        at = draw_index(p.logits, generator)
         middles, widths = (
             each.expand(p.logits.shape).gather(-1, at[..., None]).squeeze(-1)
             for each in (p.middles, p.widths)
