@@ -1,5 +1,7 @@
 """KL against Eq 3.6 and Monte Carlo; likelihoods against scipy; nets against the slow clear version."""
 
+import datetime as dt
+
 import numpy as np
 import pytest
 import torch
@@ -15,8 +17,10 @@ from habitus.models.parts.gaussians import (
 )
 from habitus.models.parts.mixtures import fit_mixture
 from habitus.models.parts.priors import Mixture, StandardNormal
+from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.models.pictures.likelihoods import Counts, CrossEntropy, SquaredError
 from habitus.models.pictures.nets import ARCHITECTURES, ConvDecoder, ConvEncoder, UpConv2d
+from habitus.schema import Axes
 
 
 @pytest.fixture
@@ -106,12 +110,14 @@ def test_counts_are_poisson_and_draws_have_its_moments():
     torch.testing.assert_close(draws.var(0), rate, atol=0.2, rtol=0)
 
 
-def test_negative_log_likelihood_sums_over_cells():
-    features = torch.randn(4, 3, 2, 5)
-    x = torch.rand(4, 3, 2, 5)
-    p = CrossEntropy()(features)
-    expected = [-p.log_prob(x)[user].sum() for user in range(4)]
-    torch.testing.assert_close(negative_log_likelihood(p, x), torch.stack(expected))
+def test_reconstruction_sums_over_cells():
+    axes = Axes(dt.date(2018, 2, 1), 3, 12 * 60, ("a", "b"))
+    model = BetaVAE(axes, BetaVAEConfig(latents=2)).eval()
+    x = torch.rand(4, *axes.shape)
+    p = model.decode(reparameterise(model.encode(x), Generator().manual_seed(0)))
+    expected = torch.stack([-p.log_prob(x)[user].sum() for user in range(4)])
+    found = model.loss(x, Generator().manual_seed(0)).terms["reconstruction"]
+    torch.testing.assert_close(found, expected.mean())
 
 
 @pytest.mark.parametrize("size", [(4, 3), (1, 1), (5, 7)])

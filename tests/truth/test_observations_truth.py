@@ -255,9 +255,7 @@ class TestCounts:
 
 def test_drawn_indices_have_their_weights():
     weights = torch.tensor([0.05, 0.0, 0.25, 0.7])
-    drawn = draw_index(
-        weights.log().clamp_min(-1e9).expand(20_000, -1), Generator().manual_seed(0)
-    )
+    drawn = draw_index(weights.log().clamp_min(-1e9).expand(20_000, -1), Generator().manual_seed(0))
     found = torch.bincount(drawn, minlength=4)
     assert found[1] == 0
     assert stats.chisquare(found[[0, 2, 3]].numpy(), [1000, 5000, 14_000]).pvalue > 1e-3

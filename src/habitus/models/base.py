@@ -442,7 +442,7 @@ class AutoregressiveModel(SeriesModel):
 
     @abstractmethod
     def anchors(self, x: Windows) -> Tensor:
-        """Values that each step, and the one after the last, is modelled relative to, [B, T + 1, V].
+        """Values that steps, and the one after the last, are relative to, [B, T + 1, V].
 
         0 where a step is modelled as it is, NaN before the first observed value.
         """

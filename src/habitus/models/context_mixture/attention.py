@@ -1,7 +1,10 @@
-"""Networks that read a profile day by day: attention between days, and what a cell can learn from other days.
+"""Networks that read a profile day by day, by attention between days.
 
-A day is a token. Attention sees the days' content and how many days apart they are, so it can find yesterday, the
-same weekday, and days that look alike; what is missing is told by the mask and never read.
+A day is a token. Attention sees the content of days and their distance, so it can find yesterday,
+the same weekday, and similar days. The values of missing cells are never read.
+
+Letters: B profiles, D days, S slots, C channels, E features of a day's token, H heads,
+N chosen days, W features of a slot.
 """
 
 from __future__ import annotations
@@ -15,28 +18,36 @@ from torch.nn import functional
 
 from habitus.schema import Axes
 
-FEATURE_CHANNELS = 8  # that a day's token adds to each of its slots
-UNKNOWN = 0.003  # weight of not knowing a cell on any day, against the attention of 1 that is shared between days
-RARE = 0.02  # share of days on which such a cell is taken to be active
+FEATURE_CHANNELS = 8  # features that a day's token adds to each of its slots
+# A cell that is known on no day counts as active on a share RARE of days, with the weight UNKNOWN
+# against the attention of 1 that is divided between days.
+UNKNOWN = 0.003
+RARE = 0.02
 
 
 class Context(NamedTuple):
-    """What is known of B profiles; every tensor is zero where a cell is missing."""
+    """Known cells of profiles; counts are zero where a cell is missing.
 
-    counts: Tensor  # [B, D, S, C]
-    known: Tensor  # 1 where a cell is known, [B, D, S, C]
-    peak: Tensor  # the largest known value, 1 where there is none, [B]
+    Attributes:
+        counts: [B, D, S, C].
+        known: 1 where a cell is known, else 0, [B, D, S, C].
+        peak: Largest known value, 1 where there is none, [B].
+    """
+
+    counts: Tensor
+    known: Tensor
+    peak: Tensor
 
     @property
     def active(self) -> Tensor:
-        """1 where something is known to have happened, [B, D, S, C]."""
+        """Indicator of known activity, 0 or 1, [B, D, S, C]."""
         return (self.counts > 0).to(self.counts.dtype)
 
     @property
     def amounts(self) -> Tensor:
-        """How much a user does at a time, [B, C + 1]: log peak, and each channel's mean log count of active cells.
+        """Log peak of each user, and mean log count of active cells by channel, [B, C + 1].
 
-        A channel that is not known to be active takes the mean over all.
+        A channel without known activity takes the mean over all channels.
         """
         sums = torch.log(self.counts.clamp(min=1)).sum((1, 2))
         cells = self.active.sum((1, 2))  # [B, C]
@@ -45,13 +56,13 @@ class Context(NamedTuple):
 
 
 def context_of(x: Tensor, missing: Tensor) -> Context:
-    """The known part of profiles [B, D, S, C]; values of missing cells are not read."""
+    """Hide the missing cells of profiles [B, D, S, C]."""
     counts = torch.where(missing, 0.0, x)
     return Context(counts, (~missing).to(x.dtype), counts.flatten(1).amax(1).clamp(min=1))
 
 
 class Block(nn.Module):
-    """A pre-norm transformer block over days, with a learnt bias for each distance in days."""
+    """Pre-norm transformer block over days, with a learnt bias for each distance in days."""
 
     def __init__(self, width: int, heads: int, days: int, dropout: float) -> None:
         super().__init__()
@@ -64,7 +75,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
-        """Tokens [B, D, E] to tokens."""
+        """Map tokens [B, D, E] to tokens."""
         normed = self.norms[0](h)
         weights = self.attention(normed)
         value = self.value(normed).unflatten(2, (weights.shape[1], -1)).transpose(1, 2)
@@ -73,7 +84,7 @@ class Block(nn.Module):
 
 
 class DayAttention(nn.Module):
-    """How much each day looks at each other one."""
+    """Attention weights between days."""
 
     distance: Tensor
 
@@ -93,42 +104,43 @@ class DayAttention(nn.Module):
 
 
 class DayEncoder(nn.Module):
-    """Profiles to a token per day [B, D, E]."""
+    """Encoder of profiles as a token per day [B, D, E]."""
 
     def __init__(self, axes: Axes, width: int, layers: int, heads: int, dropout: float) -> None:
         super().__init__()
         cells = axes.slots * len(axes.channels)
         self.read = nn.Linear(3 * cells + 3, width)
-        self.position = nn.Parameter(
-            0.1 * torch.randn(axes.days, width)
-        )  # the weekday, too: windows are aligned
+        # A day's position says its weekday, too: windows are aligned.
+        self.position = nn.Parameter(0.1 * torch.randn(axes.days, width))
         self.blocks = nn.ModuleList(Block(width, heads, axes.days, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, context: Context) -> Tensor:
-        """Tokens [B, D, E]."""
-        h = self.dropout(self.read(self._seen(context))) + self.position
-        for block in self.blocks:
-            h = block(h)
-        return self.dropout(self.norm(h))
+        """Tokens of the days, [B, D, E].
 
-    @staticmethod
-    def _seen(context: Context) -> Tensor:
-        """A day's cells: whether active, how much, whether known; how many active, what share known, the peak."""
+        They are read from each cell's activity, amount, and whether it is known, and from the
+        day's number of active cells, share of known cells, and the user's peak.
+        """
         active = context.active.flatten(2)
         known = context.known.flatten(2)
         amount = 0.5 * torch.log1p(context.counts).flatten(2)
         busy = 0.5 * torch.log1p(active.sum(2, keepdim=True))
         peak = 0.5 * torch.log(context.peak)[:, None, None].expand_as(busy)
-        return torch.cat([active, amount, known, busy, known.mean(2, keepdim=True), peak], -1)
+        share = known.mean(2, keepdim=True)
+        seen = torch.cat([active, amount, known, busy, share, peak], -1)
+        h = self.dropout(self.read(seen)) + self.position
+        for block in self.blocks:
+            h = block(h)
+        return self.dropout(self.norm(h))
 
 
 class DayRecall(nn.Module):
-    """For chosen days, features of each slot [N, W, S]: what that slot holds on days that are attended to.
+    """Features of each slot of chosen days, [N, W, S], from that slot on attended days.
 
-    This is the connection from the context around the bottleneck of the tokens: for each head, the attended share
-    of days on which a cell was active, and its attended amount, both over days on which it is known.
+    This connects the context to the slots around the bottleneck of the tokens: for each head, the
+    attended share of days on which a cell was active, and its attended amount, both over days on
+    which it is known.
     """
 
     def __init__(self, axes: Axes, width: int, heads: int, features: int, dropout: float) -> None:
@@ -143,22 +155,20 @@ class DayRecall(nn.Module):
         self.dropout = nn.Dropout1d(dropout)
 
     def forward(self, h: Tensor, context: Context, day: tuple[Tensor, Tensor]) -> Tensor:
-        """Features of the days (profile, day) that are asked for."""
+        """Features [N, W, S] of chosen days, whose profiles and days are ``day``."""
         recalled = self._recalled(h, context, day)
         token = self.from_token(h[day]).unflatten(1, (FEATURE_CHANNELS, self.slots))
         here = (part[day].transpose(1, 2) for part in (context.active, context.known))
         amounts = context.amounts[day[0], :, None].expand(-1, -1, self.slots)
-        z = self.dropout(
-            functional.relu(self.near(torch.cat([recalled, token, *here, amounts], 1)))
-        )
+        seen = torch.cat([recalled, token, *here, amounts], 1)
+        z = self.dropout(functional.relu(self.near(seen)))
         return z + functional.relu(self.nearer(z))
 
     def _recalled(self, h: Tensor, context: Context, day: tuple[Tensor, Tensor]) -> Tensor:
-        """Log share of attended days that are active, and amount on these, [N, 2 H C, S]."""
+        """Log share of attended days on which a cell is active, and its amount, [N, 2 H C, S]."""
         amount = torch.log1p(context.counts)
-        values = torch.cat(
-            [part.flatten(2) for part in (context.active, amount, context.known)], -1
-        )
+        parts = (context.active, amount, context.known)
+        values = torch.cat([part.flatten(2) for part in parts], -1)
         found = (self.attention(h) @ values[:, None]).transpose(1, 2)[day].float()  # [N, H, 3 S C]
         active, amount, known = found.chunk(3, -1)
         share = 0.3 * torch.log((active + RARE * UNKNOWN) / (known + UNKNOWN))

@@ -12,17 +12,17 @@ import torch
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
-MOST = 250_000  # in a cell; a larger count is taken as one in the last bin
+MOST = 250_000  # largest count of a cell; a larger one is taken as one of the last bin
 
 
 @cache
 def bin_edges(single: int = 4, ratio: float = 2.0, most: int = MOST) -> tuple[Tensor, Tensor]:
-    """First and last count of each bin, [V].
+    """First and last count of each bin, [V] each.
 
     Args:
-        single: Counts that have a bin each.
-        ratio: Of the last count of a wider bin to that of the bin before.
-        most: The last bin holds it.
+        single: Number of counts that have a bin each.
+        ratio: Ratio of the last count of a wider bin to that of the bin before.
+        most: Count that the last bin holds.
 
     >>> [edge.int().tolist()[:7] for edge in bin_edges()]
     [[1, 2, 3, 4, 5, 9, 17], [1, 2, 3, 4, 8, 16, 32]]
@@ -39,26 +39,28 @@ BINS = len(bin_edges()[0])
 
 
 def bin_of(counts: Tensor, last: Tensor | None = None) -> Tensor:
-    """The bin of each count, given the bins' last counts [V]; None for those of :func:`bin_edges`."""
+    """Bin of each count, given the bins' last counts [V], by default those of bin_edges()."""
     last = bin_edges()[1] if last is None else last
     return torch.bucketize(counts.contiguous(), last[:-1].to(counts.device))
 
 
-def choose(chances: Tensor, generator: Generator) -> Tensor:
-    """One of k for each row of chances [n, k], which need not sum to one; a single uniform number each."""
+def draw_choice(chances: Tensor, generator: Generator) -> Tensor:
+    """Draw one of k for each row of chances [n, k], by one uniform number a row.
+
+    The chances of a row need not sum to one.
+    """
     reached = chances.cumsum(-1)
-    noise = (
-        torch.rand(len(chances), 1, generator=generator, device=chances.device) * reached[:, -1:]
-    )
+    uniform = torch.rand(len(chances), 1, generator=generator, device=chances.device)
+    noise = uniform * reached[:, -1:]
     return (reached <= noise).sum(-1).clamp(max=chances.shape[1] - 1)
 
 
 class BinnedCounts(Distribution):
-    """Counts of at least one.
+    """Distribution of counts of at least one.
 
     Args:
-        logits: Of the bins, [..., V].
-        edges: Their first and last counts; None for those of :func:`bin_edges`.
+        logits: Logits of the bins, [..., V].
+        edges: First and last counts of the bins; None for those of :func:`bin_edges`.
     """
 
     has_rsample = False
@@ -69,7 +71,7 @@ class BinnedCounts(Distribution):
         super().__init__(logits.shape[:-1], validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability of each count, [...] or what broadcasts against it."""
+        """Log-probability of each count, whose shape broadcasts against [...]."""
         where = bin_of(value, self.last).expand(self.batch_shape)
         log_share = self.log_shares.gather(-1, where[..., None])[..., 0]
         return log_share - torch.log(self.last - self.first + 1)[where]
@@ -80,8 +82,8 @@ class BinnedCounts(Distribution):
         return self.log_shares.exp() @ ((self.first + self.last) / 2)
 
     def draw(self, generator: Generator) -> Tensor:
-        """A count for each of n distributions, [n]."""
-        where = choose(self.log_shares.exp(), generator)
+        """Draw a count from each of n distributions, [n]."""
+        where = draw_choice(self.log_shares.exp(), generator)
         within = torch.rand(len(where), generator=generator, device=where.device)
         first = self.first[where]
         last = self.last[where]
@@ -89,9 +91,10 @@ class BinnedCounts(Distribution):
 
     @staticmethod
     def relative_values(peak: Tensor) -> Tensor:
-        """Mean over each bin's counts y of y min(1, peak/y)^2, [..., V], in closed form.
+        """Mean of y min(1, peak/y)^2 over the counts y of each bin, [..., V], in closed form.
 
-        That is what y contributes where errors are in shares of the larger of both. Sums of 1/y are digammas.
+        That is the contribution of y where errors are in shares of the larger of y and the peak.
+        Sums of 1/y are digammas.
 
         Args:
             peak: Largest count otherwise known, one or more, [...].

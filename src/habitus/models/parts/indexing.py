@@ -1,6 +1,6 @@
-"""Rows of tensors, such as those of some users, by the operation that copies whole rows.
+"""Selection of rows of tensors, such as those of some users, by copying whole rows.
 
-On a processor it takes a sixth of the time of an index, which looks at every number by itself.
+On a CPU that takes a sixth of the time of an index, which looks at every number by itself.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ Rows = Tensor | tuple[Tensor | slice | int, ...] | slice | EllipsisType
 
 
 def rows_of(x: Tensor, rows: Rows) -> Tensor:
-    """``x[rows]``: by numbers of rows [n], by such of rows and columns, or by whatever else selects some.
+    """Select ``x[rows]``: by row numbers [n], by rows and columns [n] each, or by any other index.
 
     >>> x = torch.arange(6).view(3, 2)
-    >>> rows_of(x, torch.tensor([2, 0])).tolist(), rows_of(x, (torch.tensor([2, 0]), torch.tensor([0, 1]))).tolist()
-    ([[4, 5], [0, 1]], [4, 1])
+    >>> rows_of(x, torch.tensor([2, 0])).tolist()
+    [[4, 5], [0, 1]]
+    >>> rows_of(x, (torch.tensor([2, 0]), torch.tensor([0, 1]))).tolist()
+    [4, 1]
     """
     match rows:
         case (Tensor() as row, Tensor() as column):

@@ -30,7 +30,8 @@ from habitus.schema import Axes, BoolArray
 Rng = np.random.Generator
 
 USAGE = (
-    "centre", "bottom", "last:K", "rectangle:A-B,E-F", "channel:NAME", "blocks:SHARE", "cells:SHARE", "any",
+    "centre", "bottom", "last:K", "rectangle:A-B,E-F", "channel:NAME", "blocks:SHARE",
+    "cells:SHARE", "any",
 )  # fmt: skip
 KINDS = {usage.partition(":")[0]: usage for usage in USAGE}
 

@@ -1,13 +1,13 @@
 """Variational context encoder, VCE ("Time pictures" 5.2.3, Fig 5.5).
 
-    x_C, x_R                                   the known cells (the context) and the missing ones (the region)
-    q(z|x_C) = N(mu(x_C), diag sigma(x_C)^2)   encoder of Table 5.1; it sees the context only
-    p(x_R|z)                                   decoder of Table 5.2, of the region's size; it emits the region only
+    x_C, x_R                                   known cells (the context), missing ones (the region)
+    q(z|x_C) = N(mu(x_C), diag sigma(x_C)^2)   encoder of Table 5.1; it reads the context only
+    p(x_R|z)                                   decoder of Table 5.2; it emits the region only
     loss     = E_q[-log p(x_R|z)] + beta KL(q(z|x_C) || N(0, I)) [+ adversarial]
 
-summed over the region's cells, averaged over users. The optional adversarial term (the paper's future work, after
-the Context Encoder) is that of a discriminator that tells true regions from decoded ones; the decoder gets its
-gradient reversed and weighted, so one optimiser serves both.
+summed over the region's cells, averaged over users. The optional adversarial term (the paper's
+future work, after the Context Encoder) is the loss of a discriminator between true regions and
+decoded ones. The decoder gets its gradient reversed and weighted, so one optimiser serves both.
 """
 
 from __future__ import annotations
@@ -20,20 +20,16 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution, Independent
 from torch.nn import functional
 
-from habitus.models.base import CompletingModel, Completion, Loss
-from habitus.models.parts.completion import (
-    check_same_mask,
-    completed_from_posterior,
-    drawn_mask,
-    last_days,
-)
-from habitus.models.parts.masks import parse_mask
-from habitus.models.parts.objectives import (
+from habitus.models.base import Completion, Loss
+from habitus.models.parts.completion import MaskedModel
+from habitus.models.parts.gaussians import (
     diagonal_normal,
     kl_from_standard_normal,
-    reparameterised,
+    reparameterise,
 )
+from habitus.models.parts.masks import parse_mask
 from habitus.models.pictures.beta_vae import BetaVAEConfig
+from habitus.models.pictures.completion import complete_from_posterior
 from habitus.models.pictures.likelihoods import LIKELIHOODS
 from habitus.models.pictures.nets import ARCHITECTURES, ConvDecoder, ConvEncoder
 from habitus.schema import Axes, BoolArray
@@ -42,11 +38,12 @@ from habitus.settings import NotNegative, configuration
 
 @configuration
 class ContextVAEConfig(BetaVAEConfig):
-    """Settings: those of :class:`BetaVAEConfig`, the hole, and an adversarial term.
+    """Settings of a context VAE: those of a beta-VAE, the mask, and an adversarial term.
 
     Attributes:
-        mask: What is missing while it learns, as in :mod:`habitus.models.parts.masks`; the run can then fill that mask.
-            With one that is drawn anew for each profile, such as any, it can fill whatever is missing.
+        mask: Cells that are missing in the fit, as in :mod:`habitus.models.parts.masks`, which the
+            run can then fill. With a mask that is drawn anew for each profile, such as any, it can
+            fill whatever is missing.
         adversarial: Weight of the discriminator's reversed gradient; 0 is the paper's model.
     """
 
@@ -54,8 +51,8 @@ class ContextVAEConfig(BetaVAEConfig):
     adversarial: NotNegative = 0.0
 
 
-class ContextVAE(CompletingModel):
-    """The model; see the module for its equations and :class:`ContextVAEConfig` for its settings.
+class ContextVAE(MaskedModel):
+    """Context VAE; equations in the module, settings in :class:`ContextVAEConfig`.
 
     Raises:
         ValueError: for a mask that these axes cannot have.
@@ -71,61 +68,49 @@ class ContextVAE(CompletingModel):
         self.box = bounding_box(self.mask.fixed, axes)
         size = tuple(span.stop - span.start for span in self.box)
         architecture = ARCHITECTURES[self.config.architecture]
+        latents = self.config.latents
         regularisers = (self.config.batch_norm, self.config.dropout)
-        # Where the hole is not always the same the encoder must be told which empty cells are missing.
+        # Unless the mask is fixed, the encoder needs to see which of the empty cells are missing.
         channels = len(axes.channels) * (1 if self.mask.fixed is not None else 2)
         seen = (axes.days, axes.slots, channels)
-        self.q_z_given_context = ConvEncoder(
-            architecture, seen, 2 * self.config.latents, *regularisers
-        )
-        self.region_given_z = ConvDecoder(architecture, size, self.config.latents, *regularisers)
+        self.q_z_given_context = ConvEncoder(architecture, seen, 2 * latents, *regularisers)
+        self.region_given_z = ConvDecoder(architecture, size, latents, *regularisers)
         self.p_region_given_z = LIKELIHOODS[self.config.likelihood]
         if self.config.adversarial:
             self.discriminator = ConvEncoder(architecture, size, 1, *regularisers)
 
     @property
     def unit(self) -> str:
-        """The normalisation."""
         return self.config.normalisation
 
     @property
     def exact_zeros(self) -> bool:
-        """The likelihood's."""
         return self.p_region_given_z.exact_zeros
 
-    @property
-    def forecast_days(self) -> int:
-        """Days missing at the end in its mask; half of the window where any may be missing."""
-        return last_days(self.mask)
-
-    def check_mask(self, missing: BoolArray | None, text: str) -> None:
-        """See :func:`check_same_mask`."""
-        check_same_mask(self.mask, missing, text)
-
     def encode_context(self, x: Tensor, missing: Tensor) -> Independent:
-        """q(z|x_C), [B, Z], for profiles and their missing cells, both [B, D, S, C]."""
-        known = torch.where(missing, 0.0, x)
-        seen = (
-            known if self.mask.fixed is not None else torch.cat([known, (~missing).to(x.dtype)], -1)
-        )
+        """Posterior q(z|x_C), [B, Z], for profiles and their missing cells, both [B, D, S, C]."""
+        seen = torch.where(missing, 0.0, x)
+        if self.mask.fixed is None:
+            seen = torch.cat([seen, (~missing).to(x.dtype)], -1)
         return diagonal_normal(self.q_z_given_context(seen.movedim(-1, 1)))
 
     def decode(self, z: Tensor) -> Distribution:
-        """p(x_R|z) over the smallest box that holds the region, [B, d, s, c]."""
+        """Distribution p(x_R|z) over the smallest box that holds the region, [B, d, s, c]."""
         return self.p_region_given_z(self.region_given_z(z).float().movedim(1, -1))
 
     def loss(self, x: Tensor, generator: Generator) -> Loss:
-        """Reconstruction of the missing cells + beta x KL, per user; the hole is that of the settings."""
-        missing = drawn_mask(self.mask, x, generator)
+        """Compute reconstruction of the missing cells + beta KL (+ adversarial term), per user."""
+        missing = self.draw_mask(x, generator)
         q = self.encode_context(x, missing)
-        p = self.decode(reparameterised(q, generator))
+        p = self.decode(reparameterise(q, generator))
         truth = x[:, *self.box]
-        hole = missing[:, *self.box]
-        reconstruction = -torch.where(hole, p.log_prob(truth), 0.0).flatten(1).sum(1).mean()
+        region = missing[:, *self.box]
+        reconstruction = -torch.where(region, p.log_prob(truth), 0.0).flatten(1).sum(1).mean()
         kl = kl_from_standard_normal(q).sum(-1).mean()
         terms = {"reconstruction": reconstruction, "kl": kl}
         if self.config.adversarial:
-            terms["discriminator"] = self._told_apart(truth, torch.where(hole, p.mean, truth))
+            decoded = torch.where(region, p.mean, truth)
+            terms["discriminator"] = self._discriminator_loss(truth, decoded)
         total = reconstruction + self.config.beta * kl + terms.get("discriminator", 0.0)
         return Loss(total, terms)
 
@@ -134,27 +119,24 @@ class ContextVAE(CompletingModel):
     ) -> Completion:
         """Draw z from q(z|x_C), then the missing cells from p(x_R|z)."""
         q = self.encode_context(x, missing)
-        hole = missing[:, *self.box]
-        return completed_from_posterior(
-            q, self.decode, self.p_region_given_z, hole, samples, generator
+        region = missing[:, *self.box]
+        return complete_from_posterior(
+            q, self.decode, self.p_region_given_z, region, samples, generator
         )
 
-    def _told_apart(self, true: Tensor, decoded: Tensor) -> Tensor:
-        """Cross-entropy of the discriminator on true regions and decoded ones, whose gradient is turned."""
-        made = _Reversed.apply(decoded, self.config.adversarial)
-        pairs = ((true, 1.0), (made, 0.0))
-        scores = [
-            (self.discriminator(picture.movedim(-1, 1)).float(), label) for picture, label in pairs
-        ]
-        parts = [
-            functional.binary_cross_entropy_with_logits(s, torch.full_like(s, label))
-            for s, label in scores
-        ]
-        return torch.stack(parts).mean()
+    def _discriminator_loss(self, true: Tensor, decoded: Tensor) -> Tensor:
+        """Cross-entropy of the discriminator, with a reversed gradient for the decoder."""
+        reversed_gradient = _ReverseGradient.apply(decoded, self.config.adversarial)
+        losses = list[Tensor]()
+        for picture, label in ((true, 1.0), (reversed_gradient, 0.0)):
+            logits = self.discriminator(picture.movedim(-1, 1)).float()
+            target = torch.full_like(logits, label)
+            losses.append(functional.binary_cross_entropy_with_logits(logits, target))
+        return torch.stack(losses).mean()
 
 
-class _Reversed(torch.autograd.Function):
-    """The identity, whose gradient comes back with its sign turned."""
+class _ReverseGradient(torch.autograd.Function):
+    """Identity whose gradient is multiplied by a negative weight."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
@@ -167,7 +149,9 @@ class _Reversed(torch.autograd.Function):
 
 
 def bounding_box(missing: BoolArray | None, axes: Axes) -> tuple[slice, slice, slice]:
-    """The smallest box of days, slots and channels with every missing cell; all of them where that is not fixed.
+    """Find the smallest box of days, slots and channels that holds every missing cell.
+
+    Where the mask is not fixed (None) that is the whole picture.
 
     >>> import datetime as dt
     >>> axes = Axes(dt.date(2018, 2, 1), 32, 60, ("web", "phone"))

@@ -1,6 +1,6 @@
-"""From features to the distribution of a profile's values, one class per likelihood.
+"""Likelihoods of a profile's values given features, one class each.
 
-A likelihood says what unit of values it is a distribution of, and how a profile is drawn from it.
+A likelihood is a distribution of values in certain units, and a way to draw profiles from it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from torch.nn import functional
 
 
 class Likelihood(ABC):
-    """p(x|z) from features.
+    """Map from features to p(x|z).
 
     Attributes:
-        units: Units of values that it can be used with.
-        exact_zeros: Whether drawn profiles have true zeros; where not, "Time pictures" 5.3.2 thresholds them.
+        units: Units of values that the likelihood is for.
+        exact_zeros: Whether drawn profiles have true zeros; otherwise they need a threshold
+            ("Time pictures" 5.3.2).
     """
 
     units: tuple[str, ...]
@@ -27,15 +28,18 @@ class Likelihood(ABC):
 
     @abstractmethod
     def __call__(self, features: Tensor) -> Distribution:
-        """The distribution of each value, of the features' shape."""
+        """Distribution of each value, of the features' shape."""
 
     @abstractmethod
     def draw(self, distribution: Distribution, generator: Generator) -> Tensor:
-        """Values from the distribution, of its shape."""
+        """Draw values, of the distribution's shape."""
 
 
 class _LogBernoulli(torch.autograd.Function):
-    """x l - softplus(l) and its gradient in few passes: torch's own takes twice the time, a tenth of a fit."""
+    """Log-probability x l - softplus(l) and its gradient in few passes.
+
+    Torch's own takes twice the time, a tenth of a fit.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, x: Tensor) -> Tensor:
@@ -49,61 +53,55 @@ class _LogBernoulli(torch.autograd.Function):
 
 
 class _Bernoulli(Bernoulli):
-    """Bernoulli over logits whose log-probability is fast, and defined for values between 0 and 1."""
+    """Bernoulli with a fast log-probability that is defined for values between 0 and 1."""
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability of each value."""
         return _LogBernoulli.apply(self.logits, value)
 
 
 class CrossEntropy(Likelihood):
-    """Bernoulli whose log-probability, taken at values in [0, 1], is minus their cross-entropy (5.2.3).
+    """Bernoulli, whose log-probability at values in [0, 1] is minus their cross-entropy (5.2.3).
 
-    At values strictly between 0 and 1 this is no density, so a profile is drawn as the mean, as the paper does.
+    Strictly between 0 and 1 this is no density, so a draw is the mean, as in the paper.
     """
 
     units = ("peak", "binary")
     exact_zeros = False
 
     def __call__(self, features: Tensor) -> Distribution:
-        """Bernoulli with the features as logits."""
         return _Bernoulli(logits=features, validate_args=False)
 
     def draw(self, distribution: Distribution, generator: Generator) -> Tensor:
-        """The mean."""
         return distribution.mean
 
 
 class SquaredError(Likelihood):
-    """Gaussian of variance 1/2 around the sigmoid of the features: minus its log is the squared error, shifted.
+    """Gaussian of variance 1/2 around the features' sigmoid, so that -log p is the squared error.
 
-    A profile is drawn as the mean, as the paper does (5.2.3).
+    That is up to a constant. A draw is the mean, as in the paper (5.2.3).
     """
 
     units = ("peak", "binary")
     exact_zeros = False
 
     def __call__(self, features: Tensor) -> Distribution:
-        """Normal(sigmoid(features), sqrt(1/2))."""
         return Normal(torch.sigmoid(features), 0.5**0.5, validate_args=False)
 
     def draw(self, distribution: Distribution, generator: Generator) -> Tensor:
-        """The mean."""
         return distribution.mean
 
 
 class Counts(Likelihood):
-    """Poisson counts with softplus rates; drawn profiles are whole numbers and zeros are exact."""
+    """Poisson counts with softplus rates; draws are whole numbers and zeros are exact."""
 
     units = ("count",)
     exact_zeros = True
 
     def __call__(self, features: Tensor) -> Distribution:
-        """Poisson(softplus(features)); the rate is kept above 1e-6 so that no count is impossible."""
+        """Poisson with rates above 1e-6, so that no count is impossible."""
         return Poisson(functional.softplus(features) + 1e-6, validate_args=False)
 
     def draw(self, distribution: Distribution, generator: Generator) -> Tensor:
-        """A sample."""
         return torch.poisson(distribution.mean, generator=generator)
 
 

@@ -1,6 +1,6 @@
 """Networks of "Time pictures": tensor in, tensor out, no probability.
 
-Pictures are [B, C, D, S] with channels last in memory, which is how a dense profile [B, D, S, C] lies already.
+Pictures are [B, C, D, S] with channels last in memory, as a dense profile [B, D, S, C] is already.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Features before any learning. Logs leave nearly all cells of a profile empty (98 % in ours), so a decoder that
-# starts at sigmoid(-4) = 0.02 instead of 0.5 saves the first hundred steps, which only darken the picture.
+# Features before any learning. Logs leave nearly all cells of a profile empty (98 % in ours), so a
+# decoder that starts at sigmoid(-4) = 0.02 instead of 0.5 saves the first hundred steps, which
+# only darken the picture.
 START = -4.0
 HALVINGS = 3  # every architecture of Table A.1 halves days and slots three times
 MULTIPLE = 2**HALVINGS
 
 
 class Resize(Enum):
-    """How a layer changes the picture's size, by two or not at all."""
+    """Way in which a layer changes the picture's size, by two or not at all."""
 
     NONE = "none"
     POOL = "max pooling"
@@ -32,7 +33,7 @@ class Resize(Enum):
 
 @dataclass(frozen=True)
 class Layer:
-    """A 3x3 convolution, transposed or not, and how it changes the picture's size."""
+    """A 3x3 convolution, transposed or not, and its change of the picture's size."""
 
     filters: int
     resize: Resize = Resize.NONE
@@ -41,7 +42,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One row of Table A.1: encoder layers, and decoder layers but for the last one's filters (the channels)."""
+    """A row of Table A.1: layers of encoder and decoder.
+
+    The last decoder layer has as many filters as there are channels, for which 0 stands.
+    """
 
     encoder: tuple[Layer, ...]
     decoder: tuple[Layer, ...]
@@ -89,13 +93,16 @@ ARCHITECTURES = {
 
 
 class UpConv2d(nn.Conv2d):
-    """Nearest-neighbour up-sampling by two, then a 3x3 convolution, as one strided transposed convolution.
+    """Nearest-neighbour up-sampling by two and a 3x3 convolution, as one transposed convolution.
 
-    Each output pixel sees at most 2x2 distinct inputs, so a 4x4 kernel with stride 2 gives the same numbers with
-    2.25 times less arithmetic and nothing up-sampled. The parameters are those of the 3x3 convolution.
+    Each output pixel sees at most 2x2 distinct inputs, so a 4x4 kernel with stride 2 gives the
+    same numbers with 2.25 times less arithmetic and nothing up-sampled. The parameters are those
+    of the 3x3 convolution.
 
-    >>> layer, x = UpConv2d(2, 3), torch.randn(1, 2, 4, 3)
-    >>> slow = functional.conv2d(functional.interpolate(x, scale_factor=2), layer.weight, layer.bias, padding=1)
+    >>> layer = UpConv2d(2, 3)
+    >>> x = torch.randn(1, 2, 4, 3)
+    >>> wide = functional.interpolate(x, scale_factor=2)
+    >>> slow = functional.conv2d(wide, layer.weight, layer.bias, padding=1)
     >>> torch.allclose(layer(x), slow, atol=1e-5)
     True
     """
@@ -104,7 +111,7 @@ class UpConv2d(nn.Conv2d):
         super().__init__(channels_in, channels_out, 3, padding=1)
 
     def forward(self, input: Tensor) -> Tensor:
-        """[B, I, H, W] to [B, O, 2H, 2W]."""
+        """Map pictures [B, I, H, W] to [B, O, 2H, 2W]."""
         if input.dtype == torch.bfloat16 and input.device.type == "cpu":
             return _UpConvBfloat16.apply(input, self.weight, self.bias)
         return functional.conv_transpose2d(
@@ -113,54 +120,55 @@ class UpConv2d(nn.Conv2d):
 
 
 class _UpConvBfloat16(torch.autograd.Function):
-    """The same in bfloat16 on a processor, where arithmetic is cheap and transposed convolutions are slow.
+    """Up-sampling and convolution in bfloat16 on a CPU, where transposed convolutions are slow.
 
-    Forward and the kernel's gradient go through the up-sampled picture; the input's gradient is one strided
-    convolution. A layer takes half to two thirds of the time of the transposed form.
+    Forward and the kernel's gradient go through the up-sampled picture; the input's gradient is
+    one strided convolution. A layer takes half to two thirds of the time of the transposed form.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        doubled = _doubled(x)
+        doubled = _upsample(x)
         ctx.save_for_backward(doubled, weight)
         return functional.conv2d(doubled, weight.to(x.dtype), bias.to(x.dtype), padding=1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        (doubled, weight) = ctx.saved_tensors
+        doubled, weight = ctx.saved_tensors
         grad = grads[0]
-        grad_x = functional.conv2d(
-            grad, _strided_kernel(weight).to(grad.dtype), stride=2, padding=1
-        )
+        kernel = _strided_kernel(weight).to(grad.dtype)
+        grad_x = functional.conv2d(grad, kernel, stride=2, padding=1)
         _, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
-            grad, doubled, weight.to(grad.dtype), [len(weight)], [1, 1], [1, 1], [1, 1], False, [0, 0], 1,
-            [False, True, True],
+            grad, doubled, weight.to(grad.dtype), [len(weight)], [1, 1], [1, 1], [1, 1], False,
+            [0, 0], 1, [False, True, True],
         )  # fmt: skip
         return grad_x, grad_weight.to(weight.dtype), grad_bias.to(weight.dtype)
 
 
-def _doubled(x: Tensor) -> Tensor:
-    """Nearest-neighbour up-sampling of channels-last pictures; two copies of rows take half of torch's own time."""
+def _upsample(x: Tensor) -> Tensor:
+    """Repeat the pixels of channels-last pictures twice in each direction.
+
+    Two copies of rows take half of the time of torch's own up-sampling.
+    """
     batch, channels, height, width = x.shape
     pixels = x.permute(0, 2, 3, 1)
     rows = torch.cat([pixels, pixels], -1).view(batch, height, 1, 2 * width * channels)
-    return (
-        torch.cat([rows, rows], 2).view(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
-    )
+    doubled = torch.cat([rows, rows], 2).view(batch, 2 * height, 2 * width, channels)
+    return doubled.permute(0, 3, 1, 2)
 
 
 def _strided_kernel(weight: Tensor) -> Tensor:
-    """[I, O, 4, 4]: the flipped 3x3 kernel summed over the 2x2 block that up-sampling repeats."""
+    """Sum the flipped 3x3 kernel over the 2x2 block that up-sampling repeats, [I, O, 4, 4]."""
     padded = functional.pad(weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
     wide = padded[..., :-1] + padded[..., 1:]
     return wide[..., :-1, :] + wide[..., 1:, :]
 
 
-def _of_pictures(layers: nn.Module, x: Tensor, width: int) -> Tensor:
-    """What layers make of pictures, the smallest of which is so wide.
+def _apply_layers(layers: nn.Module, x: Tensor, width: int) -> Tensor:
+    """Apply layers to pictures whose smallest width on the way is ``width``.
 
-    Where that is 1, in float32: in bfloat16 on AMX a convolution of stride 2 to that width, or its gradient, is
-    what memory happened to hold (oneDNN in torch 2.13).
+    Where that is 1 they compute in float32: in bfloat16 on AMX a convolution of stride 2 to that
+    width, or its gradient, is whatever memory happened to hold (oneDNN in torch 2.13).
     """
     if width > 1:
         return layers(x)
@@ -169,7 +177,10 @@ def _of_pictures(layers: nn.Module, x: Tensor, width: int) -> Tensor:
 
 
 class ConvEncoder(nn.Module):
-    """Pictures [B, C, D, S] to features [B, F] ("Time pictures" Table 5.1); any size, padded to a multiple of 8."""
+    """Encoder from pictures [B, C, D, S] to features [B, F] ("Time pictures" Table 5.1).
+
+    Pictures of any size are padded to a multiple of 8.
+    """
 
     def __init__(
         self,
@@ -193,13 +204,15 @@ class ConvEncoder(nn.Module):
         self.head = nn.Linear(widths[-1] * coarse(days) * self.width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features [B, outputs]."""
         padded = functional.pad(x, self.padding) if any(self.padding) else x
-        return self.head(_of_pictures(self.layers, padded, self.width).flatten(1))
+        return self.head(_apply_layers(self.layers, padded, self.width).flatten(1))
 
 
 class ConvDecoder(nn.Module):
-    """Latents [B, Z] to pictures of features [B, C, D, S] ("Time pictures" Table 5.2), cropped to size."""
+    """Decoder from latents [B, Z] to pictures of features [B, C, D, S], cropped to size.
+
+    That is Table 5.2 of "Time pictures".
+    """
 
     def __init__(
         self,
@@ -221,24 +234,22 @@ class ConvDecoder(nn.Module):
             for i, o, layer in pairs[:-1]
         )
         last = _up(*pairs[-1])
-        _start_at(last, START)
+        for layer in last.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.bias is not None:
+                nn.init.constant_(layer.bias, START)
         self.layers = nn.Sequential(*blocks, last)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Features [B, C, D, S]."""
         x = functional.relu(self.tail(z)).unflatten(1, self.shape)
-        x = _of_pictures(
-            self.layers, x.contiguous(memory_format=torch.channels_last), self.shape[2]
-        )
-        whole = x.shape[2:] == (
-            self.days,
-            self.slots,
-        )  # a slice of everything would still copy its gradient
-        return x if whole else x[:, :, : self.days, : self.slots]
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = _apply_layers(self.layers, x, self.shape[2])
+        if x.shape[2:] == (self.days, self.slots):
+            return x  # a slice of everything would still copy its gradient
+        return x[:, :, : self.days, : self.slots]
 
 
 def coarse(length: int) -> int:
-    """Length of an axis after the three halvings."""
+    """Length of an axis after three halvings, rounded up."""
     return -(-length // MULTIPLE)
 
 
@@ -255,24 +266,13 @@ def _up(channels: int, filters: int, layer: Layer) -> nn.Module:
     if layer.resize is Resize.STRIDE:
         return nn.ConvTranspose2d(channels, filters, 3, stride=2, padding=1, output_padding=1)
     if not layer.transposed:
-        return (
-            UpConv2d(channels, filters)
-            if layer.resize is Resize.NEAREST
-            else nn.Conv2d(channels, filters, 3, padding=1)
-        )
+        if layer.resize is Resize.NEAREST:
+            return UpConv2d(channels, filters)
+        return nn.Conv2d(channels, filters, 3, padding=1)
     conv = nn.ConvTranspose2d(channels, filters, 3, padding=1)
-    return (
-        nn.Sequential(nn.Upsample(scale_factor=2), conv) if layer.resize is Resize.NEAREST else conv
-    )
-
-
-def _start_at(layer: nn.Module, value: float) -> None:
-    for convolution in layer.modules():
-        if (
-            isinstance(convolution, (nn.Conv2d, nn.ConvTranspose2d))
-            and convolution.bias is not None
-        ):
-            nn.init.constant_(convolution.bias, value)
+    if layer.resize is Resize.NEAREST:
+        return nn.Sequential(nn.Upsample(scale_factor=2), conv)
+    return conv
 
 
 def _after(filters: int, batch_norm: bool, dropout: float) -> nn.Module:
