@@ -15,7 +15,8 @@ from torch import Generator, Tensor
 from torch.distributions import Distribution
 
 from habitus.models.base import Windows
-from habitus.models.parts.gaussians import COVARIANCES, Gaussian, standard_log_prob
+from habitus.models.parts.gaussians import Gaussian
+from habitus.models.recurrent.covariances import COVARIANCES, standard_log_prob
 from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
 from habitus.settings import NotNegative, Positive, Share, configuration
