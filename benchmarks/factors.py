@@ -41,8 +41,9 @@ from habitus.profiles.store import StoredProfiles
 from habitus.schema import FloatArray
 from habitus.settings import settings_of
 from habitus.simulate import factors_path, write_log
+from habitus.synthesis.capabilities import latent_model
 from habitus.training.config import FitConfig
-from habitus.training.encoding import IN_USE, encode, latent_model
+from habitus.training.encoding import IN_USE, encode
 from habitus.training.fit import fit
 from kept_rows import over_seeds
 from machine import describe

@@ -25,7 +25,6 @@ from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.series import from_profiles, to_profiles
 from habitus.synthesis import generate
-from habitus.synthesis.series import generate_series
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
 from machine import describe
@@ -58,7 +57,7 @@ def of_series(name: str, epochs: int | None) -> Callable[[Profiles, int, int], P
             settings,
             fit=FitConfig(**{**kind.fit_defaults, **given, "seed": seed}),
         )
-        drawn = generate_series(run, users, train.axes.days * slots, seed + 100)
+        drawn = generate(run, series=users, steps=train.axes.days * slots, seed=seed + 100)
         profiles = to_profiles(drawn, train.axes.with_unit("count"))
         return profiles.take(np.flatnonzero(np.diff(profiles.indptr) > 0)).in_unit("peak")
 

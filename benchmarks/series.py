@@ -42,7 +42,7 @@ from habitus.models.base import AutoregressiveModel
 from habitus.run import Run
 from habitus.series import Series, read_series
 from habitus.settings import settings_of
-from habitus.synthesis.series import forecast_series, generate_series, rolling_rows
+from habitus.synthesis import forecast, generate, rolling_rows
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
 from machine import describe
@@ -74,7 +74,7 @@ def forecasts(
     """CRPS at each horizon; empty for a model that reads no past."""
     if not isinstance(run.model, AutoregressiveModel):
         return {}
-    made = forecast_series(run, series, origins, LENGTH, DRAWS, 0)
+    made = forecast(run, series, origins=origins, steps=LENGTH, samples=DRAWS, seed=0)
     return crps(made.draws, truth, scale)
 
 
@@ -146,7 +146,7 @@ def judge(series: Series, settings: argparse.Namespace) -> None:
             ]
             row = {"held-out loss": min(held)} if held else {}
             row |= {"fit, s": time.perf_counter() - start}
-            made = np.stack(generate_series(run, len(real), LENGTH, seed).arrays())
+            made = np.stack(generate(run, series=len(real), steps=LENGTH, seed=seed).arrays())
             rows.append(
                 two_sample(made, real, settings)
                 | forecasts(run, series, origins, truth, scale)

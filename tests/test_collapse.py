@@ -14,8 +14,8 @@ from habitus.schema import SeriesAxes
 from habitus.series import Series
 from habitus.training.collapse import verdict
 from habitus.training.config import FitConfig
-from habitus.training.encoding import windows
 from habitus.training.fit import fit
+from habitus.training.windows import windows
 
 AXES = SeriesAxes(("a",))
 

@@ -34,7 +34,7 @@ from habitus.papers.tdlgm.models import SUBJECTS
 from habitus.papers.tdlgm.paper import TABLE_1, TABLE_2, TABLE_3, TDLGM, Level, Printed
 from habitus.run import Run
 from habitus.series import Series
-from habitus.synthesis.series import forecast_series
+from habitus.synthesis import forecast
 
 VALUES = np.array([0.0, 0.25, 0.5, 1.0])
 SETTINGS = LabSettings(
@@ -185,7 +185,9 @@ def test_table_2_is_algorithm_1_of_the_forecasts(lab, made):
     rows = ahead.origins(lab)
     assert rows[0] == 1
     assert rows[-1] + 30 <= len(lab.test.values)
-    drawn = forecast_series(lab.run("gru", 1), lab.whole, rows + 320, 30, 3, 1).draws
+    drawn = forecast(
+        lab.run("gru", 1), lab.whole, origins=rows + 320, steps=30, samples=3, seed=1
+    ).draws
     test = lab.test.values
     truth = np.stack([test[at : at + 30] for at in rows])
     found = forecast_transitions(drawn, test[rows - 1], truth, steps=list(TABLE_2), limits=(0, 1))
@@ -235,7 +237,7 @@ def test_a_second_lab_loads_what_the_first_one_kept(lab, made, monkeypatch):
         raise AssertionError("made again")
 
     monkeypatch.setattr(lab_module, "fit", refuse)
-    monkeypatch.setattr(ahead, "forecast_series", refuse)
+    monkeypatch.setattr(ahead, "forecast", refuse)
     monkeypatch.setattr(imputing, "clean", refuse)
     again = Lab(sticky(400), lab.folder, SETTINGS)
     for name in ("Table 1", "Table 2", "Table 3"):

@@ -14,16 +14,16 @@ from habitus.models.recurrent.timegan import TimeGAN, TimeGANConfig
 from habitus.run import Run
 from habitus.schema import Axes, SeriesAxes
 from habitus.series import Series
-from habitus.synthesis.series import (
+from habitus.synthesis import (
     CleanConfig,
     clean,
     drawing,
-    forecast_series,
-    generate_series,
+    forecast,
+    generate,
     last_rows,
     rolling_rows,
 )
-from habitus.synthesis.series.noise import Noise
+from habitus.synthesis.noise import Noise
 from linear_models import StateSpace, filtering, filtering_tdlgm
 
 SPACE = StateSpace()
@@ -82,7 +82,7 @@ class TestGenerate:
                                                   (TimeGAN, TimeGANConfig(hidden=4))])  # fmt: skip
     def test_shapes_seeds_and_axes(self, kind, config, variables):
         run = made(kind, config, variables)
-        first, again, other = (generate_series(run, 5, 7, seed) for seed in (1, 1, 2))
+        first, again, other = (generate(run, series=5, steps=7, seed=seed) for seed in (1, 1, 2))
         assert first.lengths.tolist() == [7] * 5
         assert first.axes.variables == variables
         assert first.observed.all()
@@ -92,7 +92,14 @@ class TestGenerate:
     def test_pieces_make_up_the_whole(self, lstm, monkeypatch):
         monkeypatch.setattr(drawing, "TOGETHER", 4)
         told = []
-        assert len(generate_series(lstm, 10, 3, 0, lambda done, *_: told.append(done))) == 10
+        assert (
+            len(
+                generate(
+                    lstm, series=10, steps=3, seed=0, on_progress=lambda done, *_: told.append(done)
+                )
+            )
+            == 10
+        )
         assert told == [4, 8, 10]
 
     @pytest.mark.parametrize(("count", "steps"), [(0, 5), (5, 0), (-1, 1)])
@@ -100,7 +107,7 @@ class TestGenerate:
         with pytest.raises(
             ValueError, match=rf"expected at least 1 series of 1 step, got {count} of {steps}"
         ):
-            generate_series(lstm, count, steps, 0)
+            generate(lstm, series=count, steps=steps, seed=0)
 
 
 class TestOrigins:
@@ -121,7 +128,8 @@ class TestForecast:
         given = Series.from_arrays(np.random.default_rng(0).normal(size=(2, 30, 2)), ["a", "b"])
         origins = np.array([40, 5, 60])
         first, again, other = (
-            forecast_series(run, given, origins, 4, 6, seed) for seed in (1, 1, 2)
+            forecast(run, given, origins=origins, steps=4, samples=6, seed=seed)
+            for seed in (1, 1, 2)
         )
         assert first.origin.tolist() == [40, 5, 60]
         assert first.draws.shape == (3, 6, 4, 2)
@@ -134,7 +142,7 @@ class TestForecast:
         """Exact ones, whatever their order; in the second series nothing is known of the first."""
         given = series(SPACE, [40, 50])
         origins = np.array([90, 12, 41, 40, 70])
-        found = forecast_series(lstm, given, origins, 3, 4000, 0)
+        found = forecast(lstm, given, origins=origins, steps=3, samples=4000, seed=0)
         for number, origin in enumerate(origins):
             begin = 0 if origin <= 40 else 40
             mean = SPACE.filtered(given.values[begin:origin].T)[1]
@@ -150,7 +158,8 @@ class TestForecast:
         given = series(SPACE, [60])
         other = given.with_values(np.concatenate([given.values[:30], 9 - given.values[30:]]))
         first, second = (
-            forecast_series(lstm, each, np.array([30]), 5, 8, 0).draws for each in (given, other)
+            forecast(lstm, each, origins=np.array([30]), steps=5, samples=8, seed=0).draws
+            for each in (given, other)
         )
         np.testing.assert_array_equal(first, second)
 
@@ -158,8 +167,14 @@ class TestForecast:
         monkeypatch.setattr(drawing, "TOGETHER", 8)
         told = []
         given = series(SPACE, [30])
-        found = forecast_series(
-            lstm, given, np.arange(10, 20), 2, 4, 0, lambda *step: told.append(step)
+        found = forecast(
+            lstm,
+            given,
+            origins=np.arange(10, 20),
+            steps=2,
+            samples=4,
+            seed=0,
+            on_progress=lambda *step: told.append(step),
         )
         assert told[-1] == (10, 10, "forecasting")
         assert len(told) == 10
@@ -167,12 +182,21 @@ class TestForecast:
 
     def test_a_gap_in_the_past_is_no_obstacle(self, lstm):
         given = with_gap(series(SPACE, [30]), 28, 29)
-        assert np.isfinite(forecast_series(lstm, given, last_rows(given), 3, 4, 0).draws).all()
+        assert np.isfinite(
+            forecast(lstm, given, origins=last_rows(given), steps=3, samples=4, seed=0).draws
+        ).all()
 
     @pytest.mark.parametrize(("steps", "samples"), [(0, 3), (3, 0)])
     def test_nothing_to_draw_is_refused(self, lstm, steps, samples):
         with pytest.raises(ValueError, match="at least 1") as told:
-            forecast_series(lstm, series(SPACE, [30]), np.array([30]), steps, samples, 0)
+            forecast(
+                lstm,
+                series(SPACE, [30]),
+                origins=np.array([30]),
+                steps=steps,
+                samples=samples,
+                seed=0,
+            )
         assert "\n" not in str(told.value)
 
 
@@ -181,7 +205,7 @@ class TestWhatIsRefused:
 
     def check(self, run: Run, given: Series, told: str) -> None:
         for act in (
-            lambda: forecast_series(run, given, np.array([5]), 2, 2, 0),
+            lambda: forecast(run, given, origins=np.array([5]), steps=2, samples=2, seed=0),
             lambda: clean(run, given, NONE),
         ):
             with pytest.raises(ValueError, match=told) as found:
@@ -203,7 +227,7 @@ class TestWhatIsRefused:
             "a BetaVAE is a model of profiles, not of series; give a run of lstm",
         )
         with pytest.raises(ValueError, match="is a model of profiles, not of series"):
-            generate_series(run, 1, 1, 0)
+            generate(run, series=1, steps=1, seed=0)
 
     def test_other_variables(self, lstm):
         self.check(
@@ -214,7 +238,9 @@ class TestWhatIsRefused:
 
     def test_no_origin(self, lstm):
         with pytest.raises(ValueError, match="expected rows to look ahead from, got none"):
-            forecast_series(lstm, series(SPACE, [30]), np.zeros(0, np.int64), 2, 2, 0)
+            forecast(
+                lstm, series(SPACE, [30]), origins=np.zeros(0, np.int64), steps=2, samples=2, seed=0
+            )
 
     def test_counts_have_no_noise_to_remove_but_gaps_to_fill(self):
         run = made(LSTM, RecurrentConfig(hidden=4, likelihood="counts"))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from habitus.synthesis.series.noise import Expected, Levels, Noise, estimated
+from habitus.synthesis.noise import Expected, Levels, Noise, estimated
 
 WEIGHTS = np.array([0.2, 0.5, 0.3])
 MEANS = np.array([-2.0, 0.5, 3.0])

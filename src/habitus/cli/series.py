@@ -8,20 +8,13 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from habitus import synthesis
 from habitus.cli.console import bar, out
 from habitus.models.base import Model, SeriesModel
 from habitus.run import Run
 from habitus.schema import SeriesAxes
 from habitus.series import Series, read_series, write_forecast, write_series
-from habitus.synthesis.series import (
-    CleanConfig,
-    clean,
-    forecast_series,
-    generate_series,
-    last_rows,
-    rolling_rows,
-)
-from habitus.synthesis.series.noise import Noise
+from habitus.synthesis import CleanConfig, Noise, clean, last_rows, rolling_rows
 
 SERIES = "Series (a file instead of a folder)"
 FIRST = "tdlgm"
@@ -135,7 +128,7 @@ def generate(run: Run, path: Path, series: int, steps: int | None, seed: int) ->
     """Draw series into a file."""
     length = window_of(run) if steps is None else steps
     with bar("Generating", "series") as advance:
-        made = generate_series(run, series, length, seed, advance)
+        made = synthesis.generate(run, series=series, steps=length, seed=seed, on_progress=advance)
     write_series(path, made, _about(run, "generated", seed=seed, steps=length))
     out(f"{path}: {series:,} series of {length:,} steps; {', '.join(run.model.axes.variables)}")
 
@@ -157,7 +150,15 @@ def forecast(
         rolling_rows(series, after or 0.0, every or steps, steps) if rolling else last_rows(series)
     )
     with bar("Forecasting", "origins") as advance:
-        made = forecast_series(run, series, origins, steps, samples, seed, advance)
+        made = synthesis.forecast(
+            run,
+            series,
+            origins=origins,
+            steps=steps,
+            samples=samples,
+            seed=seed,
+            on_progress=advance,
+        )
     write_forecast(path, made, series, _about(run, "forecast", seed=seed, source=str(source)))
     out(f"{path}: {len(origins):,} origins, {steps} steps ahead, {samples} draws each")
 

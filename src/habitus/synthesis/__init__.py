@@ -1,20 +1,15 @@
-"""What a fitted model makes: populations that never existed, missing cells filled, the days ahead."""
+"""What a fitted model makes: populations and series that never existed, gaps filled, noise removed, forecasts, scores."""
 
+from habitus.synthesis.cleaning import CleanConfig, Cleaned, clean
 from habitus.synthesis.completion import CompleteConfig, complete, complete_to
-from habitus.synthesis.forecasting import forecast, forecast_to
+from habitus.synthesis.forecasting import forecast, forecast_to, last_rows, rolling_rows
 from habitus.synthesis.generation import GenerateConfig, generate, generate_log_to, generate_to
 from habitus.synthesis.latents.cohorts import Cohorts, load_cohorts
+from habitus.synthesis.noise import Noise
+from habitus.synthesis.scoring import Scores, score
 
 __all__ = [
-    "Cohorts",
-    "CompleteConfig",
-    "GenerateConfig",
-    "complete",
-    "complete_to",
-    "forecast",
-    "forecast_to",
-    "generate",
-    "generate_log_to",
-    "generate_to",
-    "load_cohorts",
-]
+    "CleanConfig", "Cleaned", "Cohorts", "CompleteConfig", "GenerateConfig", "Noise", "Scores", "clean", "complete",
+    "complete_to", "forecast", "forecast_to", "generate", "generate_log_to", "generate_to", "last_rows",
+    "load_cohorts", "rolling_rows", "score",
+]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,11 @@ from habitus.profiles.sparse import Profiles, concat, offsets
 from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
 from habitus.schema import PEAK, WEEKDAYS, Axes, BoolArray, Filled, Progress, no_progress
+from habitus.series import Series
 from habitus.settings import Positive, Share, configuration
+from habitus.synthesis.capabilities import completing_model
+from habitus.synthesis.cleaning import CleanConfig, clean
+from habitus.synthesis.noise import Noise
 from habitus.synthesis.threads import in_order
 from habitus.training.encoding import examples_of, known_to
 from habitus.training.precision import in_memory_format, keep_freed_memory, quick_inference
@@ -54,33 +58,61 @@ class CompleteConfig:
     threshold: Share | None = None
 
 
+@overload
 def complete(
     run: Run,
-    profiles: Population,
+    data: Population,
     mask: str | MissingCells = "centre",
     *,
     samples: int = 20,
     seed: int = 0,
     threshold: float | None = None,
-) -> Completed:
-    """Fill missing cells in memory; see :func:`complete_to` for large sets.
+    on_progress: Progress = no_progress,
+) -> Completed: ...
+@overload
+def complete(
+    run: Run,
+    data: Series,
+    *,
+    samples: int = 64,
+    seed: int = 0,
+    on_progress: Progress = no_progress,
+) -> Series: ...
+def complete(
+    run: Run,
+    data: Population | Series,
+    mask: str | MissingCells = "centre",
+    *,
+    samples: int | None = None,
+    seed: int = 0,
+    threshold: float | None = None,
+    on_progress: Progress = no_progress,
+) -> Completed | Series:
+    """Fill missing cells of profiles, or missing values of series, in memory; :func:`complete_to` is for large sets.
 
     Args:
-        run: A run whose model completes.
-        profiles: The profiles; what stands in missing cells is not read, but for a run whose unit is ``peak``,
+        run: A run whose model completes; of series, one whose model continues a past.
+        data: Profiles or series. What stands in missing cells is not read, but for a run whose unit is ``peak``,
             where all of a profile is divided by its peak beforehand, as "Time pictures" does.
-        mask: The mask's text, or the missing cells, bool [D, S, C] or [U, D, S, C].
-        samples: Draws of each missing cell, K.
-        seed: Decides the draws.
-        threshold: See :class:`CompleteConfig`.
+        mask: Text of a mask of profiles, or their missing cells, bool [D, S, C] or [U, D, S, C]. Series are filled
+            where their values are NaN.
+        samples: Draws of each missing cell, K, 20 unless given; fillings that the mean of a gap is taken over in
+            series, 64 unless given.
+        seed: Seed of the draws.
+        threshold: See :class:`CompleteConfig`; of profiles.
+        on_progress: Called with profiles or steps done, and all of them.
 
     Raises:
-        ValueError: for a run that cannot complete, profiles on other axes, or a mask that does not fit.
+        ValueError: for a run that cannot complete, profiles on other axes, a mask that does not fit, or series of
+            other variables.
     """
+    if isinstance(data, Series):
+        fill_only = CleanConfig(Noise(0.0), 64 if samples is None else samples, seed)
+        return clean(run, data, fill_only, on_progress).series
     text = mask if isinstance(mask, str) else "given"
-    config = CompleteConfig(text, samples, seed, threshold)
-    work = Completing(run, profiles, config, None if isinstance(mask, str) else mask)
-    pieces = list(work.pieces())
+    config = CompleteConfig(text, 20 if samples is None else samples, seed, threshold)
+    work = Completing(run, data, config, None if isinstance(mask, str) else mask)
+    pieces = list(work.pieces(on_progress))
     whole = replace(concat([piece.profiles for piece in pieces]), about=work.about)
     return Completed(whole, tuple(piece.filled for piece in pieces))
 
@@ -123,7 +155,7 @@ class Completing:
         self.run = run
         self.profiles = profiles
         self.config = config
-        model = completing_model(run)
+        model = completing_model(run.model)
         check_axes(model, profiles.axes)
         if not len(profiles):
             raise ValueError("expected profiles to complete, got none")
@@ -243,19 +275,6 @@ def _with_something_known(missing: BoolArray, first: int) -> BoolArray:
             f"the gaps hide every cell of profile {row}; leave it out, or give it a known one"
         )
     return missing
-
-
-def completing_model(run: Run) -> CompletingModel:
-    """The run's model, which has to be one that completes.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if not isinstance(run.model, CompletingModel):
-        raise ValueError(
-            f"a {type(run.model).__name__} cannot fill what is missing; fit a context-vae, for example"
-        )
-    return run.model
 
 
 def check_axes(model: ProfileModel, given: Axes) -> None:

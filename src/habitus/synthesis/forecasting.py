@@ -1,19 +1,35 @@
-"""The days ahead, per user: the window moves on, and its last days are filled."""
+"""Days ahead of profiles, whose window moves on and whose last days are filled; steps ahead of series.
+
+Letters of series: O origins, K samples, H steps ahead, V variables.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator
+
+from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.batches import Population
 from habitus.profiles.completed import Completed, CompletedPiece, StoredCompleted, save_completed
 from habitus.profiles.sparse import concat
 from habitus.profiles.windows import Later, cut
 from habitus.run import Run
-from habitus.schema import DAYS_PER_WEEK, Axes, Progress, no_progress
-from habitus.synthesis.completion import CompleteConfig, Completing, completing_model
+from habitus.schema import DAYS_PER_WEEK, Axes, Forecast, IntArray, Progress, no_progress
+from habitus.series import Series, check_variables
+from habitus.synthesis.capabilities import autoregressive_model, completing_model
+from habitus.synthesis.cleaning import CONTEXT
+from habitus.synthesis.completion import CompleteConfig, Completing
+from habitus.training.windows import windows
+
+TOGETHER = 2048  # series continued at once
 
 
 @dataclass(frozen=True)
@@ -25,28 +41,69 @@ class _Plan:
     axes: Axes  # of the outcome
 
 
+@overload
 def forecast(
-    run: Run, profiles: Population, days: int = 7, *, samples: int = 50, seed: int = 0
-) -> Completed:
-    """The days after each profile's window, in memory.
+    run: Run,
+    data: Population,
+    days: int = 7,
+    *,
+    samples: int = 50,
+    seed: int = 0,
+    on_progress: Progress = no_progress,
+) -> Completed: ...
+@overload
+def forecast(
+    run: Run,
+    data: Series,
+    *,
+    steps: int | None = None,
+    origins: IntArray | None = None,
+    samples: int = 50,
+    seed: int = 0,
+    on_progress: Progress = no_progress,
+) -> Forecast: ...
+def forecast(
+    run: Run,
+    data: Population | Series,
+    days: int = 7,
+    *,
+    steps: int | None = None,
+    origins: IntArray | None = None,
+    samples: int = 50,
+    seed: int = 0,
+    on_progress: Progress = no_progress,
+) -> Completed | Forecast:
+    """Forecast the days after each profile's window, or the steps after rows of series, in memory.
 
     Args:
-        run: A run fitted to the mask last:K or any.
-        profiles: The profiles; their last days are the context.
-        days: How many days ahead.
+        run: A run fitted to the mask last:K or any; of series, one whose model continues a past.
+        data: Profiles, whose last days are the context, or series.
+        days: Days ahead of profiles.
+        steps: Steps ahead of series, H; None for a window of the model.
+        origins: Rows of series at which the first step ahead would stand, [O]; None for the end of every series.
         samples: Draws of each, K.
-        seed: Decides the draws.
+        seed: Seed of the draws.
+        on_progress: Called with profiles or origins done, and all of them.
 
     Returns:
-        Profiles whose window ends ``days`` days later than the given ones' and whose last ``days`` are forecast.
+        Profiles whose window ends ``days`` days later than the given ones' and whose last ``days`` are forecast; or
+        the draws of the steps ahead of series.
 
     Raises:
-        ValueError: for more days than the run was fitted for, or as :func:`habitus.complete`.
+        ValueError: for more days than the run was fitted for, or as :func:`habitus.complete`; of series, for a model
+            that reads no past, other variables, or no origin, step or sample.
     """
-    plan, work = _work(run, profiles, days, samples, seed)
-    pieces = [_cut(piece, plan) for piece in work.pieces()]
+    if isinstance(data, Series):
+        return _forecast_series(run, data, steps, origins, samples, seed, on_progress)
+    plan, work = _work(run, data, days, samples, seed)
+    pieces = [_cut(piece, plan) for piece in work.pieces(_renamed(on_progress))]
     whole = replace(concat([piece.profiles for piece in pieces]), about=_about(work, days))
     return Completed(whole, tuple(piece.filled for piece in pieces))
+
+
+def _renamed(on_progress: Progress) -> Progress:
+    """Progress of a completion as that of a forecast."""
+    return lambda done, total, _: on_progress(done, total, "forecasting")
 
 
 def forecast_to(
@@ -58,18 +115,14 @@ def forecast_to(
     seed: int = 0,
     on_progress: Progress = no_progress,
 ) -> StoredCompleted:
-    """The same into a folder, in bounded memory; ``on_progress`` is called with how many profiles are done.
+    """Forecast the days after each profile's window into a folder, in bounded memory.
 
     Raises:
         ValueError: as :func:`forecast`.
     """
     plan, work = _work(run, profiles, days, samples, seed)
     missing = parse_mask(f"last:{days}", plan.axes).fixed
-
-    def forecasting(done: int, total: int, stage: str) -> None:
-        on_progress(done, total, "forecasting")
-
-    pieces = (_cut(piece, plan) for piece in work.pieces(forecasting))
+    pieces = (_cut(piece, plan) for piece in work.pieces(_renamed(on_progress)))
     return save_completed(
         path, pieces, plan.axes.with_unit(work.axes.unit), missing, _about(work, days)
     )
@@ -94,14 +147,14 @@ def _about(work: Completing, days: int) -> dict[str, Any]:
 
 def _shift(run: Run, axes: Axes, days: int) -> int:
     """By how many days the window moves: as many as the run fills; by whole weeks where weekdays stay in place."""
-    most = completing_model(run).forecast_days
+    most = completing_model(run.model).forecast_days
     mask = getattr(run.model.config, "mask", None)
-    told = f"mask={mask or 'none'}"
+    fitted = f"mask={mask or 'none'}"
     if days < 1:
         raise ValueError(f"days must be at least 1, got {days}")
     if days > most:
         raise ValueError(
-            f"this run, fitted with {told}, can look {most} days ahead, got {days}; fit a context-mixture, "
+            f"this run, fitted with {fitted}, can look {most} days ahead, got {days}; fit a context-mixture, "
             "which looks half a window ahead, or with --set mask=last:K"
         )
     anywhere = axes.weekday(0) is None or run.model.conditions_on_calendar
@@ -109,7 +162,7 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
     shift = -(-days // week) * week if mask in (None, "any") else most
     if shift > most or shift % week:
         raise ValueError(
-            f"windows start on the same weekday, so a forecast moves them by whole weeks; {days} days with {told} "
+            f"windows start on the same weekday, so a forecast moves them by whole weeks; {days} days with {fitted} "
             f"would move them by {shift}; fit with --set mask=last:{-(-days // week) * week}"
         )
     return shift
@@ -121,3 +174,75 @@ def _cut(piece: CompletedPiece, plan: _Plan) -> CompletedPiece:
         return piece
     first_days = piece.filled.select(piece.filled.cell < plan.axes.cells)
     return CompletedPiece(cut(piece.profiles, plan.axes.days), first_days)
+
+
+def last_rows(series: Series) -> NDArray[np.int64]:
+    """Origins after the last row of every series, [O]."""
+    return series.starts[1:][series.lengths > 0]
+
+
+def rolling_rows(series: Series, after: float, every: int, steps: int) -> NDArray[np.int64]:
+    """Origins after a share of each series, every so many rows, with all their steps inside the series, [O]."""
+    first = series.starts[:-1] + np.maximum(1, np.ceil(series.lengths * after)).astype(np.int64)
+    found = [
+        np.arange(a, b - steps + 1, every) for a, b in zip(first, series.starts[1:], strict=True)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *found])
+
+
+def _forecast_series(
+    run: Run,
+    series: Series,
+    steps: int | None,
+    origins: IntArray | None,
+    samples: int,
+    seed: int,
+    on_progress: Progress,
+) -> Forecast:
+    """Draw the steps after each origin, given the rows before it."""
+    model = autoregressive_model(run.model)
+    check_variables(model.axes, series.axes)
+    origins = last_rows(series) if origins is None else np.asarray(origins, np.int64)
+    steps = model.window if steps is None else steps
+    if steps < 1 or samples < 1:
+        raise ValueError(f"expected at least 1 step ahead and 1 sample, got {steps} and {samples}")
+    if not len(origins):
+        raise ValueError("expected rows to look ahead from, got none; the series is too short")
+    shape = (len(origins), samples, steps, len(model.axes.variables))
+    draws = np.zeros(shape, np.float32)
+    generator = Generator().manual_seed(seed)
+    done = 0
+    with torch.inference_mode():
+        for part, state in _states(model, series, origins, samples, generator):
+            draws[part] = _continued(model, state, samples, steps, generator)
+            done += len(part)
+            on_progress(done, len(origins), "forecasting")
+    return Forecast(origins, draws, draws.mean(1))
+
+
+def _states(
+    model: AutoregressiveModel,
+    series: Series,
+    origins: NDArray[np.int64],
+    samples: int,
+    generator: Generator,
+) -> Iterator[tuple[NDArray[np.int64], State]]:
+    """Some origins at a time, with the model's state there; those with as long a past are read together."""
+    begins = series.starts[np.searchsorted(series.starts, origins - 1, side="right") - 1]
+    lengths = np.minimum(origins - begins, CONTEXT * model.window)
+    together = max(1, TOGETHER // samples)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        for first in range(0, len(rows), together):
+            part = rows[first : first + together]
+            x = Windows.unpack(windows(series, origins[part] - length, int(length)))
+            yield part, model.read(x, generator)
+
+
+def _continued(
+    model: AutoregressiveModel, state: State, samples: int, steps: int, generator: Generator
+) -> NDArray[np.float32]:
+    """Draws [O, K, H, V] after states of O origins."""
+    repeated = tuple(each.repeat_interleave(samples, 0) for each in state)
+    drawn = model.continue_from(repeated, steps, generator)
+    return drawn.unflatten(0, (-1, samples)).numpy()

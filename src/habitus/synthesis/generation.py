@@ -1,27 +1,31 @@
-"""Populations that never existed, from any fitted model: as profiles, or as a log of events."""
+"""Populations and series that never existed, from any fitted model; populations also as a log of events."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, overload
+
+import numpy as np
+import torch
+from torch import Generator
 
 from habitus.events.writing import write_log
+from habitus.models.base import SeriesModel
 from habitus.models.parts.priors import Prior
 from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
 from habitus.profiles.sparse import Profiles, concat
 from habitus.profiles.store import StoredProfiles, save
 from habitus.run import Run
 from habitus.schema import Progress, no_progress
-from habitus.synthesis.population import (
-    Drawing,
-    GenerateConfig,
-    Part,
-    Source,
-    check_generative,
-)
+from habitus.series import Series
+from habitus.synthesis.capabilities import generative_model, series_model
+from habitus.synthesis.population import Drawing, GenerateConfig, Part, Source
+
+TOGETHER = 2048  # series drawn at once
 
 
+@overload
 def generate(
     run: Run,
     users: int,
@@ -29,21 +33,77 @@ def generate(
     *,
     prior: str | Prior | Source = "mixture",
     threshold: float | None = None,
-    inactive: str = "redraw",
-) -> Profiles:
-    """A population in memory; see :class:`GenerateConfig` for the arguments.
+    inactive: Literal["redraw", "keep"] = "redraw",
+    on_progress: Progress = no_progress,
+) -> Profiles: ...
+@overload
+def generate(
+    run: Run,
+    *,
+    series: int,
+    steps: int | None = None,
+    seed: int = 0,
+    on_progress: Progress = no_progress,
+) -> Series: ...
+def generate(
+    run: Run,
+    users: int | None = None,
+    seed: int = 0,
+    *,
+    series: int | None = None,
+    steps: int | None = None,
+    prior: str | Prior | Source = "mixture",
+    threshold: float | None = None,
+    inactive: Literal["redraw", "keep"] = "redraw",
+    on_progress: Progress = no_progress,
+) -> Profiles | Series:
+    """Generate a population in memory, or series from a run of a model of series.
 
-    ``prior`` may also be a distribution of latents, or a :class:`Source`, which says more: users of some cohorts
-    (:func:`habitus.synthesis.latents.cohorts.mix`), or around given ones (:func:`habitus.synthesis.latents.cohorts.around`).
+    Args:
+        run: The fitted model.
+        users: Users of a population.
+        seed: Seed of all randomness.
+        series: Number of series, from a run of a model of series; given instead of ``users``.
+        steps: Steps of each series; None for a window of the model.
+        prior: mixture or normal, a distribution of latents, or a :class:`Source`: users of some cohorts
+            (:func:`habitus.synthesis.latents.cohorts.mix`), or around given ones
+            (:func:`habitus.synthesis.latents.cohorts.around`).
+        threshold: See :class:`GenerateConfig`.
+        inactive: See :class:`GenerateConfig`.
+        on_progress: Called with users or series drawn, and all of them.
 
     Raises:
-        ValueError: for a prior that the run does not have, or a setting out of range.
+        ValueError: for a prior that the run does not have, a setting out of range, or a model of the other kind.
     """
-    source = _source(run, prior)
-    drawing = Drawing(
-        run, GenerateConfig(users, seed, threshold=threshold, inactive=inactive), source
-    )
-    return replace(concat(list(drawing.chunks())), about=drawing.about)
+    if series is not None or steps is not None:
+        return _generate_series(run, 1 if series is None else series, steps, seed, on_progress)
+    if users is None:
+        what = "series=..." if isinstance(run.model, SeriesModel) else "users"
+        raise ValueError(f"expected how many to generate, got none; give {what}")
+    if isinstance(run.model, SeriesModel):
+        raise ValueError(
+            f"a {type(run.model).__name__} draws series, not users; give series=... and steps=..."
+        )
+    config = GenerateConfig(users, seed, threshold=threshold, inactive=inactive)
+    drawing = Drawing(run, config, _source(run, prior))
+    return replace(concat(list(drawing.chunks(on_progress))), about=drawing.about)
+
+
+def _generate_series(
+    run: Run, series: int, steps: int | None, seed: int, on_progress: Progress
+) -> Series:
+    """Draw series from the model's own start."""
+    model = series_model(run.model)
+    length = model.window if steps is None else steps
+    if series < 1 or length < 1:
+        raise ValueError(f"expected at least 1 series of 1 step, got {series} of {length}")
+    generator = Generator().manual_seed(seed)
+    drawn = list[np.ndarray]()
+    with torch.inference_mode():
+        for first in range(0, series, TOGETHER):
+            drawn.append(model.generate(min(TOGETHER, series - first), length, generator).numpy())
+            on_progress(min(first + TOGETHER, series), series, "generating")
+    return Series.from_arrays(np.concatenate(drawn), **vars(model.axes))
 
 
 def generate_to(
@@ -53,14 +113,14 @@ def generate_to(
     on_progress: Progress = no_progress,
     source: Source | None = None,
 ) -> StoredProfiles:
-    """A population, or a shard of it, to a folder, in bounded memory.
+    """Generate a population, or a shard of it, into a folder, in bounded memory.
 
     Args:
         path: The folder.
         run: The fitted model.
         config: How many users, and how they are drawn.
         on_progress: Called with users drawn so far, and users in all.
-        source: Where they come from; it takes the place of the prior that the config names.
+        source: Distribution of the users, in place of the prior that the config names.
 
     Raises:
         ValueError: as :func:`generate`.
@@ -77,7 +137,7 @@ def generate_log_to(
     on_progress: Progress = no_progress,
     source: Source | None = None,
 ) -> dict[str, Any]:
-    """A population, or a shard of it, as a log like the one that the run's profiles were made from.
+    """Generate a population, or a shard of it, as a log like the one that the run's profiles were made from.
 
     The events are those of :func:`habitus.profiles.to_events` from the profiles that :func:`generate_to` would
     write with the same config; counting them gives these profiles.
@@ -91,13 +151,13 @@ def generate_log_to(
         source: As for :func:`generate_to`.
 
     Returns:
-        How the population came to be, and how many ``events`` and ``users`` there are.
+        Provenance of the population, and how many ``events`` and ``users`` there are.
 
     Raises:
         ValueError: as :func:`generate`, or for a model that draws no counts.
     """
     drawing = Drawing(run, config, source or _source(run, config.prior))
-    users = drawing.nobody().users.schema
+    users = drawing.empty().users.schema
     check_events(drawing.axes, users)
     form = format_of(run.about, users)
     schema = log_schema(form, drawing.axes, users)
@@ -107,13 +167,13 @@ def generate_log_to(
 
 
 def zero_threshold(run: Run, config: GenerateConfig) -> float:
-    """The threshold that a population would be drawn with; 0 where the model's zeros are true ones."""
+    """Threshold that a population would be drawn with; 0 where the model's zeros are exact."""
     return Drawing(run, config, _source(run, config.prior)).zero_threshold
 
 
 def _source(run: Run, prior: str | Prior | Source) -> Source:
-    """Where latents come from, by name or as it is given."""
-    check_generative(run)
+    """Source of the users' latents: as given, a distribution, or the run's own of that name."""
+    generative_model(run.model)
     if isinstance(prior, Source):
         return prior
     if isinstance(prior, Prior):

@@ -37,6 +37,7 @@ from habitus.run import Run
 from habitus.schema import Axes, FloatArray, IntArray, Progress, no_progress
 from habitus.settings import Positive, Share, configuration
 from habitus.synthesis.attributes import Combinations
+from habitus.synthesis.capabilities import generative_model
 from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
 from habitus.training.precision import in_memory_format
@@ -144,7 +145,7 @@ class Drawing:
     def __init__(self, run: Run, config: GenerateConfig, source: Source) -> None:
         self.config = config
         self.source = source
-        model = in_memory_format(check_generative(run), torch.channels_last).eval()
+        model = in_memory_format(generative_model(run.model), torch.channels_last).eval()
         self.axes: Axes = window_of(model, config.days, config.start)
         self.calendar = calendar_of(self.axes, run.about, config.holidays)
         self.attributes = Combinations.of(model, run.about, config.where)
@@ -213,9 +214,9 @@ class Drawing:
             empty = False
             yield piece
         if empty:
-            yield self.nobody()
+            yield self.empty()
 
-    def nobody(self) -> Profiles:
+    def empty(self) -> Profiles:
         """No profiles, of users with the columns of all others."""
         none = Profiles.from_dense(
             self.axes, np.zeros((0, *self.axes.shape)), self.draws.users(0, 0)
@@ -387,20 +388,6 @@ class _Users:
         streams = ((THRESHOLD, chunk, *self.own) for chunk in range(-(-size // most)))
         maxima = [self.draws.draw(most, self.part.prior, *stream).max((2, 3)) for stream in streams]
         return INACTIVE[config.inactive](active_share, np.concatenate(maxima))
-
-
-def check_generative(run: Run) -> GenerativeModel:
-    """The model of a run that draws whole users.
-
-    Raises:
-        ValueError: for a run of another model.
-    """
-    if not isinstance(run.model, GenerativeModel):
-        raise ValueError(
-            f"a {type(run.model).__name__} fills what is missing and draws no whole users; use habitus complete, "
-            "or generate from a run of another model, such as beta-vae"
-        )
-    return run.model
 
 
 def _named_in_text(about: dict[str, Any]) -> bool:

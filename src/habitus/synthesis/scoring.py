@@ -31,6 +31,7 @@ from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import Profiles, window_starts
 from habitus.run import Run
 from habitus.schema import IntArray, Progress, no_progress, starts_of_runs
+from habitus.synthesis.capabilities import scoring_model
 from habitus.synthesis.completion import check_axes
 from habitus.training.encoding import Known, examples_of, known_to, observed_of
 
@@ -164,7 +165,7 @@ def score(
     """
     if samples < 1:
         raise ValueError(f"samples must be at least 1, got {samples}")
-    model = scoring_model(run)
+    model = scoring_model(run.model)
     others = profiles if against is None else against
     for each in (profiles, others):
         check_axes(model, each.axes)
@@ -190,20 +191,6 @@ def score(
     by_name = dict(zip(found.compared, odd.T, strict=True))
     date = window_starts(profiles.users, profiles.axes) + found.day.astype("timedelta64[D]")
     return Scores(profiles.users, found, by_name.pop(ALL), by_name, date)
-
-
-def scoring_model(run: Run) -> ScoringModel:
-    """The run's model, which has to be one that says how likely profiles are.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if not isinstance(run.model, ScoringModel):
-        raise ValueError(
-            f"a {type(run.model).__name__} does not say how likely users are; give a run of another model, such as "
-            "rhythm"
-        )
-    return run.model
 
 
 def likelihoods(

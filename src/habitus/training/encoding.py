@@ -8,21 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import torch
 from torch import Generator, Tensor
 from torch.distributions import Independent, Normal
 
-from habitus.models.base import LatentModel, Model, ProfileModel
+from habitus.models.base import Model, ProfileModel
 from habitus.models.parts.examples import Days, Examples
 from habitus.models.parts.gaussians import kl_from_standard_normal
 from habitus.profiles.attributes import codes_of
 from habitus.profiles.batches import Population, pieces
 from habitus.profiles.calendar import Calendar, observed_part
 from habitus.profiles.sparse import Profiles
-from habitus.schema import Axes, IntArray, Progress, Vocabulary, no_progress
-from habitus.series import Series
+from habitus.schema import Axes, Progress, Vocabulary, no_progress
 from habitus.training.precision import in_memory_format
 
 CHUNK = 500  # profiles encoded together
@@ -137,49 +135,3 @@ def observed_of(profiles: Profiles, known: Known | None) -> Profiles:
     if known is None:
         return profiles
     return observed_part(profiles, known.calendar.observed(profiles.users, profiles.axes))
-
-
-def encoding_model(model: Model) -> ProfileModel:
-    """The model, which has to be one with latents of whole users.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if not isinstance(model, ProfileModel) or not model.latents:
-        raise ValueError(
-            f"a {type(model).__name__} has no latents of whole users; give a run of another model, such as beta-vae"
-        )
-    return model
-
-
-def latent_model(model: Model) -> LatentModel:
-    """The model, which has to be one whose latents say everything of a user.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if not isinstance(found := encoding_model(model), LatentModel):
-        raise ValueError(
-            f"a {type(model).__name__} does not draw whole users from their latents alone; give a run of another "
-            "model, such as beta-vae"
-        )
-    return found
-
-
-def windows(
-    series: Series, starts: np.ndarray, length: int, numbered_from: IntArray | int = 0
-) -> Tensor:
-    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series.
-
-    Args:
-        series: What they are cut from.
-        starts: First row of each.
-        length: Steps of a window.
-        numbered_from: Number of each series' first step [N], on which its seasons depend.
-    """
-    values, observed = series.windows(starts, length)
-    number = np.searchsorted(series.starts, starts, side="right") - 1
-    begins = series.starts[number] - np.broadcast_to(numbered_from, len(series))[number]
-    clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
-    whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
-    return torch.from_numpy(whole.astype(np.float32))

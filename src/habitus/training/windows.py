@@ -15,12 +15,11 @@ from torch import Tensor
 
 from habitus.models.base import Model, SeriesModel, Windows
 from habitus.models.parts.priors import Mixture
-from habitus.schema import Progress
+from habitus.schema import IntArray, Progress
 from habitus.series import Series
 from habitus.series.checks import check_fit
 from habitus.training.collapse import verdict
 from habitus.training.config import FitConfig
-from habitus.training.encoding import windows
 
 FEWEST_BATCHES = 50  # in an epoch
 MOST_HELD_OUT = 2048  # windows
@@ -108,3 +107,22 @@ def _parts(data: Series, held_out: float, seed: int, length: int) -> tuple[Serie
         train, judged = data.split(1 - held_out)
     enough = len(judged.window_starts(length)) and len(train.window_starts(length))
     return (train, judged) if enough else (data, None)
+
+
+def windows(
+    series: Series, starts: np.ndarray, length: int, numbered_from: IntArray | int = 0
+) -> Tensor:
+    """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series.
+
+    Args:
+        series: What they are cut from.
+        starts: First row of each.
+        length: Steps of a window.
+        numbered_from: Number of each series' first step [N], on which its seasons depend.
+    """
+    values, observed = series.windows(starts, length)
+    number = np.searchsorted(series.starts, starts, side="right") - 1
+    begins = series.starts[number] - np.broadcast_to(numbered_from, len(series))[number]
+    clock = (starts - begins)[:, None, None] + np.arange(length)[:, None]
+    whole = np.concatenate([np.where(observed, values, np.nan), clock], axis=-1)
+    return torch.from_numpy(whole.astype(np.float32))

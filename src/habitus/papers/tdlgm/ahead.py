@@ -18,8 +18,8 @@ from habitus.models.recurrent.step import StepModel
 from habitus.papers.tdlgm.lab import MOST_AHEAD, Json, Lab
 from habitus.papers.tdlgm.paper import TABLE_2
 from habitus.schema import FloatArray
-from habitus.synthesis.series import forecast_series
-from habitus.training.encoding import windows
+from habitus.synthesis import forecast
+from habitus.training.windows import windows
 
 STEPS = tuple(TABLE_2)
 CRPS_STEPS = (1, 6, 24)
@@ -44,8 +44,14 @@ def of_model(lab: Lab, name: str, seed: int) -> Json:
             lab.on_progress(done, total, f"origins of {name}-{seed}")
 
         rows = at + len(lab.train.values)
-        drawn = forecast_series(
-            run, lab.whole, rows, MOST_AHEAD, settings.samples, seed, on_progress
+        drawn = forecast(
+            run,
+            lab.whole,
+            origins=rows,
+            steps=MOST_AHEAD,
+            samples=settings.samples,
+            seed=seed,
+            on_progress=on_progress,
         )
         return {**_scores(lab, drawn.draws), "log_likelihood": log_likelihood(lab, name, seed)}
 

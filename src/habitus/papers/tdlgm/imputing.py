@@ -23,8 +23,8 @@ from habitus.papers.tdlgm.lab import Json, Lab, as_windows
 from habitus.papers.tdlgm.models import NOISY_DLGM, NOISY_RNN, PLAIN_TDLGM, TDLGM_
 from habitus.papers.tdlgm.paper import EXCLUDED_ABOVE, Level
 from habitus.series import Series
-from habitus.synthesis.series import CleanConfig, clean
-from habitus.synthesis.series.noise import Noise
+from habitus.synthesis import CleanConfig, clean
+from habitus.synthesis.noise import Noise
 
 VARIANCE, DEVIATION = READINGS = ("variance", "standard deviation")
 CLEANED, TOLD, LATENTS, GAUSSIAN, DLGM, RNN, FILTERED, IDENTITY, MEAN = METHODS = (

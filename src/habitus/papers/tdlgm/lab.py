@@ -27,7 +27,7 @@ from habitus.records import read_json
 from habitus.run import Run
 from habitus.schema import Progress, no_progress
 from habitus.series import Series
-from habitus.synthesis.series.drawing import autoregressive
+from habitus.synthesis.capabilities import autoregressive_model
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
 
@@ -77,7 +77,7 @@ class Lab:
 
     def model(self, name: str, seed: int) -> AutoregressiveModel:
         """Its model."""
-        return autoregressive(self.run(name, seed).model)
+        return autoregressive_model(self.run(name, seed).model)
 
     def noisy_train(self, seed: int) -> Series:
         """The training part with each value under one of Table 1's noise levels, drawn evenly.

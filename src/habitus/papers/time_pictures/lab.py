@@ -35,9 +35,9 @@ from habitus.profiles.store import StoredProfiles
 from habitus.run import Run
 from habitus.schema import Axes, Progress, no_progress
 from habitus.synthesis import CompleteConfig, GenerateConfig, complete_to, generate_to
+from habitus.synthesis.capabilities import latent_model
 from habitus.training.config import FitConfig, for_profiles
 from habitus.training.data import fingerprint
-from habitus.training.encoding import latent_model
 from habitus.training.fit import fit
 from habitus.training.precision import in_memory_format
 

@@ -35,10 +35,11 @@ from habitus.profiles.batches import Batches, Population
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run
 from habitus.schema import Axes, FloatArray, Progress, no_progress
+from habitus.synthesis.capabilities import latent_model
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.generation import GenerateConfig, zero_threshold
 from habitus.synthesis.latents.traversal import drawn_latents, ordered, points_of, walk
-from habitus.training.encoding import IN_USE, encode, latent_model
+from habitus.training.encoding import IN_USE, encode
 from habitus.training.precision import quick_inference
 
 WALKS = 64  # that the interval of a change is over

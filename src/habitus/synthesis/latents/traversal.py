@@ -18,7 +18,7 @@ from habitus.models.base import LatentModel
 from habitus.models.parts.priors import StandardNormal
 from habitus.run import Run
 from habitus.schema import Axes
-from habitus.training.encoding import latent_model
+from habitus.synthesis.capabilities import latent_model
 from habitus.training.precision import in_memory_format
 
 REACH = 3.0  # standard deviations from the middle of N(0, 1) to either end of a walk

@@ -18,12 +18,13 @@ from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, WINDOW
 from habitus.run import Run, fingerprint
 from habitus.schema import IntArray, Progress, no_progress
+from habitus.synthesis.capabilities import encoding_model
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.latents.cohorts.cohort import Cohort, Cohorts
 from habitus.synthesis.latents.cohorts.kmeans import AUTO, Clustering, checked_k, cluster_latents
 from habitus.synthesis.latents.cohorts.names import medians, medians_of_groups, names_of, spreads_of
 from habitus.synthesis.population import COHORT
-from habitus.training.encoding import IN_USE, Posterior, encode, encoding_model
+from habitus.training.encoding import IN_USE, Posterior, encode
 
 COMPONENTS = (1, 4)  # of a cohort's mixture
 MIXTURE_USERS = 2000  # draws that it is fitted to, at most

@@ -12,10 +12,11 @@ from habitus.models.parts.priors import Mixture
 from habitus.profiles.batches import Population
 from habitus.run import Run, fingerprint
 from habitus.schema import Progress, no_progress
+from habitus.synthesis.capabilities import encoding_model
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.latents.cohorts.cohort import Cohorts
 from habitus.synthesis.population import Part, Source
-from habitus.training.encoding import Posterior, encode, encoding_model
+from habitus.training.encoding import Posterior, encode
 
 MOST_LIKE = 20_000  # users that a population is drawn around
 

@@ -20,14 +20,15 @@ from habitus.run import Run
 from habitus.schema import BoolArray, Progress, no_progress
 from habitus.series import Series, check_variables
 from habitus.settings import Positive, configuration
-from habitus.synthesis.series.drawing import CONTEXT, autoregressive
-from habitus.synthesis.series.noise import Expected, Noise, estimated
-from habitus.synthesis.series.particles import smoothed
+from habitus.synthesis.capabilities import autoregressive_model
+from habitus.synthesis.noise import Expected, Noise, estimated
+from habitus.synthesis.particles import smoothed
 
 PIECE = 512  # steps whose expectations are held at once
 MOST_TO_ESTIMATE = 4096
 SHARPENED = 512
 ROUNDS = 4  # steps for a first guess of the noise, and for EM
+CONTEXT = 4  # windows of the past that are read before a step or a gap
 TOGETHER = 4096  # particles of all series that go side by side
 LOOK = 16  # steps after a gap that say which of its fillings are likely
 
@@ -89,7 +90,7 @@ def clean(
         ValueError: for a model that reads no past or tells no densities, other variables, or noises that are not as
             many as the series.
     """
-    model = autoregressive(run.model)
+    model = autoregressive_model(run.model)
     generator = Generator().manual_seed(config.seed)
     check_variables(model.axes, series.axes)
     arrays = series.arrays()

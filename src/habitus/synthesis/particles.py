@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from habitus.models.base import AutoregressiveModel, State
-from habitus.synthesis.series.noise import Expected, Levels, Noise, Posterior
+from habitus.synthesis.noise import Expected, Levels, Noise, Posterior
 
 LAG = 16  # later steps that decide between pasts
 LATENTS = 4  # draws of the latents that a particle's expectation is made of
