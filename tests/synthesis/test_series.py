@@ -17,9 +17,11 @@ from habitus.series import Series
 from habitus.synthesis import (
     CleanConfig,
     clean,
-    drawing,
+    complete,
     forecast,
+    forecasting,
     generate,
+    generation,
     last_rows,
     rolling_rows,
 )
@@ -90,16 +92,10 @@ class TestGenerate:
         assert not np.array_equal(first.values, other.values)
 
     def test_pieces_make_up_the_whole(self, lstm, monkeypatch):
-        monkeypatch.setattr(drawing, "TOGETHER", 4)
+        monkeypatch.setattr(generation, "TOGETHER", 4)
         told = []
-        assert (
-            len(
-                generate(
-                    lstm, series=10, steps=3, seed=0, on_progress=lambda done, *_: told.append(done)
-                )
-            )
-            == 10
-        )
+        made = generate(lstm, series=10, steps=3, on_progress=lambda done, *_: told.append(done))
+        assert len(made) == 10
         assert told == [4, 8, 10]
 
     @pytest.mark.parametrize(("count", "steps"), [(0, 5), (5, 0), (-1, 1)])
@@ -164,7 +160,7 @@ class TestForecast:
         np.testing.assert_array_equal(first, second)
 
     def test_pieces_are_told(self, lstm, monkeypatch):
-        monkeypatch.setattr(drawing, "TOGETHER", 8)
+        monkeypatch.setattr(forecasting, "TOGETHER", 8)
         told = []
         given = series(SPACE, [30])
         found = forecast(
@@ -229,6 +225,14 @@ class TestWhatIsRefused:
         with pytest.raises(ValueError, match="is a model of profiles, not of series"):
             generate(run, series=1, steps=1, seed=0)
 
+    def test_users_of_a_model_of_series(self, lstm):
+        with pytest.raises(ValueError, match="a LSTM draws series, not users; give series="):
+            generate(lstm, 5)
+        with pytest.raises(
+            ValueError, match="expected how many to generate, got none; give series="
+        ):
+            generate(lstm)
+
     def test_other_variables(self, lstm):
         self.check(
             lstm,
@@ -292,6 +296,12 @@ class TestFill:
         assert found.series.ids == given.ids
         assert found.filled == 5
         assert found.noise == (Noise(0.0), Noise(0.0))
+
+    def test_complete_fills_series_as_it_fills_profiles(self, lstm):
+        given = with_gap(series(SPACE, [30]), 7, 8)
+        filled = complete(lstm, given, seed=3)
+        expected = clean(lstm, given, CleanConfig(Noise(0.0), seed=3)).series
+        np.testing.assert_array_equal(filled.values, expected.values)
 
     def test_one_of_two_variables(self):
         """The other one stays."""
