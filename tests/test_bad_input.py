@@ -438,8 +438,8 @@ class TestFilling:
             ("user,from,to\n1,2018-01-01,2019-02-02\n", "the gaps hide every cell of profile 1"),
             ("user,begin,end\n1,2018-02-01,2018-02-02\n", "expected the columns user, from, to, got user, be"),
             ("user,from,to\n", "there is no gap in it; expected one per row"),
-            ("", "gaps.csv is not a Parquet or CSV table"),
-            ("user,from,to\n1,2\n", "gaps.csv is not a Parquet or CSV table"),
+            ("", "gaps.csv is empty; expected a CSV or Parquet file"),
+            ("user,from,to\n1,2\n", "gaps.csv is no readable CSV file"),
         ],
     )  # fmt: skip
     def test_gaps_that_make_no_sense(self, here, refused, text, says):
@@ -484,10 +484,10 @@ class TestFilling:
         for name, says in (
             ("mask.npy", "is not a readable .npy array"),
             ("objects.npy", "is not a readable .npy array"),
-            ("gaps.parquet", "is not a Parquet or CSV table"),
+            ("gaps.parquet", "is no readable Parquet file"),
             (
                 "absent.csv",
-                "there is no file absent.csv; give a Parquet or CSV table of gaps, in the columns user",
+                "no such file: absent.csv; expected a CSV or Parquet file of gaps, in the columns user",
             ),
             ("absent.npy", "absent.npy"),
         ):

@@ -113,17 +113,17 @@ def test_holidays_that_nothing_was_learnt_of(run):
         (
             "absent.csv",
             None,
-            "there is no file absent.csv; give a Parquet or CSV table of dates, in a column 'date'",
+            "no such file: absent.csv; expected a CSV or Parquet file of dates, in a column 'date'",
         ),
-        ("a.csv", "", "a.csv is not a Parquet or CSV table: Empty CSV file"),
+        ("a.csv", "", "a.csv is empty; expected a CSV or Parquet file"),
         ("a.csv", "date\n", "there are no dates in a.csv"),
         ("a.csv", "date,name\n,x\n", "there are no dates in a.csv"),
         ("a.csv", "day\n2018-01-06\n", "there is no column 'date' in a.csv; it has day"),
         ("a.csv", "date\nchristmas\n", "the column 'date' of a.csv holds what is no date"),
         ("a.csv", "date\n2018-02-30\n", "the column 'date' of a.csv holds what is no date"),
-        ("a.csv", "date\n2018-01-01,2\n", "a.csv is not a Parquet or CSV table: CSV parse error"),
-        ("a.parquet", "date\n2018-01-06\n", "a.parquet is not a Parquet or CSV table"),
-        ("a.txt", "2018-01-06\n", "a.txt is not a Parquet or CSV table"),
+        ("a.csv", "date\n2018-01-01,2\n", "a.csv is no readable CSV file (CSV parse error"),
+        ("a.parquet", "date\n2018-01-06\n", "a.parquet is no readable Parquet file"),
+        ("a.txt", "2018-01-06\n", "there is no column 'date' in a.txt"),
     ],
 )
 def test_what_holds_no_dates(run, option, name, text, expected):

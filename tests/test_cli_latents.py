@@ -156,9 +156,9 @@ class TestExplain:
             (("@vae", "@other"), "days differ: 9 against 8"),
             (
                 ("@vae", "@train", "--factors", "nowhere.parquet"),
-                "there is no file nowhere.parquet",
+                "no such file: nowhere.parquet",
             ),
-            (("@vae", "@train", "--factors", "@vae/habitus.json"), "is not a Parquet or CSV table"),
+            (("@vae", "@train", "--factors", "@vae/habitus.json"), "is no readable CSV file"),
             (
                 ("@vae", "@train", "--factors", "@factors.csv", "--user", "id"),
                 "there is no column 'id'",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from habitus.events.format import DAY, MICROSECONDS, LogFormat
 from habitus.schema import IntArray
+from habitus.tables import is_number, is_text
 
 TICKS = {"s": 1, "ms": 1000, "us": MICROSECONDS, "ns": 1000 * MICROSECONDS}  # in a second
 ISO = re.compile(
@@ -132,18 +133,3 @@ def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return True
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Whether a column holds numbers."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-
-
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text: plain, large, a view, or a dictionary of one of these."""
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return (
-        pa.types.is_string(inner)
-        or pa.types.is_large_string(inner)
-        or pa.types.is_string_view(inner)
-    )

@@ -18,9 +18,9 @@ from ibis.backends.duckdb import Backend
 from ibis.common.exceptions import IbisError
 
 from habitus.records import first_line
+from habitus.tables import SUFFIXES
 
 MEMORY_LIMIT = "1500MB"
-SUFFIXES = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".tsv", ".txt")}
 
 
 def read_source(source: str, memory_limit: str) -> ir.Table:

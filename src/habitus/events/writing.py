@@ -14,8 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from habitus.events.format import MICROSECONDS, LogFormat
-from habitus.events.sources import SUFFIXES
 from habitus.files import replacing
+from habitus.tables import SUFFIXES
 
 FORMATS = ("parquet", "csv")
 

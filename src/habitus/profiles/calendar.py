@@ -15,11 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from habitus.events.columns import is_text
 from habitus.profiles.sparse import Profiles, window_starts
-from habitus.profiles.tables import read_table
 from habitus.records import Record
 from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray
+from habitus.tables import is_text, read_table
 
 DATE = "date"  # column of a table of dates
 FROM = "observed_from"

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from habitus.profiles.sparse import USER, WINDOW
-from habitus.profiles.tables import read_table, table_names
 from habitus.schema import PEAK, IntArray
+from habitus.tables import column_names, read_table
 
 NO_FACTORS = (USER, WINDOW, PEAK)
 OF_USERS = "factors with a row per user"
@@ -55,10 +55,7 @@ def factors_file(path: Path | str, users: pa.Table, key: str | None = None) -> C
 
 
 def _key(path: Path, key: str | None) -> str:
-    """The column of users, once all columns have names of their own."""
-    names = table_names(path, OF_USERS)
-    if twice := [name for at, name in enumerate(names) if name in names[:at]]:
-        raise ValueError(f"{path} has the column {twice[0]!r} twice; rename one")
+    names = column_names(path, OF_USERS)
     key = key or next(
         (name for name in ("user_id", USER) if name in names), names[0] if names else ""
     )

@@ -22,11 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from habitus.events.columns import is_text
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, window_starts
-from habitus.profiles.tables import read_table
 from habitus.schema import Axes, BoolArray
+from habitus.tables import is_text, read_table
 
 COLUMNS = (USER, "from", "to")
 MINUTE = 60_000_000  # microseconds

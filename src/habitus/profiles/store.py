@@ -30,7 +30,6 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from habitus import records
-from habitus.events.columns import is_number, is_text
 from habitus.events.format import LogRecord
 from habitus.files import MARKER, replacing
 from habitus.profiles.calendar import CalendarRecord
@@ -48,6 +47,7 @@ from habitus.records import (
     write_header,
 )
 from habitus.schema import Axes
+from habitus.tables import is_number, is_text
 
 KIND = "profiles"
 VERSION = 1

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from habitus.profiles.tables import is_number, is_text
+from habitus.tables import is_number, is_text
 
 MICROSECONDS = 1_000_000
 MOST_SECONDS = 9e12  # that microseconds in an int64 can count

@@ -6,52 +6,64 @@ The metadata's key is ``habitus``, its value JSON: ``kind`` ("series" or "foreca
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from habitus.files import replacing
+from habitus.records import Header, Record, check_json
+from habitus.schema import SeriesAxes
+from habitus.tables import SUFFIXES, is_parquet, read_schema
 
 KEY = b"habitus"
 VERSION = 1
-MAGIC = b"PAR1"
-PARQUET = (".parquet", ".pq")
-TEXT = (".csv", ".csv.gz", ".tsv", ".txt")
-SEPARATORS = (",", ";", "\t")
-SNIFFED = 65536  # bytes: enough for a header line
 ROW_GROUP = 2**20
+Size = Annotated[int, Field(ge=0, lt=2**31)]
+H = TypeVar("H", bound="TableHeader")
 
 
-def read_table(path: Path, names: str | None = None) -> pa.Table:
-    """Read a CSV or Parquet file with at least one row, of columns that have distinct names.
+class SeriesColumns(Record):
+    """Names of the columns of a file of series that are no variables; None where there is none."""
 
-    Which of them it is, the file itself tells. CSV is separated by commas, semicolons or tabs, and may be
-    compressed.
+    series: str | None
+    time: str | None
 
-    Args:
-        path: The file.
-        names: A column that holds names, which in CSV may look like numbers.
 
-    Raises:
-        ValueError: if there is no such file, it is neither, or it is empty.
+class TableHeader(Record):
+    """Beginning of what habitus writes of every table.
+
+    Attributes:
+        version: Version of the format.
+        axes: The variables.
+        about: Where the table came from.
     """
-    _check_file(path)
-    table = _read(path, names)
-    columns = table.column_names
-    if twice := [name for name in columns if columns.count(name) > 1]:
-        raise ValueError(
-            f"{path}: the column {twice[0]!r} comes twice; give every column a name of its own"
-        )
-    if not len(table):
-        raise ValueError(f"{path} has no row; expected one for each step of a series")
-    return table
+
+    version: int
+    axes: SeriesAxes
+    about: dict[str, Any] = Field(default_factory=dict)
+
+
+class SeriesHeader(TableHeader):
+    """Metadata of a file of series; ``empty`` names the series without rows by their places."""
+
+    kind: Literal["series"]
+    columns: SeriesColumns
+    empty: dict[Annotated[str, Field(pattern=r"^[0-9]{1,18}$")], str] = Field(default_factory=dict)
+
+
+class ForecastHeader(TableHeader):
+    """Metadata of a forecast: the names of its keys, and origins, samples and steps."""
+
+    kind: Literal["forecast"]
+    columns: Annotated[list[str], Field(min_length=4, max_length=4)]
+    shape: tuple[Size, Size, Size]
+
+
+HEADERS: dict[str, type[TableHeader]] = {"series": SeriesHeader, "forecast": ForecastHeader}
 
 
 def read_about(path: Path | str, kind: str = "series") -> dict[str, Any]:
@@ -65,70 +77,14 @@ def read_about(path: Path | str, kind: str = "series") -> dict[str, Any]:
         ValueError: if there is no such file, or it is of another kind or damaged.
     """
     path = Path(path)
-    _check_file(path)
-    if not _is_parquet(path):
+    if not is_parquet(path, "series"):
         return {}
-    with _errors(path, "Parquet"):
-        schema = pq.read_schema(path)
-    header = read_header(path, schema, kind)
-    return {} if header is None else header.get("about", {})
+    header = read_header(path, read_schema(path), HEADERS[kind])
+    return {} if header is None else header.about
 
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise ValueError(f"expected a CSV or Parquet file of series, got the folder {path}")
-    if not path.is_file():
-        raise ValueError(f"no such file: {path}; expected a CSV or Parquet file of series")
-    if not path.stat().st_size:
-        raise ValueError(f"{path} is empty; expected a CSV or Parquet file of series")
-
-
-def _read(path: Path, names: str | None) -> pa.Table:
-    if _is_parquet(path):
-        with _errors(path, "Parquet"):
-            return pq.read_table(path)
-    with _errors(path, "CSV"):
-        header, parse = _dialect(path)
-        parse.ignore_empty_lines = (
-            len(header) > 1
-        )  # an empty line of a single column is a missing value
-        convert = pyarrow.csv.ConvertOptions(column_types={names: pa.string()} if names else {})
-        table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
-        return table.rename_columns(table.column_names)  # which fails where names are not UTF-8
-
-
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC or path.name.lower().endswith(PARQUET)
-
-
-@contextmanager
-def _errors(path: Path, kind: str) -> Iterator[None]:
-    """Tell what Arrow cannot read in one line."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, csv.Error, UnicodeDecodeError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(
-            f"{path} is no readable {kind} file ({line}); expected CSV or Parquet"
-        ) from None
-
-
-def _dialect(path: Path) -> tuple[list[str], pyarrow.csv.ParseOptions]:
-    """The names in the header line of a CSV file, and how it is separated."""
-    with pa.input_stream(str(path), compression="detect") as stream:
-        begin = stream.read(SNIFFED)
-    if b"\0" in begin:
-        raise ValueError(f"{path} is neither CSV nor Parquet; expected one of them")
-    header = (begin.decode("utf-8-sig", errors="replace").splitlines() or [""])[0]
-    separator = max(SEPARATORS, key=header.count)
-    return next(csv.reader([header], delimiter=separator), []), pyarrow.csv.ParseOptions(
-        delimiter=separator
-    )
-
-
-def read_header(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any] | None:
-    """What habitus wrote of a file, or None of a file from elsewhere.
+def read_header(path: Path, schema: pa.Schema, record: type[H]) -> H | None:
+    """Read what habitus wrote of a file, or None of a file from elsewhere.
 
     Raises:
         ValueError: if the file is of another kind, or of a newer version, or the header is damaged.
@@ -136,21 +92,16 @@ def read_header(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any] | No
     text = (schema.metadata or {}).get(KEY)
     if text is None:
         return None
-    try:
-        header = json.loads(text)
-        found = header["kind"]
-        version = int(header["version"])
-    except (ValueError, KeyError, TypeError):
+    where = f"{path}: what habitus wrote of its columns"
+    start = check_json(text, Header, where)
+    kind = get_args(record.model_fields["kind"].annotation)[0]
+    if start.kind != kind:
+        raise ValueError(f"expected a file of {kind} at {path}, got one of {start.kind[:60]}")
+    if start.version > VERSION:
         raise ValueError(
-            f"{path} is damaged: what habitus wrote of its columns is not readable"
-        ) from None
-    if found != kind:
-        raise ValueError(f"expected a file of {kind} at {path}, got one of {found}")
-    if version > VERSION:
-        raise ValueError(
-            f"{path} was written by a newer habitus (format {version}); update habitus"
+            f"{path} was written by a newer habitus (format {start.version}); update habitus"
         )
-    return header
+    return check_json(text, record, where)
 
 
 def write_table(
@@ -173,7 +124,7 @@ def write_table(
         raise ValueError(
             f"{path} is a folder; choose another --out, such as {path / (kind + '.parquet')}"
         )
-    if path.name.lower().endswith(TEXT):
+    if path.name.lower().endswith(SUFFIXES["csv"]):
         raise ValueError(
             f"{kind} are written as Parquet, not as {path.suffix}; choose a name that ends in .parquet"
         )

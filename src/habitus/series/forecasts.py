@@ -20,11 +20,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from habitus.records import Column, check_columns, check_values
 from habitus.schema import Forecast, IntArray, SeriesAxes
 from habitus.series.data import Series
-from habitus.series.files import free_name, read_header, read_table, write_table
+from habitus.series.files import ForecastHeader, free_name, read_header, write_table
 from habitus.series.scaling import unscaled
 from habitus.series.writing import series_column
+from habitus.tables import is_number, is_text, read_table
 
 KIND = "forecast"
 KEYS = ("series", "origin", "sample", "step")
@@ -130,19 +132,17 @@ def read_forecast(path: Path | str) -> tuple[SeriesAxes, ForecastTable]:
         ValueError: if there is no such file, it is not a forecast, or its rows are not as they were written.
     """
     path = Path(path)
-    table = read_table(path)
-    header = read_header(path, table.schema, KIND)
+    table = read_table(path, KIND)
+    header = read_header(path, table.schema, ForecastHeader)
     if header is None:
         raise ValueError(
             f"expected a forecast that habitus wrote, got {path}, which does not say that it is one"
         )
-    try:
-        axes = SeriesAxes.from_json(header["axes"])
-        origins, samples, steps = header["shape"]
-        keys = [table[name] for name in header["columns"]]
-        values = [table[name].to_numpy() for name in axes.variables]
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{path} is damaged: its columns are not those of a forecast") from None
+    axes = header.axes
+    origins, samples, steps = header.shape
+    check_forecast(path, table, header)
+    keys = [table[name] for name in header.columns]
+    values = [table[name].to_numpy() for name in axes.variables]
     _check_rows(path, [column.to_numpy() for column in keys[2:]], (origins, samples, steps))
     draws = np.stack(values, axis=1).astype(np.float64) * axes.scale
     draws = draws.astype(np.float32).reshape(origins, samples, steps, len(values))
@@ -151,6 +151,22 @@ def read_forecast(path: Path | str) -> tuple[SeriesAxes, ForecastTable]:
     known = keys[1].take(first).to_numpy()
     mean = draws.mean(axis=1, dtype=np.float64).astype(np.float32)
     return axes, ForecastTable(tuple(names), known.astype(np.int64), draws, mean)
+
+
+def check_forecast(path: Path, table: pa.Table, header: ForecastHeader) -> None:
+    """Refuse a table whose columns are not those of a forecast.
+
+    Raises:
+        ValueError: for the first such column.
+    """
+    name, *places = header.columns
+    columns = [
+        Column(name, is_text, "names of series"),
+        *(Column(place, pa.types.is_integer, "whole numbers") for place in places),
+        *(Column(each, is_number, "numbers") for each in header.axes.variables),
+    ]
+    check_columns(path, table.schema, columns)
+    check_values(path, table, columns)
 
 
 def _check_rows(path: Path, keys: list[NDArray[Any]], shape: tuple[int, int, int]) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from habitus.profiles.tables import is_number
+from habitus.records import ADVICE
 from habitus.schema import SeriesAxes
 from habitus.series.columns import numbers, row_name, series_of_rows, times
 from habitus.series.data import Series, marked, not_later
-from habitus.series.files import read_header, read_table
+from habitus.series.files import SeriesHeader, read_header
+from habitus.tables import is_number, read_table
 
 LARGEST = float(np.finfo(np.float32).max)  # models compute in float32
 KIND = "series"
@@ -65,21 +65,23 @@ def read_series(
     (('a', 'b'), [0.46, 0.0, 1.0], [True, False, True])
     """
     path = Path(path)
-    table = read_table(path, series_id)
-    header = read_header(path, table.schema, KIND)
+    table = read_table(path, KIND, () if series_id is None else (series_id,))
+    if not len(table):
+        raise ValueError(f"{path} has no row; expected one for each step of a series")
+    header = read_header(path, table.schema, SeriesHeader)
     chosen = [columns] if isinstance(columns, str) else columns
     if header is None:
         layout = _foreign(path, table, chosen, scale, time, series_id)
     else:
-        layout = _own(path, header, chosen, scale, time, series_id)
+        layout = _own(header, chosen, scale, time, series_id)
     _check_columns(path, table, layout)
     series = _assemble(path, table, layout)
     if header is None:
         _check_seen(path, series)
         return series
-    if layout.series != header["columns"]["series"]:
+    if layout.series != header.columns.series:
         return series
-    return _with_empty(series, header.get("empty", {}))
+    return _with_empty(path, series, header.empty)
 
 
 def _foreign(
@@ -101,30 +103,22 @@ def _foreign(
 
 
 def _own(
-    path: Path,
-    header: dict[str, Any],
+    header: SeriesHeader,
     columns: Sequence[str] | None,
     scale: float | None,
     time: str | None,
     series_id: str | None,
 ) -> _Layout:
     """What a file that habitus wrote says, where nothing else is asked for."""
-    try:
-        axes = SeriesAxes.from_json(header["axes"])
-        stored = header["columns"]
-        asked = SeriesAxes(
-            axes.variables if columns is None else tuple(columns),
-            axes.scale if scale is None else scale,
-            axes.time if time is None else time,
-            axes.series_id if series_id is None else series_id,
-        )
-        return _Layout(
-            asked, stored["time"] if time is None else time, series_id or stored["series"]
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise ValueError(
-            f"{path} is damaged: what habitus wrote of its columns is not readable"
-        ) from None
+    axes = header.axes
+    asked = SeriesAxes(
+        axes.variables if columns is None else tuple(columns),
+        axes.scale if scale is None else scale,
+        axes.time if time is None else time,
+        axes.series_id if series_id is None else series_id,
+    )
+    stored = header.columns
+    return _Layout(asked, stored.time if time is None else time, series_id or stored.series)
 
 
 def _numeric(table: pa.Table) -> list[str]:
@@ -232,11 +226,16 @@ def _check_seen(path: Path, series: Series) -> None:
             )
 
 
-def _with_empty(series: Series, empty: dict[str, str]) -> Series:
+def _with_empty(path: Path, series: Series, empty: dict[str, str]) -> Series:
     """Put series without rows, which a table cannot show, back in their places."""
     ids = list(series.ids)
     starts = series.starts.tolist()
     for number, name in sorted((int(number), name) for number, name in empty.items()):
+        if number > len(ids):
+            raise ValueError(
+                f"{path} is damaged: expected a series without rows in place {len(ids)} or before, "
+                f"got {number}; {ADVICE}"
+            )
         ids.insert(number, name)
         starts.insert(number, starts[number])
     return Series(

@@ -24,7 +24,6 @@ from habitus.evaluation.metrics.zero_threshold import (
     fit_zero_threshold,
     fit_zero_threshold_of_active,
 )
-from habitus.events.columns import is_number
 from habitus.models.base import GenerativeModel
 from habitus.models.parts.examples import Days
 from habitus.models.parts.priors import Prior
@@ -40,6 +39,7 @@ from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.capabilities import generative_model
 from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
+from habitus.tables import is_number
 from habitus.training.precision import in_memory_format
 
 TYPICAL = 32 * 24 * 5  # cells of a profile; of larger ones fewer are drawn together
