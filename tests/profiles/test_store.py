@@ -135,3 +135,18 @@ def test_attributes_keep_their_types(tmp_path, axes):
     profiles = Profiles.from_dense(axes, random_profiles(axes, 3).dense(), users)
     save(tmp_path / "p", [profiles], Axes(**vars(axes)))
     assert same(StoredProfiles.open(tmp_path / "p").load(), profiles)
+
+
+def test_profiles_on_disk_have_the_methods_of_those_in_memory(tmp_path, population):
+    stored = save(tmp_path / "p", population.chunks(), population.axes)
+    assert stored.shape == population.shape
+    np.testing.assert_array_equal(stored.dense(), population.dense())
+    np.testing.assert_array_equal(stored.dense(slice(3, 9)), population.dense(slice(3, 9)))
+    np.testing.assert_array_equal(stored.dense(np.array([7, 2, 7])), population.dense([7, 2, 7]))
+    for mine, theirs in zip(stored.split(0.25, 0), population.split(0.25, 0), strict=True):
+        assert mine.users.equals(theirs.users)
+        np.testing.assert_array_equal(mine.dense(), theirs.dense())
+    assert stored.sample(5, 1).users.equals(population.sample(5, 1).users)
+    user = population.users["user"][4].as_py()
+    assert stored.where(user=user).users["user"].to_pylist() == [user]
+    assert len(stored.take([])) == 0

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from habitus.files import MARKER, replacing
-from habitus.profiles.sparse import Profiles, offsets, value_type
+from habitus.profiles.sparse import Profiles, ProfileSet, offsets, value_type
 from habitus.profiles.store import (
     PARQUET,
     ProfilesAbout,
@@ -57,7 +57,7 @@ from habitus.records import (
     check_values,
     open_parquet,
 )
-from habitus.schema import MOST_CELLS, Axes, BoolArray, Filled, starts_of_runs
+from habitus.schema import MOST_CELLS, Axes, BoolArray, Filled, IntArray, starts_of_runs
 
 GAPS = ("gap_start", "gap_stop")
 FILLED = "filled.parquet"
@@ -78,7 +78,7 @@ class CompletedPiece:
 
 
 @dataclass(frozen=True)
-class Completed:
+class Completed(ProfileSet):
     """Completed profiles in memory, as :func:`habitus.complete` returns them.
 
     Attributes:
@@ -107,9 +107,17 @@ class Completed:
     def __len__(self) -> int:
         return len(self.profiles)
 
-    def chunks(self) -> Iterator[Profiles]:
-        """The profiles in pieces."""
-        return self.profiles.chunks()
+    def load(self) -> Profiles:
+        """All profiles."""
+        return self.profiles
+
+    def read_group(self, group: int) -> Profiles:
+        """Some consecutive profiles."""
+        return self.profiles.read_group(group)
+
+    def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Profiles:
+        """The given profiles, with the first draw in their missing cells."""
+        return self.profiles.take(rows)
 
     def pieces(self) -> Iterator[Filled]:
         """What was filled in, in order."""

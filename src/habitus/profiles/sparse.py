@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from habitus.schema import Axes, BoolArray, IntArray, Values
 
@@ -19,8 +20,79 @@ WINDOW = "window_start"
 MOST_EVENTS = 2**32 - 1  # in a cell, whose count is an uint32
 
 
+class ProfileSet:
+    """Methods that profiles in memory and on disk share; each reads no more profiles than it returns."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def axes(self) -> Axes: ...
+        @property
+        def users(self) -> pa.Table: ...
+        def __len__(self) -> int: ...
+        def load(self) -> Profiles: ...
+        def read_group(self, group: int) -> Profiles: ...
+        def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Profiles: ...
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(U, D, S, C)."""
+        return (len(self), *self.axes.shape)
+
+    @property
+    def groups(self) -> int:
+        """Number of pieces of CHUNK profiles; the last one may be smaller."""
+        return -(-len(self) // CHUNK)
+
+    def chunks(self) -> Iterator[Profiles]:
+        """The profiles in order, piece by piece."""
+        return map(self.read_group, range(self.groups))
+
+    def dense(self, rows: IntArray | slice | None = None) -> NDArray[np.float32]:
+        """The profiles (all, or the given ones) as an array, float32 [B, D, S, C]."""
+        part = self.load() if rows is None else self.take(np.arange(len(self))[rows])
+        out = np.zeros(len(part) * self.axes.cells, np.float32)
+        out[part.row_of_cell() * self.axes.cells + part.cells] = part.values
+        return out.reshape(part.shape)
+
+    def sample(self, size: int, seed: int) -> Profiles:
+        """Draw profiles at random without replacement, in their original order.
+
+        Raises:
+            ValueError: if there are fewer than ``size``.
+        """
+        if not 0 < size <= len(self):
+            raise ValueError(f"expected a sample of 1 to {len(self)} profiles, got {size}")
+        drawn = np.random.default_rng(seed).choice(len(self), size, replace=False)
+        return self.take(np.sort(drawn))
+
+    def split(self, test: float, seed: int) -> tuple[Profiles, Profiles]:
+        """Split by user and not by profile, so that no user is in both sets ("Time pictures" 5.1.2).
+
+        Args:
+            test: Share of users in the second set, between 0 and 1.
+            seed: Decides which set a user is in.
+
+        Raises:
+            ValueError: if the share leaves one of the sets empty.
+        """
+        chosen = users_drawn(self.users, test, seed)
+        return self.take(~chosen), self.take(chosen)
+
+    def where(self, **attributes: Any) -> Profiles:
+        """The profiles whose attributes have the given values, as in ``where(country="France")``.
+
+        Raises:
+            ValueError: for an attribute that the population does not have.
+        """
+        mask = np.ones(len(self), bool)
+        for name, value in attributes.items():
+            mask &= _matches(self.users, name, value)
+        return self.take(mask)
+
+
 @dataclass(frozen=True, eq=False)
-class Profiles:
+class Profiles(ProfileSet):
     """A population: one activity profile (D, S, C) per row, kept sparse.
 
     "Time pictures" 5.1 calls a profile a time picture. Profile u has the cells ``cells[indptr[u]:indptr[u + 1]]``,
@@ -58,11 +130,6 @@ class Profiles:
             f"{len(self.cells):,} non-empty cells, unit {self.axes.unit})"
         )
 
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(U, D, S, C)."""
-        return (len(self), *self.axes.shape)
-
     @classmethod
     def from_dense(cls, axes: Axes, values: NDArray[Any], users: pa.Table | None = None) -> Self:
         """From an array [U, D, S, C]; ``users`` defaults to 0, 1, 2, ...
@@ -91,12 +158,16 @@ class Profiles:
         users = numbered(len(flat)) if users is None else users
         return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users)
 
-    def dense(self, rows: IntArray | slice | None = None) -> NDArray[np.float32]:
-        """The profiles (all, or the given ones) as float32 [B, D, S, C]."""
-        part = self if rows is None else self.take(np.arange(len(self))[rows])
-        out = np.zeros(len(part) * self.axes.cells, np.float32)
-        out[part.row_of_cell() * self.axes.cells + part.cells] = part.values
-        return out.reshape(part.shape)
+    def load(self) -> Self:
+        """The same profiles, which are in memory already."""
+        return self
+
+    @property
+    def matrix(self) -> csr_array:
+        """The profiles as sparse rows of cells, [U, D * S * C], in the same memory."""
+        index = np.int32 if self.indptr[-1] < 2**31 else np.int64
+        rows = (self.values, self.cells, self.indptr.astype(index))
+        return csr_array(rows, shape=(len(self), self.axes.cells))
 
     def row_of_cell(self) -> NDArray[np.int64]:
         """The profile that each cell belongs to, int64 [N]."""
@@ -134,13 +205,13 @@ class Profiles:
         """The given profiles, in the given order; a boolean mask selects."""
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
-        starts = self.indptr[index]
-        lengths = self.indptr[index + 1] - starts
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        source = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
-        users = self.users.take(pa.array(index, pa.int64()))
+        part = self.matrix[index]
         return replace(
-            self, indptr=indptr, cells=self.cells[source], values=self.values[source], users=users
+            self,
+            indptr=part.indptr.astype(np.int64),
+            cells=part.indices.astype(np.int32, copy=False),
+            values=part.data,
+            users=self.users.take(pa.array(index, pa.int64())),
         )
 
     def with_cells(self, kept: BoolArray) -> Self:
@@ -160,54 +231,9 @@ class Profiles:
             users=self.users.slice(start, stop - start),
         )
 
-    @property
-    def groups(self) -> int:
-        """How many pieces of at most CHUNK profiles there are."""
-        return -(-len(self) // CHUNK)
-
     def read_group(self, group: int) -> Self:
         """One piece; a view, as the name is that of a population on disk."""
         return self.slice(group * CHUNK, min((group + 1) * CHUNK, len(self)))
-
-    def chunks(self) -> Iterator[Self]:
-        """The population in pieces of at most CHUNK profiles, in order."""
-        return map(self.read_group, range(self.groups))
-
-    def sample(self, size: int, seed: int) -> Self:
-        """Profiles drawn at random without replacement, in their original order.
-
-        Raises:
-            ValueError: if there are fewer than ``size``.
-        """
-        if not 0 < size <= len(self):
-            raise ValueError(f"expected a sample of 1 to {len(self)} profiles, got {size}")
-        return self.take(
-            np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False))
-        )
-
-    def split(self, test: float, seed: int) -> tuple[Self, Self]:
-        """Two sets, by user and not by profile, so that no user is in both ("Time pictures" 5.1.2).
-
-        Args:
-            test: Share of users in the second set, between 0 and 1.
-            seed: Decides who goes where.
-
-        Raises:
-            ValueError: if the share leaves one of the sets empty.
-        """
-        chosen = users_drawn(self.users, test, seed)
-        return self.take(~chosen), self.take(chosen)
-
-    def where(self, **attributes: Any) -> Self:
-        """The profiles whose attributes have the given values, as in ``where(country="France")``.
-
-        Raises:
-            ValueError: for an attribute that the population does not have.
-        """
-        mask = np.ones(len(self), bool)
-        for name, value in attributes.items():
-            mask &= _matches(self.users, name, value)
-        return self.take(mask)
 
     def counted(self) -> pa.Table:
         """The table on disk: ``users`` with two list columns, ``cells`` and ``values``."""

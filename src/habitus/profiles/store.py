@@ -16,7 +16,7 @@ population larger than memory is read chunk by chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ from habitus import records
 from habitus.events.format import LogRecord
 from habitus.files import MARKER, replacing
 from habitus.profiles.calendar import CalendarRecord
-from habitus.profiles.sparse import CHUNK, USER, WINDOW, Profiles, concat, value_type
+from habitus.profiles.sparse import CHUNK, USER, WINDOW, Profiles, ProfileSet, concat, value_type
 from habitus.records import (
     ADVICE,
     Column,
@@ -46,7 +46,7 @@ from habitus.records import (
     open_parquet,
     write_header,
 )
-from habitus.schema import Axes
+from habitus.schema import Axes, BoolArray, IntArray
 from habitus.tables import is_number, is_text
 
 KIND = "profiles"
@@ -79,7 +79,7 @@ class ProfilesHeader(Header):
 
 
 @dataclass(frozen=True)
-class StoredProfiles:
+class StoredProfiles(ProfileSet):
     """A population on disk, read chunk by chunk.
 
     Attributes:
@@ -120,11 +120,6 @@ class StoredProfiles:
         check_values(self.path / TABLE, users, profile_columns(self.axes))
         return users
 
-    @property
-    def groups(self) -> int:
-        """Row groups in the file: CHUNK profiles in each but the last."""
-        return -(-self.count // CHUNK)
-
     def read_group(self, group: int) -> Profiles:
         """One row group's profiles.
 
@@ -141,10 +136,23 @@ class StoredProfiles:
         check_cells(path, profiles)
         return profiles
 
-    def chunks(self) -> Iterator[Profiles]:
-        """The population row group by row group."""
-        for group in range(self.groups):
-            yield self.read_group(group)
+    def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Profiles:
+        """Read the given profiles, in the given order; a boolean mask selects.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        index = np.asarray(rows)
+        index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
+        wanted, place = np.unique(index, return_inverse=True)
+        group_of = wanted // CHUNK
+        parts = [
+            self.read_group(group).take(wanted[group_of == group] - group * CHUNK)
+            for group in np.unique(group_of).tolist()
+        ]
+        read = concat(parts or [empty(self.axes)]).take(place)
+        users = self.users.take(pa.array(index, pa.int64()))
+        return replace(read, users=users, about=self.about)
 
     def load(self) -> Profiles:
         """The whole population in memory."""
