@@ -41,7 +41,7 @@ from habitus.sweeps import (
     trial,
 )
 from habitus.sweeps.plan import score, types_of_settings
-from habitus.sweeps.queue import SLOT, Queue
+from habitus.sweeps.shared_study import SLOT, SharedStudy
 from habitus.sweeps.space import Choice
 from habitus.sweeps.storage import opened, quiet_optuna
 from habitus.synthesis import generate
@@ -85,7 +85,8 @@ def done(train, against, tmp_path_factory):
 def states(out: Path) -> list[tuple[int, str]]:
     """Slot and state of every trial in a sweep's storage."""
     study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{out / 'sweep.db'}")
-    return [(each.user_attrs[SLOT], each.state.name) for each in study.get_trials(deepcopy=False)]
+    trials = [each for each in study.get_trials(deepcopy=False) if SLOT in each.user_attrs]
+    return [(each.user_attrs[SLOT], each.state.name) for each in trials]
 
 
 def completed(out: Path) -> Counter[int]:
@@ -294,42 +295,72 @@ class TestSharing:
 
     def test_a_slot_that_is_queued_twice_runs_once(self, plan, tmp_path):
         made = plan(grid_of({"beta": BETAS}))
-        with quiet_optuna(), opened(f"sqlite:///{tmp_path / 'a.db'}", QUICK) as storage:
-            queue = Queue(storage, "sweep", made.space, QUICK, 0)
-            queue.join(made.definition())
-            queue.study.enqueue_trial({"beta": 0.5}, user_attrs={SLOT: 1})
-            claims = []
-            while (claim := queue.claim()) is not None:
-                claims.append(claim)
-            assert [(claim.slot, claim.params) for claim in claims] == [
-                (slot, {"beta": beta}) for slot, beta in enumerate(BETAS)
-            ]
-            for claim in claims:
-                queue.complete(claim, 1.0)
-            assert all(slot.settled for slot in queue.slots())
-            queue.complete(claims[0], 2.0)  # another process answers for it already
-            assert queue.study.trials[0].value == 1.0
+        ran = []
 
-    def test_nobody_takes_what_another_has(self, plan, tmp_path):
+        def run(slot, params, spent, alive):
+            ran.append((slot, params))
+            return 1.0
+
+        with quiet_optuna(), opened(f"sqlite:///{tmp_path / 'a.db'}", QUICK) as storage:
+            shared = SharedStudy(storage, "sweep", made.space, QUICK, 0)
+            shared.join(made.definition())
+            shared.study.enqueue_trial({"beta": 0.5}, user_attrs={SLOT: 1})
+            while shared.run_one(run):
+                pass
+            assert ran == [(slot, {"beta": beta}) for slot, beta in enumerate(BETAS)]
+            assert [slot.state for slot in shared.slots()] == ["COMPLETE"] * 3
+            assert [each.state.name for each in shared.study.trials][3] == "PRUNED"
+
+    def test_a_trial_made_by_optuna_as_none_waited_is_set_aside(self, plan, tmp_path):
+        """As happens where another process takes the last waiting trial just before."""
+        made = plan(grid_of({"beta": (0.5,)}))
+        ran = []
+        with quiet_optuna(), opened(f"sqlite:///{tmp_path / 'a.db'}", QUICK) as storage:
+            first, second = (SharedStudy(storage, "sweep", made.space, QUICK, 0) for _ in range(2))
+            first.join(made.definition())
+            second.join(made.definition())
+
+            def run(slot, params, spent, alive):
+                ran.append(slot)
+                return 1.0
+
+            def slow(slot, params, spent, alive):
+                waiting = first.study.get_trials(deepcopy=False)
+                second._trials = lambda *states: waiting
+                second.run_one(run)
+                del second._trials
+                return run(slot, params, spent, alive)
+
+            assert first.run_one(slow)
+            assert ran == [0]
+            assert [(each.number, each.state) for each in first.slots()] == [(0, "COMPLETE")]
+
+    def test_a_trial_is_taken_by_one_process_alone(self, plan, tmp_path):
         """SQLite by itself would let two take a trial that both saw waiting."""
         made = plan(grid_of({"seed": range(24)}))
         url = f"sqlite:///{tmp_path / 'a.db'}"
         start = threading.Barrier(4)
         taken = []
 
-        def take(queue: Queue) -> None:
+        def run(slot, params, spent, alive):
+            taken.append(slot)
+            return 1.0
+
+        def take(shared: SharedStudy) -> None:
             start.wait()
-            while (claim := queue.claim()) is not None:
-                taken.append(claim.slot)
+            while shared.run_one(run):
+                pass
 
         with quiet_optuna(), contextlib.ExitStack() as stack:
-            queues = [
-                Queue(stack.enter_context(opened(url, QUICK)), "sweep", made.space, QUICK, 0)
+            studies = [
+                SharedStudy(
+                    stack.enter_context(opened(url, Patience())), "sweep", made.space, Patience(), 0
+                )
                 for _ in range(4)
             ]
-            for queue in queues:
-                queue.join(made.definition())
-            threads = [threading.Thread(target=take, args=(queue,)) for queue in queues]
+            for shared in studies:
+                shared.join(made.definition())
+            threads = [threading.Thread(target=take, args=(shared,)) for shared in studies]
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -339,20 +370,23 @@ class TestSharing:
     def test_a_trial_that_dies_again_and_again_is_given_up(self, plan, tmp_path):
         made = plan(grid_of({"beta": (0.5,)}))
         patience = Patience(1, 1, retries=2)
+
+        def die(slot, params, spent, alive):
+            """Fail the trial as a process does that died before it said why."""
+            (running,) = shared.study.get_trials(states=[TrialState.RUNNING])
+            shared.study.tell(running.number, state=TrialState.FAIL)
+            return 1.0
+
         with quiet_optuna(), opened(f"sqlite:///{tmp_path / 'a.db'}", patience) as storage:
-            queue = Queue(storage, "sweep", made.space, patience, 0)
-            queue.join(made.definition())
+            shared = SharedStudy(storage, "sweep", made.space, patience, 0)
+            shared.join(made.definition())
             for _ in range(3):
-                claim = queue.claim()
-                assert claim is not None
-                storage.set_trial_state_values(
-                    claim.trial_id, TrialState.FAIL
-                )  # and died before it said so
-                queue.revive()
-            (slot,) = queue.slots()
+                assert shared.run_one(die)
+                shared.revive()
+            (slot,) = shared.slots()
             assert slot.settled
             assert slot.error == "stopped 3 times; given up"
-            assert queue.claim() is None
+            assert not shared.run_one(die)
 
     def test_ctrl_c_leaves_a_sweep_that_goes_on_at_once(self, plan, tmp_path):
         made = plan(grid_of({"beta": BETAS}))

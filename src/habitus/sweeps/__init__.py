@@ -1,6 +1,6 @@
 """Sweeps: the same fit with other settings, shared by as many processes and machines as see one storage.
 
-    plan ──enqueue──▶ queue ──claim──▶ trial (fit, generate, evaluate) ──▶ results
+    plan ──enqueue──▶ study ──optimize──▶ trial (fit, generate, evaluate) ──▶ results
 
 A sweep is a folder of runs and an Optuna study. Every process that is given the same plan, folder and storage takes
 trials until none is left, and ends with the results of all. A process that dies loses nothing: another one, or the
@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import Any
-
-from torch import OutOfMemoryError
 
 from habitus.files import MARKER, check_replaceable
 from habitus.models.base import Model
@@ -27,9 +26,18 @@ from habitus.report.wording import figures_of
 from habitus.schema import Progress, no_progress
 from habitus.sweeps.drawing import draw
 from habitus.sweeps.plan import Plan, another, score, types_of_settings
-from habitus.sweeps.queue import POLL, Claim, Queue
 from habitus.sweeps.results import Results, Row, results_of
-from habitus.sweeps.space import Choice, Grid, Range, Search, grid_of, read_grid, read_search
+from habitus.sweeps.shared_study import POLL, SharedStudy
+from habitus.sweeps.space import (
+    Choice,
+    Grid,
+    Params,
+    Range,
+    Search,
+    grid_of,
+    read_grid,
+    read_search,
+)
 from habitus.sweeps.storage import Patience, opened, quiet_optuna, sqlite_url, storage_url
 from habitus.sweeps.trial import Trials
 from habitus.training.config import FitConfig
@@ -133,11 +141,11 @@ def run_sweep(
     url = storage or sqlite_url(out / DATABASE)
     storage_url(url)
     with quiet_optuna(), opened(url, patience) as database:
-        queue = Queue(database, name, plan.space, patience, plan.fit.seed)
-        queue.join(definition)
+        study = SharedStudy(database, name, plan.space, patience, plan.fit.seed)
+        study.join(definition)
         _claim_folder(out, definition)
-        _work(plan, queue, Trials(plan, out), on_progress)
-        results = results_of(plan, queue.slots(), out)
+        _work(plan, study, Trials(plan, out), on_progress)
+        results = results_of(plan, study.slots(), out)
     return replace(results, files=(*results.write(), *draw(plan, results)))
 
 
@@ -169,54 +177,33 @@ def _claim_folder(out: Path, definition: dict[str, Any]) -> None:
     _check_folder(out, definition)
 
 
-def _work(plan: Plan, queue: Queue, trials: Trials, on_progress: Progress) -> None:
-    """Take trials until every one is settled, by this process or another."""
+def _work(plan: Plan, study: SharedStudy, trials: Trials, on_progress: Progress) -> None:
+    """Run trials until every one is settled, by this process or another."""
     while True:
-        queue.revive()
-        settled = [slot.settled for slot in queue.slots()]
-        if all(settled):
-            return
+        study.revive()
+        settled = [slot.settled for slot in study.slots()]
         done = sum(settled)
         total = len(settled)
-        if (claim := queue.claim()) is None:
-            on_progress(done, total, f"{total - done} under way in other processes")
+        if done == total:
+            return
+        report = partial(on_progress, done, total)
+        if not study.run_one(partial(_run_trial, plan, trials, report)):
+            report(f"{total - done} under way in other processes")
             time.sleep(POLL)
-            continue
-        _try(
-            plan,
-            queue,
-            trials,
-            claim,
-            lambda _done, _total, stage, done=done, total=total: on_progress(done, total, stage),
-        )
 
 
-class _TakenOver(Exception):  # noqa: N818
-    """Another process thought this one dead and has its trial."""
+def _run_trial(
+    plan: Plan,
+    trials: Trials,
+    report: Callable[[str], None],
+    slot: int,
+    params: Params,
+    spent: float,
+    alive: Callable[[], None],
+) -> float:
+    def on_progress(done: int, total: int, stage: str) -> None:
+        alive()
+        report(stage)
 
-
-def _try(plan: Plan, queue: Queue, trials: Trials, claim: Claim, on_progress: Progress) -> None:
-    """One trial, with every way in which it can end."""
-    with queue.signs_of_life(claim) as taken:
-        try:
-            metrics = trials.run(
-                claim.slot, claim.params, claim.spent, _unless_taken(on_progress, taken)
-            )
-        except _TakenOver:
-            return
-        except (ValueError, MemoryError, OutOfMemoryError) as error:
-            queue.fail(claim, " ".join(str(error).split()) or type(error).__name__)
-            return
-        except BaseException:
-            queue.release(claim)
-            raise
-    queue.complete(claim, score(figures_of(metrics), plan.objective))
-
-
-def _unless_taken(on_progress: Progress, taken: Event) -> Progress:
-    def checked(done: int, total: int, stage: str) -> None:
-        if taken.is_set():
-            raise _TakenOver
-        on_progress(done, total, stage)
-
-    return checked
+    metrics = trials.run(slot, params, spent, on_progress)
+    return score(figures_of(metrics), plan.objective)

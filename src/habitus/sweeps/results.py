@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from habitus.files import replacing
 from habitus.report.wording import figures_of
 from habitus.sweeps.plan import ALWAYS, Plan, score
-from habitus.sweeps.queue import Slot
+from habitus.sweeps.shared_study import Slot
 from habitus.sweeps.space import Params
 from habitus.sweeps.trial import read_metrics, trial_folder
 

@@ -6,13 +6,18 @@ import random
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, OptunaError, StorageInternalError
+from optuna.exceptions import (
+    ExperimentalWarning,
+    OptunaError,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
@@ -41,6 +46,18 @@ class Patience:
     heartbeat: int = HEARTBEAT_SECONDS
     grace: int = GRACE_SECONDS
     retries: int = MOST_RETRIES
+
+
+class _Storage(RDBStorage):
+    """Optuna's storage, in which a heartbeat that cannot be recorded is left out.
+
+    Optuna gives up heartbeats with the first that fails, while a database may be locked or away for a
+    moment, and the trial may have been ended by another process.
+    """
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        with suppress(StorageInternalError, SQLAlchemyError, UpdateFinishedTrialError):
+            super().record_heartbeat(trial_id)
 
 
 @contextmanager
@@ -118,7 +135,7 @@ def _first_opened(url: URL, patience: Patience) -> RDBStorage:
 def _open(url: URL, patience: Patience) -> RDBStorage:
     sqlite = url.get_backend_name() == "sqlite"
     try:
-        storage = RDBStorage(
+        storage = _Storage(
             url.render_as_string(hide_password=False),
             engine_kwargs={"connect_args": {"timeout": LOCKED_SECONDS}}
             if sqlite
