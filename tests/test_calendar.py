@@ -12,8 +12,9 @@ from torch import Generator
 
 from habitus.models.parts.examples import Days, Examples
 from habitus.models.rhythm.config import RhythmConfig
-from habitus.models.rhythm.history import Memory, memories
+from habitus.models.rhythm.history import history_of_days
 from habitus.models.rhythm.model import Rhythm
+from habitus.models.rhythm.sampling import RunningHistory
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
@@ -161,7 +162,7 @@ def test_weekdays_that_no_window_has_are_like_the_others(tmp_path):
     given = replace(cut(given, 5), axes=weekly)
     model = Rhythm(weekly, CONFIG)
     model.start_from(torch.from_numpy(given.dense()).float())
-    chances = model.often.detach().sigmoid()
+    chances = model.weekday_logits.detach().sigmoid()
     assert chances[:5].mean() == pytest.approx(0.1, abs=0.02)
     assert chances[5:] == pytest.approx(chances[:5].mean().item(), abs=0.01)
 
@@ -202,9 +203,9 @@ def test_a_forecast_moves_the_windows_by_any_number_of_days():
     shares = active(made)[-6:]
     assert shares[:5].min() > 0.45
     assert shares[5] < 0.12
-    assert run.model.told.placed(Days.after(0, 14)).tolist() == [list(range(14))]
+    assert run.model.conditioning.positions(Days.after(0, 14)).tolist() == [list(range(14))]
     for weekday, days in ((1, 14), (0, 15)):
-        assert run.model.told.placed(Days.after(weekday, days)).tolist() == [[14] * days]
+        assert run.model.conditioning.positions(Days.after(weekday, days)).tolist() == [[14] * days]
 
 
 def counts(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -213,7 +214,7 @@ def counts(*shape: int, seed: int = 1) -> torch.Tensor:
 
 def gaps_of(model: Rhythm, x: torch.Tensor, observed: torch.Tensor) -> Examples:
     codes = torch.zeros(len(x), 0, dtype=torch.long)
-    return Examples(x, codes, Days(*model.told.days().for_each(len(x))[:2], observed))
+    return Examples(x, codes, Days(*model.conditioning.days().for_each(len(x))[:2], observed))
 
 
 def test_what_stands_in_days_that_were_not_observed_is_not_read():
@@ -250,15 +251,15 @@ def test_a_week_without_observation_leaves_the_memory_as_it_was():
     with_gap = torch.cat([x[:, :9], counts(3, 7, 4, 2, seed=4), x[:, 9:]], 1)
     observed = torch.ones(3, 21, dtype=torch.bool)
     observed[:, 9:16] = False
-    (features, past) = memories(with_gap, pairs, observed)
-    (expected, of_past) = memories(x, pairs)
+    (features, past) = history_of_days(with_gap, pairs, observed)
+    (expected, of_past) = history_of_days(x, pairs)
     torch.testing.assert_close(features[:, 21], expected[:, 14])
-    torch.testing.assert_close(past.recall[:, 16:], of_past.recall[:, 9:])
-    some = Memory(3, 4, 2, pairs)
+    torch.testing.assert_close(past.slots[:, 16:], of_past.slots[:, 9:])
+    some = RunningHistory(3, 4, 2, pairs)
     for day in range(21):
-        some.take_in(with_gap[:, day], observed[:, day])
+        some.add_day(with_gap[:, day], observed[:, day])
     torch.testing.assert_close(some.features, expected[:, 14])
-    assert some.store.seen.tolist() == [14.0] * 3
+    assert some.arrays.observed.tolist() == [14.0] * 3
 
 
 def test_the_state_knows_no_day_that_was_not_observed():
@@ -268,15 +269,15 @@ def test_the_state_knows_no_day_that_was_not_observed():
     observed = torch.from_numpy(np.random.default_rng(2).random((5, AXES.days)) < 0.7)
     told = gaps_of(model, x, observed)
     noise = Generator().manual_seed(0)
-    (seen, _, days) = model._parts(told)
-    draw = model._draw(model._given(told, noise), noise)
-    e = model._read(draw.at.counts.unflatten(1, x.shape[2:]))
+    (seen, _, days) = model._unpack(told)
+    draw = model._draw(model._inputs(told, noise), noise)
+    e = model._encode_days(draw.at.counts.unflatten(1, x.shape[2:]))
     with torch.no_grad():
         side_by_side = model._states(e, draw.at, seen.flatten(2).any(2), days)
         for day in range(AXES.days):
-            torch.testing.assert_close(
-                side_by_side[:, day], model._remembered(seen[:, :day], days).h
-            )
+            sampler = model._sampler(len(seen))
+            sampler.read(seen[:, :day], days)
+            torch.testing.assert_close(side_by_side[:, day], sampler.h)
 
 
 def test_scores_count_no_slot_of_a_day_that_was_not_observed(with_holidays, tmp_path):

@@ -31,13 +31,13 @@ class Known:
     unit = "count"
 
     def __init__(self, faults: list[float]) -> None:
-        self.shifts = torch.zeros(3)
+        self.logit_offsets = torch.zeros(3)
         self.faults = torch.tensor(faults)
 
     def sample_with_scores(
         self, size: int, generator: Generator, days: Days, codes: Tensor
     ) -> ScoredSample:
-        day, slot, size_of_count = self.shifts + self.faults
+        day, slot, size_of_count = self.logit_offsets + self.faults
         of_day = torch.sigmoid(day)
         of_slot = torch.sigmoid(slot - 1)
         slots = torch.rand(size, AXES.days, AXES.slots, 1, generator=generator) < of_slot
@@ -76,7 +76,7 @@ def test_faults_that_are_known_are_undone(faults):
     model = Known(faults)
     shifts, _ = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
     np.testing.assert_allclose(shifts, -np.array(faults), atol=0.08)
-    assert model.shifts.tolist() == pytest.approx(shifts)
+    assert model.logit_offsets.tolist() == pytest.approx(shifts)
 
 
 def test_those_who_are_let_in_have_the_habits():
@@ -95,7 +95,7 @@ def test_a_single_user_moves_nothing():
     """How far the habits of one are from those of all is not known, and the prior alone decides."""
     model = Known([0.4, 0.2, 0.5])
     found = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY)[:1], ANYBODY, *TOLD, 0)
-    assert found.shifts == model.shifts.tolist() == [0.0] * 3
+    assert found.shifts == model.logit_offsets.tolist() == [0.0] * 3
 
 
 class Coupled:
@@ -112,17 +112,17 @@ class Coupled:
         )
         self.slopes = left @ torch.diag(torch.tensor(singular)) @ right.T
         self.faults = 0.3 * torch.randn(habits, generator=rng).clamp(-2, 2)
-        self.shifts = torch.zeros(habits)
+        self.logit_offsets = torch.zeros(habits)
 
     @property
     def excess(self) -> Tensor:
         """Of what is drawn now, in standard deviations of users."""
-        return self.slopes @ (self.shifts + self.faults)
+        return self.slopes @ (self.logit_offsets + self.faults)
 
     def sample_with_scores(
         self, size: int, generator: Generator, days: Days, codes: Tensor
     ) -> ScoredSample:
-        habits = len(self.shifts)
+        habits = len(self.logit_offsets)
         shared, own = (torch.randn(size, n, generator=generator) for n in (1, habits))
         more = 0.8 * shared + 0.6 * own
         x = torch.zeros(size, AXES.days * AXES.slots)
@@ -131,7 +131,7 @@ class Coupled:
         return ScoredSample(x.view(size, AXES.days, AXES.slots, 1), more @ precision @ self.slopes)
 
     def statistics(self, x: Tensor, days: Days) -> Tensor:
-        return x.flatten(1)[:, : len(self.shifts)] / 1000 - 10
+        return x.flatten(1)[:, : len(self.logit_offsets)] / 1000 - 10
 
 
 @pytest.mark.parametrize("seed", [1, 5])

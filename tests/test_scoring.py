@@ -269,7 +269,9 @@ class TestLikelihood:
         seed = int(np.random.SeedSequence([0, 0]).generate_state(1)[0])
         with torch.no_grad():
             expected = model.score(
-                Examples(torch.from_numpy(given.dense()), codes, model.told.days().for_each(60)),
+                Examples(
+                    torch.from_numpy(given.dense()), codes, model.conditioning.days().for_each(60)
+                ),
                 2,
                 Generator().manual_seed(seed),
             ).log_likelihood

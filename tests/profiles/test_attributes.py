@@ -52,12 +52,12 @@ def test_combinations_are_counted():
 
 def test_a_model_is_told_the_attributes_that_it_asks_for():
     vocabulary = vocabulary_of(USERS)
-    assert RhythmConfig().told_of(vocabulary, holidays=False).vocabulary == vocabulary
-    assert RhythmConfig(attributes="none").told_of(vocabulary, holidays=False).vocabulary == {}
-    assert list(RhythmConfig(attributes="age").told_of(vocabulary, holidays=False).vocabulary) == [
-        "age"
-    ]
+    assert RhythmConfig().adapted_to(vocabulary, holidays=False).vocabulary == vocabulary
+    assert RhythmConfig(attributes="none").adapted_to(vocabulary, holidays=False).vocabulary == {}
+    assert list(
+        RhythmConfig(attributes="age").adapted_to(vocabulary, holidays=False).vocabulary
+    ) == ["age"]
     with pytest.raises(
         ValueError, match=r"^the users have no attribute 'plan' .* they have country, age$"
     ):
-        RhythmConfig(attributes="plan").told_of(vocabulary, holidays=False)
+        RhythmConfig(attributes="plan").adapted_to(vocabulary, holidays=False)

@@ -219,7 +219,7 @@ class ScoredSample(NamedTuple):
 
     Attributes:
         x: Profiles, [B, D, S, C].
-        scores: d log p(x) / d shifts, [B, J].
+        scores: d log p(x) / d logit offsets, [B, J].
     """
 
     x: Tensor
@@ -230,11 +230,11 @@ class CalibratedModel(GenerativeModel):
     """A generative model with logit offsets that are found after a fit by matching moments.
 
     Attributes:
-        shifts: Logit offsets that apply where whole users are drawn, [J], one for each summary
+        logit_offsets: Logit offsets that apply where whole users are drawn, [J], one for each summary
             statistic: with them its mean over drawn users is that over training users.
     """
 
-    shifts: Tensor
+    logit_offsets: Tensor
 
     @abstractmethod
     def statistics(self, x: Tensor, days: Days) -> Tensor:

@@ -91,7 +91,7 @@ def calibrate(
         at = likeliest(at, excess, torch.stack(slopes).mean(0), weights)
         path.append(at)
     at = torch.stack(path[-LAST:]).mean(0)
-    model.shifts.copy_(at)
+    model.logit_offsets.copy_(at)
     return Calibrated(at.tolist(), populations.met)
 
 
@@ -156,7 +156,7 @@ class _Populations:
         """So many, with some shifts [J]."""
         found = list[_Population]()
         begun = self.drawn
-        self.model.shifts.copy_(shifts)
+        self.model.logit_offsets.copy_(shifts)
         for each in by_number(lambda at: self._population(begun + at), range(number)):
             found.append(each)
             self.drawn += 1

@@ -17,11 +17,17 @@ from habitus.models.parts.examples import Days, Examples
 from habitus.models.parts.gaussians import Diagonal
 from habitus.models.rhythm.amounts import AMOUNTS
 from habitus.models.rhythm.config import RhythmConfig
-from habitus.models.rhythm.history import NEVER_BEFORE, OF_CHANNEL, RECALLED, Balance, Past
+from habitus.models.rhythm.history import (
+    CHANNEL_FEATURES,
+    NEVER_ACTIVE,
+    SLOT_FEATURES,
+    Balance,
+    DayHistory,
+)
 from habitus.models.rhythm.model import Rhythm
-from habitus.models.rhythm.sampling.days import DayDraws
-from habitus.models.rhythm.sampling.users import LogProbs
-from habitus.models.rhythm.statistics import Shifts
+from habitus.models.rhythm.sampling import LogProbs
+from habitus.models.rhythm.sampling.days import DaySampler
+from habitus.models.rhythm.statistics import DayOffsets
 from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 36, 240, ("a", "b", "c", "d"))
@@ -46,13 +52,13 @@ def model_of(likelihood: str) -> Rhythm:
         for weight in model.parameters():
             inputs = weight.shape[-1] if weight.dim() == 2 else 1
             weight.add_(torch.randn_like(weight) / 2 / inputs**0.5)
-        model.often.add_(0.5)
+        model.weekday_logits.add_(0.5)
     model.pairs.copy_(torch.tensor([[1, 0], [3, 2]]))
     return model
 
 
 def with_offsets(model: Rhythm) -> Rhythm:
-    model.shifts.copy_(0.3 * torch.randn(len(model.shifts), generator=noise()))
+    model.logit_offsets.copy_(0.3 * torch.randn(len(model.logit_offsets), generator=noise()))
     return model
 
 
@@ -74,27 +80,36 @@ def loss_terms(
 
     Offsets differ from day to day: each day is taken from the loss of a model with those of the day in its weights.
     """
-    given = model._given(x, noise())._replace(q_u=Independent(Normal(u, 1e-30), 1))
+    given = model._inputs(x, noise())._replace(q_u=Independent(Normal(u, 1e-30), 1))
     monkeypatch.setattr(Diagonal, "draw", lambda self, generator: z[given.at.day, given.at.slot])
-    size, in_week = 0.3 * given.past.largest.amax(2).log1p(), model.told.in_week(x.days)
+    size, in_week = (
+        0.3 * given.day_history.largest.amax(2).log1p(),
+        model.conditioning.weekdays(x.days),
+    )
     found = LogProbs.zeros(len(x), AXES.days, z.shape[2])
     for day in range(AXES.days):
-        offsets = Shifts.on(model.shifts, day, model.told.late(day), in_week[:, day], size[:, day])
+        offsets = DayOffsets.on(
+            model.logit_offsets,
+            day,
+            model.conditioning.progress(day),
+            in_week[:, day],
+            size[:, day],
+        )
         moved = copy.deepcopy(model)
         add_to_weights(moved, offsets)
         draw, rows = moved._draw(given, noise()), given.at.slot == day
-        found.active_days[:, day] = -draw.gates[:, day]
+        found.active_days[:, day] = -draw.active_days[:, day]
         for of_days, term in zip(found[2:], draw.days, strict=True):
             of_days[given.at.day[rows], day] = -term[rows]
     return found
 
 
-def add_to_weights(model: Rhythm, offsets: Shifts) -> None:
-    of_active, p_x, amount = model._gate, model.p_x, model.p_x.counts.amount
-    model._gate = lambda *known: of_active(*known) + offsets.active[:, None]
+def add_to_weights(model: Rhythm, offsets: DayOffsets) -> None:
+    of_active, p_x, amount = model._active_logits, model.p_x, model.p_x.counts.amount
+    model._active_logits = lambda *known: of_active(*known) + offsets.active[:, None]
     p_x.next_slot.bias[-1] += offsets.end
-    p_x.of_recall.bias[NEVER_BEFORE] += offsets.new_slots
-    p_x.counts.bias[:, 1 : 1 + amount.features] += amount.shift(
+    p_x.slot_weights.bias[NEVER_ACTIVE] += offsets.new_slots
+    p_x.counts.bias[:, 1 : 1 + amount.features] += amount.offset(
         offsets.larger, offsets.ones, offsets.counts
     )
 
@@ -132,10 +147,10 @@ def test_log_probabilities_of_days_after_observed_ones_are_the_terms_of_the_loss
         :, :OBSERVED_DAYS
     ]
     u = torch.randn(USERS, model.latents, generator=noise(2))
-    known = torch.cat([u, model.told.about(codes)], 1)
-    drawn = model._go_on(
-        model._remembered(seen, days), known, days, model.shifts, noise(), log_probs=True
-    )
+    known = torch.cat([u, model.conditioning.attributes_of(codes)], 1)
+    sampler = model._sampler(USERS)
+    sampler.read(seen, days)
+    drawn = model._continue(sampler, known, days, model.logit_offsets, noise(), log_probs=True)
     days.observed[:, OBSERVED_DAYS:] = True
     x = Examples(torch.cat([seen, drawn.x], 1), codes, days)
     z = torch.cat(
@@ -157,15 +172,15 @@ def test_the_active_day_probability_of_drawn_users_is_that_of_the_loss(monkeypat
     )
 
 
-def pasts(days: int, largest: int, apart: int) -> Past:
+def pasts(days: int, largest: int, apart: int) -> DayHistory:
     """What is known before so many days, at random."""
     whole = lambda most, *shape: torch.randint(0, most + 1, shape, generator=noise()).float()  # noqa: E731
     lowest, highest = -whole(apart, days, PAIRS), whole(apart, days, PAIRS)
     now = lowest + (whole(100, days, PAIRS) / 100 * (highest - lowest)).round()
-    recall = torch.randn(days, SLOTS, RECALLED + CHANNELS, generator=noise())
-    recall[..., NEVER_BEFORE] = whole(1, days, SLOTS)
-    channels = torch.randn(days, OF_CHANNEL * CHANNELS, generator=noise())
-    return Past(
+    recall = torch.randn(days, SLOTS, SLOT_FEATURES + CHANNELS, generator=noise())
+    recall[..., NEVER_ACTIVE] = whole(1, days, SLOTS)
+    channels = torch.randn(days, CHANNEL_FEATURES * CHANNELS, generator=noise())
+    return DayHistory(
         recall,
         channels,
         whole(largest, days, CHANNELS),
@@ -184,8 +199,8 @@ def test_log_probabilities_of_drawn_days_are_the_terms_of_the_loss(likelihood, l
     if largest > 100:  # any bin is as likely, so that counts are large
         model.p_x.counts.bias[:, 1 : 1 + amount.features] *= 0.1
         model.p_x.counts.bias[:, 1] += 3
-    drawn = DayDraws(model.p_x, model.pairs).draw(
-        h, past, Shifts(*torch.zeros(6)), noise(), log_probs=True
+    drawn = DaySampler(model.p_x, model.pairs).draw(
+        h, past, DayOffsets(*torch.zeros(6)), noise(), log_probs=True
     )
     expected = model.p_x.log_prob(drawn.x, h, past, model.pairs)
     for found, term in zip(drawn.log_probs.unbind(1), expected, strict=True):
@@ -198,5 +213,5 @@ def test_reporting_changes_no_draw():
     reported, _, found = model.sample_with_log_probs(USERS, noise(), days=days)
     drawn, scores = model.sample_with_scores(USERS, noise(), days=days)
     assert torch.equal(drawn, reported)
-    assert scores.shape == (USERS, len(model.shifts))
+    assert scores.shape == (USERS, len(model.logit_offsets))
     assert (found.slots == 0).equal(~drawn.flatten(2).any(2))

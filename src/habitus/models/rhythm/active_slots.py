@@ -1,9 +1,9 @@
-"""The active slots of days, and a recurrent network that reads them: an empty slot takes no work.
+"""Active slots of days, and a recurrent network that reads them; an empty slot takes no work.
 
-Days are read side by side without padding: sorted by their number of active slots, so that those with a k-th slot
-come first, and its step is a step of their states only.
+Days are read side by side without padding. They are sorted by their number of active slots, so that those with a
+k-th slot come first and the k-th step is a step of their states only.
 
-Letters: N days (of all users), S slots, C channels, K active slots of all days, I inputs, H hidden units.
+Letters: N days of all users, S slots, C channels, K active slots of all days, I inputs, H hidden units.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from torch.nn import functional
 
 from habitus.models.parts.indexing import rows_of
 
-TOLD_OF_COUNT = 6
-MOST_TOLD = 5000  # a larger count is told as this one
+COUNT_FEATURES = 6
+LARGEST_COUNT = 5000  # larger counts are read as this one
 
 
 class ActiveSlots(NamedTuple):
-    """The active slots of N days, in order.
+    """Active slots of N days, in order.
 
     Attributes:
-        day: The day of each, [K].
-        slot: [K].
-        counts: [K, C].
-        place: How many active slots of its day come before it, [K].
-        last: Whether it is the last of its day, bool [K].
+        day: Day of each slot, [K].
+        slot: Slot within its day, [K].
+        counts: Counts in the slot, [K, C].
+        place: Number of active slots before it on its day, [K].
+        last: Whether it is the last active slot of its day, bool [K].
     """
 
     day: Tensor
@@ -41,27 +41,27 @@ class ActiveSlots(NamedTuple):
 
     @property
     def first(self) -> Tensor:
-        """Whether it is the first of its day, bool [K]."""
+        """Whether each slot is the first active one of its day, bool [K]."""
         return self.place == 0
 
     @property
     def gap(self) -> Tensor:
-        """Slots since the one before it on its day, 0 where it is the first, [K]."""
+        """Slots since the active one before on the same day, 0 for the first, [K]."""
         return torch.where(self.first, 0, self.slot - self.slot.roll(1))
 
     def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
-        """What belongs to the slot before each one [K, ...], or to its day [N, ...] where it is the first."""
+        """Values [K, ...] of the active slot before each, or of its day [N, ...] for the first, [K, ...]."""
         return torch.where(self.first[:, None], rows_of(of_days, self.day), of_slots.roll(1, 0))
 
     def next_slots(self, days: int, end: int) -> tuple[Tensor, Tensor]:
-        """The slot that is active next, from the beginning of N days and from each slot; ``end`` for none."""
+        """First active slot of each of N days [N], and the one after each active slot [K]; ``end`` for none."""
         first = torch.full((days,), end, device=self.slot.device)
         first[self.day[self.first]] = self.slot[self.first]
         return first, torch.where(self.last, end, self.slot.roll(-1))
 
 
 def active_slots(x: Tensor) -> ActiveSlots:
-    """Of days [N, S, C] of counts."""
+    """Find the active slots of days of counts [N, S, C]."""
     day, slot = x.amax(-1).nonzero(as_tuple=True)
     first = torch.ones_like(day, dtype=torch.bool)
     first[1:] = day[1:] != day[:-1]
@@ -73,11 +73,11 @@ def active_slots(x: Tensor) -> ActiveSlots:
 
 
 class SlotGRU(nn.Module):
-    """A GRU over the active slots of each day (Cho et al. 2014).
+    """GRU over the active slots of each day (Cho et al. 2014).
 
-        r_k = sigmoid(W_r x_k + b_r + U_r h_(k-1) + c_r)      what of the state is let into the new one
-        u_k = sigmoid(W_u x_k + b_u + U_u h_(k-1) + c_u)      what of the state is kept
-        n_k = tanh(W_n x_k + b_n + r_k (U_n h_(k-1) + c_n))
+        r_k = sigmoid(W_r x_k + b_r + U_r h_(k-1) + c_r)      share of the state in the candidate
+        u_k = sigmoid(W_u x_k + b_u + U_u h_(k-1) + c_u)      share of the state that is kept
+        n_k = tanh(W_n x_k + b_n + r_k (U_n h_(k-1) + c_n))   candidate
         h_k = u_k h_(k-1) + (1 - u_k) n_k
 
     Args:
@@ -91,38 +91,35 @@ class SlotGRU(nn.Module):
         self.of_state = nn.Linear(hidden, 3 * hidden)
 
     def forward(self, inputs: Tensor, start: Tensor, slots: ActiveSlots) -> Tensor:
-        """States after every slot [K, H], from inputs [K, I] and the state at the beginning of each day [N, H]."""
+        """States after each active slot [K, H], from inputs [K, I] and states before each day [N, H]."""
         if not len(inputs):
             return start[:0]
         lengths = slots.place[slots.last] + 1
         days = slots.day[slots.last]
         by_length = lengths.argsort(descending=True, stable=True)
         rank = by_length.argsort()
-        number = slots.first.long().cumsum(0) - 1  # of its day among those with any
-        order = (
-            slots.place * len(days) + rank[number]
-        ).argsort()  # all first slots, then all second ones, ...
-        sizes = torch.bincount(slots.place).tolist()
-        of_input = self.of_input(inputs[order])
-        of_state = self.of_state
-        found = _States.apply(
-            of_input, start[days[by_length]], of_state.weight, of_state.bias, sizes
+        number = slots.first.long().cumsum(0) - 1  # of each slot's day among the active days
+        # the first slots of all days, then all second ones, and so on
+        order = (slots.place * len(days) + rank[number]).argsort()
+        states = _States.apply(
+            self.of_input(inputs[order]),
+            start[days[by_length]],
+            self.of_state.weight,
+            self.of_state.bias,
+            torch.bincount(slots.place).tolist(),
         )
-        return found[order.argsort()]
+        return states[order.argsort()]
 
     def step(self, inputs: Tensor, h: Tensor) -> Tensor:
-        """The state after one slot, [N, H]."""
-        of_input = self.of_input
-        of_state = self.of_state
-        return torch.gru_cell(
-            inputs, h, of_input.weight, of_state.weight, of_input.bias, of_state.bias
-        )
+        """States after one slot, [N, H], from inputs [N, I] and states [N, H]."""
+        weights = self.of_input.weight, self.of_state.weight, self.of_input.bias, self.of_state.bias
+        return torch.gru_cell(inputs, h, *weights)
 
 
 class _States(torch.autograd.Function):
-    """States after every slot, from what the inputs make of it [K, 3 H]; ``days`` have a slot, a second one, ...
+    """States after each active slot, sorted by their place; ``days`` counts the slots of each place.
 
-    The gradient is written out: weights get theirs in one product over all slots, where autograd would add one for
+    The gradient is written out, so that weights get theirs in one product over all slots. Autograd would add one for
     each step and keep every intermediate result.
     """
 
@@ -131,81 +128,74 @@ class _States(torch.autograd.Function):
         ctx: Any, x: Tensor, start: Tensor, weight: Tensor, bias: Tensor, days: list[int]
     ) -> Tensor:
         hidden = start.shape[1]
-        kind = {"dtype": weight.dtype, "device": weight.device}
-        of_state, gates, new, states = (
-            torch.empty(len(x), n * hidden, **kind) for n in (3, 2, 1, 1)
-        )
+        of_state = torch.empty(len(x), 3 * hidden, dtype=weight.dtype, device=weight.device)
+        gates = torch.empty(len(x), 2 * hidden, dtype=weight.dtype, device=weight.device)
+        candidates = torch.empty(len(x), hidden, dtype=weight.dtype, device=weight.device)
+        states = torch.empty_like(candidates)
         ctx.days = days
-        ctx.kinds = (x.dtype, start.dtype)
+        ctx.dtypes = (x.dtype, start.dtype)
         x = x.to(weight.dtype)
         start = start.to(weight.dtype)
         h = start
         with torch.autocast(start.device.type, enabled=False):
-            for x_k, o, g, n, s in _steps(days, x, of_state, gates, new, states):
+            for x_k, o, g, n, s in _by_place(days, x, of_state, gates, candidates, states):
                 h = h[: len(x_k)]
                 torch.addmm(bias, h, weight.t(), out=o)
                 torch.add(x_k[:, : 2 * hidden], o[:, : 2 * hidden], out=g).sigmoid_()
-                torch.addcmul(
-                    x_k[:, 2 * hidden :], g[:, :hidden], o[:, 2 * hidden :], out=n
-                ).tanh_()
-                h = torch.lerp(n, h, g[:, hidden:], out=s)
-        before = torch.cat(
-            [start[: days[0]], *(s[:n] for s, n in zip(states.split(days), days[1:], strict=False))]
-        )
-        ctx.save_for_backward(before, gates, new, of_state[:, 2 * hidden :], weight)
+                new = torch.addcmul(x_k[:, 2 * hidden :], g[:, :hidden], o[:, 2 * hidden :], out=n)
+                h = torch.lerp(new.tanh_(), h, g[:, hidden:], out=s)
+        later = zip(states.split(days), days[1:], strict=False)
+        before = torch.cat([start[: days[0]], *(s[:n] for s, n in later)])
+        ctx.save_for_backward(before, gates, candidates, of_state[:, 2 * hidden :], weight)
         return states
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        before, gates, new, of_new, weight = ctx.saved_tensors
-        hidden = new.shape[1]
-        of_state = torch.empty(len(new), 3 * hidden).to(new)
-        candidate = torch.empty_like(new)
-        later = new[:0]
-        for d, h, g, n, o, p, c in reversed(
-            list(
-                _steps(ctx.days, grads[0].clone(), before, gates, new, of_new, of_state, candidate)
-            )
-        ):
+        before, gates, candidates, of_candidates, weight = ctx.saved_tensors
+        hidden = candidates.shape[1]
+        d_states = grads[0].clone()
+        d_of_state = torch.empty(len(candidates), 3 * hidden).to(candidates)
+        d_candidates = torch.empty_like(candidates)
+        later = candidates[:0]
+        by_place = _by_place(
+            ctx.days, d_states, before, gates, candidates, of_candidates, d_of_state, d_candidates
+        )
+        for d, h, g, n, o, p, c in reversed(list(by_place)):
             d[: len(later)] += later
             kept = d * g[:, hidden:]
             torch.ops.aten.tanh_backward.grad_input(d - kept, n, grad_input=c)
-            of_gates = torch.cat([c * o, d * (h - n)], 1)
-            torch.ops.aten.sigmoid_backward.grad_input(of_gates, g, grad_input=p[:, : 2 * hidden])
+            d_gates = torch.cat([c * o, d * (h - n)], 1)
+            torch.ops.aten.sigmoid_backward.grad_input(d_gates, g, grad_input=p[:, : 2 * hidden])
             torch.mul(c, g[:, :hidden], out=p[:, 2 * hidden :])
             later = torch.addmm(kept, p, weight)
-        of_x = torch.cat([of_state[:, : 2 * hidden], candidate], 1)
-        return (
-            of_x.to(ctx.kinds[0]),
-            later.to(ctx.kinds[1]),
-            of_state.t() @ before,
-            of_state.sum(0),
-            None,
-        )
+        d_x = torch.cat([d_of_state[:, : 2 * hidden], d_candidates], 1).to(ctx.dtypes[0])
+        d_start = later.to(ctx.dtypes[1])
+        return d_x, d_start, d_of_state.t() @ before, d_of_state.sum(0), None
 
 
-def _steps(days: list[int], *of_slots: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """What belongs to the slots of each step."""
+def _by_place(days: list[int], *of_slots: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Split values of active slots by the place of the slot."""
     return zip(*(each.split(days) for each in of_slots), strict=True)
 
 
-def told_counts(counts: Tensor) -> Tensor:
-    """Counts [..., C] as a network is told them, [..., 6 C]: whether any, how many, and which of the small ones."""
-    known = counts.clamp(max=MOST_TOLD).long()
-    return functional.embedding(known, told_of_counts(counts.device)).flatten(-2)
+def count_features(counts: Tensor) -> Tensor:
+    """Features of counts [..., C], [..., 6 C]."""
+    rows = counts.clamp(max=LARGEST_COUNT).long()
+    return functional.embedding(rows, count_feature_table(counts.device)).flatten(-2)
 
 
 @cache
-def told_of_counts(device: torch.device) -> Tensor:
-    """What is told of each count from 0, [MOST_TOLD + 1, 6]: one look-up is quicker than six comparisons."""
+def count_feature_table(device: torch.device) -> Tensor:
+    """Features of each count from 0 to 5000: any, logarithm, and indicators of small ranges, [5001, 6].
+
+    One look-up is quicker than six comparisons.
+    """
     with torch.inference_mode(False):
-        counts = torch.arange(MOST_TOLD + 1.0, device=device)
-        ranges = [
-            counts == 1,
-            counts == 2,
-            (counts > 2) & (counts < 5),
-            (counts >= 5) & (counts < 10),
-        ]
+        counts = torch.arange(LARGEST_COUNT + 1.0, device=device)
+        from_3_to_4 = (counts > 2) & (counts < 5)
+        from_5_to_9 = (counts >= 5) & (counts < 10)
+        ranges = [counts == 1, counts == 2, from_3_to_4, from_5_to_9]
+        any_at_all = (counts > 0).float()
         return torch.stack(
-            [(counts > 0).float(), 0.5 * counts.log1p(), *(each.float() for each in ranges)], 1
+            [any_at_all, 0.5 * counts.log1p(), *(each.float() for each in ranges)], 1
         )

@@ -1,6 +1,6 @@
-"""What Rhythm is told of days and users beside what they do: the calendar, and attributes.
+"""Features of what Rhythm is conditioned on beside the history: the calendar, and attributes of users.
 
-Letters: B users, D days, N active days, A attributes.
+Letters: B users, D days, N active days, A attributes, E features of each embedding.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from torch import Generator, Tensor, nn
 from habitus.models.parts.examples import Days
 from habitus.schema import DAYS_PER_WEEK, Axes, Vocabulary
 
-TOLD = 8  # features of the weekday, of the place in the window, and of an attribute
+EMBEDDING = 8  # E
 LEAST_SHARE = 1e-4  # of users who are active on a weekday, before any learning
-UNTOLD = 0.1  # share of users' places in the window, and of their attributes each, not told while it learns
+DROPPED = (
+    0.1  # share of users whose position in the window, or an attribute each, is dropped in a fit
+)
 
 
-class Told(nn.Module):
+class Conditioning(nn.Module):
     """Features of days and of attributes.
 
     Args:
-        axes: Of the profiles.
-        vocabulary: The attributes and their values.
-        holidays: Whether there are any in what is learnt from; else a holiday is a day like others.
+        axes: Axes of the profiles.
+        vocabulary: Attributes and their values.
+        holidays: Whether there are holidays in the training data; else a holiday is a day like others.
+
+    Attributes:
+        attribute_features: Number of features of all attributes, E A.
     """
 
     holiday: nn.Parameter | None
@@ -30,103 +35,113 @@ class Told(nn.Module):
     def __init__(self, axes: Axes, vocabulary: Vocabulary, holidays: bool) -> None:
         super().__init__()
         self.axes = axes
-        self.weekday = nn.Embedding(DAYS_PER_WEEK, TOLD)
-        self.place = nn.Embedding(axes.days + 1, TOLD)  # the last one for not being told
+        self.weekday = nn.Embedding(DAYS_PER_WEEK, EMBEDDING)
+        self.position = nn.Embedding(axes.days + 1, EMBEDDING)  # the last one for no position
         self.attributes = nn.ModuleList(
-            nn.Embedding(len(values) + 1, TOLD) for values in vocabulary.values()
+            nn.Embedding(len(values) + 1, EMBEDDING) for values in vocabulary.values()
         )
-        self.register_parameter("holiday", nn.Parameter(torch.zeros(TOLD)) if holidays else None)
-
-    @property
-    def of_attributes(self) -> int:
-        """How many features :meth:`about` has."""
-        return TOLD * len(self.attributes)
+        self.register_parameter(
+            "holiday", nn.Parameter(torch.zeros(EMBEDDING)) if holidays else None
+        )
+        self.attribute_features = EMBEDDING * len(self.attributes)
 
     def days(self, number: int | None = None) -> Days:
-        """So many days from the first day of the axes on, or those of the axes, [1, D]."""
-        return Days.after(
-            self.axes.start.weekday(), number or self.axes.days, self.weekday.weight.device
-        )
+        """Days from the first day of the axes on, as many as the axes have by default, [1, D]."""
+        first = self.axes.start.weekday()
+        return Days.after(first, number or self.axes.days, self.weekday.weight.device)
 
-    def in_week(self, days: Days) -> Tensor:
-        """Days from the first weekday of the axes to those of some days [...], from 0 to 6."""
+    def weekdays(self, days: Days) -> Tensor:
+        """Weekday of days [...], from 0 for that of the first day of the axes to 6, [...]."""
         return (days.weekday - self.axes.start.weekday()) % DAYS_PER_WEEK
 
-    def of_days(self, days: Days) -> Tensor:
-        """Features of the weekday of days [...], and of whether they are holidays, [..., TOLD]."""
-        found = self.weekday(days.weekday)
-        return found if self.holiday is None else found + days.holiday[..., None] * self.holiday
+    def day_features(self, days: Days) -> Tensor:
+        """Features of the weekday of days [...], and of holidays, [..., E]."""
+        features = self.weekday(days.weekday)
+        if self.holiday is None:
+            return features
+        return features + days.holiday[..., None] * self.holiday
 
-    def calendar(self, days: Days, place: Tensor) -> Tensor:
-        """c_d for days and their places in the window [...], [..., 2 TOLD]."""
-        return torch.cat([self.of_days(days), self.place(place)], -1)
+    def calendar(self, days: Days, position: Tensor) -> Tensor:
+        """Calendar features c_d of days [...] at positions [...] in their window, [..., 2 E]."""
+        return torch.cat([self.day_features(days), self.position(position)], -1)
 
     def activity(self, active: Tensor, days: Days) -> tuple[Tensor, Tensor]:
-        """How often observed days [B, D] are active: logits by :meth:`in_week`, [7], and what holidays add to them.
+        """Logits of the frequency of active days among observed ones.
 
-        A weekday that there is none of is taken to be as active as all days are; where there are no holidays they
-        add nothing.
+        A weekday without any day is taken to be as active as all days are.
+
+        Args:
+            active: Active days, bool [B, D].
+            days: Calendar, [B, D].
+
+        Returns:
+            Logits by :meth:`weekdays`, [7]; what holidays add to them, 0 where there are none, [].
         """
-        in_week = self.in_week(days)
+        weekdays = self.weekdays(days)
         usual = days.observed & ~days.holiday
-        overall = _logit_of_share(active[days.observed], torch.zeros((), device=active.device))
-        by_weekday = [active[usual & (in_week == day)] for day in range(DAYS_PER_WEEK)]
-        often = torch.stack([_logit_of_share(each, overall) for each in by_weekday])
+        zero = torch.zeros((), device=active.device)
+        overall = _logit_of_share(active[days.observed], zero)
+        by_weekday = torch.stack(
+            [
+                _logit_of_share(active[usual & (weekdays == day)], overall)
+                for day in range(DAYS_PER_WEEK)
+            ]
+        )
         holidays = days.observed & days.holiday
-        usually = often[in_week[holidays]].sum() / holidays.sum().clamp_min(1)
-        return often, _logit_of_share(active[holidays], usually) - usually
+        usually = by_weekday[weekdays[holidays]].sum() / holidays.sum().clamp_min(1)
+        return by_weekday, _logit_of_share(active[holidays], usually) - usually
 
-    def late(self, number: int) -> float:
-        """How late a day is in the window: from 0 for the first to 1 for the last of the axes, and any after it."""
+    def progress(self, number: int) -> float:
+        """Position of a day from 0 for the first day of the axes to 1 for the last one and any after it."""
         return min(number / max(self.axes.days - 1, 1), 1.0)
 
-    def placed(self, days: Days) -> Tensor:
-        """The place of each of the days [B, D] in its window, [B, D].
+    def positions(self, days: Days, generator: Generator | None = None) -> Tensor:
+        """Position of each of the days [B, D] in its window, [B, D].
 
-        It is not told in windows that are longer than those of the axes or, where all of those begin on the same
-        weekday, begin on another: place and weekday always went together.
+        There is no position in windows that are longer than those of the axes or, where all of those begin on the same
+        weekday, begin on another: position and weekday always went together. During a fit the positions of some
+        users, drawn by the generator, are dropped.
         """
         users, number = days.weekday.shape
-        unlike = torch.full((users,), number > self.axes.days, device=days.weekday.device)
+        device = days.weekday.device
+        none = torch.full((users,), number > self.axes.days, device=device)
         if self.axes.weekday(0) is not None:
-            unlike = unlike | (self.in_week(days)[:, 0] > 0)
-        return torch.where(
-            unlike[:, None], self.axes.days, torch.arange(number, device=unlike.device)
-        )
+            none = none | (self.weekdays(days)[:, 0] > 0)
+        positions = torch.arange(number, device=device)
+        positions = torch.where(none[:, None], self.axes.days, positions)
+        if not self.training or generator is None:
+            return positions
+        dropped = torch.rand(users, 1, generator=generator, device=device) < DROPPED
+        return torch.where(dropped, self.axes.days, positions)
 
-    def places(self, days: Days, generator: Generator) -> Tensor:
-        """The same; of some users it is not told while it learns."""
-        place = self.placed(days)
-        if not self.training:
-            return place
-        unplaced = torch.rand(len(place), 1, generator=generator, device=place.device) < UNTOLD
-        return torch.where(unplaced, self.axes.days, place)
+    def encoder_days(self, users: int, days: int, hidden: float, generator: Generator) -> Tensor:
+        """Number of first days that the encoder reads of each user, [B].
 
-    def days_told(self, users: int, days: int, hidden: float, generator: Generator) -> Tensor:
-        """How many days an encoder is told, [B]; of a share of the users, ``hidden``, not all while it learns."""
-        device = self.place.weight.device
+        During a fit it is a random one for a share ``hidden`` of the users; else it is all days.
+        """
+        device = self.position.weight.device
         everything = torch.full((users,), days, device=device)
         if not self.training:
             return everything
         some = torch.rand(users, generator=generator, device=device) < hidden
-        return torch.where(
-            some, torch.randint(0, days, (users,), generator=generator, device=device), everything
-        )
+        fewer = torch.randint(0, days, (users,), generator=generator, device=device)
+        return torch.where(some, fewer, everything)
 
-    def about(self, codes: Tensor, generator: Generator | None = None) -> Tensor:
-        """Features of attributes [B, A], [B, TOLD A]; while it learns, some are not told."""
+    def attributes_of(self, codes: Tensor, generator: Generator | None = None) -> Tensor:
+        """Features of attributes from their codes [B, A], [B, E A]; during a fit some codes are dropped."""
         if self.training and generator is not None:
-            told = torch.rand(codes.shape, generator=generator, device=codes.device) >= UNTOLD
-            codes = codes * told
-        found = [
+            kept = torch.rand(codes.shape, generator=generator, device=codes.device) >= DROPPED
+            codes = codes * kept
+        features = [
             embedding(code)
             for embedding, code in zip(self.attributes, codes.unbind(1), strict=True)
         ]
-        return torch.cat([codes.new_zeros(len(codes), 0, dtype=torch.float32), *found], 1)
+        nothing = codes.new_zeros(len(codes), 0, dtype=torch.float32)
+        return torch.cat([nothing, *features], 1)
 
 
-def _logit_of_share(active: Tensor, none: Tensor) -> Tensor:
-    """Of days [n] that are active; ``none`` where there are no days."""
-    return (
-        active.float().mean().clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit() if len(active) else none
-    )
+def _logit_of_share(active: Tensor, default: Tensor) -> Tensor:
+    """Logit of the share of days [n] that are active, the default where there are no days."""
+    if not len(active):
+        return default
+    return active.float().mean().clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit()

@@ -14,24 +14,24 @@ NONE = "none"
 
 @configuration
 class RhythmConfig:
-    """Settings.
+    """Settings of Rhythm.
 
     Attributes:
-        likelihood: Of a count that is not zero: binned, negative-binomial or poisson.
-        latents: Of a user, Z.
-        day_latents: Of a day, Y.
-        components: Of the prior of users.
+        likelihood: Distribution of a count that is not zero: binned, negative-binomial or poisson.
+        latents: Latents of a user, Z.
+        day_latents: Latents of a day, Y.
+        components: Components of the prior of users.
         hidden: Units of every layer and state, H.
-        channel_width: Units that a channel of an active slot has.
-        free_nats: What a user's latent may tell without a cost while it learns (Kingma et al. 2016): the memory
-            tells later days so much that else it would tell nothing.
+        channel_width: Units of each channel of an active slot.
+        free_nats: Nats that the user's latent may encode at no cost during the fit (Kingma et al. 2016). The history
+            says so much of later days that the latent would encode nothing otherwise.
         warm_up: Share of the fit over which the weight of the KL terms rises from 0 to 1.
-        hidden_share: Share of users whose last days the encoder is not told while it learns, so that it can place
+        hidden_share: Share of users whose last days are hidden from the encoder during the fit, so that it can place
             users of whom only a beginning is known.
-        dropout: Share of what is known of a day that is dropped while it learns.
-        attributes: Of users that days depend on: names separated by commas, all, or none.
-        vocabulary: The values of each, which come from the data.
-        holidays: Whether there are any, which comes from the data.
+        dropout: Share of the units of a day's context that are dropped during the fit.
+        attributes: User attributes to condition on: names separated by commas, all, or none.
+        vocabulary: Values of each attribute, which come from the data.
+        holidays: Whether there are holidays, which comes from the data.
     """
 
     likelihood: Literal["binned", "negative-binomial", "poisson"] = "binned"
@@ -48,19 +48,18 @@ class RhythmConfig:
     vocabulary: Vocabulary = field(default_factory=dict)
     holidays: bool = False
 
-    def told_of(self, vocabulary: Vocabulary, holidays: bool) -> RhythmConfig:
-        """With the attributes that it asks for, of those that users have, and whether there are holidays.
+    def adapted_to(self, vocabulary: Vocabulary, holidays: bool) -> RhythmConfig:
+        """Add the attributes of the data that the settings ask for, and whether there are holidays.
 
         Raises:
-            ValueError: for one that they have not.
+            ValueError: for an attribute that the users do not have.
         """
         names = {ALL: list(vocabulary), NONE: []}.get(self.attributes, self.attributes.split(","))
         for name in names:
             if name not in vocabulary:
                 raise ValueError(
-                    f"the users have no attribute {name!r} of at least two and at most 100 values; they "
-                    f"have {', '.join(vocabulary) or 'none'}"
+                    f"the users have no attribute {name!r} of at least two and at most 100 values; "
+                    f"they have {', '.join(vocabulary) or 'none'}"
                 )
-        return replace(
-            self, vocabulary={name: vocabulary[name] for name in names}, holidays=holidays
-        )
+        chosen = {name: vocabulary[name] for name in names}
+        return replace(self, vocabulary=chosen, holidays=holidays)

@@ -1,6 +1,6 @@
-"""A day of counts, drawn jointly over slots and channels (Rhythm).
+"""Distribution of the counts of an active day, jointly over slots and channels.
 
-    t_1 < t_2 < ... < t_K          the active slots of a day, one at least, then the end
+    t_1 < t_2 < ... < t_K          active slots of a day, at least one, then the end
     s_k = GRU(t_k, x_(t_k), s_(k-1))
     p(x_d | h) = prod_k p(t_k | s_(k-1), t_(k-1)) p(x_(t_k) | t_k, s_(k-1))  p(end | s_K)
     p(x_t | ...) = prod_c p(x_(t,c) > 0 | x_(t,<c)) p(x_(t,c) | x_(t,c) > 0, x_(t,<c))
@@ -9,8 +9,8 @@ The next active slot is one categorical over the slots to come and the end, so t
 active slot channels come one after another, through a network masked as in MADE (Germain et al. 2015); at least one
 is active. Where two channels come in equal numbers, the later one may settle their difference exactly.
 
-Letters: N days, S slots, C channels, K active slots, H hidden units, W units of a channel, P pairs, R numbers
-recalled of a slot, F features of a count.
+Letters: N days, S slots, C channels, K active slots of all days, H hidden units, W units of a channel, P pairs,
+R features of a slot's history, F features of a count.
 """
 
 from __future__ import annotations
@@ -23,25 +23,34 @@ from torch.nn import functional
 
 from habitus.models.parts.indexing import rows_of
 from habitus.models.rhythm.active_slots import (
-    TOLD_OF_COUNT,
+    COUNT_FEATURES,
     ActiveSlots,
     SlotGRU,
     active_slots,
-    told_counts,
+    count_features,
 )
 from habitus.models.rhythm.amounts import Amount
-from habitus.models.rhythm.history import OF_CHANNEL, PER_PAIR, RECALLED, Balance, Past, pair_steps
+from habitus.models.rhythm.history import (
+    CHANNEL_FEATURES,
+    PAIR_FEATURES,
+    SLOT_FEATURES,
+    Balance,
+    DayHistory,
+    pair_steps,
+)
 
 NEVER = -1e4  # a logit
-SETTLED = 6  # differences that a count may leave exactly: none, one, and the most extreme before, or one less
-OF_HABIT = 3  # numbers that tell directly how likely a channel is
-PROGRESS = 3  # numbers that tell how far a day is
-GRANTED = 0.1  # of an active slot: where none ever was, one must stay rare and not impossible
-RARE = -1.5  # logit of a channel's being active, to begin with
+SETTLED = 6  # differences that a count may leave: 0, 1, the lowest so far or one more, the highest or one less
+HABIT_FEATURES = 3  # features of a channel's history that its logit of being active reads directly
+PROGRESS_FEATURES = 3  # features of how far a day has come
+PSEUDO_ACTIVE = (
+    0.1  # pseudo-count of a slot: one that never was active stays rare and not impossible
+)
+RARE = -1.5  # logit of a channel's being active before any learning
 
 
 class DayTerms(NamedTuple):
-    """-log p(x_d) in its parts, each [N]: which slots are active, which channels then, and how much."""
+    """-log p(x_d) in parts, each [N]: which slots are active, which channels then, and how much."""
 
     slots: Tensor
     channels: Tensor
@@ -49,12 +58,12 @@ class DayTerms(NamedTuple):
 
 
 class SlotCounts(nn.Module):
-    """p(x_t | t, s): the counts of an active slot.
+    """Distribution p(x_t | t, s) of the counts of an active slot.
 
     Args:
         slots: S.
-        pairs: Pairs of channels that may be settled, [P, 2], the later one first.
         channels: C.
+        pairs: P.
         hidden: H.
         width: W.
         amount: p(x | x > 0).
@@ -72,118 +81,118 @@ class SlotCounts(nn.Module):
         self.of_state = nn.Linear(hidden, channels * width)
         self.of_slot = nn.Embedding(slots, channels * width)
         self.of_gap = nn.Embedding(slots, channels * width)
-        told = channels * TOLD_OF_COUNT
-        past = RECALLED + channels * (1 + OF_CHANNEL) + PER_PAIR * pairs + told
-        self.of_past = nn.Linear(past, channels * width, bias=False)
-        self.of_earlier = nn.Parameter(0.1 * torch.randn(channels * width, told))
+        counts = channels * COUNT_FEATURES
+        of_channels = channels * (1 + CHANNEL_FEATURES)
+        history = SLOT_FEATURES + of_channels + PAIR_FEATURES * pairs + counts
+        self.of_history = nn.Linear(history, channels * width, bias=False)
+        self.of_earlier = nn.Parameter(0.1 * torch.randn(channels * width, counts))
         below = torch.ones(channels, channels).tril(-1)
-        masked = below.repeat_interleave(width, 0).repeat_interleave(TOLD_OF_COUNT, 1)
+        masked = below.repeat_interleave(width, 0).repeat_interleave(COUNT_FEATURES, 1)
         self.register_buffer("masked", masked, persistent=False)
-        self.out = nn.Parameter(0.1 * torch.randn(channels, width, 1 + amount.features + SETTLED))
-        self.habit = nn.Parameter(torch.zeros(channels, OF_HABIT))
+        outputs = 1 + amount.features + SETTLED
+        self.out = nn.Parameter(0.1 * torch.randn(channels, width, outputs))
+        self.habit = nn.Parameter(torch.zeros(channels, HABIT_FEATURES))
         bias = torch.cat([torch.tensor([RARE]), amount.start(), torch.full((SETTLED,), RARE)])
         self.bias = nn.Parameter(bias.repeat(channels, 1))
         for embedding in (self.of_slot, self.of_gap):
             nn.init.normal_(embedding.weight, std=0.1)
 
+    @torch.no_grad()
     def start_from(self, counts: Tensor) -> None:
-        """Begin with how often each channel is active in some active slots [K, C], and how much then."""
-        with torch.no_grad():
-            for channel, count in enumerate(counts.unbind(1)):
-                share = ((count > 0).float().mean()).clamp(0.001, 0.999)
-                self.bias[channel, 0] = torch.logit(share)
-                self.bias[channel, 1 : 1 + self.amount.features] = self.amount.seen(
-                    count[count > 0]
-                )
+        """Set biases to the frequency of each channel in active slots [K, C], and to its counts there."""
+        for channel, count in enumerate(counts.unbind(1)):
+            share = (count > 0).float().mean().clamp(0.001, 0.999)
+            self.bias[channel, 0] = torch.logit(share)
+            self.bias[channel, 1 : 1 + self.amount.features] = self.amount.seen(count[count > 0])
 
     def log_prob(
-        self, s: Tensor, at: ActiveSlots, past: Past, pairs: Tensor
+        self, s: Tensor, at: ActiveSlots, history: DayHistory, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """-log p of the counts of slots, by their channels and their amounts, each [K].
+        """-log p of the counts of slots, by which channels are active and by their amounts, each [K].
 
         Args:
-            s: What is known before each slot, [K, H].
+            s: Features before each slot, [K, H].
             at: The slots.
-            past: Before each slot, with the recall of it alone, [K, R].
-            pairs: [P, 2].
+            history: History before each slot, with the features of that slot alone, [K, R].
+            pairs: Pairs of channels, [P, 2].
         """
-        told = told_counts(at.counts)
-        earlier = functional.linear(told, self.of_earlier * self.masked)
-        base = self._base(s, at.slot, at.gap, told.roll(1, 0), past)
-        hidden = functional.silu(base + earlier)
-        hidden = hidden.unflatten(1, (self.channels, self.width))
+        counts = count_features(at.counts)
+        earlier = functional.linear(counts, self.of_earlier * self.masked)
+        # the slot before tells something only where nothing lies between
+        counts_before = counts.roll(1, 0) * (at.gap == 1)[:, None]
+        past = [history.slots, history.channels, history.balance.features, counts_before]
+        here = self.of_state(s) + self.of_slot(at.slot) + self.of_gap(at.gap)
+        base = torch.addmm(here, torch.cat(past, -1), self.of_history.weight.T)
+        hidden = functional.silu(base + earlier).unflatten(1, (self.channels, self.width))
         active = at.counts > 0
-        logits = (hidden * self.out[..., 0]).sum(-1) + self.bias[:, 0] + self._habits(past)
-        gates = functional.binary_cross_entropy_with_logits(
+        habits = self._habits(history)
+        logits = (hidden * self.out[..., 0]).sum(-1) + self.bias[:, 0] + habits
+        terms = functional.binary_cross_entropy_with_logits(
             logits, active.to(logits.dtype), reduction="none"
         )
-        only = ~active[:, :-1].any(1)  # the last channel is active where no other is
-        gates = torch.cat([gates[:, :-1], torch.where(only[:, None], 0.0, gates[:, -1:])], 1)
-        amounts = torch.zeros_like(gates[:, 0])
+        certain = ~active[:, :-1].any(1)  # the last channel is active where no other is
+        last = torch.where(certain[:, None], 0.0, terms[:, -1:])
+        terms = torch.cat([terms[:, :-1], last], 1)
+        amounts = torch.zeros_like(terms[:, 0])
         for channel in range(self.channels):
             on = active[:, channel].nonzero()[:, 0]
-            out = self._out(rows_of(hidden[:, channel], on), channel)
-            found = self._log_amounts(out, rows_of(at.counts, on), channel, past.of(on), pairs)
+            out = (
+                rows_of(hidden[:, channel], on) @ self.out[channel, :, 1:] + self.bias[channel, 1:]
+            )
+            found = self._log_amounts(out, rows_of(at.counts, on), channel, history.of(on), pairs)
             amounts = amounts.index_add(0, on, found)
-        return gates.sum(1), -amounts
+        return terms.sum(1), -amounts
 
-    def _habits(self, past: Past) -> Tensor:
-        """Of the logits of channels' being active what follows from each one's own past, [K, C]."""
-        cells = past.channels[:, -self.channels :]
-        told = [(past.largest == 0).to(cells.dtype), cells, past.recall[:, RECALLED:]]
-        return (torch.stack(told, -1) * self.habit).sum(-1)
-
-    def _out(self, hidden: Tensor, channel: int) -> Tensor:
-        """Features of a channel's count, and logits of settling, [n, F + 6]."""
-        return hidden @ self.out[channel, :, 1:] + self.bias[channel, 1:]
-
-    def _base(
-        self, s: Tensor, slot: Tensor, gap: Tensor, told_before: Tensor, past: Past
-    ) -> Tensor:
-        """What is known before any channel, [K, C W]; of the slot before only where nothing lies between."""
-        told = [past.recall, past.channels, past.balance.told, told_before * (gap == 1)[:, None]]
-        of_here = self.of_state(s) + self.of_slot(slot) + self.of_gap(gap)
-        return torch.addmm(of_here, torch.cat(told, -1), self.of_past.weight.T)
+    def _habits(self, history: DayHistory) -> Tensor:
+        """Contribution of each channel's own history to its logit of being active, [K, C]."""
+        cells = history.channels[:, -self.channels :]
+        never = (history.largest == 0).to(cells.dtype)
+        features = torch.stack([never, cells, history.slots[:, SLOT_FEATURES:]], -1)
+        return (features * self.habit).sum(-1)
 
     def _log_amounts(
-        self, out: Tensor, counts: Tensor, channel: int, past: Past, pairs: Tensor
+        self, out: Tensor, counts: Tensor, channel: int, history: DayHistory, pairs: Tensor
     ) -> Tensor:
-        """Log p of the count of one channel in n slots, [n]."""
+        """Log p of the positive counts of one channel in n slots, [n].
+
+        Args:
+            out: Features of the count, and logits of settling, [n, F + 6].
+            counts: Counts of all channels, [n, C].
+            channel: The channel.
+            history: History before the slots.
+            pairs: Pairs of channels, [P, 2].
+        """
         count = counts[:, channel]
+        features, settle = out.split([self.amount.features, SETTLED], 1)
+        freely = self.amount.log_prob(features, history.largest[:, channel], count)
         partner = partner_of(channel, pairs)
-        free, settle = out.split([self.amount.features, SETTLED], 1)
-        freely = self.amount.log_prob(free, past.largest[:, channel], count)
         if partner is None:
             return freely
-        values, weights = _settling(settle, counts, past.balance, partner)
+        pair, earlier = partner
+        now, lowest, highest = (each[:, pair] for each in history.balance)
+        wanted = [0 * now, 0 * now + 1, lowest, lowest + 1, highest, highest - 1]
+        values = torch.stack(wanted, 1) - (now - counts[:, earlier])[:, None]
+        settle = torch.where(values >= 1, settle, NEVER)
+        free = torch.zeros_like(settle[:, :1])
+        weights = torch.cat([free, settle], 1).log_softmax(1)
         exact = torch.where(values == count[:, None], weights[:, 1:], NEVER)
         return torch.logsumexp(torch.cat([(weights[:, 0] + freely)[:, None], exact], 1), 1)
 
 
 def partner_of(channel: int, pairs: Tensor) -> tuple[int, int] | None:
-    """The number of the pair that a channel is the later one of, and its earlier channel; None where there is none.
+    """Find the pair whose later channel is the given one: its number and earlier channel, or None.
 
     >>> partner_of(2, torch.tensor([[2, 1], [0, 0]])), partner_of(0, torch.tensor([[2, 1], [0, 0]]))
     ((0, 1), None)
     """
-    found = [(at, b) for at, (a, b) in enumerate(pairs.tolist()) if a == channel and a != b]
-    return found[0] if found else None
-
-
-def _settling(
-    settle: Tensor, counts: Tensor, balance: Balance, partner: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Counts that would settle a channel's pair [n, 6], and log-weights of being free and of each [n, 7]."""
-    pair, earlier = partner
-    now, lowest, highest = (each[:, pair] for each in balance)
-    wanted = torch.stack([0 * now, 0 * now + 1, lowest, lowest + 1, highest, highest - 1], 1)
-    values = wanted - (now - counts[:, earlier])[:, None]
-    settle = torch.where(values >= 1, settle, NEVER)
-    return values, torch.cat([torch.zeros_like(settle[:, :1]), settle], 1).log_softmax(1)
+    for number, (later, earlier) in enumerate(pairs.tolist()):
+        if later == channel and later != earlier:
+            return number, earlier
+    return None
 
 
 class DaySlots(nn.Module):
-    """p(x_d | h): see the module.
+    """Distribution p(x_d | h) of the counts of a day; equations are those of the module.
 
     Args:
         slots: S.
@@ -200,102 +209,117 @@ class DaySlots(nn.Module):
         super().__init__()
         self.slots = slots
         self.channels = channels
+        inputs = slots + COUNT_FEATURES * channels + PAIR_FEATURES * pairs + PROGRESS_FEATURES
         self.start = nn.Linear(hidden, hidden)
-        self.gru = SlotGRU(slots + TOLD_OF_COUNT * channels + PER_PAIR * pairs + PROGRESS, hidden)
+        self.gru = SlotGRU(inputs, hidden)
         self.of_state = nn.Linear(hidden, hidden)
         self.of_day = nn.Linear(hidden, hidden, bias=False)
         self.next_slot = nn.Linear(hidden, slots + 1)
         self.gap = nn.Linear(hidden, slots, bias=False)
-        self.of_slots = nn.Sequential(nn.Linear(RECALLED, RECALLED), nn.SiLU())
-        self.of_recall = nn.Linear(hidden, 2 * RECALLED)
+        self.of_slots = nn.Sequential(nn.Linear(SLOT_FEATURES, SLOT_FEATURES), nn.SiLU())
+        self.slot_weights = nn.Linear(hidden, 2 * SLOT_FEATURES)
         self.counts = SlotCounts(slots, channels, pairs, hidden, width, amount)
 
+    @torch.no_grad()
     def start_from(self, at: ActiveSlots) -> None:
-        """Begin with how often each slot is active, how often a day ends after a slot, and with the counts."""
-        often = torch.bincount(at.slot, minlength=self.slots).float() + GRANTED
-        with torch.no_grad():
-            self.next_slot.bias[:-1] = (often / often.sum()).log()
-            self.next_slot.bias[-1] = at.last.float().mean().clamp(0.01, 0.99).log()
+        """Set biases to the frequency of each active slot and of the end after one, and to the counts."""
+        frequency = torch.bincount(at.slot, minlength=self.slots).float() + PSEUDO_ACTIVE
+        self.next_slot.bias[:-1] = (frequency / frequency.sum()).log()
+        self.next_slot.bias[-1] = at.last.float().mean().clamp(0.01, 0.99).log()
         self.counts.start_from(at.counts)
 
-    def log_prob(self, x: Tensor, h: Tensor, past: Past, pairs: Tensor) -> DayTerms:
+    def log_prob(self, x: Tensor, h: Tensor, history: DayHistory, pairs: Tensor) -> DayTerms:
         """-log p of days.
 
         Args:
             x: Counts, [N, S, C].
-            h: What is known of each day, [N, H].
-            past: Before it.
-            pairs: [P, 2].
+            h: Features of each day, [N, H].
+            history: History before each day.
+            pairs: Pairs of channels, [P, 2].
         """
         at = active_slots(x)
-        after, before = self._during(x, at, past, pairs)
-        begin = torch.tanh(self.start(h))
+        after, before = self._around_slots(x, at, history, pairs)
+        start = torch.tanh(self.start(h))
         of_day = self.of_day(h)
-        states = self.gru(self._told(at.slot, told_counts(at.counts), at.place, after), begin, at)
-        known = self._known(begin, of_day)
-        known_after = self._known(states, rows_of(of_day, at.day))
-        known_before = at.previous(known_after, known)
-        parts = self.counts.log_prob(known_before, at, before, pairs)
-        slots = self._log_slots(known, known_after, past.recall, at)
+        states = self.gru(self._inputs(at, after), start, at)
+        context_at_start = functional.silu(self.of_state(start) + of_day)
+        context_after = functional.silu(self.of_state(states) + rows_of(of_day, at.day))
+        context_before = at.previous(context_after, context_at_start)
+        parts = self.counts.log_prob(context_before, at, before, pairs)
+        slots = self._log_slots(context_at_start, context_after, history.slots, at)
         channels, amounts = (torch.zeros_like(slots).index_add(0, at.day, part) for part in parts)
         return DayTerms(slots, channels, amounts)
 
     @staticmethod
-    def _during(x: Tensor, at: ActiveSlots, past: Past, pairs: Tensor) -> tuple[Past, Past]:
-        """What is known after, and before, each active slot, with the recall of it alone."""
+    def _around_slots(
+        x: Tensor, at: ActiveSlots, history: DayHistory, pairs: Tensor
+    ) -> tuple[DayHistory, DayHistory]:
+        """History after and before each active slot, with the features of that slot alone, [K, ...]."""
         where = (at.day, at.slot)
-        balance = past.balance.during(pair_steps(x, pairs)).of(where)
-        largest = torch.maximum(rows_of(past.largest, at.day), rows_of(x.cummax(1).values, where))
-        channels = rows_of(past.channels, at.day)
-        most = rows_of(past.most, at.day)
-        after = Past(rows_of(past.recall, where), channels, largest, most, balance)
-        earlier = Balance(*(at.previous(b, a) for b, a in zip(balance, past.balance, strict=True)))
-        return after, after._replace(largest=at.previous(largest, past.largest), balance=earlier)
-
-    def _log_slots(self, known: Tensor, after: Tensor, recall: Tensor, at: ActiveSlots) -> Tensor:
-        """-log p of which slots are active, [N]."""
-        first, following = at.next_slots(len(known), self.slots)
-        rest = (at.day, at.slot + 1)
-        asked = known.new_zeros(len(known), self.slots, 2 * RECALLED)
-        asked = asked.index_put((at.day, at.slot), self.of_recall(after))
-        often = torch.cat([self.of_recall(known)[:, None], asked], 1) @ self.of_recalled(recall).mT
-        of_first = self._slot_logits(known, often[:, 0], torch.full_like(first, -1))
-        of_rest = self._slot_logits(after, often[rest], at.slot)
-        found = functional.cross_entropy(of_first, first, reduction="none")
-        return found.index_add(
-            0, at.day, functional.cross_entropy(of_rest, following, reduction="none")
+        balance = history.balance.during(pair_steps(x, pairs)).of(where)
+        so_far = rows_of(x.cummax(1).values, where)
+        largest = torch.maximum(rows_of(history.largest, at.day), so_far)
+        after = DayHistory(
+            rows_of(history.slots, where),
+            rows_of(history.channels, at.day),
+            largest,
+            rows_of(history.most_slots, at.day),
+            balance,
         )
-
-    def of_recalled(self, recall: Tensor) -> Tensor:
-        """Features of the slots of days, [N, S, 2 R]: what is recalled, and what follows from it together."""
-        of_slots = recall[..., :RECALLED]
-        return torch.cat([of_slots, self.of_slots(of_slots)], -1)
-
-    def _known(self, state: Tensor, of_day: Tensor) -> Tensor:
-        return functional.silu(self.of_state(state) + of_day)
-
-    def _told(self, slot: Tensor, told: Tensor, place: Tensor, past: Past) -> Tensor:
-        """An active slot, what is told of its counts, how many came before it, and what is known after it."""
-        which = functional.one_hot(slot, self.slots).to(told.dtype)
-        left = past.most - 1 - place
-        progress = torch.stack(
-            [0.5 * torch.log1p(place), torch.tanh(left / 3), (left > 0).to(told.dtype)], 1
+        earlier = (at.previous(b, a) for b, a in zip(balance, history.balance, strict=True))
+        before = after._replace(
+            largest=at.previous(largest, history.largest), balance=Balance(*earlier)
         )
-        return torch.cat([which, told, past.balance.told, progress], -1)
+        return after, before
 
-    def _slot_logits(self, known: Tensor, often: Tensor, after: Tensor) -> Tensor:
-        """Logits of the next active slot, or the end, later than a slot [n]: [n, S + 1].
+    def _log_slots(
+        self, context_at_start: Tensor, context_after: Tensor, of_slots: Tensor, at: ActiveSlots
+    ) -> Tensor:
+        """-log p of which slots of days are active, [N].
 
         Args:
-            known: [n, H].
-            often: What follows of each slot's past, [n, S].
-            after: The slot.
+            context_at_start: Features before the first slot of each day, [N, H].
+            context_after: Features after each active slot, [K, H].
+            of_slots: Features of the history of slots, [N, S, R].
+            at: The active slots.
         """
-        logits = self.next_slot(known)
+        first, following = at.next_slots(len(context_at_start), self.slots)
+        weights = context_at_start.new_zeros(len(context_at_start), self.slots, 2 * SLOT_FEATURES)
+        weights = weights.index_put((at.day, at.slot), self.slot_weights(context_after))
+        at_start = self.slot_weights(context_at_start)[:, None]
+        features = self.slot_features(of_slots)
+        of_history = torch.cat([at_start, weights], 1) @ features.mT  # [N, 1 + S, S]
+        of_first = self._slot_logits(context_at_start, of_history[:, 0], torch.full_like(first, -1))
+        of_rest = self._slot_logits(context_after, of_history[at.day, at.slot + 1], at.slot)
+        found = functional.cross_entropy(of_first, first, reduction="none")
+        rest = functional.cross_entropy(of_rest, following, reduction="none")
+        return found.index_add(0, at.day, rest)
+
+    def slot_features(self, of_slots: Tensor) -> Tensor:
+        """Features of the history of slots [N, S, R], themselves and through a layer, [N, S, 2 R]."""
+        features = of_slots[..., :SLOT_FEATURES]
+        return torch.cat([features, self.of_slots(features)], -1)
+
+    def _inputs(self, at: ActiveSlots, after: DayHistory) -> Tensor:
+        """Inputs of the state: active slot, its counts, the balance after it, and progress of the day, [K, I]."""
+        counts = count_features(at.counts)
+        slot = functional.one_hot(at.slot, self.slots).to(counts.dtype)
+        left = after.most_slots - 1 - at.place
+        progress = [0.5 * torch.log1p(at.place), torch.tanh(left / 3), (left > 0).to(counts.dtype)]
+        return torch.cat([slot, counts, after.balance.features, torch.stack(progress, 1)], -1)
+
+    def _slot_logits(self, context: Tensor, of_history: Tensor, after: Tensor) -> Tensor:
+        """Logits of the next active slot or the end, [n, S + 1].
+
+        Args:
+            context: Features, [n, H].
+            of_history: Contribution of each slot's history, [n, S].
+            after: Slot before, -1 at the start of a day, [n].
+        """
+        logits = self.next_slot(context)
         gap = torch.arange(self.slots, device=after.device) - after[:, None] - 1
-        of_gap = self.gap(known).gather(1, gap.clamp_min(0))
-        logits = logits + functional.pad(often + of_gap, (0, 1))
-        never = torch.cat(
-            [gap < 0, after[:, None] < 0], 1
-        )  # what has passed, and the end of a day that is active
+        of_gap = self.gap(context).gather(1, gap.clamp_min(0))
+        logits = logits + functional.pad(of_history + of_gap, (0, 1))
+        # neither a slot that has passed, nor the end of a day before its first slot
+        never = torch.cat([gap < 0, after[:, None] < 0], 1)
         return logits.masked_fill(never, NEVER)

@@ -1,12 +1,12 @@
-"""Rhythm: a latent for the user, a latent Gaussian for each day given a recurrent state, and days drawn jointly.
+"""Rhythm: whole users as counts, day after day, each day given what the user did before it.
 
-    u    ~ p(u | a) = sum_k w_k(a) N(m_k, diag v_k)       who a user is, given attributes a
-    h_d  = GRU(h_(d'), x_(d'))                            a state: the active days d' before day d
-    m_d  = memory(x_<d)                                   the past counted exactly (habitus.models.rhythm.history)
-    k_d  = f(h_d, m_d, u, c_d)                            what is known of a day; c_d is the calendar (told)
+    u    ~ p(u | a) = sum_k w_k(a) N(m_k, diag v_k)       latent of a user, given attributes a
+    h_d  = GRU(h_(d'), x_(d'))                            state: the active days d' before day d
+    m_d  = features(x_<d)                                 history, counted exactly (habitus.models.rhythm.history)
+    k_d  = f(h_d, m_d, u, c_d)                            context of a day; c_d is the calendar (conditioning)
     a_d  ~ Bernoulli(k_d)                                 whether the day is active at all; if it is,
-    z_d  ~ p(z_d | k_d)                                   what sort of day it is, and
-    x_d  ~ p(x_d | z_d, k_d)                              slots and channels, one after another (day_slots)
+    z_d  ~ p(z_d | k_d)                                   latent of the day: what kind of day it is, and
+    x_d  ~ p(x_d | z_d, k_d)                              slots and channels, one after another (day)
 
     q(u | x) reads all known days, q(z_d | x_d, k_d) the day itself
     loss = E_q [ -log p(a, x | z, u) ] + KL(q(u) || p(u)) + sum_d a_d KL(q(z_d) || p(z_d))
@@ -14,10 +14,10 @@
 It joins the user's latent of "Time pictures" (Eq 3.6) with the state-dependent latents of tDLGM (Eqs 9 to 18, 28),
 whose state too comes from observations, so that all days of a fit are computed side by side. Counts are drawn,
 zeros are exact, days without activity take hardly any work, and the same model looks ahead: the state reads the
-past, and days are drawn after it. Days that were not observed have no term, and change neither memory nor state.
+past, and days are drawn after it. Days that were not observed have no term, and change neither history nor state.
 
 Letters: B users, D days, S slots, C channels, H hidden units, Z latents of a user, Y of a day, P pairs of channels,
-N active days of all users, F numbers of a memory.
+N active days of all users, F features of the history, E features of an embedding, A attributes.
 """
 
 from __future__ import annotations
@@ -45,24 +45,45 @@ from habitus.models.parts.masks import parse_mask
 from habitus.models.parts.priors import Prior
 from habitus.models.rhythm.active_slots import ActiveSlots, SlotGRU, active_slots
 from habitus.models.rhythm.amounts import AMOUNTS
-from habitus.models.rhythm.conditioning import TOLD, Told
+from habitus.models.rhythm.conditioning import EMBEDDING, Conditioning
 from habitus.models.rhythm.config import RhythmConfig
 from habitus.models.rhythm.day import DaySlots
-from habitus.models.rhythm.history import OF_DAYS, Memory, balanced_pairs, memories, memory_features
+from habitus.models.rhythm.history import (
+    RECENT_FEATURES,
+    balanced_pairs,
+    feature_count,
+    history_of_days,
+)
 from habitus.models.rhythm.prior import LearntMixture
-from habitus.models.rhythm.sampling.users import (
+from habitus.models.rhythm.sampling import (
     CPU,
     DrawnUsers,
+    Layers,
     LogProbs,
-    UserLayers,
-    UserStates,
-    draw_users,
+    RunningHistory,
+    UserSampler,
 )
-from habitus.models.rhythm.statistics import habits_of_users, number_of_habits
-from habitus.models.rhythm.terms import Draw, Given
+from habitus.models.rhythm.statistics import statistic_count, summary_statistics
+from habitus.models.rhythm.terms import Draw, Inputs
 from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 
-PAIRS = 2  # of channels whose difference is told, at most
+PAIRS = 2  # of channels whose difference is followed, at most
+
+# Beginnings of names of weights: in the code, and in files, which keep the names of the first runs.
+STORED_NAMES = {
+    "logit_offsets": "shifts",
+    "conditioning.position.": "told.place.",
+    "conditioning.": "told.",
+    "day_encoder.": "day.",
+    "context.": "known.",
+    "active_day.": "gate.",
+    "weekday_logits": "often",
+    "holiday_logit": "on_holidays",
+    "day_features.": "what.",
+    "p_u.of_attributes.": "p_u.of_told.",
+    "p_x.slot_weights.": "p_x.of_recall.",
+    "p_x.counts.of_history.": "p_x.counts.of_past.",
+}
 
 
 class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
@@ -78,248 +99,257 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
     start_profiles: ClassVar[int] = 4096
     sample_batch: ClassVar[int] = 4096  # more would not stay in the processor's cache
     pairs: Tensor
-    on_holidays: nn.Parameter | None  # added to the logit of a day that is one
+    holiday_logit: nn.Parameter | None  # added to the logit of a holiday's being active
 
     def __init__(self, axes: Axes, config: RhythmConfig | None = None) -> None:
         super().__init__()
         self.axes = axes
         self.config: RhythmConfig = config or RhythmConfig()
         c = self.config
-        (_, slots, channels) = axes.shape
+        _, slots, channels = axes.shape
         pairs = min(PAIRS, channels * (channels - 1) // 2)
-        self.register_buffer("shifts", torch.zeros(number_of_habits(axes.days)))
+        self.register_buffer("logit_offsets", torch.zeros(statistic_count(axes.days)))
         self.register_buffer("pairs", torch.zeros(pairs, 2, dtype=torch.long))
-        self.told = Told(axes, c.vocabulary, c.holidays)
-        told = self.told.of_attributes
-        memory = memory_features(slots, channels, pairs)
-        self.p_u = LearntMixture(c.components, c.latents, told)
-        self.day = nn.Sequential(nn.Linear((2 * channels + 1) * slots, c.hidden), nn.SiLU())
-        self.state = SlotGRU(c.hidden + TOLD + 1, c.hidden)
-        self.pooled = nn.Sequential(nn.Linear(c.hidden + TOLD, c.hidden), nn.SiLU())
-        self.q_u = _two_layers(c.hidden + memory + 1 + told, c.hidden, 2 * c.latents)
-        known = memory + c.hidden + 2 * TOLD + c.latents + told
-        self.known = nn.Sequential(nn.Linear(known, c.hidden), nn.SiLU(), nn.Dropout(c.dropout))
-        self.gate = _two_layers(c.hidden + OF_DAYS, c.hidden, 1)
-        self.often = nn.Parameter(
-            torch.zeros(DAYS_PER_WEEK)
-        )  # logits of days' being active, by Told.in_week
+        self.conditioning = Conditioning(axes, c.vocabulary, c.holidays)
+        attributes = self.conditioning.attribute_features
+        history = feature_count(slots, channels, pairs)
+        self.p_u = LearntMixture(c.components, c.latents, attributes)
+        self.day_encoder = nn.Sequential(nn.Linear((2 * channels + 1) * slots, c.hidden), nn.SiLU())
+        self.state = SlotGRU(c.hidden + EMBEDDING + 1, c.hidden)
+        self.pooled = nn.Sequential(nn.Linear(c.hidden + EMBEDDING, c.hidden), nn.SiLU())
+        self.q_u = _two_layers(c.hidden + history + 1 + attributes, c.hidden, 2 * c.latents)
+        inputs = history + c.hidden + 2 * EMBEDDING + c.latents + attributes
+        self.context = nn.Sequential(nn.Linear(inputs, c.hidden), nn.SiLU(), nn.Dropout(c.dropout))
+        self.active_day = _two_layers(c.hidden + RECENT_FEATURES, c.hidden, 1)
+        self.weekday_logits = nn.Parameter(torch.zeros(DAYS_PER_WEEK))
         self.p_z = nn.Linear(c.hidden, 2 * c.day_latents)
         self.q_z = _two_layers(2 * c.hidden, c.hidden, 2 * c.day_latents)
-        self.what = nn.Sequential(nn.Linear(c.hidden + c.day_latents, c.hidden), nn.SiLU())
+        self.day_features = nn.Sequential(nn.Linear(c.hidden + c.day_latents, c.hidden), nn.SiLU())
         amount = AMOUNTS[c.likelihood]()
         self.p_x = DaySlots(slots, channels, pairs, c.hidden, c.channel_width, amount)
         self.register_parameter(
-            "on_holidays", nn.Parameter(torch.zeros(())) if c.holidays else None
+            "holiday_logit", nn.Parameter(torch.zeros(())) if c.holidays else None
         )
+        self.register_state_dict_post_hook(_to_stored_names)
+        self.register_load_state_dict_pre_hook(_from_stored_names)
 
     @property
     def unit(self) -> str:
-        """Counts."""
         return "count"
 
     @property
     def exact_zeros(self) -> bool:
-        """They are."""
         return True
 
     @property
     def latents(self) -> int:
-        """Z."""
         return self.config.latents
 
     @classmethod
     def adapt_config(
         cls, config: RhythmConfig, vocabulary: Vocabulary, holidays: bool
     ) -> RhythmConfig:
-        """With the attributes that it asks for, and whether there are holidays.
-
-        Raises:
-            ValueError: for an attribute that the users have not.
-        """
-        return config.told_of(vocabulary, holidays)
+        return config.adapted_to(vocabulary, holidays)
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """That of its settings."""
         return self.config.vocabulary
 
     @property
     def knows_holidays(self) -> bool:
-        """As its settings say."""
         return self.config.holidays
 
+    @torch.no_grad()
     def start_from(self, x: Tensor | Examples) -> None:
-        """Find the pairs of channels that come in equal numbers, and how much happens in an active slot.
+        """Find pairs of channels that come in equal numbers, and set biases to frequencies.
 
         Raises:
             ValueError: where nothing happens on any day that was observed.
         """
-        x, _, days = self._parts(x)
+        x, _, days = self._unpack(x)
         if not x.any():
             raise ValueError(
                 "expected activity on days that were observed, got none; mend the dates of the others"
             )
         self.pairs.copy_(balanced_pairs(x.sum((1, 2)), len(self.pairs)))
         active = x.flatten(2).amax(2) > 0  # [B, D]
-        often, on_holidays = self.told.activity(active, days)
-        with torch.no_grad():
-            self.often.copy_(often)
-            if self.on_holidays is not None:
-                self.on_holidays.copy_(on_holidays)
+        weekdays, holidays = self.conditioning.activity(active, days)
+        self.weekday_logits.copy_(weekdays)
+        if self.holiday_logit is not None:
+            self.holiday_logit.copy_(holidays)
         self.p_x.start_from(active_slots(x.flatten(0, 1)[active.flatten()]))
 
-    # What is known of days
-
-    def _read(self, x: Tensor) -> Tensor:
-        """Days [N, S, C] as features [N, H]."""
-        active = (x > 0).to(x.dtype)
-        return after_parts(self.day, active.flatten(1), 0.5 * x.log1p().flatten(1), active.amax(-1))
-
-    def _on(self, days: Days, gap: Tensor, e: Tensor) -> Tensor:
-        """Active days [N, H] as the state is told them: which days, and how many after the one before."""
-        return torch.cat([e, self.told.of_days(days), 0.5 * torch.log1p(gap)[:, None]], 1)
-
-    def _parts(self, x: Tensor | Examples) -> tuple[Tensor, Tensor, Days]:
-        """Profiles, empty where they were not observed; codes of attributes, 0 for not known; days [B, D]."""
+    def _unpack(self, x: Tensor | Examples) -> tuple[Tensor, Tensor, Days]:
+        """Profiles, empty where not observed; codes of attributes, 0 for not known; calendar [B, D]."""
         if isinstance(x, Tensor):
             codes = torch.zeros(len(x), len(self.vocabulary), dtype=torch.long, device=x.device)
-            return x, codes, self.told.days(x.shape[1]).for_each(len(x))
+            return x, codes, self.conditioning.days(x.shape[1]).for_each(len(x))
         return x.days.emptied(x.x), x.codes, x.days
 
-    def _q_u(
-        self, e: Tensor, at: ActiveSlots, days: Days, features: Tensor, about: Tensor, told: Tensor
-    ) -> Independent:
-        """q(u | x) from what the memory holds after the days that are told [B], and their mean.
+    # Context of days
+
+    def _encode_days(self, x: Tensor) -> Tensor:
+        """Features of days [N, S, C], [N, H]."""
+        active = (x > 0).to(x.dtype)
+        logs = 0.5 * x.log1p()
+        return apply_to_parts(self.day_encoder, active.flatten(1), logs.flatten(1), active.amax(-1))
+
+    def _states(self, encoded: Tensor, at: ActiveSlots, active: Tensor, days: Days) -> Tensor:
+        """State h_d before every day, [B, D, H].
 
         Args:
-            e: Features of active days, [N, H].
-            at: Their users and days.
-            days: All days, [B, D].
-            features: Of the memory after the days that are told, [B, F].
-            about: Of attributes.
-            told: How many days, [B].
+            encoded: Features of the active days, [N, H].
+            at: Users (as ``day``) and days (as ``slot``) of these.
+            active: Active days, bool [B, D].
+            days: Calendar, [B, D].
         """
-        which = self.told.of_days(days.of((at.day, at.slot)))
-        read = self.pooled(torch.cat([e, which], 1)) * (at.slot < told[at.day])[:, None]
-        sums = read.new_zeros(len(told), read.shape[1]).index_add(0, at.day, read)
-        share = (days.observed_before(told) / self.axes.days)[:, None]
-        return diagonal_normal(self.q_u(torch.cat([sums / 10, features, share, about], 1)))
-
-    def _states(self, e: Tensor, at: ActiveSlots, active: Tensor, days: Days) -> Tensor:
-        """h_d before every day, [B, D, H], from features of the active days [N, H]."""
-        nothing = e.new_zeros(len(active), self.config.hidden)
+        zero = encoded.new_zeros(len(active), self.config.hidden)
         where = (at.day, at.slot)
         number = rows_of(days.observed.cumsum(1), where)
         gap = torch.where(at.first, 0, number - number.roll(1))
-        after = torch.cat([nothing[:1], self.state(self._on(days.of(where), gap, e), nothing, at)])
+        features = self.conditioning.day_features(days.of(where))
+        inputs = torch.cat([encoded, features, 0.5 * torch.log1p(gap)[:, None]], 1)
+        after = torch.cat([zero[:1], self.state(inputs, zero, at)])
+        # the state before a day is that after the last active day before it
         count = active.long()
         so_far = count.cumsum(1) - count
-        before = count.sum(1).cumsum(0) - count.sum(1)  # active days of the users before
-        number = torch.where(so_far > 0, before[:, None] + so_far, 0)
-        return rows_of(after, number.flatten()).unflatten(0, number.shape)
+        of_users_before = count.sum(1).cumsum(0) - count.sum(1)
+        row = torch.where(so_far > 0, of_users_before[:, None] + so_far, 0)
+        return rows_of(after, row.flatten()).unflatten(0, row.shape)
 
-    def _known(self, features: Tensor, h: Tensor, calendar: Tensor, u: Tensor) -> Tensor:
-        """k_d of days, [B, D, H] (or one day, without that axis), u being all that is known of the user."""
-        return after_parts(
-            self.known, features, h, calendar, u[:, None] if features.dim() == 3 else u
-        )
+    def _posterior(
+        self,
+        encoded: Tensor,
+        at: ActiveSlots,
+        days: Days,
+        history: Tensor,
+        attributes: Tensor,
+        first_days: Tensor,
+    ) -> Independent:
+        """q(u | x) from the first days of users.
 
-    def _gate(self, known: Tensor, features: Tensor, days: Days) -> Tensor:
-        """Logits of days' being active [...], from what is known of them, and the memory before."""
-        of_state = after_parts(self.gate, known, features[..., -OF_DAYS:])[..., 0]
-        return of_state + self._layers.on_date(days)
+        Args:
+            encoded: Features of active days, [N, H].
+            at: Users and days of these.
+            days: Calendar, [B, D].
+            history: Features of the history after the first days, [B, F].
+            attributes: Features of attributes, [B, E A].
+            first_days: Number of first days, [B].
+        """
+        calendar = self.conditioning.day_features(days.of((at.day, at.slot)))
+        pooled = self.pooled(torch.cat([encoded, calendar], 1))
+        pooled = pooled * (at.slot < first_days[at.day])[:, None]
+        sums = pooled.new_zeros(len(first_days), pooled.shape[1]).index_add(0, at.day, pooled)
+        share = (days.observed_before(first_days) / self.axes.days)[:, None]
+        return diagonal_normal(self.q_u(torch.cat([sums / 10, history, share, attributes], 1)))
 
-    # The loss
+    def _active_logits(self, context: Tensor, history: Tensor, days: Days) -> Tensor:
+        """Logits of days' being active, [...].
+
+        Args:
+            context: Contexts k_d, [..., H].
+            history: Features of the history before each day, [..., F].
+            days: Calendar, [...].
+        """
+        logits = apply_to_parts(self.active_day, context, history[..., -RECENT_FEATURES:])
+        return logits[..., 0] + self._layers.calendar_logits(days)
+
+    # Loss
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
-        """The bound in nats per profile; gates, slots, channels and amounts are parts of -log p(a, x | z, u)."""
-        given = self._given(x, generator)
-        draw = self._draw(given, generator)
+        """The bound in nats per profile; gates, slots, channels and amounts are terms of -log p(a, x | z, u)."""
+        inputs = self._inputs(x, generator)
+        draw = self._draw(inputs, generator)
         terms = draw.terms
-        at_u = self.p_u.log_prob(draw.u.detach(), given.about)
-        fitting = (
-            at_u.detach() - at_u
-        )  # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
+        log_prior = self.p_u.log_prob(draw.u.detach(), inputs.attributes)
+        # 0, with a gradient: p(u) is fitted also where q(u) is free of cost
+        prior_term = log_prior.detach() - log_prior
         weight = self.warm_up_weight(self.config.warm_up) if self.training else 1.0
         weights = {name: weight if name.startswith("kl") else 1.0 for name in terms}
         free = {"kl_user": self.config.free_nats or -torch.inf} if self.training else {}
         means = {
             name: term.mean().clamp_min(free.get(name, -torch.inf)) for name, term in terms.items()
         }
-        total = (
-            torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
-            + fitting.mean()
-        )
+        weighted = torch.stack([weights[name] * mean for name, mean in means.items()])
+        total = weighted.sum() + prior_term.mean()
         return Loss(total, {name: term.detach().mean() for name, term in terms.items()})
 
     def nll_terms(
         self, x: Tensor | Examples, samples: int, generator: Generator
     ) -> Iterator[dict[str, Tensor]]:
-        """What is unlikely of profiles: the user as such [B]; sorts of days, hours, channels and amounts [B, D]."""
-        given = self._given(x, generator)
-        return (self._draw(given, generator).surprise for _ in range(samples))
+        inputs = self._inputs(x, generator)
+        return (self._draw(inputs, generator).nll_terms for _ in range(samples))
 
-    def _given(self, x: Tensor | Examples, generator: Generator) -> Given:
-        """What is known before the latents are drawn; while it learns, some of it is left out at random."""
-        x, codes, days = self._parts(x)
+    def _inputs(self, x: Tensor | Examples, generator: Generator) -> Inputs:
+        """Compute what does not depend on the latents; during a fit some of it is dropped at random."""
+        x, codes, days = self._unpack(x)
         at = active_slots(x.flatten(2))
         active = x.flatten(2).amax(2) > 0
-        about = self.told.about(codes, generator)
+        attributes = self.conditioning.attributes_of(codes, generator)
         x_d = at.counts.unflatten(1, x.shape[2:])
-        features, past = memories(x, self.pairs, days.observed)
-        e = self._read(x_d)
-        place = self.told.places(days, generator)
-        told = self.told.days_told(len(x), x.shape[1], self.config.hidden_share, generator)
-        q_u = self._q_u(
-            e, at, days, features[torch.arange(len(x), device=x.device), told], about, told
-        )
-        h = self._states(e, at, active, days)
-        calendar = self.told.calendar(days, place)
-        return Given(x_d, at, active, days, e, features[:, :-1], past, h, calendar, about, q_u)
+        history, day_history = history_of_days(x, self.pairs, days.observed)
+        encoded = self._encode_days(x_d)
+        positions = self.conditioning.positions(days, generator)
+        hidden = self.config.hidden_share
+        first_days = self.conditioning.encoder_days(len(x), x.shape[1], hidden, generator)
+        history_then = history[torch.arange(len(x), device=x.device), first_days]
+        q_u = self._posterior(encoded, at, days, history_then, attributes, first_days)
+        state = self._states(encoded, at, active, days)
+        calendar = self.conditioning.calendar(days, positions)
+        return Inputs(
+            x_d, at, active, days, encoded, history[:, :-1], day_history, state, calendar, attributes,
+            q_u,
+        )  # fmt: skip
 
-    def _draw(self, given: Given, generator: Generator) -> Draw:
-        """One draw of u and z_d, and -log p of the days."""
-        at = given.at
-        q_u = given.q_u
-        about = given.about
-        where = (given.at.day, given.at.slot)
-        u = reparameterise(q_u, generator)
-        known = self._known(given.features, given.h, given.calendar, torch.cat([u, about], 1))
-        gates = functional.binary_cross_entropy_with_logits(
-            self._gate(known, given.features, given.days),
-            given.active.to(known.dtype),
+    def _draw(self, inputs: Inputs, generator: Generator) -> Draw:
+        """Draw u and z_d once, and compute -log p of the days."""
+        at = inputs.at
+        days = inputs.days
+        where = (at.day, at.slot)
+        u = reparameterise(inputs.q_u, generator)
+        of_user = torch.cat([u, inputs.attributes], 1)[:, None]
+        context = apply_to_parts(
+            self.context, inputs.history, inputs.state, inputs.calendar, of_user
+        )
+        active_days = functional.binary_cross_entropy_with_logits(
+            self._active_logits(context, inputs.history, days),
+            inputs.active.to(context.dtype),
             reduction="none",
         )
-        gates = torch.where(given.days.observed, gates, 0.0)
-        known = rows_of(known, where)
-        p_z = diagonal(self.p_z(known).float())
-        q_z = diagonal(self.q_z(torch.cat([known, given.e], -1)).float())
+        active_days = torch.where(days.observed, active_days, 0.0)
+        context = rows_of(context, where)
+        p_z = diagonal(self.p_z(context).float())
+        q_z = diagonal(self.q_z(torch.cat([context, inputs.encoded], -1)).float())
         z = q_z.draw(generator)
-        terms = self.p_x.log_prob(
-            given.x, self.what(torch.cat([known, z], -1)), given.past.of(where), self.pairs
-        )
-        return Draw(u, q_u.log_prob(u) - self.p_u.log_prob(u, about), gates, at, terms, z, q_z, p_z)
+        h = self.day_features(torch.cat([context, z], -1))
+        terms = self.p_x.log_prob(inputs.x, h, inputs.day_history.of(where), self.pairs)
+        log_ratio = inputs.q_u.log_prob(u) - self.p_u.log_prob(u, inputs.attributes)
+        return Draw(u, log_ratio, active_days, at, terms, z, q_z, p_z)
 
-    # What a fitted model does
+    # Statistics and latents of users
 
     def statistics(self, x: Tensor, days: Days) -> Tensor:
-        """Those of :mod:`habitus.models.rhythm.statistics`, [B, J]."""
-        return habits_of_users(x, days.observed, self.told.in_week(days))
+        return summary_statistics(x, days.observed, self.conditioning.weekdays(days))
 
     def encode(self, x: Tensor | Examples) -> Independent:
         """q(u | x) for profiles [B, D, S, C]."""
-        counts, codes, days = self._parts(x)
-        memory = Memory(len(counts), self.axes.slots, len(self.axes.channels), self.pairs)
+        counts, codes, days = self._unpack(x)
+        history = RunningHistory(len(counts), self.axes.slots, len(self.axes.channels), self.pairs)
         for day, observed in zip(counts.unbind(1), days.observed.unbind(1), strict=True):
-            memory.take_in(day, observed)
-        return self._encoded(counts, days, self.told.about(codes), memory)
+            history.add_day(day, observed)
+        return self._encode_users(counts, days, self.conditioning.attributes_of(codes), history)
 
-    def _encoded(self, x: Tensor, days: Days, about: Tensor, memory: Memory) -> Independent:
-        """q(u | x) from the first days, those in memory."""
+    def _encode_users(
+        self, x: Tensor, days: Days, attributes: Tensor, history: RunningHistory
+    ) -> Independent:
+        """q(u | x) from the first days, which the history has."""
         at = active_slots(x.flatten(2))
-        told = torch.full((len(x),), memory.days, device=x.device)
-        e = self._read(at.counts.unflatten(1, x.shape[2:]))
-        return self._q_u(e, at, days, memory.features.to(x.device), about, told)
+        first_days = torch.full((len(x),), history.days, device=x.device)
+        encoded = self._encode_days(at.counts.unflatten(1, x.shape[2:]))
+        features = history.features.to(x.device)
+        return self._posterior(encoded, at, days, features, attributes, first_days)
+
+    # Drawing whole users
 
     def sample_with_scores(
         self,
@@ -329,8 +359,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         days: Days | None = None,
         codes: Tensor | None = None,
     ) -> ScoredSample:
-        """Draw u, then day after day; beside them the scores of the shifts."""
-        _, drawn = self._drawn(size, generator, prior, days, codes)
+        _, drawn = self._sample(size, generator, prior, days, codes)
         return ScoredSample(drawn.x, drawn.scores)
 
     def sample_with_log_probs(
@@ -341,12 +370,15 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         days: Days | None = None,
         codes: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, LogProbs]:
-        """The same profiles, the latents u [B, Z] that they have, and how likely it was to draw them given these."""
-        u, drawn = self._drawn(size, generator, prior, days, codes, log_probs=True)
-        assert drawn.log_probs is not None
-        return drawn.x, u, drawn.log_probs
+        """Draw the same profiles, and report their log-probability given the latents.
 
-    def _drawn(
+        Returns:
+            Profiles, [B, D', S, C]; latents of the users, [B, Z]; log-probabilities, and latents of days.
+        """
+        u, drawn = self._sample(size, generator, prior, days, codes, log_probs=True)
+        return drawn.x, u, cast(LogProbs, drawn.log_probs)
+
+    def _sample(
         self,
         size: int,
         generator: Generator,
@@ -356,56 +388,55 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         log_probs: bool = False,
     ) -> tuple[Tensor, DrawnUsers]:
         if codes is None:
-            codes = torch.zeros(
-                size, len(self.vocabulary), dtype=torch.long, device=self.pairs.device
-            )
-        about = self.told.about(codes)
-        u = (
-            self.p_u.sample_given(about, generator)
-            if prior is None
-            else prior.sample(size, generator)
-        )
-        which = (self.told.days() if days is None else days).for_each(size)
-        states = self._nothing_before(size)
-        known = torch.cat([u, about], 1)
-        return u, self._go_on(states, known, which, self.shifts, generator, log_probs)
+            device = self.pairs.device
+            codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=device)
+        attributes = self.conditioning.attributes_of(codes)
+        if prior is None:
+            u = self.p_u.sample_given(attributes, generator)
+        else:
+            u = prior.sample(size, generator)
+        days = (self.conditioning.days() if days is None else days).for_each(size)
+        of_users = torch.cat([u, attributes], 1)
+        offsets = self.logit_offsets
+        sampler = self._sampler(size)
+        return u, self._continue(sampler, of_users, days, offsets, generator, log_probs)
 
-    def _go_on(
+    def _continue(
         self,
-        states: UserStates,
-        u: Tensor,
+        sampler: UserSampler,
+        of_users: Tensor,
         days: Days,
-        shifts: Tensor,
+        offsets: Tensor,
         generator: Generator,
         log_probs: bool = False,
     ) -> DrawnUsers:
-        """Days [B, D', S, C] after those that were taken in, of all days [B, D]."""
-        drawn = draw_users(states, u.cpu(), days.to(CPU), shifts.cpu(), generator, log_probs)
-        return drawn._replace(x=drawn.x.to(u.device), scores=drawn.scores.to(u.device))
+        """Draw the days after those that a sampler has read; arguments and result are on any device."""
+        drawn = sampler.draw(of_users.cpu(), days.to(CPU), offsets.cpu(), generator, log_probs)
+        device = of_users.device
+        return drawn._replace(x=drawn.x.to(device), scores=drawn.scores.to(device))
+
+    def _sampler(self, users: int) -> UserSampler:
+        """Sampler of users of whom no day is known."""
+        layers = self._layers.on_processor()
+        slots = self.axes.slots
+        channels = len(self.axes.channels)
+        return UserSampler(layers, RunningHistory(users, slots, channels, layers.pairs))
 
     @property
-    def _layers(self) -> UserLayers:
-        return UserLayers(
-            self.told, self.day, self.state, self.known, self.gate, self.p_z, self.what, self.p_x, self.pairs,
-            self.often, self.on_holidays,
+    def _layers(self) -> Layers:
+        return Layers(
+            self.conditioning, self.day_encoder, self.state, self.context, self.active_day, self.p_z,
+            self.day_features, self.p_x, self.pairs, self.weekday_logits, self.holiday_logit,
         )  # fmt: skip
 
-    def _nothing_before(self, users: int) -> UserStates:
-        """Users of whom nothing is known."""
-        layers = self._layers.on_processor()
-        return UserStates(
-            layers, Memory(users, self.axes.slots, len(self.axes.channels), layers.pairs)
-        )
-
-    # Filling the last days
+    # Completing the last days
 
     @property
     def forecast_days(self) -> int:
-        """All days but one."""
         return self.axes.days - 1
 
     def check_mask(self, missing: BoolArray | None, text: str) -> None:
-        """Refuse a mask that hides anything but the last days, which are drawn given those before.
+        """Refuse any mask but the last days, which are drawn from the days before.
 
         Raises:
             ValueError: for any other mask.
@@ -423,49 +454,57 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         self, x: Tensor | Examples, missing: Tensor, samples: int, generator: Generator
     ) -> Completion:
         """Draw the last days given those before; the mean is that of the draws."""
-        x, codes, days = self._parts(x)
+        x, codes, days = self._unpack(x)
         last = int(missing[0].all(-1).all(-1).sum())
         if not last:
             return Completion(x.new_zeros(0), x.new_zeros(samples, 0))
-        seen = torch.where(missing, 0.0, x)
-        about = self.told.about(codes)
-        states = self._remembered(seen[:, : x.shape[1] - last], days)
-        q_u = self._encoded(seen, days, about, states.memory)
-        u = torch.cat(
-            [torch.cat([reparameterise(q_u, generator), about], 1) for _ in range(samples)]
+        known = torch.where(missing, 0.0, x)
+        attributes = self.conditioning.attributes_of(codes)
+        sampler = self._sampler(len(x))
+        sampler.read(known[:, : x.shape[1] - last].cpu(), days.to(CPU))
+        q_u = self._encode_users(known, days, attributes, sampler.history)
+        of_users = torch.cat(
+            [torch.cat([reparameterise(q_u, generator), attributes], 1) for _ in range(samples)]
         )
-        nothing = torch.zeros_like(self.shifts)
-        which = days.of(torch.arange(len(x), device=x.device).repeat(samples))
-        drawn = self._go_on(states.repeated(samples), u, which, nothing, generator).x
-        draws = drawn.unflatten(0, (samples, len(x))).flatten(1)
+        no_offsets = torch.zeros_like(self.logit_offsets)
+        days = days.of(torch.arange(len(x), device=x.device).repeat(samples))
+        drawn = self._continue(sampler.repeated(samples), of_users, days, no_offsets, generator)
+        draws = drawn.x.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)
-
-    def _remembered(self, x: Tensor, days: Days) -> UserStates:
-        """What is known after the first days [B, D', S, C] of some."""
-        states = self._nothing_before(len(x))
-        x = x.cpu()
-        days = days.to(CPU)
-        for number in range(x.shape[1]):
-            day = x[:, number]
-            users = day.flatten(1).any(1).nonzero()[:, 0]
-            states.take_in(rows_of(day, users), users, days.of((slice(None), number)))
-        return states
 
 
 def _two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, outputs))
 
 
-def after_parts(layers: nn.Sequential, *parts: Tensor) -> Tensor:
-    """What layers, of which the first is linear, make of parts of its input [..., n] that are not joined for it.
+def apply_to_parts(layers: nn.Sequential, *parts: Tensor) -> Tensor:
+    """Apply layers, the first of which is linear, to parts [..., n] of its input without joining these.
 
     >>> layers, x, y = nn.Sequential(nn.Linear(5, 2), nn.SiLU()), torch.ones(4, 3), torch.ones(4, 2)
-    >>> torch.allclose(after_parts(layers, x, y), layers(torch.cat([x, y], -1)), atol=1e-6)
+    >>> torch.allclose(apply_to_parts(layers, x, y), layers(torch.cat([x, y], -1)), atol=1e-6)
     True
     """
     first = cast("nn.Linear", layers[0])
     weights = first.weight.split([part.shape[-1] for part in parts], 1)
-    found = functional.linear(parts[0], weights[0], first.bias)
+    sums = functional.linear(parts[0], weights[0], first.bias)
     for part, weight in zip(parts[1:], weights[1:], strict=True):
-        found = found + functional.linear(part, weight)
-    return layers[1:](found)
+        sums = sums + functional.linear(part, weight)
+    return layers[1:](sums)
+
+
+def _rename(weights: dict[str, Any], prefix: str, names: dict[str, str]) -> None:
+    """Rename weights in place by the beginnings of their names, in their order."""
+    for name in list(weights):
+        if not name.startswith(prefix):
+            continue
+        own = name.removeprefix(prefix)
+        begin = next((each for each in names if own.startswith(each)), "")
+        weights[prefix + names.get(begin, "") + own.removeprefix(begin)] = weights.pop(name)
+
+
+def _to_stored_names(module: nn.Module, weights: dict[str, Any], prefix: str, _: Any) -> None:
+    _rename(weights, prefix, STORED_NAMES)
+
+
+def _from_stored_names(module: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
+    _rename(weights, prefix, {stored: name for name, stored in STORED_NAMES.items()})

@@ -26,8 +26,7 @@ class LearntMixture(Prior):
         self.logits = nn.Parameter(torch.zeros(components))
         self.means = nn.Parameter(torch.randn(components, latents))
         self.log_scales = nn.Parameter(torch.zeros(components, latents))
-        # The attribute's name is a key in the weights of runs on disk.
-        self.of_told = nn.Linear(features, components, bias=False) if features else None
+        self.of_attributes = nn.Linear(features, components, bias=False) if features else None
 
     @property
     def scales(self) -> Tensor:
@@ -36,9 +35,9 @@ class LearntMixture(Prior):
 
     def component_logits(self, features: Tensor) -> Tensor:
         """Logits of the components, [B, K], for users with features [B, A]."""
-        if self.of_told is None:
+        if self.of_attributes is None:
             return self.logits + self.logits.new_zeros(len(features), 1)
-        return self.logits + self.of_told(features)
+        return self.logits + self.of_attributes(features)
 
     def distribution(self) -> Distribution:
         """Distribution over [Z] for users without known features."""
@@ -54,7 +53,7 @@ class LearntMixture(Prior):
 
     def sample(self, size: int, generator: Generator) -> Tensor:
         """Draw latents [size, Z] of users without known features."""
-        features = 0 if self.of_told is None else self.of_told.in_features
+        features = 0 if self.of_attributes is None else self.of_attributes.in_features
         return self.sample_given(self.logits.new_zeros(size, features), generator)
 
     def sample_given(self, features: Tensor, generator: Generator) -> Tensor:

@@ -1,6 +1,6 @@
-"""Habits of users that those drawn by Rhythm are brought to, and the shifts of logits that do so, one for each.
+"""Summary statistics of users that a fit matches, and the logit offsets that do so, one for each statistic.
 
-    habit                                              shift of the logit of
+    statistic                                          offset of the logit of
     7  share of active days on each weekday, from      a day's being active, by weekday
        the second week on
     D  activity of each day of the window              a day's being active, by day of the window
@@ -12,12 +12,12 @@
     1  log of the largest count                        counts above all before
     1  share of counts that are one                    counts of one
 
-Errors of what is drawn change with the days, as more and more of the past is itself drawn. Shifts are linear
-between days of the window that lie equally far apart, its first and its last among them. Activity of days is in
+Errors of drawn users change with the days, as more and more of their history is itself drawn. Offsets are linear
+between K days of the window at equal distances, its first and its last among them. Activity of days is in
 shares of users' largest counts, that of "Time pictures" 5.1.1; in the first week nothing is known yet of how users
-spend which weekday. Days after those of the window have no shift of their own.
+spend which weekday. Days after those of the window have no offset of their own.
 
-Letters: B users, D days of a window, S slots, C channels, J habits, K days between which a shift is linear.
+Letters: B users, D days of a window, S slots, C channels, J statistics, K days between which an offset is linear.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from torch import Tensor
 
 from habitus.schema import DAYS_PER_WEEK
 
-PLACES = 4  # K
+KNOTS = 4  # K
+KINDS = 4  # kinds of statistics around each of the K days
 OTHERS = 3
 TINY = 1e-6
-KINDS = 4  # of shifts that are linear between days
 
 
-def number_of_habits(days: int) -> int:
-    """J, for windows of D days."""
-    return DAYS_PER_WEEK + days + KINDS * PLACES + OTHERS
+def statistic_count(days: int) -> int:
+    """Number of statistics for windows of D days, J."""
+    return DAYS_PER_WEEK + days + KINDS * KNOTS + OTHERS
 
 
-def _parts(habits: int) -> list[int]:
-    """How many there are of weekdays, of days, of days linear between K, and others."""
-    return [DAYS_PER_WEEK, habits - number_of_habits(0), KINDS * PLACES, OTHERS]
+def _sizes(count: int) -> list[int]:
+    """Number of statistics of weekdays, of days, around the K days, and others."""
+    return [DAYS_PER_WEEK, count - statistic_count(0), KINDS * KNOTS, OTHERS]
 
 
-def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
-    """The habits [B, J] of profiles [B, D, S, C].
+def summary_statistics(x: Tensor, observed: Tensor, weekday: Tensor) -> Tensor:
+    """Summary statistics of profiles [B, D, S, C], [B, J].
 
     Args:
         x: Counts, 0 on days that were not observed.
-        observed: Which days were, bool [B, D].
-        in_week: The place of each day in the week, [B, D].
+        observed: Days that were observed, bool [B, D].
+        weekday: Weekday of each day, [B, D].
     """
     active = x.amax(3) > 0
     cells = (x > 0).sum((2, 3))
@@ -59,53 +59,52 @@ def habits_of_users(x: Tensor, observed: Tensor, in_week: Tensor) -> Tensor:
     days = active.any(2).float()
     slots = active.sum(2).float()
     near = nearness(torch.linspace(0, 1, x.shape[1], device=x.device))
-    places = [observed * each for each in near.unbind(-1)]
+    knots = [observed * each for each in near.unbind(-1)]
     later = observed & (torch.arange(x.shape[1], device=x.device) >= DAYS_PER_WEEK)
-    weekdays = [later & (in_week == day) for day in range(DAYS_PER_WEEK)]
     largest = x.flatten(1).amax(1).clamp_min(1)
     size = largest.log()
-    means = [
-        *(_mean(days, weights) for weights in weekdays),
+    statistics = [
+        *(_mean(days, later & (weekday == day)) for day in range(DAYS_PER_WEEK)),
         *(x.sum((2, 3)) / largest[:, None]).unbind(1),
-        *(_mean(days, weights) for weights in places),
-        *(size * _mean(days, weights) for weights in places),
-        *(_mean(slots, weights) for weights in places),
-        *(_mean(logs, weights, cells * weights) for weights in places),
+        *(_mean(days, weights) for weights in knots),
+        *(size * _mean(days, weights) for weights in knots),
+        *(_mean(slots, weights) for weights in knots),
+        *(_mean(logs, weights, cells * weights) for weights in knots),
         active.any(1).float().mean(1),
         size,
         (x == 1).sum((1, 2, 3)) / cells.sum(1).clamp_min(1),
     ]
-    return torch.stack(means, 1)
+    return torch.stack(statistics, 1)
 
 
-def nearness(late: Tensor) -> Tensor:
-    """How near days [...] are to each of K, from 1 for the same to 0 for the next of these, [..., K].
+def nearness(progress: Tensor) -> Tensor:
+    """Nearness of days to each of the K, from 1 for the same day to 0 for the next of the K, [..., K].
 
     Args:
-        late: Where days are in the window, from 0 to 1.
+        progress: Position of days in the window, from 0 to 1, [...].
 
     >>> nearness(torch.tensor([0.0, 0.5, 1.0])).tolist()
     [[1.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.5, 0.0], [0.0, 0.0, 0.0, 1.0]]
     """
-    at = torch.arange(PLACES, device=late.device)
-    return (1 - (late[..., None] * (PLACES - 1) - at).abs()).clamp_min(0)
+    knots = torch.arange(KNOTS, device=progress.device)
+    return (1 - (progress[..., None] * (KNOTS - 1) - knots).abs()).clamp_min(0)
 
 
 def _mean(of_days: Tensor, weights: Tensor, over: Tensor | None = None) -> Tensor:
-    """Weighted sums of numbers [B, D] over those of the weights, or of others, 0 where these are 0, [B]."""
+    """Weighted sums [B] of values [B, D] over the sums of the weights or of ``over``, 0 where these are 0."""
     return (of_days * weights).sum(1) / (weights if over is None else over).sum(1).clamp_min(TINY)
 
 
-class Shifts(NamedTuple):
-    """Of the logits of a day.
+class DayOffsets(NamedTuple):
+    """Offsets of the logits of one day.
 
     Attributes:
-        active: Of its being active, [B].
-        end: Of its end, after any slot, [].
-        counts: Of counts, by their logs, [].
-        new_slots: Of slots that never were active, [].
-        larger: Of counts above all before, [].
-        ones: Of counts of one, [].
+        active: The day's being active, [B].
+        end: The day's end, after any slot, [].
+        counts: Counts, times their logs, [].
+        new_slots: Slots that never were active, [].
+        larger: Counts above all before, [].
+        ones: Counts of one, [].
     """
 
     active: Tensor
@@ -116,65 +115,69 @@ class Shifts(NamedTuple):
     ones: Tensor
 
     @classmethod
-    def on(cls, shifts: Tensor, number: int, late: float, in_week: Tensor, size: Tensor) -> Shifts:
-        """Those of a day, from all shifts [J].
+    def on(
+        cls, offsets: Tensor, number: int, progress: float, weekday: Tensor, log_largest: Tensor
+    ) -> DayOffsets:
+        """Offsets of a day, from all offsets [J].
 
         Args:
-            shifts: One for each habit.
-            number: Of the day, from 0.
-            late: Where it is in the window, from 0 to 1.
-            in_week: Its place in the week, [B].
-            size: What is told of users' largest counts so far, [B].
+            offsets: One offset for each statistic.
+            number: Number of the day, from 0.
+            progress: Position of the day in the window, from 0 to 1.
+            weekday: Weekday of the day, [B].
+            log_largest: Feature of users' largest counts so far, [B].
         """
-        weekdays, of_days, of_places, others = shifts.split(_parts(len(shifts)))
-        near = nearness(torch.tensor(late, device=shifts.device))
-        active, of_size, end, counts = of_places.view(KINDS, PLACES) @ near
+        of_weekdays, of_days, of_knots, others = offsets.split(_sizes(len(offsets)))
+        near = nearness(torch.tensor(progress, device=offsets.device))
+        active, of_largest, end, counts = of_knots.view(KINDS, KNOTS) @ near
         active = active + of_days[number : number + 1].sum()
-        return cls(weekdays[in_week] + active + of_size * size, end, counts, *others)
+        return cls(of_weekdays[weekday] + active + of_largest * log_largest, end, counts, *others)
 
 
-class Scores:
-    """d log p / d shifts of drawn users, [B, J]: what was drawn less what was to be expected, as each shift acts.
+class OffsetScores:
+    """Scores d log p / d offsets of drawn users: what was drawn less what was to be expected.
 
     Args:
         users: B.
-        habits: J.
-        device: Theirs.
+        statistics: J.
+        device: Device of the scores.
+
+    Attributes:
+        of_users: Scores so far, [B, J].
     """
 
-    def __init__(self, users: int, habits: int, device: torch.device) -> None:
-        self.of_users = torch.zeros(users, habits, device=device)
+    def __init__(self, users: int, statistics: int, device: torch.device) -> None:
+        self.of_users = torch.zeros(users, statistics, device=device)
 
-    def take_in(
+    def add_day(
         self,
         number: int,
-        late: float,
-        in_week: Tensor,
-        size: Tensor,
+        progress: float,
+        weekday: Tensor,
+        log_largest: Tensor,
         active: Tensor,
         rows: Tensor,
         drawn: Tensor,
     ) -> None:
-        """Those of a day.
+        """Add the scores of a day; the first four arguments are those of :meth:`DayOffsets.on`.
 
         Args:
-            number: Of the day, from 0.
-            late: Where it is in the window, from 0 to 1.
-            in_week: Its place in the week, [B].
-            size: What was told of users' largest counts, [B].
-            active: Of its being active, [B].
-            rows: Whose day is active, [n].
-            drawn: Of what else was drawn of these, [n, 5].
+            number: Number of the day.
+            progress: Position of the day in the window.
+            weekday: Weekday of the day, [B].
+            log_largest: Feature of users' largest counts so far, [B].
+            active: Scores of the day's being active, [B].
+            rows: Users whose day is active, [n].
+            drawn: Scores of what else was drawn of these, [n, 5].
         """
-        near = nearness(torch.tensor(late, device=size.device))
-        weekdays, of_days, of_places, others = self.of_users.split(
-            _parts(self.of_users.shape[1]), 1
-        )
-        weekdays.scatter_add_(1, in_week[:, None], active[:, None])
+        near = nearness(torch.tensor(progress, device=log_largest.device))
+        sizes = _sizes(self.of_users.shape[1])
+        of_weekdays, of_days, of_knots, others = self.of_users.split(sizes, 1)
+        of_weekdays.scatter_add_(1, weekday[:, None], active[:, None])
         of_days[:, number : number + 1] += active[:, None]
-        of_active, of_size, of_end, of_counts = of_places.unflatten(1, (KINDS, PLACES)).unbind(1)
+        of_active, of_largest, of_end, of_counts = of_knots.unflatten(1, (KINDS, KNOTS)).unbind(1)
         of_active += active[:, None] * near
-        of_size += (size * active)[:, None] * near
+        of_largest += (log_largest * active)[:, None] * near
         end, new, counts, larger, ones = drawn.split(1, 1)
         of_end.index_add_(0, rows, end * near)
         of_counts.index_add_(0, rows, counts * near)

@@ -1,40 +1,49 @@
-"""What users have done so far, as exact numbers for a network to be told: a recurrent state has to learn to count.
+"""History of users as exact numbers: a recurrent state alone would have to learn to count."""
 
-:class:`Memory` takes in one day after another, :func:`memories` looks at all days of a fit at once.
-"""
-
-from habitus.models.rhythm.history.all_days import memories
+from habitus.models.rhythm.history.all_days import history_of_days
 from habitus.models.rhythm.history.balance import (
-    PER_PAIR,
+    DIFFERENCE_FEATURES,
+    EXACT_DIFFERENCE,
+    LARGEST_DIFFERENCE,
+    PAIR_FEATURES,
     Balance,
     balanced_pairs,
+    difference_features,
     pair_steps,
-    told_of_differences,
 )
-from habitus.models.rhythm.history.day_by_day import Memory
 from habitus.models.rhythm.history.features import (
-    NEVER_BEFORE,
-    OF_CHANNEL,
-    OF_DAYS,
-    RECALLED,
-    Before,
-    Past,
-    memory_features,
+    CHANNEL_FEATURES,
+    DAY_DECAY,
+    NEVER_ACTIVE,
+    PSEUDO_DAYS,
+    RECENT_DAYS,
+    RECENT_FEATURES,
+    SLOT_DECAY,
+    SLOT_FEATURES,
+    DayHistory,
+    History,
+    feature_count,
 )
 
 __all__ = [
-    "NEVER_BEFORE",
-    "OF_CHANNEL",
-    "OF_DAYS",
-    "PER_PAIR",
-    "RECALLED",
+    "CHANNEL_FEATURES",
+    "DAY_DECAY",
+    "DIFFERENCE_FEATURES",
+    "EXACT_DIFFERENCE",
+    "LARGEST_DIFFERENCE",
+    "NEVER_ACTIVE",
+    "PAIR_FEATURES",
+    "PSEUDO_DAYS",
+    "RECENT_DAYS",
+    "RECENT_FEATURES",
+    "SLOT_DECAY",
+    "SLOT_FEATURES",
     "Balance",
-    "Before",
-    "Memory",
-    "Past",
+    "DayHistory",
+    "History",
     "balanced_pairs",
-    "memories",
-    "memory_features",
+    "difference_features",
+    "feature_count",
+    "history_of_days",
     "pair_steps",
-    "told_of_differences",
 ]

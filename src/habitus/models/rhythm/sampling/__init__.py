@@ -1,1 +1,6 @@
-"""Drawing from Rhythm by compiled loops."""
+"""Sampling of users and days; :class:`UserSampler` is all that the model needs."""
+
+from habitus.models.rhythm.sampling.history import RunningHistory
+from habitus.models.rhythm.sampling.users import CPU, DrawnUsers, Layers, LogProbs, UserSampler
+
+__all__ = ["CPU", "DrawnUsers", "Layers", "LogProbs", "RunningHistory", "UserSampler"]

@@ -1,9 +1,9 @@
-"""Days drawn from p(x_d | h) (habitus.models.rhythm.day), step by step for many days side by side.
+"""Days drawn from p(x_d | h) of :mod:`habitus.models.rhythm.day`, slot after slot for many days side by side.
 
-Weights are laid out here for the compiled loops that draw (habitus.models.rhythm.sampling.kernels.days). All of it is on the
-processor: days end one by one, and a step has ever fewer.
+Weights are laid out here for the compiled loops, and all of it is on the processor: days end one by one, and a step has
+ever fewer of them.
 
-Letters: as in :mod:`habitus.models.rhythm.sampling.state`.
+Letters: N days, S slots, C channels, H hidden units, P pairs of channels.
 """
 
 from __future__ import annotations
@@ -14,24 +14,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from habitus.models.rhythm.active_slots import TOLD_OF_COUNT, told_of_counts
+from habitus.models.rhythm.active_slots import COUNT_FEATURES, count_feature_table
 from habitus.models.rhythm.amounts import Amount
-from habitus.models.rhythm.day import DaySlots, SlotCounts, partner_of
-from habitus.models.rhythm.history import OF_CHANNEL, RECALLED, Past, told_of_differences
-from habitus.models.rhythm.sampling.kernels import days as day_kernels
-from habitus.models.rhythm.sampling.kernels.compiled import single_threaded_blas
-from habitus.models.rhythm.sampling.kernels.days import Products
-from habitus.models.rhythm.sampling.state import (
+from habitus.models.rhythm.day import DaySlots, partner_of
+from habitus.models.rhythm.history import (
+    CHANNEL_FEATURES,
+    SLOT_FEATURES,
+    DayHistory,
+    difference_features,
+)
+from habitus.models.rhythm.sampling.kernels.arrays import (
     LOG_PROBS,
     SCORES,
-    AmountKind,
+    AmountArrays,
     CountWeights,
-    DayState,
-    Moved,
+    DayArrays,
+    Offsets,
     SlotWeights,
 )
-from habitus.models.rhythm.statistics import Shifts
-from habitus.schema import FloatArray, IntArray
+from habitus.models.rhythm.sampling.kernels.compiled import single_threaded_blas
+from habitus.models.rhythm.sampling.kernels.days import draw_days, workspace
+from habitus.models.rhythm.statistics import DayOffsets
+from habitus.schema import FloatArray
 
 SEEDS = 2**62
 
@@ -41,8 +45,8 @@ class DrawnDays(NamedTuple):
 
     Attributes:
         x: Counts, [N, S, C].
-        scores: See :class:`habitus.models.rhythm.sampling.state.DayState`, [N, 5].
-        log_probs: Log-probability of slots, channels and counts, [N, 3]; [0, 3] where it was not asked for.
+        scores: Scores as in :class:`~habitus.models.rhythm.sampling.kernels.arrays.DayArrays`, [N, 5].
+        log_probs: Log-probabilities as there, [N, 3]; [0, 3] where they are not asked for.
     """
 
     x: Tensor
@@ -50,134 +54,128 @@ class DrawnDays(NamedTuple):
     log_probs: Tensor
 
 
-class DayDraws:
-    """Draws days; weights are laid out once for many.
+class DaySampler:
+    """Sampler of active days; weights are laid out once for many.
 
     Args:
-        p_x: What they are drawn from.
-        pairs: [P, 2].
+        p_x: Distribution of a day.
+        pairs: Pairs of channels, [P, 2].
     """
 
     def __init__(self, p_x: DaySlots, pairs: Tensor) -> None:
         self.p_x = p_x
-        of_past = p_x.counts.of_past.weight.detach().T
-        before = RECALLED + p_x.channels
-        channels = before + OF_CHANNEL * p_x.channels
-        of_recall = cast("nn.Linear", p_x.of_slots[0])
-        self.products = Products(
-            _joined(p_x.of_state, p_x.gru.of_state),
-            _joined(p_x.next_slot, p_x.gap, p_x.of_recall, p_x.counts.of_state),
-            numbers_of(of_recall.weight.T),
-            numbers_of(of_recall.bias),
+        counts = p_x.counts
+        # the history of channels is the same for all slots of a day: its contribution is computed once
+        begin = SLOT_FEATURES + p_x.channels
+        end = begin + CHANNEL_FEATURES * p_x.channels
+        of_history = counts.of_history.weight.detach().T
+        self.of_channels = of_history[begin:end]
+        of_slots = cast("nn.Linear", p_x.of_slots[0])
+        no_bias = p_x.next_slot.weight.new_zeros(p_x.slots)
+        bias = (p_x.next_slot.bias, no_bias, p_x.slot_weights.bias, counts.of_state.bias)
+        self.weights = SlotWeights(
+            of_state=_side_by_side(p_x.of_state, p_x.gru.of_state),
+            of_context=_side_by_side(p_x.next_slot, p_x.gap, p_x.slot_weights, counts.of_state),
+            bias=to_numpy(torch.cat(bias)),
+            of_slots=to_numpy(of_slots.weight.T),
+            of_slots_bias=to_numpy(of_slots.bias),
+            of_input=to_numpy(p_x.gru.of_input.weight.T),
+            of_input_bias=to_numpy(p_x.gru.of_input.bias),
+            of_state_bias=to_numpy(p_x.gru.of_state.bias),
+            table=to_numpy(difference_features(pairs.device)),
         )
-        self.of_channels = of_past[before:channels]
-        self.weights = _slot_weights(p_x)
-        self.of_counts = _count_weights(p_x.counts, pairs, before, channels)
-        self.room = day_kernels.room(self.weights, self.of_counts)
+        partners = [partner_of(channel, pairs) for channel in range(p_x.channels)]
+        self.counts = CountWeights(
+            of_slot=to_numpy(counts.of_slot.weight),
+            of_gap=to_numpy(counts.of_gap.weight),
+            of_history=to_numpy(torch.cat([of_history[:begin], of_history[end:]])),
+            of_earlier=to_numpy(counts.of_earlier.T),
+            active=to_numpy(counts.out[..., 0]),
+            out=to_numpy(counts.out[..., 1:]),
+            bias=to_numpy(counts.bias),
+            habit=to_numpy(counts.habit),
+            pairs=pairs.contiguous().numpy(),
+            pair=np.array([-1 if found is None else found[0] for found in partners]),
+            amounts=amount_arrays(counts.amount),
+            table=to_numpy(count_feature_table(pairs.device)),
+        )
+        self.space = workspace(self.weights, self.counts)
 
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
     def draw(
         self,
         h: Tensor,
-        past: Past,
-        shifts: Shifts,
+        history: DayHistory,
+        offsets: DayOffsets,
         generator: torch.Generator,
         log_probs: bool = False,
     ) -> DrawnDays:
-        """Days with some activity, the same for the same state of the generator.
+        """Draw active days, the same for the same state of the generator.
 
         Args:
-            h: What is known of each, [N, H].
-            past: Before it.
-            shifts: Of logits.
-            generator: Of the noise.
+            h: Features of each day, [N, H].
+            history: History before each day.
+            offsets: Offsets of logits.
+            generator: Source of randomness.
             log_probs: Whether to report the log-probability of what is drawn.
         """
-        rng = np.random.default_rng(
-            int(torch.randint(SEEDS, (), generator=generator, device=generator.device))
-        )
-        h, days = h.float(), self._state_of(past, len(h), len(h) if log_probs else 0)
+        seed = torch.randint(SEEDS, (), generator=generator, device=generator.device)
+        rng = np.random.default_rng(int(seed))
+        h = h.float()
         state = torch.tanh(self.p_x.start(h))
         of_day = self.p_x.of_day(h) + self.p_x.of_state.bias
-        given = self.products, self.weights, self.of_counts, self._moved(shifts)
+        amount = self.p_x.counts.amount
+        of_counts = amount.offset(offsets.larger, offsets.ones, offsets.counts)
+        added = Offsets(float(offsets.end), float(offsets.new_slots), to_numpy(of_counts))
+        days = self._before_first_slot(history, len(h), len(h) if log_probs else 0)
         with single_threaded_blas():
-            day_kernels.draw_days(state.numpy(), of_day.numpy(), *given, days, self.room, rng)
-        return DrawnDays(
-            torch.from_numpy(days.x),
-            torch.from_numpy(days.scores),
-            torch.from_numpy(days.log_probs),
-        )
+            draw_days(
+                state.numpy(),
+                of_day.numpy(),
+                self.weights,
+                self.counts,
+                added,
+                days,
+                self.space,
+                rng,
+            )
+        drawn = (days.x, days.scores, days.log_probs)
+        return DrawnDays(*(torch.from_numpy(each) for each in drawn))
 
-    def _state_of(self, past: Past, days: int, reported: int) -> DayState:
-        """Before the first slot."""
-        p_x = self.p_x
-        recall = numbers_of(past.recall.mT)
-        now, lowest, highest = (numbers_of(each).copy() for each in past.balance)
-        return DayState(
-            recall=recall,
-            of_slots=np.empty((days, RECALLED, p_x.slots), np.float32),
-            channels=numbers_of(past.channels),
-            of_channels=numbers_of(past.channels @ self.of_channels),
-            most=numbers_of(past.most),
-            largest=numbers_of(past.largest).copy(),
+    def _before_first_slot(self, history: DayHistory, days: int, reported: int) -> DayArrays:
+        """Lay out days before their first slot; log-probabilities are reported of some or none."""
+        slots = self.p_x.slots
+        channels = self.p_x.channels
+        now, lowest, highest = (to_numpy(each).copy() for each in history.balance)
+        return DayArrays(
+            slot_history=to_numpy(history.slots.mT),
+            slot_features=np.empty((days, SLOT_FEATURES, slots), np.float32),
+            channel_history=to_numpy(history.channels),
+            of_channels=to_numpy(history.channels @ self.of_channels),
+            most_slots=to_numpy(history.most_slots),
+            largest=to_numpy(history.largest).copy(),
             now=now,
             lowest=lowest,
             highest=highest,
-            told=np.zeros((days, TOLD_OF_COUNT * p_x.channels), np.float32),
-            x=np.zeros((days, p_x.slots, p_x.channels), np.float32),
+            counts=np.zeros((days, COUNT_FEATURES * channels), np.float32),
+            x=np.zeros((days, slots, channels), np.float32),
             scores=np.zeros((days, len(SCORES)), np.float32),
             log_probs=np.zeros((reported, len(LOG_PROBS)), np.float32),
         )
 
-    def _moved(self, shifts: Shifts) -> Moved:
-        shift = self.p_x.counts.amount.shift(shifts.larger, shifts.ones, shifts.counts)
-        return Moved(float(shifts.end), float(shifts.new_slots), numbers_of(shift))
+
+def _side_by_side(*layers: nn.Linear) -> FloatArray:
+    """Join the weights of linear layers of the same input, transposed, [I, O]."""
+    return to_numpy(torch.cat([each.weight for each in layers]).T)
 
 
-def _joined(*layers: nn.Linear) -> FloatArray:
-    """Weights of linear layers of the same input as one, [I, O], to be multiplied by."""
-    return numbers_of(torch.cat([each.weight for each in layers]).T)
+def amount_arrays(amount: Amount) -> AmountArrays:
+    """Lay out a likelihood of counts."""
+    first, last = (to_numpy(each) for each in amount.edges)
+    return AmountArrays(amount.kind, first, last, np.log(first))
 
 
-def _slot_weights(p_x: DaySlots) -> SlotWeights:
-    """What :func:`habitus.models.rhythm.sampling.kernels.days.draw_slots` is given of slots."""
-    gaps = p_x.next_slot.weight.new_zeros(p_x.slots)
-    gru = p_x.gru
-    bias = torch.cat([p_x.next_slot.bias, gaps, p_x.of_recall.bias, p_x.counts.of_state.bias])
-    told = told_of_differences(p_x.start.weight.device)
-    return SlotWeights(
-        *map(numbers_of, (bias, gru.of_input.weight.T, gru.of_input.bias, gru.of_state.bias, told))
-    )
-
-
-def _count_weights(p: SlotCounts, pairs: Tensor, before: int, channels: int) -> CountWeights:
-    """What :func:`habitus.models.rhythm.sampling.kernels.days.draw_slots` is given of counts."""
-    partners = [partner_of(channel, pairs) for channel in range(p.channels)]
-    of_past = p.of_past.weight.T
-    of_past = torch.cat([of_past[:before], of_past[channels:]])
-    layers = (
-        p.of_slot.weight, p.of_gap.weight, of_past, p.of_earlier.T, p.out[..., 0], p.out[..., 1:], p.bias, p.habit
-    )  # fmt: skip
-    return CountWeights(
-        *map(numbers_of, layers),
-        pairs=_whole(pairs),
-        pair=np.array([-1 if found is None else found[0] for found in partners]),
-        amounts=amount_kind(p.amount),
-        told=numbers_of(told_of_counts(pairs.device)),
-    )
-
-
-def amount_kind(amount: Amount) -> AmountKind:
-    """What :func:`habitus.models.rhythm.sampling.kernels.counts.draw_amount` is given."""
-    first, last = map(numbers_of, amount.edges)
-    return AmountKind(amount.kind, first, last, np.log(first))
-
-
-def numbers_of(x: Tensor) -> FloatArray:
-    """Of weights, or of what follows, as loops that are compiled are given them."""
+def to_numpy(x: Tensor) -> FloatArray:
+    """Lay out weights or values for compiled loops."""
     return x.detach().float().contiguous().numpy()
-
-
-def _whole(x: Tensor) -> IntArray:
-    return x.long().contiguous().numpy()

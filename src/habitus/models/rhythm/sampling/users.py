@@ -1,10 +1,10 @@
-"""Days of users drawn one after another (Rhythm), each from what was before.
+"""Users drawn day after day, each day from the days before it.
 
-It is done on the processor, wherever the model is: matrix products are torch's, what is between them is compiled
-(habitus.models.rhythm.sampling.kernels.users), and silent days take little.
+Whatever the model is on, drawing is done on the processor: products of matrices are torch's, what lies between them is
+compiled, and silent days take little.
 
-Letters: B users, D days, S slots, C channels, H hidden units, F numbers of a memory, n users with an active
-day, Z numbers known of a user.
+Letters: B users, D days, D' drawn days, S slots, C channels, H hidden units, F features of the history, J logit
+offsets, n users with an active day, Y latents of a day, U numbers known of a user.
 """
 
 from __future__ import annotations
@@ -20,53 +20,57 @@ from habitus.models.parts.examples import Days
 from habitus.models.parts.gaussians import diagonal
 from habitus.models.parts.indexing import rows_of
 from habitus.models.rhythm.active_slots import SlotGRU
-from habitus.models.rhythm.conditioning import Told
+from habitus.models.rhythm.conditioning import Conditioning
 from habitus.models.rhythm.day import DaySlots
-from habitus.models.rhythm.history import OF_DAYS, Memory
-from habitus.models.rhythm.sampling.days import SEEDS, DayDraws, DrawnDays, numbers_of
-from habitus.models.rhythm.sampling.kernels import users as user_kernels
+from habitus.models.rhythm.history import RECENT_FEATURES
+from habitus.models.rhythm.sampling.days import SEEDS, DaySampler, to_numpy
+from habitus.models.rhythm.sampling.history import RunningHistory
+from habitus.models.rhythm.sampling.kernels import users as kernels
 from habitus.models.rhythm.sampling.kernels.compiled import Sparse
-from habitus.models.rhythm.statistics import Scores, Shifts
+from habitus.models.rhythm.statistics import DayOffsets, OffsetScores
 
 CPU = torch.device("cpu")
 
 
-class UserLayers(NamedTuple):
+class Layers(NamedTuple):
     """Parts of :class:`habitus.models.rhythm.model.Rhythm` that days are drawn with."""
 
-    told: Told
-    day: nn.Sequential
+    conditioning: Conditioning
+    day_encoder: nn.Sequential
     state: SlotGRU
-    known: nn.Sequential
-    gate: nn.Sequential
+    context: nn.Sequential
+    active_day: nn.Sequential
     p_z: nn.Linear
-    what: nn.Sequential
+    day_features: nn.Sequential
     p_x: DaySlots
     pairs: Tensor
-    often: Tensor
-    on_holidays: Tensor | None
+    weekday_logits: Tensor
+    holiday_logit: Tensor | None
 
-    def on_processor(self) -> UserLayers:
-        """The same, or copies where they are elsewhere."""
+    def on_processor(self) -> Layers:
+        """Return these layers, or copies on the processor where they are elsewhere."""
         if self.pairs.device == CPU:
             return self
-        return UserLayers(*(None if each is None else deepcopy(each).to(CPU) for each in self))  # pyright: ignore[reportArgumentType]
+        copies = (None if each is None else deepcopy(each).to(CPU) for each in self)
+        return Layers(*copies)  # pyright: ignore[reportArgumentType]
 
-    def on_date(self, days: Days) -> Tensor:
-        """Logits of days' being active [...] that their weekdays and holidays tell."""
-        often = self.often[self.told.in_week(days)]
-        return often if self.on_holidays is None else often + days.holiday * self.on_holidays
+    def calendar_logits(self, days: Days) -> Tensor:
+        """Logits of days' being active that weekdays and holidays contribute, [...]."""
+        logits = self.weekday_logits[self.conditioning.weekdays(days)]
+        if self.holiday_logit is None:
+            return logits
+        return logits + days.holiday * self.holiday_logit
 
 
 class LogProbs(NamedTuple):
-    """Log-probability of what was drawn of users given their latents, which are those that the loss's terms need.
+    """Log-probability of drawn days given the latents, by terms of the loss, and the latents of days.
 
     Attributes:
         z: Latents of days, 0 where a day is not active, [B, D', Y].
-        active_days: Of each day's being active or not, [B, D'].
-        slots: Of which slots are active, 0 where a day is not, [B, D'].
-        channels: Of which channels are active in these, [B, D'].
-        amounts: Of their counts, [B, D'].
+        active_days: log p(a_d), [B, D'].
+        slots: Part of log p(x_d) of which slots are active, 0 where a day is not, [B, D'].
+        channels: Part of which channels are active in these, [B, D'].
+        amounts: Part of their counts, [B, D'].
     """
 
     z: Tensor
@@ -77,7 +81,7 @@ class LogProbs(NamedTuple):
 
     @classmethod
     def zeros(cls, users: int, days: int, latents: int) -> LogProbs:
-        """Room for those of some users and days."""
+        """Make space for some users and days."""
         return cls(torch.zeros(users, days, latents), *torch.zeros(4, users, days).unbind())
 
 
@@ -86,8 +90,8 @@ class DrawnUsers(NamedTuple):
 
     Attributes:
         x: Counts, [B, D', S, C].
-        scores: d log p(x) / d shifts, [B, J].
-        log_probs: Where they were asked for.
+        scores: d log p(x) / d logit offsets, [B, J].
+        log_probs: Log-probabilities, if they were asked for.
     """
 
     x: Tensor
@@ -95,170 +99,178 @@ class DrawnUsers(NamedTuple):
     log_probs: LogProbs | None
 
 
-class UserStates:
-    """What is known of B users before a day: a memory, and the state of a recurrent network.
+class UserSampler:
+    """Sampler of the days of users after those that it has read or drawn.
 
     Args:
-        layers: On the processor.
-        memory: Of B users.
-        h: Their states, [B, H]; zeros at first.
+        layers: Layers of the model, on the processor.
+        history: History of B users.
+        h: State of each user, zeros at first, [B, H].
 
     Attributes:
-        memory: The former.
-        h: The latter.
+        history: History of the users so far.
+        h: State of each user so far, [B, H].
     """
 
-    def __init__(self, layers: UserLayers, memory: Memory, h: Tensor | None = None) -> None:
-        day = cast("nn.Linear", layers.day[0])
-        state = layers.state
+    def __init__(self, layers: Layers, history: RunningHistory, h: Tensor | None = None) -> None:
+        day = cast("nn.Linear", layers.day_encoder[0])
         self.layers = layers
-        self.memory = memory
+        self.history = history
         self.hidden = day.out_features
-        self.h = torch.zeros(len(memory), self.hidden) if h is None else h
-        self.of_day = numbers_of(day.weight.T)
-        self.of_day_bias = numbers_of(day.bias)
-        self.of_state = state.of_state.weight.detach().T.contiguous()
-        self.bias = numbers_of(state.of_state.bias)
-        self.told = Sparse(
-            np.empty(len(self.of_day), np.int64), np.empty(len(self.of_day), np.float32)
-        )
+        self.h = torch.zeros(len(history), self.hidden) if h is None else h
+        self.of_day = to_numpy(day.weight.T)
+        self.of_day_bias = to_numpy(day.bias)
+        self.of_state = layers.state.of_state.weight.detach().T.contiguous()
+        self.of_state_bias = to_numpy(layers.state.of_state.bias)
+        inputs = len(self.of_day)
+        self.entries = Sparse(np.empty(inputs, np.int64), np.empty(inputs, np.float32))
         self.after = np.empty(self.hidden, np.float32)
 
-    def repeated(self, times: int) -> UserStates:
-        """The same of every user again and again, [times B]."""
-        return UserStates(self.layers, self.memory.repeated(times), self.h.repeat(times, 1))
+    def repeated(self, times: int) -> UserSampler:
+        """Repeat all users, [times B]."""
+        return UserSampler(self.layers, self.history.repeated(times), self.h.repeat(times, 1))
+
+    def read(self, x: Tensor, days: Days) -> None:
+        """Read the first days [B, D', S, C] of all days [B, D]."""
+        for number, day in enumerate(x.unbind(1)):
+            users = day.flatten(1).any(1).nonzero()[:, 0]
+            self._add_day(rows_of(day, users), users, days.of((slice(None), number)))
 
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)
-    def take_in(self, x: Tensor, users: Tensor, days: Days) -> None:
-        """A day [n, S, C] of some users [n], the others being silent; ``days`` are those of all, [B]."""
-        of_input = self.layers.state.of_input
-        inputs = torch.empty(len(x), of_input.in_features)
-        inputs[:, self.hidden : -1] = self.layers.told.of_days(days.of(users))
-        gap = numbers_of(rows_of(self.memory.gap, users))
-        user_kernels.read_days(
-            x.numpy(), gap, self.of_day, self.of_day_bias, self.told, inputs.numpy()
-        )
-        gates = of_input(inputs).numpy(), (rows_of(self.h, users) @ self.of_state).numpy()
-        user_kernels.next_states(*gates, self.bias, users.numpy(), self.h.numpy(), self.after)
-        self.memory.take_in(x, days.observed, users)
-
-
-@torch.no_grad()
-@torch.autocast("cpu", enabled=False)
-def draw_users(
-    states: UserStates,
-    u: Tensor,
-    days: Days,
-    shifts: Tensor,
-    generator: Generator,
-    log_probs: bool = False,
-) -> DrawnUsers:
-    """Days [B, D', S, C] after those in memory, of all days [B, D].
-
-    Args:
-        states: What is known of the users; changed.
-        u: All that is known of them besides, [B, Z].
-        days: On the calendar.
-        shifts: One for each habit.
-        generator: Of the noise.
-        log_probs: Whether to report the log-probability of what is drawn.
-    """
-    seed = int(torch.randint(SEEDS, (), generator=generator, device=generator.device))
-    draws = _Draws(states, u, Generator().manual_seed(seed))
-    memory = states.memory
-    told = states.layers.told
-    first = memory.days
-    last = days.weekday.shape[1]
-    slots, channels = memory.store.days_of_cell.shape[1:]
-    x = torch.zeros(len(u), last - first, slots, channels)
-    places = told.placed(days)
-    scores = Scores(len(u), len(shifts), CPU)
-    latents = states.layers.p_z.out_features // 2
-    found = LogProbs.zeros(len(u), last - first, latents) if log_probs else None
-    for number in range(first, last):
-        day = days.of((slice(None), number))
-        when = (number, told.late(number), told.in_week(day), memory.size)
-        now = Shifts.on(shifts, *when)
-        active, chance = draws.active(day, places[:, number], now.active)
-        users = active.nonzero()[:, 0]
-        drawn, z = draws.of_days(users, now, log_probs)
-        scores.take_in(*when, active.float() - chance, users, drawn.scores)
-        x.numpy()[users.numpy(), number - first] = drawn.x.numpy()
-        if found is not None:
-            found.z[users, number - first] = z
-            found.active_days[:, number - first] = torch.where(active, chance, 1 - chance).log()
-            for of_days, of_drawn in zip(found[2:], drawn.log_probs.unbind(1), strict=True):
-                of_days[users, number - first] = of_drawn
-        drawn_all = day._replace(
-            observed=torch.ones_like(day.observed)
-        )  # recorded or not, it was drawn
-        states.take_in(drawn.x, users, drawn_all)
-    return DrawnUsers(x, scores.of_users, found)
-
-
-class _Draws:
-    """Draws a day of each user; weights are laid out once for all of them.
-
-    Args:
-        states: What is known of B users; it changes from day to day.
-        u: What is known besides, [B, Z].
-        generator: Of the noise.
-    """
-
-    def __init__(self, states: UserStates, u: Tensor, generator: Generator) -> None:
-        self.states = states
-        self.layers = states.layers
-        self.generator = generator
-        self.days = DayDraws(self.layers.p_x, self.layers.pairs)
-        known, gate, last = (
-            cast("nn.Linear", each)
-            for each in (self.layers.known[0], self.layers.gate[0], self.layers.gate[2])
-        )
-        self.features = states.memory.numbers
-        hidden = states.hidden
-        sizes = [
-            self.features,
-            hidden,
-            known.in_features - self.features - hidden - u.shape[1],
-            u.shape[1],
-        ]
-        of_features, of_state, of_calendar, of_users = known.weight.detach().T.split(sizes)
-        self.of_told = torch.cat([of_features, of_calendar])
-        self.of_state = of_state.contiguous()
-        self.of_users = numbers_of(torch.addmm(known.bias, u, of_users))
-        self.of_known, self.of_history = (
-            each.contiguous() for each in gate.weight.detach().T.split([hidden, OF_DAYS])
-        )
-        self.gate = numbers_of(gate.bias), numbers_of(last.weight[0])
-        self.rarely = last.bias.detach()
-        self.told = torch.empty(len(u), len(self.of_told))
-        self.known = torch.empty(len(u), hidden)
-        self.of_gate = torch.empty(len(u), hidden)
-
-    def active(self, day: Days, place: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether a day of each user is active, bool [B], and how likely it was.
+    def _add_day(self, x: Tensor, users: Tensor, days: Days) -> None:
+        """Update history and states by a day.
 
         Args:
-            day: On the calendar, [B].
-            place: In the window, [B].
-            shift: Of the logit, [B].
+            x: Counts of the active users, [n, S, C].
+            users: Numbers of these, [n].
+            days: The day of all users, [B].
         """
-        self.states.memory.tell(self.told.numpy())
-        self.told[:, self.features :] = self.layers.told.calendar(day, place)
-        torch.mm(self.told, self.of_told, out=self.known).addmm_(self.states.h, self.of_state)
-        user_kernels.activate(self.known.numpy(), self.of_users)
-        history = self.told[:, self.features - OF_DAYS : self.features]
-        torch.mm(self.known, self.of_known, out=self.of_gate).addmm_(history, self.of_history)
-        chance = self.layers.on_date(day) + shift + self.rarely
-        user_kernels.chances(self.of_gate.numpy(), *self.gate, chance.numpy())
-        return torch.rand(len(chance), generator=self.generator) < chance, chance
+        of_input = self.layers.state.of_input
+        inputs = torch.empty(len(x), of_input.in_features)
+        inputs[:, self.hidden : -1] = self.layers.conditioning.day_features(days.of(users))
+        gap = to_numpy(rows_of(self.history.gap, users))
+        kernels.write_state_inputs(
+            x.numpy(), gap, self.of_day, self.of_day_bias, self.entries, inputs.numpy()
+        )
+        of_inputs = of_input(inputs).numpy()
+        of_states = (rows_of(self.h, users) @ self.of_state).numpy()
+        kernels.update_states(
+            of_inputs, of_states, self.of_state_bias, users.numpy(), self.h.numpy(), self.after
+        )
+        self.history.add_day(x, days.observed, users)
 
-    def of_days(self, users: Tensor, shifts: Shifts, log_probs: bool) -> tuple[DrawnDays, Tensor]:
-        """That day of the users who are active on it, [n], and its latents, [n, Y]."""
-        known = rows_of(self.known, users)
-        z = diagonal(self.layers.p_z(known)).draw(self.generator)
-        what = self.layers.what(torch.cat([known, z], -1))
-        return self.days.draw(
-            what, self.states.memory.past(users), shifts, self.generator, log_probs
-        ), z
+    @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)
+    def draw(
+        self,
+        u: Tensor,
+        days: Days,
+        offsets: Tensor,
+        generator: Generator,
+        log_probs: bool = False,
+    ) -> DrawnUsers:
+        """Draw the days [B, D', S, C] after those so far.
+
+        Args:
+            u: Latents and features of attributes of the users, [B, U].
+            days: All days, also those so far, [B, D].
+            offsets: Logit offsets, [J].
+            generator: Source of randomness.
+            log_probs: Whether to report the log-probability of what is drawn.
+        """
+        seed = torch.randint(SEEDS, (), generator=generator, device=generator.device)
+        noise = Generator().manual_seed(int(seed))
+        conditioning, p_x = self.layers.conditioning, self.layers.p_x
+        history = self.history
+        contexts = _Contexts(self.layers, u, history.feature_count)
+        day_sampler = DaySampler(p_x, self.layers.pairs)
+        first = history.days
+        drawn_days = days.weekday.shape[1] - first
+        x = torch.zeros(len(u), drawn_days, p_x.slots, p_x.channels)
+        positions = conditioning.positions(days)
+        scores = OffsetScores(len(u), len(offsets), CPU)
+        latents = self.layers.p_z.out_features // 2
+        found = LogProbs.zeros(len(u), drawn_days, latents) if log_probs else None
+        for place in range(drawn_days):
+            number = first + place
+            day = days.of((slice(None), number))
+            weekday = conditioning.weekdays(day)
+            when = (number, conditioning.progress(number), weekday, history.log_largest)
+            of_day = DayOffsets.on(offsets, *when)
+            context = contexts.of_day(history, self.h, day, positions[:, number])
+            probability = contexts.active_probability(day, of_day.active)
+            active = torch.rand(len(u), generator=noise) < probability
+            users = active.nonzero()[:, 0]
+            context = rows_of(context, users)
+            z = diagonal(self.layers.p_z(context)).draw(noise)
+            h = self.layers.day_features(torch.cat([context, z], -1))
+            drawn = day_sampler.draw(h, history.of_users(users), of_day, noise, log_probs)
+            scores.add_day(*when, active.float() - probability, users, drawn.scores)
+            x.numpy()[users.numpy(), place] = drawn.x.numpy()
+            if found is not None:
+                found.z[users, place] = z
+                found.active_days[:, place] = torch.where(
+                    active, probability, 1 - probability
+                ).log()
+                for term, of_drawn in zip(found[2:], drawn.log_probs.unbind(1), strict=True):
+                    term[users, place] = of_drawn
+            # a day that is drawn is known, whether it will be recorded or not
+            self._add_day(drawn.x, users, day._replace(observed=torch.ones_like(day.observed)))
+        return DrawnUsers(x, scores.of_users, found)
+
+
+class _Contexts:
+    """Contexts k_d of a day of all users, and the probability that it is active.
+
+    Args:
+        layers: Layers of the model.
+        u: Latents and features of attributes of the users, [B, U].
+        features: F.
+    """
+
+    def __init__(self, layers: Layers, u: Tensor, features: int) -> None:
+        self.layers = layers
+        self.features = features
+        layer = cast("nn.Linear", layers.context[0])
+        hidden = layer.out_features
+        calendar = layer.in_features - features - hidden - u.shape[1]
+        of_features, of_state, of_calendar, of_users = layer.weight.detach().T.split(
+            [features, hidden, calendar, u.shape[1]]
+        )
+        self.of_inputs = torch.cat([of_features, of_calendar])
+        self.of_state = of_state.contiguous()
+        self.of_users = to_numpy(torch.addmm(layer.bias, u, of_users))
+        first, last = (cast("nn.Linear", layers.active_day[each]) for each in (0, 2))
+        of_context, of_history = first.weight.detach().T.split([hidden, RECENT_FEATURES])
+        self.of_context = of_context.contiguous()
+        self.of_history = of_history.contiguous()
+        self.bias = to_numpy(first.bias)
+        self.weights = to_numpy(last.weight[0])
+        self.last_bias = last.bias.detach()
+        self.inputs = torch.empty(len(u), len(self.of_inputs))
+        self.context = torch.empty(len(u), hidden)
+        self.sums = torch.empty(len(u), hidden)
+
+    def of_day(self, history: RunningHistory, h: Tensor, day: Days, position: Tensor) -> Tensor:
+        """Compute the contexts of a day, [B, H].
+
+        Args:
+            history: History before the day.
+            h: States before the day, [B, H].
+            day: The day of all users, [B].
+            position: Its position in the window, [B].
+        """
+        history.write_features(self.inputs.numpy())
+        self.inputs[:, self.features :] = self.layers.conditioning.calendar(day, position)
+        torch.mm(self.inputs, self.of_inputs, out=self.context).addmm_(h, self.of_state)
+        kernels.add_and_activate(self.context.numpy(), self.of_users)
+        return self.context
+
+    def active_probability(self, day: Days, offset: Tensor) -> Tensor:
+        """Compute the probability that the day of :meth:`of_day` is active, with an offset of the logit, [B]."""
+        history = self.inputs[:, self.features - RECENT_FEATURES : self.features]
+        torch.mm(self.context, self.of_context, out=self.sums).addmm_(history, self.of_history)
+        probability = self.layers.calendar_logits(day) + offset + self.last_bias
+        kernels.write_probabilities(self.sums.numpy(), self.bias, self.weights, probability.numpy())
+        return probability

@@ -1,1 +1,1 @@
-"""The compiled loops that draw from Rhythm."""
+"""Compiled twin of what the loss computes: draws users day after day (Numba)."""

@@ -1,21 +1,32 @@
-"""Counts of active slots drawn channel after channel (habitus.models.rhythm.day), compiled.
+"""Compiled loops that draw the counts of an active slot, channel after channel (habitus.models.rhythm.day).
 
-Letters: as in :mod:`habitus.models.rhythm.sampling.state`.
+Letters: those of :mod:`habitus.models.rhythm.sampling.kernels.arrays`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
 from habitus.models.parts.binned_counts import MOST
-from habitus.models.rhythm.active_slots import MOST_TOLD, TOLD_OF_COUNT
-from habitus.models.rhythm.amounts import BINNED, LEAST_RATE, MOST_RATE, POISSON
+from habitus.models.rhythm.active_slots import COUNT_FEATURES, LARGEST_COUNT
+from habitus.models.rhythm.amounts import BINNED, LEAST_RATE, MOST_LOG_SIZE, MOST_RATE, POISSON
 from habitus.models.rhythm.day import SETTLED
-from habitus.models.rhythm.history import RECALLED
+from habitus.models.rhythm.history import SLOT_FEATURES
+from habitus.models.rhythm.sampling.kernels.arrays import (
+    AMOUNTS,
+    CHANNELS,
+    COUNTS,
+    LARGER,
+    ONES,
+    AmountArrays,
+    CountWeights,
+    CountWorkspace,
+    DayArrays,
+)
 from habitus.models.rhythm.sampling.kernels.compiled import (
     ONE,
     ZERO,
@@ -23,51 +34,26 @@ from habitus.models.rhythm.sampling.kernels.compiled import (
     allocating,
     choose,
     compiled,
-    log_share,
+    log_probability,
     sigmoid,
     weigh,
     write,
 )
-from habitus.models.rhythm.sampling.kernels.history import follow
-from habitus.models.rhythm.sampling.state import (
-    AMOUNTS,
-    CHANNELS,
-    COUNTS,
-    LARGER,
-    ONES,
-    AmountKind,
-    CountWeights,
-    DayState,
-)
-from habitus.schema import FloatArray, IntArray
+from habitus.models.rhythm.sampling.kernels.history import add_to_balance
+from habitus.schema import FloatArray
 
 NEVER = np.float32(-1e4)  # a logit
-RARELY_NONE = 0.9  # chance of zero up to which a count that is not zero is found by drawing again
+RARELY_ZERO = 0.9  # probability of 0 up to which counts are drawn again until one is not 0
 
 
-class CountRoom(NamedTuple):
-    """Room for what a count is drawn from, and what is overwritten with each.
-
-    Attributes:
-        every: Numbers from 0 on.
-        hidden: Units of a channel, [W].
-        out: Features and logits of settling, [F + 6].
-        values: Counts that would settle a pair, [6].
-        logits: Of being free and of each of these, [7].
-    """
-
-    every: IntArray
-    hidden: FloatArray
-    out: FloatArray
-    values: FloatArray
-    logits: FloatArray
-
-
-def count_room(width: int, outputs: int) -> CountRoom:
-    """For a count of any channel, from W units to F + 6 numbers."""
-    sizes = (width, outputs, SETTLED, 1 + SETTLED)
-    return CountRoom(
-        np.arange(max(width, TOLD_OF_COUNT)), *(np.empty(size, np.float32) for size in sizes)
+def count_workspace(width: int, outputs: int) -> CountWorkspace:
+    """Make space for counts from W units and F + 6 outputs of a channel."""
+    return CountWorkspace(
+        every=np.arange(max(width, COUNT_FEATURES)),
+        hidden=np.empty(width, np.float32),
+        out=np.empty(outputs, np.float32),
+        values=np.empty(SETTLED, np.float32),
+        logits=np.empty(1 + SETTLED, np.float32),
     )
 
 
@@ -75,121 +61,123 @@ def count_room(width: int, outputs: int) -> CountRoom:
 def draw_counts(
     base: FloatArray,
     weights: CountWeights,
-    shift: FloatArray,
-    days: DayState,
+    offset: FloatArray,
+    days: DayArrays,
     day: int,
     slot: int,
     gap: int,
-    room: CountRoom,
+    space: CountWorkspace,
     rng: Generator,
 ) -> None:
-    """Draw the counts of a slot, channel after channel.
+    """Draw the counts of a slot.
 
     Args:
-        base: What is known before any, but for the slot, the gap and the channels' past; overwritten, [C W].
-        weights: Of counts.
-        shift: Of features, [F].
+        base: Units of all channels, but for what the slot, the gap and the channels' history add; overwritten, [C W].
+        weights: Weights of counts.
+        offset: Offset of the features of counts, [F].
         days: All days.
-        day: The number of one.
+        day: Number of the day.
         slot: The slot.
-        gap: How many slots it is after the one before, 0 where there is none.
-        room: To work in.
-        rng: Of the noise.
+        gap: Slots since the active one before, 0 where there is none.
+        space: Space to work in.
+        rng: Source of randomness.
     """
-    (channels, width) = weights.gate.shape
+    (channels, width) = weights.active.shape
     empty = True
-    told = days.told[day]
-    add_three(base, weights.of_slot[slot], weights.of_gap[gap], days.of_channels[day])
-    for k in range(len(told)):
-        told[k] = ZERO
+    features = days.counts[day]
+    of_slot = weights.of_slot[slot]
+    of_gap = weights.of_gap[gap]
+    of_channels = days.of_channels[day]
+    for k in range(len(base)):
+        base[k] += of_slot[k] + of_gap[k] + of_channels[k]
+    for k in range(len(features)):
+        features[k] = ZERO
     for channel in range(channels):
-        logit = gate(
-            base[channel * width : (channel + 1) * width], weights.gate[channel], room.hidden
-        )
-        logit += of_habit(weights.habit[channel], days, day, slot, channel)
-        active = rng.random() < sigmoid(logit + weights.bias[channel, 0])
-        certain = empty and channel == channels - 1
+        units = base[channel * width : (channel + 1) * width]
+        logit = active_logit(units, weights, days, day, slot, channel, space.hidden)
+        active = rng.random() < sigmoid(logit)
+        certain = empty and channel == channels - 1  # an active slot has an active channel
         if len(days.log_probs) > 0 and not certain:
-            days.log_probs[day, CHANNELS] += log_prob_of_channel(
-                logit + weights.bias[channel, 0], active
-            )
+            away = -logit if active else logit
+            days.log_probs[day, CHANNELS] -= math.log1p(math.exp(away))
         if active or certain:
             empty = False
-            outputs(weights, channel, shift, room)
-            count = draw_count(room, weights, days, day, slot, channel, rng)
+            write_outputs(weights, channel, offset, space)
+            count = draw_count(space, weights, days, day, slot, channel, rng)
             if len(days.log_probs) > 0:
-                outputs(weights, channel, shift, room)  # the draw has overwritten them
-                days.log_probs[day, AMOUNTS] += log_prob_of_count(
-                    room, weights, days, day, channel, count
-                )
-            take_in(count, days, day, slot, channel)
-            begin = channel * TOLD_OF_COUNT
-            end = (channel + 1) * TOLD_OF_COUNT
-            write(weights.told[int(min(count, np.float32(MOST_TOLD)))], told[begin:end])
+                write_outputs(weights, channel, offset, space)  # drawing has overwritten them
+                log_prob = log_prob_of_count(space, weights, days, day, channel, count)
+                days.log_probs[day, AMOUNTS] += log_prob
+            days.x[day, slot, channel] = count
+            days.largest[day, channel] = max(days.largest[day, channel], count)
+            begin = channel * COUNT_FEATURES
+            end = (channel + 1) * COUNT_FEATURES
+            write(weights.table[int(min(count, np.float32(LARGEST_COUNT)))], features[begin:end])
             later = (channel + 1) * width
             add_rows(
-                room.every,
-                told[begin:end],
-                TOLD_OF_COUNT,
-                weights.earlier[begin:end, later:],
+                space.every,
+                features[begin:end],
+                COUNT_FEATURES,
+                weights.of_earlier[begin:end, later:],
                 base[later:],
             )
-    follow(days.now[day], days.lowest[day], days.highest[day], days.x[day, slot], weights.pairs)
+    now = days.now[day]
+    add_to_balance(now, days.lowest[day], days.highest[day], days.x[day, slot], weights.pairs)
 
 
 @compiled
-def add_three(base: FloatArray, first: FloatArray, second: FloatArray, third: FloatArray) -> None:
-    """Add three vectors to a fourth."""
-    for k in range(len(base)):
-        base[k] += first[k] + second[k] + third[k]
-
-
-@compiled
-def gate(base: FloatArray, weights: FloatArray, hidden: FloatArray) -> Any:
-    """Units of a channel, SiLU of what is known [W], written; and a logit from them."""
-    logit = ZERO
-    for unit in range(len(weights)):
-        hidden[unit] = base[unit] * sigmoid(base[unit])
-        logit += hidden[unit] * weights[unit]
-    return logit
-
-
-@compiled
-def of_habit(weights: FloatArray, days: DayState, day: int, slot: int, channel: int) -> Any:
-    """Of the logit of a channel's being active what follows from its own past."""
+def active_logit(
+    units: FloatArray,
+    weights: CountWeights,
+    days: DayArrays,
+    day: int,
+    slot: int,
+    channel: int,
+    hidden: FloatArray,
+) -> Any:
+    """Compute the logit of a channel's being active, and write SiLU of its units to ``hidden``, [W]."""
     channels = days.x.shape[2]
-    logit = weights[1] * days.channels[day, 3 * channels + channel]
-    logit += weights[2] * days.recall[day, RECALLED + channel, slot]
-    return logit + weights[0] if days.largest[day, channel] == 0 else logit
+    of_units = weights.active[channel]
+    logit = ZERO
+    for unit in range(len(of_units)):
+        hidden[unit] = units[unit] * sigmoid(units[unit])
+        logit += hidden[unit] * of_units[unit]
+    of_habit = weights.habit[channel]
+    habit = of_habit[1] * days.channel_history[day, 3 * channels + channel]
+    habit += of_habit[2] * days.slot_history[day, SLOT_FEATURES + channel, slot]
+    logit += habit + of_habit[0] if days.largest[day, channel] == 0 else habit
+    return logit + weights.bias[channel, 0]
 
 
 @compiled
-def outputs(weights: CountWeights, channel: int, shift: FloatArray, room: CountRoom) -> None:
-    """Write features of a channel's count, shifted, and logits of settling, [F + 6]."""
+def write_outputs(
+    weights: CountWeights, channel: int, offset: FloatArray, space: CountWorkspace
+) -> None:
+    """Write the features of a channel's count, with their offset, and its logits of settling, [F + 6]."""
     bias = weights.bias[channel]
-    out = room.out
+    out = space.out
     for k in range(len(out)):
         out[k] = bias[1 + k]
-    for k in range(len(shift)):
-        out[k] += shift[k]
-    add_rows(room.every, room.hidden, len(room.hidden), weights.out[channel], out)
+    for k in range(len(offset)):
+        out[k] += offset[k]
+    add_rows(space.every, space.hidden, len(space.hidden), weights.out[channel], out)
 
 
 @compiled
 def draw_count(
-    room: CountRoom,
+    space: CountWorkspace,
     weights: CountWeights,
-    days: DayState,
+    days: DayArrays,
     day: int,
     slot: int,
     channel: int,
     rng: Generator,
 ) -> Any:
-    """A count: it settles the difference of the channel's pair, or is free."""
-    features = len(room.out) - SETTLED
+    """Draw a count of one or more, which settles the difference of the channel's pair or is free."""
+    features = len(space.out) - SETTLED
     pair = weights.pair[channel]
-    values = room.values
-    logits = room.logits
+    values = space.values
+    logits = space.logits
     if pair >= 0:
         values[0] = 0
         values[1] = 1
@@ -201,118 +189,116 @@ def draw_count(
         logits[0] = ZERO
         for k in range(SETTLED):
             values[k] -= now
-            logits[1 + k] = room.out[features + k] if values[k] >= 1 else NEVER
+            logits[1 + k] = space.out[features + k] if values[k] >= 1 else NEVER
         chosen = choose(logits, rng)
         if chosen > 0:
             return values[chosen - 1]
-    return draw_amount(
-        room.out[:features], weights.amounts, days.largest[day, channel], rng, days.scores[day]
-    )
-
-
-@compiled
-def log_prob_of_channel(logit: Any, active: bool) -> float:
-    """Log-probability of a channel's being active, or not, from the logit of its being so."""
-    return -math.log1p(math.exp(-logit if active else logit))
+    largest = days.largest[day, channel]
+    return draw_amount(space.out[:features], weights.amounts, largest, rng, days.scores[day])
 
 
 @compiled
 def log_prob_of_count(
-    room: CountRoom, weights: CountWeights, days: DayState, day: int, channel: int, count: Any
+    space: CountWorkspace,
+    weights: CountWeights,
+    days: DayArrays,
+    day: int,
+    channel: int,
+    count: Any,
 ) -> float:
-    """Log-probability of a count that was just drawn, by whichever way: it may be free, and settle its pair too.
+    """Compute the log-probability of a count that was just drawn, free or not: a free one may settle the pair too.
 
     Args:
-        room: With features of the count, and what :func:`draw_count` left of the choice whether it settles the pair.
-        weights: Of counts.
-        days: All days.
-        day: The number of one.
-        channel: Whose count it is.
+        space: Outputs of the channel, and what :func:`draw_count` left of the choice whether to settle.
+        weights: Weights of counts.
+        days: All days, without the count.
+        day: Number of the day.
+        channel: The channel.
         count: The count.
     """
-    features = len(room.out) - SETTLED
-    freely = log_prob_of_amount(
-        room.out[:features], weights.amounts, days.largest[day, channel], count
-    )
+    features = space.out[: len(space.out) - SETTLED]
+    largest = days.largest[day, channel]
+    freely = log_prob_of_amount(features, weights.amounts, largest, count)
     if weights.pair[channel] < 0:
         return freely
-    total, exactly = 0.0, 0.0
-    for k in range(len(room.logits)):
-        total += room.logits[k]
+    total = 0.0
+    settling = 0.0
+    for k in range(len(space.logits)):
+        total += space.logits[k]
     for k in range(SETTLED):
-        exactly += room.logits[1 + k] if room.values[k] == count else ZERO
-    return math.log((exactly + room.logits[0] * math.exp(freely)) / total)
+        settling += space.logits[1 + k] if space.values[k] == count else ZERO
+    return math.log((settling + space.logits[0] * math.exp(freely)) / total)
+
+
+@compiled
+def draw_amount(
+    features: FloatArray, amounts: AmountArrays, largest: Any, rng: Generator, scores: FloatArray
+) -> Any:
+    """Draw a free count of one or more; features [F] are overwritten, scores [5] added to."""
+    if amounts.kind == BINNED:
+        return draw_binned(features, amounts, largest, rng, scores)
+    rate = rate_of(features)
+    if amounts.kind == POISSON:
+        count = draw_poisson(rate, rng)
+        slope = 1.0
+        some = -math.expm1(-rate)
+    else:
+        size = size_of(features)
+        count = draw_negative_binomial(rate, size, rng)
+        slope = size / (rate + size)
+        some = -math.expm1(-size * math.log1p(rate / size))
+    score = slope * (count - rate / some)  # d log p / d log rate
+    scores[COUNTS] += score
+    scores[LARGER] += score
+    return np.float32(count)
 
 
 @compiled
 def log_prob_of_amount(
-    features: FloatArray, amounts: AmountKind, largest: Any, count: Any
+    features: FloatArray, amounts: AmountArrays, largest: Any, count: Any
 ) -> float:
-    """Log-probability of a count that settles nothing, as the class of its likelihood has it; features are changed."""
+    """Compute the log-probability of a free count; features [F] are overwritten."""
     if amounts.kind == BINNED:
-        logits, bin_of_count = features[: len(amounts.last)], 0
-        favour_largest(features, amounts, largest)
+        logits = features[: len(amounts.last)]
+        add_largest_logits(features, amounts, largest)
         weigh(logits)
-        while bin_of_count < len(logits) - 1 and amounts.last[bin_of_count] < count:
-            bin_of_count += 1
-        return log_share(logits, bin_of_count) - math.log(
-            amounts.last[bin_of_count] - amounts.first[bin_of_count] + 1
-        )
+        chosen = 0
+        while chosen < len(logits) - 1 and amounts.last[chosen] < count:
+            chosen += 1
+        width = amounts.last[chosen] - amounts.first[chosen] + 1
+        return log_probability(logits, chosen) - math.log(width)
     rate = rate_of(features)
     if amounts.kind == POISSON:
-        return (
-            count * math.log(rate) - rate - math.lgamma(count + 1.0) - math.log(-math.expm1(-rate))
-        )
+        log_prob = count * math.log(rate) - rate - math.lgamma(count + 1.0)
+        return log_prob - math.log(-math.expm1(-rate))
     size = size_of(features)
-    none = -size * math.log1p(rate / size)
+    zero = -size * math.log1p(rate / size)
     ways = math.lgamma(count + size) - math.lgamma(size) - math.lgamma(count + 1.0)
-    return ways + none + count * math.log(rate / (rate + size)) - math.log(-math.expm1(none))
+    log_prob = ways + zero + count * math.log(rate / (rate + size))
+    return log_prob - math.log(-math.expm1(zero))
 
 
 @compiled
 def rate_of(features: FloatArray) -> float:
-    """The rate of a count, from its features."""
+    """Compute the rate of a Poisson or negative binomial count."""
     return math.exp(min(max(features[0], math.log(LEAST_RATE)), math.log(MOST_RATE)))
 
 
 @compiled
 def size_of(features: FloatArray) -> float:
-    """The size of a negative binomial count, from its features."""
-    return math.exp(min(max(features[1], -5), 5))
-
-
-@compiled
-def draw_amount(
-    features: FloatArray, amounts: AmountKind, largest: Any, rng: Generator, scores: FloatArray
-) -> Any:
-    """A count of one or more, as the class of its likelihood has it; features are overwritten, scores added to."""
-    if amounts.kind == BINNED:
-        return draw_binned(features, amounts, largest, rng, scores)
-    rate = rate_of(features)
-    if amounts.kind == POISSON:
-        found = draw_poisson(rate, rng)
-        moves = 1.0
-        some = -math.expm1(-rate)
-    else:
-        size = size_of(features)
-        found = draw_negative_binomial(rate, size, rng)
-        moves = size / (rate + size)
-        some = -math.expm1(-size * math.log1p(rate / size))
-    score = moves * (found - rate / some)  # d log p / d log rate
-    scores[COUNTS] += score
-    scores[LARGER] += score
-    return np.float32(found)
+    """Compute the size of a negative binomial count."""
+    return math.exp(min(max(features[1], -MOST_LOG_SIZE), MOST_LOG_SIZE))
 
 
 @compiled
 def draw_binned(
-    features: FloatArray, amounts: AmountKind, largest: Any, rng: Generator, scores: FloatArray
+    features: FloatArray, amounts: AmountArrays, largest: Any, rng: Generator, scores: FloatArray
 ) -> Any:
-    """A bin, then a count within it, from features [V + 2]."""
+    """Draw a bin, then a count within it, from features [V + 2]."""
     first = amounts.first
     last = amounts.last
     logits = features[: len(last)]
-    same = favour_largest(features, amounts, largest)
+    same = add_largest_logits(features, amounts, largest)
     chosen = choose(logits, rng)
     score_bins(logits, amounts, same, chosen, scores)
     within = np.floor(np.float32(rng.random()) * (last[chosen] - first[chosen] + ONE))
@@ -320,9 +306,10 @@ def draw_binned(
 
 
 @compiled
-def favour_largest(features: FloatArray, amounts: AmountKind, largest: Any) -> int:
-    """Add to logits of bins what the bin of the largest count so far has, and those above; that bin, V for none."""
-    last, bins = amounts.last, len(amounts.last)
+def add_largest_logits(features: FloatArray, amounts: AmountArrays, largest: Any) -> int:
+    """Add the extra logits of the bin of the largest count so far, and of those above; return that bin, V for none."""
+    last = amounts.last
+    bins = len(last)
     if largest == 0:
         return bins
     same = 0
@@ -336,56 +323,52 @@ def favour_largest(features: FloatArray, amounts: AmountKind, largest: Any) -> i
 
 @compiled
 def score_bins(
-    chances: FloatArray, amounts: AmountKind, same: int, chosen: int, scores: FloatArray
+    weights: FloatArray, amounts: AmountArrays, same: int, chosen: int, scores: FloatArray
 ) -> None:
-    """Add to the scores of a choice among bins, by chances [V] that need not sum to one."""
+    """Add the scores of a choice among bins, by the weights [V] that :func:`choose` leaves."""
     total = ZERO
     logs = ZERO
     above = ZERO
-    for k in range(len(chances)):
-        total += chances[k]
-        logs += chances[k] * amounts.logs[k]
-    for k in range(same + 1, len(chances)):
-        above += chances[k]
+    for k in range(len(weights)):
+        total += weights[k]
+        logs += weights[k] * amounts.logs[k]
+    for k in range(same + 1, len(weights)):
+        above += weights[k]
     scores[COUNTS] += amounts.logs[chosen] - logs / total
     scores[LARGER] += (ONE if chosen > same else ZERO) - above / total
-    scores[ONES] += (ONE if chosen == 0 else ZERO) - chances[0] / total
+    scores[ONES] += (ONE if chosen == 0 else ZERO) - weights[0] / total
 
 
 @allocating
 def poisson(rate: float, rng: Generator) -> float:
-    """A Poisson count."""
+    """Draw a Poisson count."""
     return float(rng.poisson(rate))
 
 
 @compiled
 def draw_poisson(rate: float, rng: Generator) -> float:
-    """A Poisson count that is not zero: the first event falls before the end, the rest after it."""
+    """Draw a Poisson count that is not zero: the first event falls before the end, the others after it."""
     first = -math.log1p(rng.random() * math.expm1(-rate))
     return 1.0 + poisson(max(rate - first, 0.0), rng)
 
 
 @compiled
 def draw_negative_binomial(rate: float, size: float, rng: Generator) -> float:
-    """A negative binomial count that is not zero."""
-    none = math.exp(-size * math.log1p(rate / size))
-    if none < RARELY_NONE:
+    """Draw a negative binomial count that is not zero.
+
+    Where zeros are rare counts are drawn until one is not zero; else the distribution function is inverted.
+    """
+    zero = math.exp(-size * math.log1p(rate / size))
+    if zero < RARELY_ZERO:
         while True:
-            found = poisson(rng.gamma(size, rate / size), rng)
-            if found > 0:
-                return min(found, float(MOST))
-    found = 1.0
+            count = poisson(rng.gamma(size, rate / size), rng)
+            if count > 0:
+                return min(count, float(MOST))
+    count = 1.0
     left = rng.random() * -math.expm1(-size * math.log1p(rate / size))
-    p = none * size * rate / (rate + size)
-    while left > p and found < MOST and (p > 0 or found < rate):
+    p = zero * size * rate / (rate + size)
+    while left > p and count < MOST and (p > 0 or count < rate):
         left -= p
-        p *= (found + size) / (found + 1) * rate / (rate + size)
-        found += 1
-    return found
-
-
-@compiled
-def take_in(count: Any, days: DayState, day: int, slot: int, channel: int) -> None:
-    """Write down a count."""
-    days.x[day, slot, channel] = count
-    days.largest[day, channel] = max(days.largest[day, channel], count)
+        p *= (count + size) / (count + 1) * rate / (rate + size)
+        count += 1
+    return count

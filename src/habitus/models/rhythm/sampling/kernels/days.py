@@ -1,20 +1,25 @@
-"""Loops over days that are drawn (Rhythm), compiled for the processor they run on.
+"""Compiled loops that draw days, slot after slot.
 
-One pass over a few numbers of a day takes the place of many over those of all days. Days are drawn in blocks, so
-that room for their steps is small; products of matrices are those of BLAS, and what they would multiply by zeros is
-told row by row.
+Days are drawn in blocks, so that little space is needed for their steps. Products of matrices are those of BLAS; where
+most factors are zeros, rows are added one by one instead.
 
-Letters: as in :mod:`habitus.models.rhythm.sampling.state`.
+Letters: those of :mod:`habitus.models.rhythm.sampling.kernels.arrays`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.random import Generator
 
-from habitus.models.rhythm.history import RECALLED
+from habitus.models.rhythm.history import SLOT_FEATURES
+from habitus.models.rhythm.sampling.kernels.arrays import (
+    CountWeights,
+    DayArrays,
+    Offsets,
+    OpenDays,
+    SlotWeights,
+    Workspace,
+)
 from habitus.models.rhythm.sampling.kernels.compiled import (
     ONE,
     Sparse,
@@ -24,201 +29,169 @@ from habitus.models.rhythm.sampling.kernels.compiled import (
     sigmoid,
     write,
 )
-from habitus.models.rhythm.sampling.kernels.counts import CountRoom, count_room, draw_counts
+from habitus.models.rhythm.sampling.kernels.counts import count_workspace, draw_counts
 from habitus.models.rhythm.sampling.kernels.slots import (
+    gather_after_counts,
+    gather_before_counts,
     next_slot,
-    of_recalled,
-    tell_after,
-    tell_before,
+    write_slot_features,
 )
-from habitus.models.rhythm.sampling.state import CountWeights, DayState, Going, Moved, SlotWeights
 from habitus.schema import FloatArray, IntArray
 
 BLOCK = 256  # days drawn side by side
 
 
-class Room(NamedTuple):
-    """Room to work in, overwritten with each day.
-
-    Attributes:
-        every: Numbers from 0 on, as many as can be told.
-        told: What is told.
-        logits: Of slots and the end, [S + 1].
-        of_input: What follows of it for the state, [3 H].
-        h: A state, [H].
-        of_counts: Room for counts.
-    """
-
-    every: IntArray
-    told: Sparse
-    logits: FloatArray
-    of_input: FloatArray
-    h: FloatArray
-    of_counts: CountRoom
-
-
-def room(weights: SlotWeights, of_counts: CountWeights) -> Room:
-    """For days of some weights."""
-    told = max(len(weights.of_input), len(of_counts.of_past))
-    units = len(weights.of_state_bias)
-    slots = len(of_counts.of_slot)
-    (width, outputs) = of_counts.out.shape[1:]
-    return Room(
-        np.arange(told),
-        Sparse(np.zeros(told + 1, np.int64), np.zeros(told + 1, np.float32)),
-        *(np.zeros(each, np.float32) for each in (slots + 1, units, units // 3)),
-        of_counts=count_room(width, outputs),
+def workspace(weights: SlotWeights, counts: CountWeights) -> Workspace:
+    """Make space for days of some weights."""
+    inputs = max(len(weights.of_input), len(counts.of_history))
+    gates = len(weights.of_state_bias)
+    width, outputs = counts.out.shape[1:]
+    return Workspace(
+        every=np.arange(inputs),
+        inputs=Sparse(np.zeros(inputs + 1, np.int64), np.zeros(inputs + 1, np.float32)),
+        logits=np.zeros(len(counts.of_slot) + 1, np.float32),
+        of_input=np.zeros(gates, np.float32),
+        h=np.zeros(gates // 3, np.float32),
+        counts=count_workspace(width, outputs),
     )
-
-
-class Products(NamedTuple):
-    """Weights of products of matrices.
-
-    Attributes:
-        of_state: From a state to what is known and to the gates of the next state, [H, 4 H].
-        asks: From what is known to what is asked of slots and the end, gaps, what is recalled, and of counts,
-            [H, 2 S + 1 + 2 R + C W].
-        of_recall: From what is recalled of a slot, [R, R].
-        of_recall_bias: [R].
-    """
-
-    of_state: FloatArray
-    asks: FloatArray
-    of_recall: FloatArray
-    of_recall_bias: FloatArray
 
 
 @allocating
 def draw_days(
     h: FloatArray,
     of_day: FloatArray,
-    products: Products,
     weights: SlotWeights,
-    of_counts: CountWeights,
-    moved: Moved,
-    days: DayState,
-    room: Room,
+    counts: CountWeights,
+    offsets: Offsets,
+    days: DayArrays,
+    space: Workspace,
     rng: Generator,
 ) -> None:
-    """Draw days, step by step.
+    """Draw days that are active.
 
     Args:
         h: States before the first slot; overwritten, [N, H].
-        of_day: What follows of days for what is known, [N, H].
-        products: Weights of products.
-        weights: Of slots.
-        of_counts: Of counts.
-        moved: Shifts of logits.
+        of_day: Contribution of each day to its contexts, [N, H].
+        weights: Weights of slots.
+        counts: Weights of counts.
+        offsets: Offsets of logits.
         days: The days; what is drawn is written there.
-        room: To work in.
-        rng: Of the noise.
+        space: Space to work in.
+        rng: Source of randomness.
     """
-    follows = np.empty((BLOCK, products.of_state.shape[1]), np.float32)
-    known = np.empty((BLOCK, h.shape[1]), np.float32)
-    asked = np.empty((BLOCK, products.asks.shape[1]), np.float32)
+    of_states = np.empty((BLOCK, weights.of_state.shape[1]), np.float32)
+    contexts = np.empty((BLOCK, h.shape[1]), np.float32)
+    rows = np.empty((BLOCK, weights.of_context.shape[1]), np.float32)
     for begin in range(0, len(h), BLOCK):
         end = min(begin + BLOCK, len(h))
-        recall = days.recall[begin:end]
-        of_slots = days.of_slots[begin:end]
-        of_recalled(recall, products.of_recall, products.of_recall_bias, of_slots)
-        going = Going(np.arange(begin, end), np.full(end - begin, -1), h[begin:end])
+        history = days.slot_history[begin:end]
+        features = days.slot_features[begin:end]
+        write_slot_features(history, weights.of_slots, weights.of_slots_bias, features)
+        open_days = OpenDays(np.arange(begin, end), np.full(end - begin, -1), h[begin:end])
         count = end - begin
         for place in range(days.x.shape[1]):
             if count == 0:
                 break
-            some = known[:count]
-            of_state = follows[:count]
-            asks = asked[:count]
-            np.dot(going.h[:count], products.of_state, of_state)
-            known_of_days(of_state, of_day, going.day, some)
-            np.dot(some, products.asks, asks)
+            of_state = of_states[:count]
+            np.dot(open_days.h[:count], weights.of_state, of_state)
+            write_contexts(of_state, of_day, open_days.day, contexts[:count])
+            np.dot(contexts[:count], weights.of_context, rows[:count])
             count = draw_slots(
-                asks, of_state, weights, of_counts, moved, days, going, place, room, rng
+                rows[:count], of_state, weights, counts, offsets, days, open_days, place, space, rng
             )
 
 
 @compiled
-def known_of_days(
-    of_state: FloatArray, of_day: FloatArray, day: IntArray, known: FloatArray
+def write_contexts(
+    of_state: FloatArray, of_day: FloatArray, day: IntArray, contexts: FloatArray
 ) -> None:
-    """SiLU of what follows of states, the first numbers of [n, 4 H], and days [N, H]; written to [n, H]."""
-    for i in range(len(known)):
+    """Write contexts of open days, SiLU of contributions of state and day.
+
+    Args:
+        of_state: Contributions of states, the first numbers of rows, [n, 4 H].
+        of_day: Contributions of days, [N, H].
+        day: Numbers of the open days, [n].
+        contexts: Overwritten, [n, H].
+    """
+    for i in range(len(contexts)):
         of_this = of_day[day[i]]
-        for unit in range(known.shape[1]):
+        for unit in range(contexts.shape[1]):
             x = of_state[i, unit] + of_this[unit]
-            known[i, unit] = x * sigmoid(x)
+            contexts[i, unit] = x * sigmoid(x)
 
 
 @compiled
 def draw_slots(
-    asked: FloatArray,
+    rows: FloatArray,
     of_state: FloatArray,
     weights: SlotWeights,
-    of_counts: CountWeights,
-    moved: Moved,
-    days: DayState,
-    going: Going,
+    counts: CountWeights,
+    offsets: Offsets,
+    days: DayArrays,
+    open_days: OpenDays,
     place: int,
-    room: Room,
+    space: Workspace,
     rng: Generator,
 ) -> int:
-    """Draw the next slot of each going day with its counts, and the state after it; how many days go on.
+    """Draw the next slot of each open day with its counts, and the state after it.
 
-    Those that do are moved to the front.
+    Days that do not end are moved to the front; their number is returned.
 
     Args:
-        asked: What is asked of each: of slots and the end, gaps, what is recalled, counts; overwritten.
-        of_state: What follows of its state, the last 3 H of [n, 4 H].
-        weights: Of slots.
-        of_counts: Of counts.
-        moved: Shifts of logits.
+        rows: Logits of slots and the end, logits of gaps, weights of the slots' history, and units of counts, without
+            their bias; overwritten, [n, 2 S + 1 + 2 R + C W].
+        of_state: Contributions of states to the gates of the next state, the last 3 H of [n, 4 H].
+        weights: Weights of slots.
+        counts: Weights of counts.
+        offsets: Offsets of logits.
         days: All days.
-        going: Those that go on.
-        place: How many slots each has had.
-        room: To work in.
-        rng: Of the noise.
+        open_days: Days that have not ended.
+        place: Active slots of each so far.
+        space: Space to work in.
+        rng: Source of randomness.
     """
     slots = days.x.shape[1]
-    units = going.h.shape[1]
-    told = room.told
-    count = 0
-    asks = 2 * slots + 1 + 2 * RECALLED
-    for i in range(len(asked)):
-        day = going.day[i]
-        before = going.slot[i]
-        row = asked[i]
+    units = open_days.h.shape[1]
+    inputs = space.inputs
+    left = 0
+    logits = 2 * slots + 1 + 2 * SLOT_FEATURES
+    for i in range(len(rows)):
+        day = open_days.day[i]
+        before = open_days.slot[i]
+        row = rows[i]
         for k in range(len(row)):
             row[k] += weights.bias[k]
-        slot = next_slot(row[:asks], days, day, before, moved, room.every, room.logits, rng)
+        slot = next_slot(row[:logits], days, day, before, offsets, space, rng)
         if slot == slots:
             continue
         gap = slot - before if before >= 0 else 0
-        base = row[asks:]
-        known = tell_before(days, day, slot, gap, weights, told)
-        add_rows(told.which, told.values, known, of_counts.of_past, base)
-        draw_counts(base, of_counts, moved.counts, days, day, slot, gap, room.of_counts, rng)
-        known = tell_after(days, day, slot, place, weights, told)
-        write(weights.of_input_bias, room.of_input)
-        add_rows(told.which, told.values, known, weights.of_input, room.of_input)
-        next_state(room.of_input, of_state[i, units:], weights.of_state_bias, going.h[i], room.h)
-        write(room.h, going.h[count])
-        going.day[count] = day
-        going.slot[count] = slot
-        count += 1
-    return count
+        base = row[logits:]
+        count = gather_before_counts(days, day, slot, gap, weights, inputs)
+        add_rows(inputs.index, inputs.values, count, counts.of_history, base)
+        draw_counts(base, counts, offsets.counts, days, day, slot, gap, space.counts, rng)
+        count = gather_after_counts(days, day, slot, place, weights, inputs)
+        write(weights.of_input_bias, space.of_input)
+        add_rows(inputs.index, inputs.values, count, weights.of_input, space.of_input)
+        of_gates = of_state[i, units:]
+        next_state(space.of_input, of_gates, weights.of_state_bias, open_days.h[i], space.h)
+        write(space.h, open_days.h[left])
+        open_days.day[left] = day
+        open_days.slot[left] = slot
+        left += 1
+    return left
 
 
 @compiled
 def next_state(
     of_input: FloatArray, of_state: FloatArray, bias: FloatArray, h: FloatArray, after: FloatArray
 ) -> None:
-    """Write the state after a step of a GRU to a place of its own: over the one before, it would take longer.
+    """Write the state after a step of a GRU, to a place of its own: in place it would take longer.
 
     Args:
-        of_input: What the input makes of its three gates, [3 H].
-        of_state: What the state does, [3 H].
-        bias: Added to that.
-        h: The state, [H].
+        of_input: Contributions of the input to the three gates, [3 H].
+        of_state: Contributions of the state, [3 H].
+        bias: Bias of these, [3 H].
+        h: State before, [H].
         after: Overwritten, [H].
     """
     units = len(h)

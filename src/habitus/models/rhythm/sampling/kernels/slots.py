@@ -1,6 +1,6 @@
-"""Which slot of a day is active next, and what is told before and after it (habitus.models.rhythm.day), compiled.
+"""Compiled loops that draw the next active slot of a day, and gather what is read before and after it.
 
-Letters: as in :mod:`habitus.models.rhythm.sampling.state`.
+Letters: those of :mod:`habitus.models.rhythm.sampling.kernels.arrays`.
 """
 
 from __future__ import annotations
@@ -9,153 +9,173 @@ import math
 
 from numpy.random import Generator
 
-from habitus.models.rhythm.history import NEVER_BEFORE, RECALLED
+from habitus.models.rhythm.history import NEVER_ACTIVE, SLOT_FEATURES
+from habitus.models.rhythm.sampling.kernels.arrays import (
+    END,
+    NEW,
+    SLOTS,
+    DayArrays,
+    Offsets,
+    SlotWeights,
+    Workspace,
+)
 from habitus.models.rhythm.sampling.kernels.compiled import (
     HALF,
     ONE,
     ZERO,
     Sparse,
     add_rows,
+    append,
     choose,
     compiled,
-    log_share,
+    log_probability,
     sigmoid,
-    tell,
     write,
 )
-from habitus.models.rhythm.sampling.kernels.history import near_difference, row_of_difference
-from habitus.models.rhythm.sampling.state import END, NEW, SLOTS, DayState, Moved, SlotWeights
-from habitus.schema import FloatArray, IntArray
+from habitus.models.rhythm.sampling.kernels.history import (
+    indicator_of_difference,
+    row_of_difference,
+)
+from habitus.schema import FloatArray
 
 
 @compiled
-def of_recalled(
-    recall: FloatArray, weights: FloatArray, bias: FloatArray, found: FloatArray
+def write_slot_features(
+    history: FloatArray, weights: FloatArray, bias: FloatArray, features: FloatArray
 ) -> None:
-    """Write what follows of what is recalled [N, R + C, S] of slots, [N, R, S]: as DaySlots.of_slots has it."""
-    for i in range(len(recall)):
-        for k in range(RECALLED):
-            follows = found[i, k]
-            for slot in range(len(follows)):
-                follows[slot] = bias[k]
-            for r in range(RECALLED):
-                for slot in range(len(follows)):
-                    follows[slot] += recall[i, r, slot] * weights[r, k]
-            for slot in range(len(follows)):
-                follows[slot] *= sigmoid(follows[slot])
+    """Write features [N, R, S] of the history [N, R + C, S] of slots, as DaySlots.of_slots."""
+    for i in range(len(history)):
+        for k in range(SLOT_FEATURES):
+            row = features[i, k]
+            for slot in range(len(row)):
+                row[slot] = bias[k]
+            for r in range(SLOT_FEATURES):
+                for slot in range(len(row)):
+                    row[slot] += history[i, r, slot] * weights[r, k]
+            for slot in range(len(row)):
+                row[slot] *= sigmoid(row[slot])
 
 
 @compiled
 def next_slot(
-    asked: FloatArray,
-    days: DayState,
+    row: FloatArray,
+    days: DayArrays,
     day: int,
     before: int,
-    moved: Moved,
-    every: IntArray,
-    logits: FloatArray,
+    offsets: Offsets,
+    space: Workspace,
     rng: Generator,
 ) -> int:
-    """Draw the next active slot of a day, S for the end.
+    """Draw the next active slot of a day; return S for the end.
 
     Args:
-        asked: Logits of slots and the end, of gaps, and what is asked of what is recalled, [2 S + 1 + 2 R].
+        row: Logits of slots and the end, logits of gaps, weights of the slots' history, [2 S + 1 + 2 R].
         days: All days.
-        day: Its number.
-        before: The slot before, -1 for none.
-        moved: Shifts of logits.
-        every: Numbers from 0 on.
-        logits: Overwritten, [S + 1].
-        rng: Of the noise.
+        day: Number of the day.
+        before: Active slot before, -1 for none.
+        offsets: Offsets of logits.
+        space: Space to work in.
+        rng: Source of randomness.
     """
     slots = days.x.shape[1]
     begin = before + 1
-    of_past = asked[2 * days.x.shape[1] + 1 :]
-    write(asked, logits)
-    of_past[NEVER_BEFORE] += moved.new_slots
-    add_rows(every, of_past, RECALLED, days.recall[day], logits[:slots])
-    add_rows(every, of_past[RECALLED:], RECALLED, days.of_slots[day], logits[:slots])
+    of_history = row[2 * slots + 1 :]
+    every = space.every
+    logits = space.logits
+    write(row, logits)
+    of_history[NEVER_ACTIVE] += offsets.new_slots
+    add_rows(every, of_history, SLOT_FEATURES, days.slot_history[day], logits[:slots])
+    of_features = of_history[SLOT_FEATURES:]
+    add_rows(every, of_features, SLOT_FEATURES, days.slot_features[day], logits[:slots])
     for slot in range(begin, slots):
-        logits[slot] += asked[slots + 1 + slot - begin]
-    logits[slots] += moved.end
+        logits[slot] += row[slots + 1 + slot - begin]
+    logits[slots] += offsets.end
     last = slots if begin == 0 else slots + 1  # a day that is active does not end before it began
-    following = begin + choose(logits[begin:last], rng)
-    never = days.recall[day, NEVER_BEFORE]
-    score_slots(logits[begin:last], never[begin:], following - begin, days.scores[day])
+    chosen = choose(logits[begin:last], rng)
+    never = days.slot_history[day, NEVER_ACTIVE]
+    score_slots(logits[begin:last], never[begin:], chosen, days.scores[day])
     if len(days.log_probs) > 0:
-        days.log_probs[day, SLOTS] += log_share(logits[begin:last], following - begin)
-    return following
+        days.log_probs[day, SLOTS] += log_probability(logits[begin:last], chosen)
+    return begin + chosen
 
 
 @compiled
-def score_slots(chances: FloatArray, never: FloatArray, chosen: int, scores: FloatArray) -> None:
-    """Add to the scores of a choice among slots and the end, by chances [k] that need not sum to one."""
+def score_slots(weights: FloatArray, never: FloatArray, chosen: int, scores: FloatArray) -> None:
+    """Add the scores of a choice among slots and the end, by the weights [k] that :func:`choose` leaves."""
     slots = len(never)
     total = ZERO
     new = ZERO
-    for k in range(len(chances)):
-        total += chances[k]
+    for k in range(len(weights)):
+        total += weights[k]
     for k in range(slots):
-        new += chances[k] * never[k]
-    if len(chances) > slots:
-        scores[END] += (ONE if chosen == slots else ZERO) - chances[slots] / total
+        new += weights[k] * never[k]
+    if len(weights) > slots:
+        scores[END] += (ONE if chosen == slots else ZERO) - weights[slots] / total
     scores[NEW] += (never[chosen] if chosen < slots else ZERO) - new / total
 
 
 @compiled
-def tell_balance(
-    days: DayState, day: int, differences: FloatArray, begin: int, told: Sparse, count: int
+def append_balance(
+    days: DayArrays, day: int, table: FloatArray, begin: int, inputs: Sparse, count: int
 ) -> int:
-    """Tell the balance of a day's pairs, [24 P]: as Balance.told has it."""
+    """Append the features of the balance of a day's pairs [24 P], as Balance.features; return the number of entries.
+
+    Args:
+        days: All days.
+        day: Number of the day.
+        table: Features of differences, [T, 8].
+        begin: Index of the first feature.
+        inputs: Entries, changed.
+        count: Number of entries so far.
+    """
     pairs = days.now.shape[1]
-    width = differences.shape[1]
+    width = table.shape[1]
     for pair in range(pairs):
         now = days.now[day, pair]
-        for kind, value in enumerate(
-            (now, now - days.lowest[day, pair], days.highest[day, pair] - now)
-        ):
-            row = row_of_difference(value)
+        below = now - days.lowest[day, pair]
+        above = days.highest[day, pair] - now
+        for kind, difference in enumerate((now, below, above)):
             first = begin + (kind * pairs + pair) * width
-            told.which[count] = first + near_difference(value)
-            told.values[count] = ONE
-            told.which[count + 1] = first + width - 1
-            told.values[count + 1] = differences[row, width - 1]
+            inputs.index[count] = first + indicator_of_difference(difference)
+            inputs.values[count] = ONE
+            inputs.index[count + 1] = first + width - 1
+            inputs.values[count + 1] = table[row_of_difference(difference), width - 1]
             count += 2
     return count
 
 
 @compiled
-def tell_before(
-    days: DayState, day: int, slot: int, gap: int, weights: SlotWeights, told: Sparse
+def gather_before_counts(
+    days: DayArrays, day: int, slot: int, gap: int, weights: SlotWeights, inputs: Sparse
 ) -> int:
-    """Tell what counts of a slot are drawn from beside the state and channels, of K; how many are not zero."""
-    recalled = days.recall.shape[1]
-    for r in range(recalled):
-        told.which[r] = r
-        told.values[r] = days.recall[day, r, slot]
-    count = tell_balance(days, day, weights.differences, recalled, told, recalled)
-    if gap != 1:
+    """Gather what the counts of a slot depend on beside state and channels; return the number of entries."""
+    features = days.slot_history.shape[1]
+    for r in range(features):
+        inputs.index[r] = r
+        inputs.values[r] = days.slot_history[day, r, slot]
+    count = append_balance(days, day, weights.table, features, inputs, features)
+    if gap != 1:  # the slot before tells something only where nothing lies between
         return count
-    balance = weights.differences.shape[1] * 3 * days.now.shape[1]
-    return tell(days.told[day], recalled + balance, told, count)
+    balance = weights.table.shape[1] * 3 * days.now.shape[1]
+    return append(days.counts[day], features + balance, inputs, count)
 
 
 @compiled
-def tell_after(
-    days: DayState, day: int, slot: int, place: int, weights: SlotWeights, told: Sparse
+def gather_after_counts(
+    days: DayArrays, day: int, slot: int, place: int, weights: SlotWeights, inputs: Sparse
 ) -> int:
-    """Tell the state of a slot and its counts, of K, as DaySlots.told has it; how many are not zero."""
+    """Gather the inputs of the state after a slot, as DaySlots has them; return the number of entries."""
     slots = days.x.shape[1]
-    counts = days.told.shape[1]
-    told.which[0] = slot
-    told.values[0] = ONE
-    count = tell(days.told[day], slots, told, 1)
-    count = tell_balance(days, day, weights.differences, slots + counts, told, count)
-    begin = slots + counts + weights.differences.shape[1] * 3 * days.now.shape[1]
-    left = days.most[day] - 1 - place
+    counts = days.counts.shape[1]
+    inputs.index[0] = slot
+    inputs.values[0] = ONE
+    count = append(days.counts[day], slots, inputs, 1)
+    count = append_balance(days, day, weights.table, slots + counts, inputs, count)
+    begin = slots + counts + weights.table.shape[1] * 3 * days.now.shape[1]
+    left = days.most_slots[day] - 1 - place
     for k in range(3):
-        told.which[count + k] = begin + k
-    told.values[count] = HALF * math.log1p(place)
-    told.values[count + 1] = math.tanh(left / 3)
-    told.values[count + 2] = ONE if left > 0 else ZERO
+        inputs.index[count + k] = begin + k
+    inputs.values[count] = HALF * math.log1p(place)
+    inputs.values[count + 1] = math.tanh(left / 3)
+    inputs.values[count + 2] = ONE if left > 0 else ZERO
     return count + 3

@@ -1,6 +1,6 @@
-"""Loops over users of whom a day is drawn or taken in (habitus.models.rhythm.sampling.users), compiled.
+"""Compiled loops over users that read a day, or draw whether one is active.
 
-Letters: B users, n users with an active day, S slots, C channels, H hidden units, I numbers that a state is told.
+Letters: B users, n users with an active day, S slots, C channels, H hidden units, I inputs of the state.
 """
 
 from __future__ import annotations
@@ -20,52 +20,54 @@ from habitus.schema import FloatArray, IntArray
 
 
 @compiled
-def activate(found: FloatArray, of_users: FloatArray) -> None:
-    """SiLU of sums with what follows of users, both [B, H]; the former are overwritten."""
-    for i in range(len(found)):
-        for k in range(found.shape[1]):
-            x = found[i, k] + of_users[i, k]
-            found[i, k] = x * sigmoid(x)
+def add_and_activate(sums: FloatArray, of_users: FloatArray) -> None:
+    """Overwrite sums [B, H] by SiLU of them and the contributions of users [B, H]."""
+    for i in range(len(sums)):
+        for k in range(sums.shape[1]):
+            x = sums[i, k] + of_users[i, k]
+            sums[i, k] = x * sigmoid(x)
 
 
 @compiled
-def chances(found: FloatArray, bias: FloatArray, weights: FloatArray, logits: FloatArray) -> None:
-    """Chances of days' being active, in place of logits [B] that are added to those of a layer of H units.
+def write_probabilities(
+    sums: FloatArray, bias: FloatArray, weights: FloatArray, logits: FloatArray
+) -> None:
+    """Overwrite logits [B] by probabilities of an active day, through a layer of H units.
 
     Args:
-        found: What its units are told, [B, H].
-        bias: Added to that, [H].
-        weights: Of SiLU of it, [H].
-        logits: Overwritten.
+        sums: Inputs of the units, [B, H].
+        bias: Bias of the inputs, [H].
+        weights: Weights of SiLU of them, [H].
+        logits: Logits that are added; overwritten.
     """
-    for i in range(len(found)):
+    for i in range(len(sums)):
         logit = logits[i]
         for k in range(len(bias)):
-            x = found[i, k] + bias[k]
+            x = sums[i, k] + bias[k]
             logit += x * sigmoid(x) * weights[k]
         logits[i] = sigmoid(logit)
 
 
 @compiled
-def read_days(
+def write_state_inputs(
     x: FloatArray,
     gap: FloatArray,
     weights: FloatArray,
     bias: FloatArray,
-    told: Sparse,
+    entries: Sparse,
     inputs: FloatArray,
 ) -> None:
-    """Write what a state is told of active days, but for the calendar: their features, and the gap before.
+    """Write the inputs of the state but for the calendar: features of active days, and the gap before them.
 
     Args:
         x: Counts, [n, S, C].
-        gap: Days, [n].
-        weights: Of what is read of a day: which cells are active, how much, which slots; [(2 C + 1) S, H].
-        bias: [H].
-        told: Room for that.
+        gap: Observed days since the active day before, [n].
+        weights: Layer of a day: active cells, log counts, active slots; [(2 C + 1) S, H].
+        bias: Bias of the layer, [H].
+        entries: Space for the layer's inputs.
         inputs: Overwritten, the first H numbers and the last one, [n, I].
     """
-    (slots, channels) = x.shape[1:]
+    slots, channels = x.shape[1:]
     units = len(bias)
     cells = slots * channels
     for i in range(len(x)):
@@ -76,24 +78,24 @@ def read_days(
             for channel in range(channels):
                 if x[i, slot, channel] > 0:
                     cell = slot * channels + channel
-                    told.which[count] = cell
-                    told.values[count] = ONE
-                    told.which[count + 1] = cells + cell
-                    told.values[count + 1] = HALF * log(ONE + x[i, slot, channel])
+                    entries.index[count] = cell
+                    entries.values[count] = ONE
+                    entries.index[count + 1] = cells + cell
+                    entries.values[count + 1] = HALF * log(ONE + x[i, slot, channel])
                     count += 2
             if count > before:
-                told.which[count] = 2 * cells + slot
-                told.values[count] = ONE
+                entries.index[count] = 2 * cells + slot
+                entries.values[count] = ONE
                 count += 1
         write(bias, features)
-        add_rows(told.which, told.values, count, weights, features)
+        add_rows(entries.index, entries.values, count, weights, features)
         for k in range(units):
             features[k] *= sigmoid(features[k])
         inputs[i, inputs.shape[1] - 1] = HALF * log(ONE + gap[i])
 
 
 @compiled
-def next_states(
+def update_states(
     of_input: FloatArray,
     of_state: FloatArray,
     bias: FloatArray,
@@ -101,15 +103,15 @@ def next_states(
     h: FloatArray,
     after: FloatArray,
 ) -> None:
-    """A step of a GRU of some users [n], from what input and state make of its three gates, [n, 3 H] each.
+    """Update the states of some users by a step of a GRU.
 
     Args:
-        of_input: Of what the states are told.
-        of_state: Of the states.
-        bias: Added to the latter, [3 H].
-        users: Their numbers.
-        h: States, [B, H].
-        after: Room for a state, [H].
+        of_input: Contributions of inputs to the three gates, [n, 3 H].
+        of_state: Contributions of states, [n, 3 H].
+        bias: Bias of these, [3 H].
+        users: Numbers of the users, [n].
+        h: States of all users, changed, [B, H].
+        after: Space for a state, [H].
     """
     for i, user in enumerate(users):
         next_state(of_input[i], of_state[i], bias, h[user], after)

@@ -9,7 +9,7 @@ from torch import Generator
 
 from habitus.models.rhythm.config import RhythmConfig
 from habitus.models.rhythm.model import Rhythm
-from habitus.models.rhythm.statistics import Shifts, habits_of_users, number_of_habits
+from habitus.models.rhythm.statistics import DayOffsets, statistic_count, summary_statistics
 from habitus.schema import Axes
 from habitus.training.moment_matching import slopes_of
 
@@ -64,7 +64,7 @@ def test_habits_are_what_loops_count():
     observed = rng.random((20, AXES.days)) < 0.6
     in_week = (np.arange(AXES.days) + rng.integers(0, 7, (20, 1))) % 7
     x *= observed[..., None, None]
-    found = habits_of_users(
+    found = summary_statistics(
         torch.from_numpy(x).float(), torch.from_numpy(observed), torch.from_numpy(in_week)
     )
     np.testing.assert_allclose(
@@ -87,7 +87,7 @@ def test_shifts_of_a_day():
         (20, 1.0, 7, 5, 1),
     )
     for number, late, place, *others in expected:
-        on = Shifts.on(shifts, number, late, torch.tensor([0, 2, 6]), torch.tensor([0.0, 2, 0]))
+        on = DayOffsets.on(shifts, number, late, torch.tensor([0, 2, 6]), torch.tensor([0.0, 2, 0]))
         of_size = max(0, 1 - abs(3 * late - 1))
         assert on.active.tolist() == pytest.approx([place, 20 + place + 2 * of_size, 60 + place])
         assert [float(each) for each in on[1:]] == pytest.approx([*others, 0.1, 0.4, 0.3])
@@ -96,14 +96,14 @@ def test_shifts_of_a_day():
 def test_a_window_of_less_than_a_week_has_no_later_days():
     days = torch.arange(5).expand(3, -1)
     observed = torch.ones(3, 5, dtype=torch.bool)
-    found = habits_of_users(torch.ones(3, 5, 2, 1), observed, days)
-    assert found.shape == (3, number_of_habits(5))
+    found = summary_statistics(torch.ones(3, 5, 2, 1), observed, days)
+    assert found.shape == (3, statistic_count(5))
     assert not found[:, :7].any()
     assert found[:, 7:12].eq(2).all()
 
 
 def test_days_after_the_window_are_as_late_as_its_last():
-    late = Rhythm(AXES).told.late
+    late = Rhythm(AXES).conditioning.progress
     assert [late(0), late(20), late(40)] == [0, 1, 1]
 
 
@@ -120,13 +120,13 @@ def model() -> Rhythm:
 
 def drawn(model: Rhythm, name: str, shift: float, users: int) -> dict[str, float]:
     """Mean habits of so many drawn users with one shift."""
-    model.shifts.copy_(torch.tensor([shift * (each == name) for each in NAMES]))
+    model.logit_offsets.copy_(torch.tensor([shift * (each == name) for each in NAMES]))
     with torch.no_grad():
         x = model.sample(users, Generator().manual_seed(1))
     return dict(
         zip(
             NAMES,
-            model.statistics(x, model.told.days().for_each(users)).mean(0).tolist(),
+            model.statistics(x, model.conditioning.days().for_each(users)).mean(0).tolist(),
             strict=True,
         )
     )
@@ -134,7 +134,7 @@ def drawn(model: Rhythm, name: str, shift: float, users: int) -> dict[str, float
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
-    assert len(NAMES) == number_of_habits(AXES.days) == len(model.shifts)
+    assert len(NAMES) == statistic_count(AXES.days) == len(model.logit_offsets)
     low, high = (drawn(model, name, shift, MANY) for shift in (-1.0, 1.0))
     moved = {
         each: (high[each] - low[each]) * (-1 if each.startswith("slots") else 1) for each in NAMES
@@ -148,10 +148,10 @@ def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
 def test_scores_tell_what_shifts_would_do(model):
     """The slope of each habit by its shift, from one population, beside the difference of two with other shifts."""
     users = 20_000
-    own = torch.arange(number_of_habits(AXES.days))
-    model.shifts.zero_()
+    own = torch.arange(statistic_count(AXES.days))
+    model.logit_offsets.zero_()
     x, scores = model.sample_with_scores(users, Generator().manual_seed(3))
-    habits = model.statistics(x, model.told.days().for_each(users)).double()
+    habits = model.statistics(x, model.conditioning.days().for_each(users)).double()
     assert float((scores.mean(0) / (scores.std(0) / users**0.5)).abs().max()) < 4.5
     slopes = slopes_of(habits, scores.double())[own, own]
     error = habits.std(0) * scores.double().std(0) / users**0.5
