@@ -16,7 +16,7 @@ import pytest
 import habitus
 
 SOURCE = Path(habitus.__file__).parent
-OPTIONAL = {"pandas"}
+OPTIONAL = {"pandas", "statsmodels"}
 FRONT = ("cli", "explorer", "papers")
 
 FILES = {

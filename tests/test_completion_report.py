@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from conftest import random_profiles
-from habitus.evaluation import evaluate
+from habitus.evaluation import evaluate_profiles
 from habitus.evaluation.completion.missing_region import NOMINAL, Calibration
 from habitus.evaluation.completion.paired import PERCENTILES, examples
 from habitus.evaluation.evaluate_completion import CompletionEvaluation, evaluate_completion
@@ -52,7 +52,7 @@ def found():
 
 
 def page_of(path, ours, truth, found, **more):
-    write_report(path, evaluate(ours, truth), ours, truth, completion=found, **more)
+    write_report(path, evaluate_profiles(ours, truth), ours, truth, completion=found, **more)
     text = path.read_text(encoding="utf-8")
     parser = Balance()
     parser.feed(text)

@@ -9,7 +9,6 @@ from scipy import signal
 from habitus.evaluation.completion.denoising import (
     mean_squared_error,
     noised,
-    reconstruction,
     sigma_of,
 )
 from habitus.evaluation.evaluate_series import (
@@ -165,7 +164,9 @@ def test_reconstruction_of_a_panel():
     clean = [np.array([[0.0], [1.0], [np.nan]])]
     noisy = [np.array([[0.5], [1.0], [7.0]])]
     cleaned = [np.array([[0.1], [0.8], [3.0]])]
-    assert reconstruction(cleaned, clean, noisy) == pytest.approx({"mse": 0.025, "identity": 0.125})
+    found = evaluate_cleaned(cleaned, clean, noisy)
+    assert found["reconstruction"]["mse"] == pytest.approx(0.025)
+    assert found["baselines"]["identity"]["reconstruction"]["mse"] == pytest.approx(0.125)
 
 
 def test_both_readings_of_a_noise_level():

@@ -16,7 +16,7 @@ from habitus.evaluation.metrics.correlations import (
 )
 from habitus.evaluation.metrics.horizons import horizons
 from habitus.evaluation.metrics.marginals import kolmogorov_smirnov, wasserstein
-from habitus.evaluation.metrics.transitions import forecast_paths, forecast_transitions, transitions
+from habitus.evaluation.metrics.transitions import forecast_transitions, transitions
 
 
 def algorithm_1(generated, true, step, buckets, low, high):
@@ -113,8 +113,6 @@ def test_transitions_of_forecasts_against_loops():
     true = [np.array([last[o, 0], truth[o, 2, 0]]) for o in range(40)]
     drawn = [np.array([last[o, 0], draws[o, k, 2, 0]]) for o in range(40) for k in range(7)]
     np.testing.assert_allclose(score, algorithm_1(drawn, true, 1, 4, 0, 1), rtol=1e-12)
-    paths = forecast_paths(draws, last)
-    np.testing.assert_array_equal(paths[7 * 5 + 2], np.concatenate([last[5:6], draws[5, 2]]))
 
 
 def test_marginal_distances_against_scipy():

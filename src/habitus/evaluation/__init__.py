@@ -1,19 +1,20 @@
-"""Arrays in, numbers out: how far one set of profiles is from another, beside its floor.
+"""Arrays in, numbers out: what a model made against real data, beside a floor and baselines.
 
     profiles ──summarise──▶ Summary ┐
                                     ├─compare──▶ figures
     profiles ──summarise──▶ Summary ┘
 
-:func:`evaluate` does that for a generated set, for a real sample of the same size (the floor), and for
-populations without learning (the baselines). Nothing here knows of a model.
-
-Filled cells are scored against the truth in :mod:`habitus.evaluation.evaluate_completion`, which is imported on its own: its
-baselines take a second to load.
+:func:`evaluate` does that for a generated set, for a real sample of the same size (the floor), and
+for populations without learning (the baselines); it takes completed profiles, series and forecasts
+too. Nothing here knows of a model. Folders are by topic, for profiles and series alike:
+``metrics``, ``baselines``, ``completion``, ``two_sample``, ``latents``.
 """
 
 from habitus.evaluation.baselines.independent_cells import independent_cells
 from habitus.evaluation.completion.missing_region import Calibration, RegionFigures
-from habitus.evaluation.evaluate_profiles import Evaluation, evaluate
+from habitus.evaluation.evaluate import evaluate
+from habitus.evaluation.evaluate_completion import CompletionEvaluation, evaluate_completion
+from habitus.evaluation.evaluate_profiles import Evaluation, evaluate_profiles
 from habitus.evaluation.metrics.active_users import ACTIVITIES, active_users, relative_error
 from habitus.evaluation.metrics.compare import Figures, compare, conditional_overlap
 from habitus.evaluation.metrics.distances import (
@@ -28,6 +29,7 @@ from habitus.evaluation.metrics.zero_threshold import fit_zero_threshold
 __all__ = [
     "ACTIVITIES",
     "Calibration",
+    "CompletionEvaluation",
     "Evaluation",
     "Figures",
     "RegionFigures",
@@ -38,6 +40,8 @@ __all__ = [
     "daily_mean",
     "daily_std",
     "evaluate",
+    "evaluate_completion",
+    "evaluate_profiles",
     "fit_zero_threshold",
     "independent_cells",
     "kl_divergence",

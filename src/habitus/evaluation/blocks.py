@@ -1,4 +1,4 @@
-"""Profiles walked block by block: what bounds the memory of every pass over a set that need not fit."""
+"""Profiles walked block by block, which bounds the memory of every pass over a set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK_ROWS = 1 << 14  # so that profiles with few or no cells do not make a bloc
 
 @dataclass(frozen=True)
 class CompressedRows:
-    """The least that is a set of profiles in memory (:class:`~habitus.schema.SparseProfiles`).
+    """Smallest set of profiles in memory (:class:`~habitus.schema.SparseProfiles`).
 
     Attributes:
         axes: What the cells mean.
@@ -41,20 +41,20 @@ class CompressedRows:
 
 @dataclass(frozen=True)
 class Binarised:
-    """Any set of profiles with 1 for every value, as binary profiles are to be compared with binary ones."""
+    """Set of profiles with 1 for every value, to be compared with binary ones."""
 
     source: ProfileSource
 
     @property
     def axes(self) -> Axes:
-        """The source's, with the unit binary."""
+        """Axes of the source, with the unit binary."""
         return self.source.axes.with_unit("binary")
 
     def __len__(self) -> int:
         return len(self.source)
 
     def chunks(self) -> Iterator[SparseProfiles]:
-        """The source's chunks."""
+        """Yield the source's chunks, binarised."""
         for chunk in self.source.chunks():
             ones = np.ones(len(chunk.cells), np.float32)
             yield CompressedRows(self.axes, chunk.indptr, chunk.cells, ones)
@@ -78,7 +78,7 @@ class Block:
         return len(self.lengths)
 
     def users(self) -> NDArray[np.int64]:
-        """The profile (0 to u - 1) that each cell belongs to, [n]."""
+        """Profile (0 to u - 1) that each cell belongs to, [n]."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     def peak_values(self, axes: Axes) -> NDArray[np.float64]:
@@ -95,19 +95,19 @@ class Block:
         return self.values / np.repeat(peaks.astype(np.float64), lengths)
 
     def in_unit(self, axes: Axes, unit: str) -> NDArray[np.float64]:
-        """Values of a set on these axes as counts, as shares of the profile's largest, or as ones, [n]."""
+        """Values as counts, as shares of the profile's largest, or as ones, [n]."""
         if unit == "binary":
             return np.ones(len(self.values))
         return self.peak_values(axes) if unit == "peak" else self.values.astype(np.float64)
 
 
 def is_count(axes: Axes) -> bool:
-    """Whether values are raw counts of events."""
+    """Tell whether values are raw counts of events."""
     return axes.unit == "count"
 
 
 def is_binary(axes: Axes) -> bool:
-    """Whether values only say that something happened."""
+    """Tell whether values only say that something happened."""
     return axes.unit == "binary"
 
 
@@ -157,7 +157,7 @@ def _block(chunk: SparseProfiles, span: slice, keep: BoolArray) -> Block:
 
 
 def collected(source: ProfileSource, rows: BoolArray | None = None) -> Block:
-    """The profiles of a set that fits in memory, or those marked in [U], as one block."""
+    """Collect the profiles of a set, or those marked in [U], in one block in memory."""
     parts = list(blocks(source, rows))
     if not parts:
         return Block(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))

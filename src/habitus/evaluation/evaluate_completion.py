@@ -1,4 +1,4 @@
-"""A completed set against the truth: figures of the filled cells, beside baselines that learn no model.
+"""Completed profiles against the truth, beside baselines that fill the same cells.
 
 completed ──pieces──▶ filled cells ┐
                                    ├─RegionTally──▶ figures, calibration
@@ -8,7 +8,6 @@ reference ──rows────▶ true cells ──┘
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +19,12 @@ from habitus.evaluation.baselines.completion import (
     Training,
 )
 from habitus.evaluation.blocks import Binarised, is_binary
+from habitus.evaluation.comparable import check_axes
 from habitus.evaluation.completion.missing_region import (
     Calibration,
     RegionFigures,
     RegionTally,
     base_rates,
-    inside,
 )
 from habitus.evaluation.completion.paired import Example, Pair, examples, paired
 from habitus.evaluation.floor import draw
@@ -44,23 +43,23 @@ from habitus.schema import (
 
 MOST_BASELINE_PROFILES = 4000
 COMPARED = ("squared_error", "crps", "coverage_90", "log_likelihood")
-PROFILES_AT_ONCE = 256  # that baselines fill before progress is told
-_IDENTITY = ("user", "window_start")  # what says whose profile it is, in a users table
+PROFILES_AT_ONCE = 256  # that baselines fill before progress is reported
+_IDENTITY = ("user", "window_start")  # columns of a users table that identify a profile
 
 
 @dataclass(frozen=True)
 class CompletionEvaluation:
-    """What :func:`evaluate_completion` found.
+    """Scores of a completed set, found by :func:`evaluate_completion`.
 
     Attributes:
         figures: Figures of the completed set over all its profiles
             (:class:`~habitus.evaluation.completion.missing_region.RegionFigures`).
         calibration: Its coverage at every level.
-        baselines: The same figures of each baseline, by name, on a random sample of the profiles; and under
-            ``completed`` what the completed set scores on that very sample {squared_error, crps, coverage_90,
-            log_likelihood}.
+        baselines: The same figures of each baseline, by name, on a random sample of the profiles;
+            and under ``completed`` what the completed set scores on that very sample
+            {squared_error, crps, coverage_90, log_likelihood}.
         note: In words: how many profiles the baselines ran on.
-        cells: Cells that were judged in a profile, on average.
+        cells: Cells that were scored in a profile, on average.
         samples: Draws of each missing cell.
         examples: Three profiles to be shown, from a median user to a very busy one.
     """
@@ -74,7 +73,7 @@ class CompletionEvaluation:
     examples: tuple[Example, ...]
 
     def to_json_parts(self) -> dict[str, Any]:
-        """The parts ``region`` and ``baselines`` of ``metrics.json``; JSON can hold both."""
+        """Parts ``region`` and ``baselines`` of ``metrics.json``; JSON can hold both."""
         about = {"note": self.note, "cells": self.cells, "samples": self.samples}
         region = {**self.figures, "calibration": self.calibration.to_json(), **about}
         return {"region": region, "baselines": self.baselines}
@@ -90,16 +89,18 @@ def evaluate_completion(
     most: int = MOST_BASELINE_PROFILES,
     on_progress: Progress = no_progress,
 ) -> CompletionEvaluation:
-    """Score filled cells against what was there, beside baselines that fill the same cells ("Time pictures" 5.3.3).
+    """Score filled cells against the truth, beside baselines ("Time pictures" 5.3.3).
 
     Args:
         completed: Profiles whose missing cells were filled, with draws.
         reference: The same profiles, in the same order, with nothing hidden.
-        train: Real profiles for base rates and for the baselines that need some; without it base rates are the
-            reference's, and those baselines are left out.
-        region: Cells to score, [D, S, C]; all missing cells by default. What is known inside it adds nothing.
+        train: Real profiles for base rates and for the baselines that need some; without it base
+            rates are the reference's, and those baselines are left out.
+        region: Mask of the cells to score, [D, S, C]; all missing cells by default. What is known
+            inside it adds nothing.
         seed: Seed of the sample of profiles, of the baselines' draws and of the ranks of ties.
-        most: The most profiles that baselines are run on, drawn at random; slow ones have a lower limit of their own.
+        most: The most profiles that baselines are run on, drawn at random; slow ones have a lower
+            limit of their own.
         on_progress: Called with profiles done, profiles in all, and ``score`` or ``baselines``.
 
     Returns:
@@ -110,15 +111,15 @@ def evaluate_completion(
     """
     _check(completed, reference)
     if train is not None:
-        _check_axes(train, reference, "the training set")
+        check_axes(train, reference, "the training set")
     if is_binary(completed.axes):
         reference = Binarised(reference)
         train = None if train is None else Binarised(train)
     rates = base_rates(reference if train is None else train)
     scoring = _Scoring(completed, reference, _checked(region, completed.axes), rates, seed)
-    ours = _completed(scoring, on_progress)
+    ours = _score(scoring, on_progress)
     training = None if train is None else Training.of(train, seed)
-    baselines = _baselines(scoring, training, _samples(len(completed), most, seed), on_progress)
+    baselines = _score_baselines(scoring, training, most, on_progress)
     return CompletionEvaluation(
         figures=ours.found.figures,
         calibration=ours.found.calibration,
@@ -132,7 +133,7 @@ def evaluate_completion(
 
 @dataclass(frozen=True)
 class _Scoring:
-    """What is scored, and how: every figure of the set and of its baselines is found in the same way."""
+    """Truth and settings by which the completed set and its baselines are scored alike."""
 
     source: CompletedSource
     reference: ProfileSource
@@ -141,215 +142,157 @@ class _Scoring:
     seed: int
 
     def tally(self) -> RegionTally:
-        """An empty tally; the same ranks of ties for all."""
+        """Empty tally; the same ranks of ties for all."""
         return RegionTally(self.source.axes, self.rates, self.seed)
 
     def add(self, tally: RegionTally, filled: Filled, piece: Pair) -> None:
         """Add filled cells of a piece's profiles, as far as they are in the region."""
-        scored = inside(filled, self.region)
+        scored = filled.select(self.region.reshape(-1)[filled.cell])
         tally.add(scored, piece.pictures[scored.row, scored.cell], piece.peaks)
 
-    def pieces(self) -> Iterator[Pair]:
-        """The completed pieces beside the truth."""
-        return paired(self.source, self.reference)
-
 
 @dataclass(frozen=True)
-class _Contest:
-    """Baselines that run on the same profiles, beside the completed set on these."""
-
-    rows: BoolArray
-    ours: RegionTally
-    baselines: list[tuple[CompletionBaseline, RegionTally, np.random.Generator]]
-
-    def add(self, scoring: _Scoring, piece: Pair) -> None:
-        """Let the baselines fill what is missing in a piece, and score all."""
-        scoring.add(self.ours, piece.filled, piece)
-        shape = (-1, *scoring.source.axes.shape)
-        missing = piece.missing
-        hidden = np.where(missing, 0, piece.pictures).reshape(shape)
-        for baseline, tally, rng in self.baselines:
-            scoring.add(
-                tally,
-                baseline.fill(hidden, missing.reshape(shape), scoring.source.samples, rng),
-                piece,
-            )
-
-    def figures(self) -> dict[str, Figures]:
-        """Figures of each baseline, with the completed set's."""
-        ours = self.ours.result().figures
-        beside = {"completed": {name: ours[name] for name in COMPARED}}
-        return {
-            baseline.name: {**tally.result().figures, **beside}
-            for baseline, tally, _ in self.baselines
-        }
-
-
-@dataclass(frozen=True)
-class _Completed:
-    """The completed set's figures, how many cells were judged, and how active each profile is [U]."""
+class _Scored:
+    """Figures of the completed set, cells that were scored, and known cells of each profile [U]."""
 
     found: RegionFigures
     cells: int
     known: IntArray
 
 
-def _completed(scoring: _Scoring, on_progress: Progress) -> _Completed:
+def _score(scoring: _Scoring, on_progress: Progress) -> _Scored:
     """Score all profiles of the completed set.
 
     Raises:
-        ValueError: if some cell of the region is missing in no profile.
+        ValueError: if some cell of the region is missing in no profile, unless the region is the
+            whole picture, which means whatever is missing.
     """
     tally = scoring.tally()
     done = 0
     known = []
     missing = np.zeros(scoring.region.size, np.int64)
-    for piece in scoring.pieces():
+    for piece in paired(scoring.source, scoring.reference):
         missing += np.bincount(piece.filled.cell, minlength=len(missing))
         known.append(piece.known)
         scoring.add(tally, piece.filled, piece)
         done += piece.filled.profiles
         on_progress(done, len(scoring.source), "score")
     region = scoring.region.reshape(-1)
-    _check_missing(region, missing > 0)
-    return _Completed(tally.result(), int(missing[region].sum()), np.concatenate(known))
+    never = region & (missing == 0)
+    if not missing.any() if region.all() else never.any():
+        raise ValueError(f"expected each cell of the region to be missing in some profile, but "
+                         f"{np.sum(never):,} of {np.sum(region):,} are known in all; give a region "
+                         "that was hidden")  # fmt: skip
+    return _Scored(tally.result(), int(missing[region].sum()), np.concatenate(known))
 
 
-def _baselines(
-    scoring: _Scoring,
-    train: Training | None,
-    samples: dict[int | None, BoolArray],
-    on_progress: Progress,
+@dataclass(frozen=True)
+class _BaselineSample:
+    """Baselines that run on the same profiles, marked in [U], beside the completed set on these."""
+
+    rows: BoolArray
+    ours: RegionTally
+    baselines: list[tuple[CompletionBaseline, RegionTally, np.random.Generator]]
+
+
+def _score_baselines(
+    scoring: _Scoring, train: Training | None, most: int, on_progress: Progress
 ) -> dict[str, Figures]:
-    """Run the baselines, those that share a sample together, and give their figures in the order of the registry."""
-    contests = [_contest(scoring, train, limit, rows) for limit, rows in samples.items()]
-    done = 0
-    for piece in (part for pair in scoring.pieces() for part in pair.split(PROFILES_AT_ONCE)):
-        for contest in contests:
-            rows = contest.rows[done : done + piece.filled.profiles]
-            if rows.any():
-                contest.add(scoring, piece.of(rows))
-        done += piece.filled.profiles
-        on_progress(done, len(scoring.source), "baselines")
-    figures = {name: found for contest in contests for name, found in contest.figures().items()}
-    return {name: figures[name] for name in COMPLETION_BASELINES if name in figures}
+    """Run the baselines, and give their figures in the order of the registry.
 
-
-def _contest(
-    scoring: _Scoring, train: Training | None, limit: int | None, rows: BoolArray
-) -> _Contest:
-    """The baselines with this limit; each draws from a stream of its own, so that none changes another's figures."""
-    baselines = [
-        (
-            kind(scoring.source.axes, train),
-            scoring.tally(),
-            np.random.default_rng([scoring.seed, number]),
-        )
-        for number, kind in enumerate(COMPLETION_BASELINES.values())
-        if kind.sample == limit and (train is not None or not kind.needs_train)
-    ]
-    return _Contest(rows, scoring.tally(), baselines)
-
-
-def _samples(profiles: int, most: int, seed: int) -> dict[int | None, BoolArray]:
-    """The profiles for each limit that some baseline has; a smaller sample is part of a larger one.
+    Those that share a limit run on the same profiles; a smaller sample is part of a larger one.
+    Each draws from a stream of its own, so that none changes another's figures.
 
     Raises:
-        ValueError: if there would be none.
+        ValueError: if there would be no profile.
     """
     if most < 1:
         raise ValueError(f"most must be at least 1 profile, got {most}")
-    limits = dict.fromkeys(kind.sample for kind in COMPLETION_BASELINES.values())
-    sizes = {limit: min(most, limit or most) for limit in limits}
-    return {
-        limit: draw(profiles, size, np.random.default_rng(seed)) for limit, size in sizes.items()
-    }
+    samples: dict[int | None, _BaselineSample] = {}
+    for number, kind in enumerate(COMPLETION_BASELINES.values()):
+        if kind.sample not in samples:
+            size = min(most, kind.sample or most)
+            rows = draw(len(scoring.source), size, np.random.default_rng(scoring.seed))
+            samples[kind.sample] = _BaselineSample(rows, scoring.tally(), [])
+        if train is not None or not kind.needs_train:
+            rng = np.random.default_rng([scoring.seed, number])
+            baseline = kind(scoring.source.axes, train)
+            samples[kind.sample].baselines.append((baseline, scoring.tally(), rng))
+    shape = (-1, *scoring.source.axes.shape)
+    done = 0
+    for pair in paired(scoring.source, scoring.reference):
+        for part in pair.split(PROFILES_AT_ONCE):
+            for sample in samples.values():
+                rows = sample.rows[done : done + part.filled.profiles]
+                if not rows.any():
+                    continue
+                piece = part.of(rows)
+                scoring.add(sample.ours, piece.filled, piece)
+                missing = piece.missing
+                hidden = np.where(missing, 0, piece.pictures).reshape(shape)
+                missing = missing.reshape(shape)
+                for baseline, tally, rng in sample.baselines:
+                    filled = baseline.fill(hidden, missing, scoring.source.samples, rng)
+                    scoring.add(tally, filled, piece)
+            done += part.filled.profiles
+            on_progress(done, len(scoring.source), "baselines")
+    figures = {}
+    for sample in samples.values():
+        ours = sample.ours.result().figures
+        beside = {"completed": {name: ours[name] for name in COMPARED}}
+        for baseline, tally, _ in sample.baselines:
+            figures[baseline.name] = {**tally.result().figures, **beside}
+    return {name: figures[name] for name in COMPLETION_BASELINES if name in figures}
 
 
 def _note(baselines: dict[str, Figures], profiles: int) -> str:
-    """Such as "baselines on 4,000 of 15,000 profiles drawn at random (arima, ets on 200)"."""
+    """Sample in words: "baselines on 4,000 of 15,000 profiles drawn at random (ets on 200)"."""
     sizes = {name: figures["profiles"] for name, figures in baselines.items()}
     most = max(sizes.values())
     fewer = [name for name, size in sizes.items() if size < most]
     slow = f" ({', '.join(fewer)} on {sizes[fewer[0]]:,})" if fewer else ""
-    drawn = (
-        f"{most:,} of {profiles:,} profiles drawn at random"
-        if most < profiles
-        else f"all {profiles:,} profiles"
-    )
-    return f"baselines on {drawn}{slow}"
+    drawn = f"{most:,} of {profiles:,} profiles drawn at random"
+    return f"baselines on {drawn if most < profiles else f'all {profiles:,} profiles'}{slow}"
 
 
 def _check(completed: CompletedSource, reference: ProfileSource) -> None:
-    """Refuse sets whose profiles are not the same ones, and units that cannot be brought together."""
-    _check_axes(completed, reference, "the completed set")
+    """Refuse sets whose profiles are not the same ones, and units that do not fit together."""
+    check_axes(completed, reference, "the completed set")
     if len(completed) != len(reference) or not len(reference):
         raise ValueError(
-            f"expected the same profiles in both sets, at least one, got {len(completed):,} completed ones and "
-            f"{len(reference):,} of the reference; give the set that was completed"
+            f"expected the same profiles in both sets, at least one, got {len(completed):,} "
+            f"completed ones and {len(reference):,} of the reference; give the set that was "
+            "completed"
         )
-    ours = completed.axes.unit
+    unit = completed.axes.unit
     theirs = reference.axes.unit
-    if theirs not in (ours, "count") and not is_binary(completed.axes):
-        raise ValueError(
-            f"expected a reference of counts or of unit {ours}, as completed, got unit {theirs}; "
-            "profile the reference again"
-        )
-    if completed.axes.start != reference.axes.start and not _tiled(completed, reference):
-        raise ValueError(
-            f"the completed profiles begin on {completed.axes.start} and the reference on {reference.axes.start}; "
-            "profile the days that were completed, or forecast"
-        )
-    for row, (mine, other) in enumerate(_identities(completed, reference)):
-        if mine != other:
-            raise ValueError(
-                f"expected the same users in the same order, but profile {row} is {mine} in the completed set and "
-                f"{other} in the reference; give the set that was completed"
-            )
-
-
-def _tiled(*sources: ProfileSource) -> bool:
-    """Whether each profile says when its own window begins."""
-    tables: list[Any] = [getattr(source, "users", None) for source in sources]
-    return all(table is not None and "window_start" in table.column_names for table in tables)
-
-
-def _identities(completed: CompletedSource, reference: ProfileSource) -> Iterator[tuple[Any, Any]]:
-    """Whose profile each is in both sets, as far as both say so."""
+    if theirs not in (unit, "count") and not is_binary(completed.axes):
+        raise ValueError(f"expected a reference of counts or of unit {unit}, as completed, got unit "
+                         f"{theirs}; profile the reference again")  # fmt: skip
     tables: list[Any] = [getattr(source, "users", None) for source in (completed, reference)]
-    if any(table is None for table in tables):
-        return
-    for name in _IDENTITY:
-        if all(name in table.column_names for table in tables):
-            mine, other = (table[name].to_pylist() for table in tables)
-            yield from zip(mine, other, strict=True)
-
-
-def _check_axes(source: ProfileSource, reference: ProfileSource, name: str) -> None:
-    if mismatch := source.axes.mismatch(reference.axes):
-        raise ValueError(
-            f"{name} and the reference must have the same days, slots and channels, but {mismatch}; "
-            "profile both in the same way"
-        )
+    columns = [() if table is None else table.column_names for table in tables]
+    shared = [name for name in _IDENTITY if all(name in names for names in columns)]
+    starts = completed.axes.start, reference.axes.start
+    if starts[0] != starts[1] and "window_start" not in shared:
+        raise ValueError(f"the completed profiles begin on {starts[0]} and the reference on "
+                         f"{starts[1]}; profile the days that were completed, or forecast")  # fmt: skip
+    for name in shared:
+        ours, others = (table[name].to_pylist() for table in tables)
+        for row, (one, other) in enumerate(zip(ours, others, strict=True)):
+            if one != other:
+                raise ValueError(
+                    f"expected the same users in the same order, but profile {row} is {one} in the "
+                    f"completed set and {other} in the reference; give the set that was completed"
+                )
 
 
 def _checked(region: BoolArray | None, axes: Axes) -> BoolArray:
-    """The region, by default every cell."""
+    """Mask of the cells to score, by default every cell."""
     if region is None:
         return np.ones(axes.shape, bool)
     if region.shape != axes.shape or not region.any():
         raise ValueError(
-            f"expected a region of shape (days, slots, channels) {axes.shape} with at least one cell, got shape "
-            f"{region.shape} with {np.count_nonzero(region)}"
+            f"expected a region of shape (days, slots, channels) {axes.shape} with at least one "
+            f"cell, got shape {region.shape} with {np.count_nonzero(region)}"
         )
     return region
-
-
-def _check_missing(region: BoolArray, missing: BoolArray) -> None:
-    """A whole picture means whatever is missing; a chosen region has to have been hidden."""
-    wanted = missing.any() if region.all() else not (region & ~missing).any()
-    if not wanted:
-        raise ValueError(
-            f"expected each cell of the region to be missing in some profile, but {np.sum(region & ~missing):,} of "
-            f"{np.sum(region):,} are known in all; give a region that was hidden"
-        )

@@ -1,4 +1,4 @@
-"""One set of profiles against another: the figures, their floor, and baselines that learn nothing."""
+"""One set of profiles against another: the figures, their floor, and baselines without learning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import numpy as np
 from habitus.evaluation.baselines.independent_cells import independent_cells
 from habitus.evaluation.blocks import Binarised, is_binary
 from habitus.evaluation.comparable import check_sets
-from habitus.evaluation.floor import Floor, floor_from_halves, floor_from_train
+from habitus.evaluation.evaluate_completion import CompletionEvaluation
+from habitus.evaluation.floor import floor_from_halves, floor_from_train
 from habitus.evaluation.metrics.compare import Figures, compare
 from habitus.evaluation.metrics.summary import Summary, summarise
 from habitus.schema import ProfileSource
@@ -20,19 +21,22 @@ from habitus.schema import ProfileSource
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` found.
+    """Scores of a set of profiles, found by :func:`evaluate_profiles`.
 
     Attributes:
-        generated: Summary of the set that is judged.
-        reference: Summary of the set that it is judged against.
+        generated: Summary of the set that is evaluated.
+        reference: Summary of the set that it is compared with.
         floor_sample: Summary of one of the real samples that give the floor.
-        floor_reference: Summary of what that sample is judged against.
-        figures: Figures of the generated set (see :func:`~habitus.evaluation.metrics.compare`).
+        floor_reference: Summary of what that sample is compared with.
+        figures: Figures of the generated set (see
+            :func:`~habitus.evaluation.metrics.compare.compare`).
         floor: The same figures of real samples of that size, each the median over them.
         baselines: The same figures of each population without learning, by name.
         baseline_summaries: Their summaries, by name.
         floor_note: In words: where the floor's samples are from, and their size.
         zero_threshold: The threshold that was applied when the set was generated, or None.
+        completion: Scores of the filled cells, where the set is a completed one and they were
+            asked for.
     """
 
     generated: Summary
@@ -45,27 +49,33 @@ class Evaluation:
     baseline_summaries: dict[str, Summary]
     floor_note: str
     zero_threshold: float | None
+    completion: CompletionEvaluation | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``metrics.json``; what is infinite or undefined becomes null."""
+        """Content of ``metrics.json``; what is infinite or undefined becomes null."""
         floor = {**self.floor, "zero_threshold": None, "note": self.floor_note}
         baselines = {
             name: {**figures, "zero_threshold": None} for name, figures in self.baselines.items()
         }
         ours = {**self.figures, "zero_threshold": self.zero_threshold}
-        return _finite({**ours, "floor": floor, "baselines": baselines})
+        content = {**ours, "floor": floor, "baselines": baselines}
+        if self.completion is not None:
+            parts = self.completion.to_json_parts()
+            baselines |= parts["baselines"]
+            content["region"] = parts["region"]
+        return _finite(content)
 
     def rows(self) -> list[tuple[str, float | None, float | None]]:
         """Rows of a table: name, figure of the generated set, its floor.
 
-        Names are keys joined by dots (``daily_mean.kld``); figures may be ``inf``, and None where there
-        is none.
+        Names are keys joined by dots (``daily_mean.kld``); figures may be ``inf``, and None where
+        there is none.
         """
         floor = dict(_flat(self.floor))
         return [(name, figure, floor.get(name)) for name, figure in _flat(self.figures)]
 
 
-def evaluate(
+def evaluate_profiles(
     generated: ProfileSource,
     reference: ProfileSource,
     train: ProfileSource | None = None,
@@ -73,15 +83,15 @@ def evaluate(
     zero_threshold: float | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Compare two sets of profiles, beside a floor and (with ``train``) baselines ("Time pictures" 5.3).
+    """Compare two sets of profiles, beside a floor and baselines ("Time pictures" 5.3).
 
     Args:
-        generated: The set that is judged.
-        reference: Real profiles to judge it against, by best practice ones that no model has seen.
-        train: Real profiles for the floor and the baselines; without it the reference is split in two
-            for the floor.
-        zero_threshold: What was applied when the set was generated, by default what the set itself says; it is
-            noted, not applied again.
+        generated: The set that is evaluated.
+        reference: Real profiles to compare it with, by best practice ones that no model has seen.
+        train: Real profiles for the floor and the baselines; without it the reference is split in
+            two for the floor, and there are no baselines.
+        zero_threshold: What was applied when the set was generated, by default what the set itself
+            says; it is noted, not applied again.
         seed: Seed of the random draws of floor and baselines.
 
     Returns:
@@ -96,12 +106,15 @@ def evaluate(
         train = None if train is None else Binarised(train)
     ours = summarise(generated)
     theirs = summarise(reference)
-    floor = _floor(reference, theirs, train, ours.users, seed)
-    baselines = (
-        {}
-        if train is None
-        else {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
-    )
+    rng = np.random.default_rng(seed)
+    if train is None:
+        floor = floor_from_halves(reference, ours.users, rng)
+        baselines = {}
+    else:
+        floor = floor_from_train(train, theirs, ours.users, rng)
+        baselines = {"independent_cells": summarise(independent_cells(train, ours.users, seed))}
+    if zero_threshold is None:
+        zero_threshold = getattr(generated, "about", {}).get("zero_threshold")
     return Evaluation(
         generated=ours,
         reference=theirs,
@@ -112,21 +125,8 @@ def evaluate(
         baselines={name: compare(baseline, theirs) for name, baseline in baselines.items()},
         baseline_summaries=baselines,
         floor_note=floor.note,
-        zero_threshold=_noted(generated) if zero_threshold is None else zero_threshold,
+        zero_threshold=zero_threshold,
     )
-
-
-def _noted(source: ProfileSource) -> float | None:
-    return getattr(source, "about", {}).get("zero_threshold")
-
-
-def _floor(
-    reference: ProfileSource, summary: Summary, train: ProfileSource | None, users: int, seed: int
-) -> Floor:
-    rng = np.random.default_rng(seed)
-    if train is None:
-        return floor_from_halves(reference, users, rng)
-    return floor_from_train(train, summary, users, rng)
 
 
 def _flat(figures: Figures, prefix: str = "") -> Iterator[tuple[str, float | None]]:
@@ -139,7 +139,7 @@ def _flat(figures: Figures, prefix: str = "") -> Iterator[tuple[str, float | Non
 
 
 def _finite(content: Any) -> Any:
-    """The same content with None for what JSON cannot hold."""
+    """Same content with None for what JSON cannot hold."""
     if isinstance(content, dict):
         return {key: _finite(value) for key, value in content.items()}
     if isinstance(content, list):

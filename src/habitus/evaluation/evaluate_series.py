@@ -1,4 +1,10 @@
-"""One call for each kind of file: generated, cleaned or forecast series, beside their baselines and their floor.
+"""Generated, cleaned or forecast series against real ones, beside their baselines and their floor.
+
+A panel is a sequence of arrays [T_n, V], one for each series of one sort; NaN is a missing value.
+
+    generated panel ──evaluate_generated──▶ transitions, marginal, auto- and cross-correlation
+    cleaned values  ──evaluate_cleaned────▶ reconstruction
+    draws           ──evaluate_forecast───▶ CRPS, coverage and transitions by horizon
 
 Everything returned can be written as JSON: plain floats, None for what is not defined.
 """
@@ -30,9 +36,7 @@ from habitus.evaluation.metrics.transitions import (
 from habitus.evaluation.panels import Panel, Stack, carried_forward
 from habitus.schema import FloatArray
 
-ALL_BASELINES = tuple(SERIES_BASELINES)
 HORIZONS = (1, 6, 24)
-STEPS = (1,)
 _BLOCKS = 20  # that a panel of few series is cut into for its floor
 _ROUNDING = 1e-7
 Json = dict[str, Any]
@@ -44,18 +48,18 @@ def evaluate_generated(
     train: Panel | None = None,
     *,
     buckets: int = DEFAULT_BUCKETS,
-    steps: Sequence[int] = STEPS,
+    steps: Sequence[int] = (1,),
     limits: Limits | None = None,
     lags: int = DEFAULT_LAGS,
-    baselines: Sequence[str] = ALL_BASELINES,
+    baselines: Sequence[str] = tuple(SERIES_BASELINES),
     seed: int = 0,
 ) -> Json:
     """Scores of generated series against real ones.
 
-    Baselines generate as many series and steps as there are generated ones, after learning from ``train``. Without it
-    they learn from ``real`` itself and so know what they are judged by. The floor is the training panel scored as
-    if it were generated, or without it one half of the real rows against the other: every second of 20 blocks
-    in time.
+    Baselines generate as many series and steps as there are generated ones, after learning from
+    ``train``. Without it they learn from ``real`` itself and so know what they are scored by. The
+    floor is the training panel scored as if it were generated, or without it one half of the real
+    rows against the other: every second of 20 blocks in time.
 
     Args:
         generated: Generated panel.
@@ -69,22 +73,36 @@ def evaluate_generated(
         seed: Seed of the baselines.
 
     Returns:
-        ``transitions{printed, weighted, by_step}``, ``marginal{ks, wasserstein}``, ``autocorrelation{mse}``,
-        ``cross_correlation{mse, mse_lag_1}``, and the same under ``baselines{NAME}`` and ``floor``.
+        ``transitions{printed, weighted, by_step}``, ``marginal{ks, wasserstein}``,
+        ``autocorrelation{mse}``, ``cross_correlation{mse, mse_lag_1}``, and the same under
+        ``baselines{NAME}`` and ``floor``.
     """
-    settings = {"buckets": buckets, "steps": tuple(steps), "limits": limits, "lags": lags}
+
+    def scored(panel: Panel, real: Panel) -> Json:
+        moved = transitions(panel, real, buckets=buckets, steps=tuple(steps), limits=limits)
+        spread = spreads(real)
+        distance = wasserstein(panel, real) / np.where(spread > 0, spread, 1)
+        return {
+            "transitions": _overlaps(moved),
+            "marginal": {
+                "ks": _plain(np.mean(kolmogorov_smirnov(panel, real))),
+                "wasserstein": _plain(np.mean(distance)),
+            },
+            "autocorrelation": {"mse": _plain(autocorrelation_mse(panel, real, lags))},
+            "cross_correlation": {
+                "mse": _plain(cross_correlation_mse(panel, real)),
+                "mse_lag_1": _plain(cross_correlation_mse(panel, real, lag=1)),
+            },
+        }
+
     shape = len(generated), max(len(each) for each in generated)
-    scores = _generated_scores(generated, real, **settings)
     learnt = real if train is None else train
+    scores = scored(generated, real)
     scores["baselines"] = {
-        name: _generated_scores(
-            SERIES_BASELINES[name](learnt, seed).generate(*shape), real, **settings
-        )
+        name: scored(SERIES_BASELINES[name](learnt, seed).generate(*shape), real)
         for name in baselines
     }
-    scores["floor"] = _generated_scores(
-        *(_halves(real) if train is None else (train, real)), **settings
-    )
+    scores["floor"] = scored(*(_halves(real) if train is None else (train, real)))
     return scores
 
 
@@ -98,40 +116,49 @@ def evaluate_cleaned(
     probability: float | None = None,
     limits: Limits | None = None,
 ) -> Json:
-    """Reconstruction error of cleaned series, of the noisy ones as they are, and of each value's posterior mean.
+    """Reconstruction error of cleaned series, the noisy ones, and each value's posterior mean.
 
     Args:
         cleaned: What a model made of ``noisy``.
         clean: The truth.
-        noisy: What the model was given; NaN is a gap.
-        train: Where the posterior mean takes the histogram of each variable from; ``clean`` itself if None.
+        noisy: What the model was given; NaN is missing.
+        train: Where the posterior mean takes the histogram of each variable from; ``clean`` itself
+            if None.
         sigma: Standard deviation of the noise; measured where None.
         probability: Probability that a value was modified; measured where None.
         limits: What the noisy values were clamped to, if they were.
 
     Returns:
-        ``reconstruction{mse, mse_gaps}``, the second over the gaps alone, and the same under
-        ``baselines{identity, posterior_mean}``; identity fills a gap with the last value before it.
+        ``reconstruction{mse, mse_gaps}``, the second over the values missing in ``noisy`` alone,
+        and the same under ``baselines{identity, posterior_mean}``; identity fills a missing value
+        with the last one before it.
     """
     given = Stack.of(noisy)
-    measured = _noise(given, Stack.of(clean))
+    truth = Stack.of(clean)
+    measured = _noise(given, truth)
     sigma = measured[0] if sigma is None else sigma
     probability = measured[1] if probability is None else probability
-    prior = Stack.of(clean if train is None else train)
+    prior = truth if train is None else Stack.of(train)
     columns = [
-        posterior_mean(
-            given.values[:, each], Histogram.of(prior.column(each)), sigma, probability, limits
-        )
-        for each in range(given.variables)
+        posterior_mean(values, Histogram.of(known), sigma, probability, limits)
+        for values, known in zip(given.values.T, prior.columns(), strict=True)
     ]
     estimates = {
         "identity": carried_forward(given).values,
         "posterior_mean": np.stack(columns, axis=1),
     }
-    panels = {name: np.split(values, given.starts[1:-1]) for name, values in estimates.items()}
-    scores: Json = {"reconstruction": _errors(cleaned, clean, noisy)}
+    missing = np.split(np.where(given.observed, np.nan, truth.values), truth.starts[1:-1])
+
+    def scored(estimate: Panel) -> Json:
+        errors = {
+            "mse": _plain(mean_squared_error(estimate, clean)),
+            "mse_gaps": _plain(mean_squared_error(estimate, missing)),
+        }
+        return {"reconstruction": errors}
+
+    scores = scored(cleaned)
     scores["baselines"] = {
-        name: {"reconstruction": _errors(each, clean, noisy)} for name, each in panels.items()
+        name: scored(np.split(values, given.starts[1:-1])) for name, values in estimates.items()
     }
     return scores
 
@@ -146,7 +173,7 @@ def evaluate_forecast(
     buckets: int = DEFAULT_BUCKETS,
     limits: Limits | None = None,
     scale: FloatArray | None = None,
-    baselines: Sequence[str] = ALL_BASELINES,
+    baselines: Sequence[str] = tuple(SERIES_BASELINES),
     seed: int = 0,
 ) -> Json:
     """Scores of a forecast by steps ahead, and of baselines that draw as often from the same pasts.
@@ -159,13 +186,14 @@ def evaluate_forecast(
         steps: Steps ahead; those above H are left out.
         buckets: Buckets of Algorithm 1.
         limits: Ends of its buckets; None for the range of the truth.
-        scale: What each variable is divided by where their units differ, [V]; None to keep the unit.
+        scale: What each variable is divided by where their units differ, [V]; None to keep the
+            unit.
         baselines: Names in SERIES_BASELINES.
         seed: Seed of the baselines.
 
     Returns:
-        ``horizon{STEP{crps, coverage_90, mae}}``, ``transitions{printed, weighted, by_step}`` from the last known
-        value to each step ahead, and the same under ``baselines{NAME}``.
+        ``horizon{STEP{crps, coverage_90, mae}}``, ``transitions{printed, weighted, by_step}`` from
+        the last known value to each step ahead, and the same under ``baselines{NAME}``.
 
     Raises:
         ValueError: if no step is left, or the pasts are not as many as the origins.
@@ -173,9 +201,8 @@ def evaluate_forecast(
     samples, ahead = draws.shape[1:3]
     within = [step for step in steps if step <= ahead]
     if not within or len(pasts) != len(draws):
-        raise ValueError(
-            f"expected {len(draws)} pasts and a step of at most {ahead}, got {len(pasts)} and {list(steps)}"
-        )
+        raise ValueError(f"expected {len(draws)} pasts and a step of at most {ahead}, "
+                         f"got {len(pasts)} and {list(steps)}")  # fmt: skip
     last = np.stack([carried_forward(Stack.of([past])).values[-1] for past in pasts])
 
     def scored(each: FloatArray) -> Json:
@@ -184,8 +211,8 @@ def evaluate_forecast(
             each, last, truth, buckets=buckets, steps=within, limits=limits
         )
         horizon = {
-            str(step): {name: _plain(value) for name, value in by_step[step].items()}
-            for step in within
+            str(step): {name: _plain(value) for name, value in scores.items()}
+            for step, scores in by_step.items()
         }
         return {"horizon": horizon, "transitions": _overlaps(moved)}
 
@@ -198,37 +225,10 @@ def evaluate_forecast(
     return scores
 
 
-def _generated_scores(
-    generated: Panel,
-    real: Panel,
-    *,
-    buckets: int,
-    steps: Sequence[int],
-    limits: Limits | None,
-    lags: int,
-) -> Json:
-    moved = transitions(generated, real, buckets=buckets, steps=steps, limits=limits)
-    apart = wasserstein(generated, real)
-    spread = spreads(real)
-    return {
-        "transitions": _overlaps(moved),
-        "marginal": {
-            "ks": _plain(np.mean(kolmogorov_smirnov(generated, real))),
-            "wasserstein": _plain(np.mean(apart / np.where(spread > 0, spread, 1))),
-        },
-        "autocorrelation": {"mse": _plain(autocorrelation_mse(generated, real, lags))},
-        "cross_correlation": {
-            "mse": _plain(cross_correlation_mse(generated, real)),
-            "mse_lag_1": _plain(cross_correlation_mse(generated, real, lag=1)),
-        },
-    }
-
-
 def _overlaps(by_step: Mapping[int, Overlap]) -> Json:
-    """The mean over steps, and each of them."""
-    mean = mean_overlap(list(by_step.values()))
+    """Mean over steps, and each of them."""
     return {
-        **_overlap(mean),
+        **_overlap(mean_overlap(list(by_step.values()))),
         "by_step": {str(step): _overlap(each) for step, each in by_step.items()},
     }
 
@@ -237,17 +237,8 @@ def _overlap(score: Overlap) -> Json:
     return {"printed": _plain(score.printed), "weighted": _plain(score.weighted)}
 
 
-def _errors(estimate: Panel, clean: Panel, noisy: Panel) -> Json:
-    """Mean squared error over all known values, and over those that the noisy panel lacks."""
-    truth = Stack.of(clean)
-    given = Stack.of(noisy)
-    gaps = np.where(given.observed, np.nan, truth.values)
-    in_gaps = mean_squared_error(estimate, np.split(gaps, truth.starts[1:-1]))
-    return {"mse": _plain(mean_squared_error(estimate, clean)), "mse_gaps": _plain(in_gaps)}
-
-
 def _noise(noisy: Stack, clean: Stack) -> tuple[float, float]:
-    """Standard deviation of the modifications, and the share of values modified, by looking at the truth."""
+    """Standard deviation of the modifications, and share of values modified, from the truth."""
     difference = noisy.values - clean.values
     difference = difference[~np.isnan(difference)]
     changed = difference[np.abs(difference) > _ROUNDING]
@@ -257,18 +248,17 @@ def _noise(noisy: Stack, clean: Stack) -> tuple[float, float]:
 
 
 def _halves(real: Panel) -> tuple[Panel, Panel]:
-    """Every second series, and the others; a panel of few series is cut into blocks of time first."""
+    """Every second series, and the others; a panel of few is cut into blocks of time first."""
     blocks = list(real)
     if len(blocks) < _BLOCKS:
         parts = -(-_BLOCKS // len(blocks))
         blocks = [block for each in blocks for block in np.array_split(each, parts) if len(block)]
     if len(blocks) < 2:
-        raise ValueError(
-            "expected at least 2 rows of real data to split for a floor; give the training series"
-        )
+        raise ValueError("expected at least 2 rows of real data to split for a floor; "
+                         "give the training series")  # fmt: skip
     return blocks[::2], blocks[1::2]
 
 
 def _plain(value: float | np.floating) -> float | None:
-    """A float that JSON has, or None."""
+    """Float that JSON has, or None."""
     return float(value) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The floor of every figure: what another real sample of the same size scores ("Time pictures" 5.1.2).
+"""Floor of every figure: what another real sample of the same size scores ("Time pictures" 5.1.2).
 
 One small sample scores twice what another does, so the floor is the median of several.
 """
@@ -22,12 +22,13 @@ PROFILES = 200_000  # in all samples: large ones differ little, and take long
 
 @dataclass(frozen=True)
 class Floor:
-    """Real samples and what they are judged against.
+    """Real samples and what they are compared with.
 
     Attributes:
-        sample: Summary of the first real sample, which stands in for the generated set in figures that are drawn.
-        reference: Summary of what it is judged against.
-        figures: Of real samples, each the median over them.
+        sample: Summary of the first real sample, which stands in for the generated set in figures
+            that are drawn.
+        reference: Summary of what it is compared with.
+        figures: Figures of real samples, each the median over them.
         note: In words: where the samples are from, and their size.
     """
 
@@ -36,12 +37,20 @@ class Floor:
     figures: Figures
     note: str
 
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[Summary, Summary]], note: str) -> Floor:
+        """Floor from samples and what each is compared with."""
+        figures = medians([compare(sample, against) for sample, against in pairs])
+        if len(pairs) > 1:
+            note += f"; each figure is the median of {len(pairs)} such samples"
+        return cls(*pairs[0], figures, note)
+
 
 def draw(available: int, wanted: int, rng: np.random.Generator) -> BoolArray:
-    """Mark profiles drawn at random without replacement, [available]; all of them if there are too few.
+    """Mark profiles drawn at random without replacement, [available]; all if there are too few.
 
-    >>> int(draw(10, 4, np.random.default_rng(0)).sum()), int(draw(3, 4, np.random.default_rng(0)).sum())
-    (4, 3)
+    >>> [int(draw(available, 4, np.random.default_rng(0)).sum()) for available in (10, 3)]
+    [4, 3]
     """
     rows = np.zeros(available, bool)
     rows[rng.permutation(available)[:wanted]] = True
@@ -51,7 +60,7 @@ def draw(available: int, wanted: int, rng: np.random.Generator) -> BoolArray:
 def floor_from_train(
     train: ProfileSource, reference: Summary, users: int, rng: np.random.Generator
 ) -> Floor:
-    """The floor of samples of the training profiles against the reference.
+    """Floor of samples of the training profiles against the reference.
 
     Args:
         train: Profiles that the model was trained on; none of them in the reference.
@@ -61,17 +70,18 @@ def floor_from_train(
     """
     times = _samples(users) if users < len(train) else 1
     samples = [summarise(train, draw(len(train), users, rng)) for _ in range(times)]
-    sample = samples[0]
-    fewer = f", which has fewer than the {users:,} generated" if sample.users < users else ""
-    note = f"{sample.users:,} profiles drawn from train{fewer}, against all {reference.users:,} of the reference"
-    return _floor([(each, reference) for each in samples], note)
+    size = samples[0].users
+    fewer = f", which has fewer than the {users:,} generated" if size < users else ""
+    against = f"against all {reference.users:,} of the reference"
+    note = f"{size:,} profiles drawn from train{fewer}, {against}"
+    return Floor.of([(each, reference) for each in samples], note)
 
 
 def floor_from_halves(reference: ProfileSource, users: int, rng: np.random.Generator) -> Floor:
-    """The floor of parts of the reference against the rest of it.
+    """Floor of parts of the reference against the rest of it.
 
-    The draw is by profile: where a user has several windows they can fall on both sides, and the floor
-    is then a little too low. A training set that was split by user has no such fault.
+    The draw is by profile: where a user has several windows they can fall on both sides, and the
+    floor is then a little too low. A training set that was split by user has no such fault.
 
     Args:
         reference: The reference profiles.
@@ -81,36 +91,30 @@ def floor_from_halves(reference: ProfileSource, users: int, rng: np.random.Gener
     Raises:
         ValueError: if the reference cannot be split.
     """
-    if len(reference) < 2:
+    count = len(reference)
+    if count < 2:
         raise ValueError(
-            f"expected at least 2 reference profiles to split for a floor, got {len(reference)}; "
+            f"expected at least 2 reference profiles to split for a floor, got {count}; "
             "give the training profiles (--train) or a larger reference"
         )
-    size = min(users, len(reference) // 2)
-    parts = [draw(len(reference), size, rng) for _ in range(_samples(len(reference)))]
-    found = [(summarise(reference, rows), summarise(reference, ~rows)) for rows in parts]
-    return _floor(
-        found, f"{size:,} profiles of the reference, against its other {len(reference) - size:,}"
+    size = min(users, count // 2)
+    parts = [draw(count, size, rng) for _ in range(_samples(count))]
+    pairs = [(summarise(reference, rows), summarise(reference, ~rows)) for rows in parts]
+    return Floor.of(
+        pairs, f"{size:,} profiles of the reference, against its other {count - size:,}"
     )
 
 
 def _samples(profiles: int) -> int:
-    """How many are taken, of so many profiles each."""
+    """Number of samples that are taken, of so many profiles each."""
     return max(1, min(MOST_SAMPLES, PROFILES // profiles))
 
 
-def _floor(found: Sequence[tuple[Summary, Summary]], note: str) -> Floor:
-    """Of samples and what each is judged against."""
-    figures = medians([compare(sample, against) for sample, against in found])
-    several = f"; each figure is the median of {len(found)} such samples" if len(found) > 1 else ""
-    return Floor(*found[0], figures, note + several)
-
-
 def medians(found: Sequence[Any]) -> Any:
-    """Of each number in nested figures, where it is one, the median; of all else the first.
+    """Median of each number in nested figures, where it is one; the first of all else.
 
-    >>> medians([{"kld": 1.0, "days": [1, 2]}, {"kld": 3.0, "days": [2, 3]}, {"kld": None, "days": [3, 4]}])
-    {'kld': 2.0, 'days': [1, 2]}
+    >>> medians([{"kld": 1.0, "days": [1]}, {"kld": 3.0, "days": [2]}, {"kld": None, "days": [3]}])
+    {'kld': 2.0, 'days': [1]}
     """
     if isinstance(found[0], dict):
         return {key: medians([each[key] for each in found]) for key in found[0]}

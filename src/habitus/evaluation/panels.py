@@ -1,4 +1,4 @@
-"""A panel: series of one sort, stacked so that every score is a few operations on whole arrays.
+"""Panel: series of one sort, stacked so that every score is a few operations on whole arrays.
 
 Letters: N series, T steps, V variables, R rows of all series together, P pairs of rows.
 """
@@ -21,7 +21,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Stack:
-    """A panel as one array: series n is the rows starts[n]:starts[n + 1].
+    """Panel as one array: series n is the rows starts[n]:starts[n + 1].
 
     Attributes:
         values: Rows of all series, one series after another; NaN where missing, [R, V].
@@ -45,19 +45,30 @@ class Stack:
         starts = np.concatenate([[0], np.cumsum([len(each) for each in panel])]).astype(np.int64)
         if not starts[-1]:
             raise ValueError("expected at least one row in the panel, got none")
-        values = (
-            panel.reshape(-1, panel.shape[2])
-            if isinstance(panel, np.ndarray)
-            else np.concatenate(list(panel))
-        )
-        return cls(values, starts)
+        if isinstance(panel, np.ndarray):
+            return cls(panel.reshape(-1, panel.shape[2]), starts)
+        return cls(np.concatenate(list(panel)), starts)
+
+    @classmethod
+    def pair(cls, one: Panel, other: Panel) -> tuple[Self, Self]:
+        """Stack two panels that are to be compared.
+
+        Raises:
+            ValueError: if they have different numbers of variables.
+        """
+        stacks = cls.of(one), cls.of(other)
+        counts = [stack.variables for stack in stacks]
+        if counts[0] != counts[1]:
+            raise ValueError(f"expected panels of the same variables, got {counts[0]} and "
+                             f"{counts[1]}; give the same columns to both")  # fmt: skip
+        return stacks
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
     @property
     def variables(self) -> int:
-        """V."""
+        """Number of variables (V)."""
         return self.values.shape[1]
 
     @property
@@ -67,11 +78,15 @@ class Stack:
 
     @property
     def observed(self) -> BoolArray:
-        """Which values are there, [R, V]."""
+        """Mask of the values that are not missing, [R, V]."""
         return ~np.isnan(self.values)
 
+    def one(self, number: int) -> FloatArray:
+        """Rows of one series, [T_n, V]."""
+        return self.values[self.starts[number] : self.starts[number + 1]]
+
     def joined(self, step: int) -> BoolArray:
-        """Whether each row and the one ``step`` later are of one series, [R - step]."""
+        """Mask of the rows whose series has a row ``step`` later, [R - step]."""
         joined = np.ones(max(len(self.values) - step, 0), bool)
         for before in range(1, step + 1):
             rows = self.starts[1:] - before
@@ -79,7 +94,7 @@ class Stack:
         return joined
 
     def followed(self, step: int) -> NDArray[np.int64]:
-        """The rows whose series has a row ``step`` later, ascending, [P]."""
+        """Rows whose series has a row ``step`` later, ascending, [P]."""
         return np.flatnonzero(self.joined(step))
 
     def column(self, variable: int) -> FloatArray:
@@ -87,22 +102,13 @@ class Stack:
         values = self.values[:, variable]
         return values[~np.isnan(values)]
 
-
-def same_variables(one: Stack, other: Stack) -> None:
-    """Check that two panels can be compared.
-
-    Raises:
-        ValueError: if they have different numbers of variables.
-    """
-    if one.variables != other.variables:
-        raise ValueError(
-            f"expected panels of the same variables, got {one.variables} and {other.variables}; "
-            "give the same columns to both"
-        )
+    def columns(self) -> list[FloatArray]:
+        """All observed values of each variable, V arrays."""
+        return [self.column(each) for each in range(self.variables)]
 
 
 def carried_forward(stack: Stack) -> Stack:
-    """Missing values filled with the series' last observed one, then its next one, then the variable's mean."""
+    """Fill missing values with the series' last observed one, else its next, else the mean."""
     known = stack.observed
     if known.all():
         return stack
@@ -112,10 +118,7 @@ def carried_forward(stack: Stack) -> Stack:
     before = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
     after = np.minimum.accumulate(np.where(known, rows, len(known))[::-1], axis=0)[::-1]
     source = np.where(before >= first, before, np.where(after <= last, after, -1))
-    means = [
-        column.mean() if (column := stack.column(each)).size else 0.0
-        for each in range(stack.variables)
-    ]
+    means = [column.mean() if column.size else 0.0 for column in stack.columns()]
     filled = np.take_along_axis(stack.values, np.maximum(source, 0), axis=0)
     return Stack(np.where(source >= 0, filled, means), stack.starts)
 
@@ -142,9 +145,8 @@ def complete_windows(
     missing = np.concatenate([[0], np.cumsum(~stack.observed.all(axis=1))])
     starts = starts[missing[starts + length] == missing[starts]]
     if not len(starts):
-        raise ValueError(
-            f"expected {length} consecutive rows without a missing value, found none; shorten the window"
-        )
+        raise ValueError(f"expected {length} consecutive rows without a missing value, found none; "
+                         "shorten the window")  # fmt: skip
     if most is not None and most < len(starts):
         starts = np.sort(np.random.default_rng(seed).choice(starts, most, replace=False))
     return stack.values[starts[:, None] + np.arange(length)]

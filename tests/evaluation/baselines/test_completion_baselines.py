@@ -7,11 +7,10 @@ from sklearn.neighbors import NearestNeighbors
 from dense_profiles import DenseSource, axes_for, normalised
 from habitus.evaluation.baselines.completion import COMPLETION_BASELINES, Training
 from habitus.evaluation.baselines.completion.base import Task
-from habitus.evaluation.baselines.completion.daily import (
+from habitus.evaluation.baselines.completion.daily_totals import (
     FEWEST_DAYS,
-    SARIMAX,
-    Arima,
-    ExponentialSmoothing,
+    ArimaTotals,
+    SmoothedTotals,
 )
 from habitus.evaluation.baselines.completion.population import neighbours
 
@@ -245,7 +244,9 @@ def test_arima_is_that_of_statsmodels():
     x = np.maximum(totals, 0).astype(np.float32).reshape(1, 28, 1, 1)
     missing = np.zeros(x.shape, bool)
     missing[:, -5:] = True
-    found = Arima(axes_for(x)).fill(x, missing, 400, np.random.default_rng(0))
+    found = ArimaTotals(axes_for(x)).fill(x, missing, 400, np.random.default_rng(0))
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
     gap = np.where(missing.reshape(-1), np.nan, x.reshape(-1).astype(float) / x[:, :-5].max())
     model = SARIMAX(gap, order=(1, 0, 0), seasonal_order=(1, 0, 0, 7), trend="c").fit(
         disp=False, maxiter=50, cov_type="none"
@@ -265,19 +266,17 @@ def test_exponential_smoothing_sees_the_week_and_the_level():
     x = np.maximum(totals, 0).astype(np.float32).reshape(1, 28, 1, 1)
     missing = np.zeros(x.shape, bool)
     missing[:, 22:] = True
-    found = ExponentialSmoothing(axes_for(x)).fill(x, missing, 300, np.random.default_rng(0))
+    found = SmoothedTotals(axes_for(x)).fill(x, missing, 300, np.random.default_rng(0))
     assert np.abs(found.mean - totals[22:]).max() < 1.5
     assert 0 < found.draws.std(axis=0).mean() < 1.5
     steps = np.array([2.0] * 12 + [8.0, 8.5, 7.5, 8.0, 8.2, 7.8], np.float32).reshape(1, 18, 1, 1)
     missing = np.zeros(steps.shape, bool)
     missing[:, -2:] = True
-    level = (
-        ExponentialSmoothing(axes_for(steps)).fill(steps, missing, 5, np.random.default_rng(0)).mean
-    )
+    level = SmoothedTotals(axes_for(steps)).fill(steps, missing, 5, np.random.default_rng(0)).mean
     assert 7 < level[0] < 9
 
 
-@pytest.mark.parametrize("kind", [Arima, ExponentialSmoothing])
+@pytest.mark.parametrize("kind", [ArimaTotals, SmoothedTotals])
 def test_too_few_or_even_days_give_their_mean(kind):
     few = np.arange(1, 5, dtype=np.float32).reshape(1, 4, 1, 1)
     even = np.full((1, FEWEST_DAYS + 6, 1, 1), 3, np.float32)

@@ -12,10 +12,8 @@ from habitus.evaluation.completion.missing_region import (
     LEVELS,
     RegionTally,
     base_rates,
-    inside,
-    of_profiles,
-    score,
 )
+from habitus.evaluation.completion.paired import Pair
 from habitus.evaluation.evaluate_completion import evaluate_completion
 from habitus.schema import Filled
 
@@ -30,6 +28,14 @@ FIGURES = [
     "profiles",
     "levels",
 ]
+
+
+def score(pieces, axes, base_rates, seed=0):
+    """Figures of pieces: filled cells, their truth, and true peaks."""
+    tally = RegionTally(axes, base_rates, seed)
+    for piece in pieces:
+        tally.add(*piece)
+    return tally.result()
 
 
 def filled_with(missing, draws, mean=None):
@@ -279,10 +285,10 @@ def test_progress_reaches_the_end():
         completed, DenseSource(truth), most=3, on_progress=lambda *each: seen.append(each)
     )
     assert seen == [
-        ("score", 7, 10),
-        ("score", 10, 10),
-        ("baselines", 7, 10),
-        ("baselines", 10, 10),
+        (7, 10, "score"),
+        (10, 10, "score"),
+        (7, 10, "baselines"),
+        (10, 10, "baselines"),
     ]
 
 
@@ -367,10 +373,11 @@ def test_parts_of_filled_cells():
     _, completed = completed_set(6)
     (filled,) = replace_piece(completed, 6).pieces()
     rows = np.array([False, True, False, True, False, False])
-    part = of_profiles(filled, rows)
+    pair = Pair(filled, np.zeros((6, 9 * 4 * 3), np.float32), np.zeros(6, np.float32))
+    part = pair.of(rows).filled
     expected = filled_with(completed.missing[rows], completed.draws[:, rows])
     for name in ("profiles", "row", "cell", "mean", "draws"):
         np.testing.assert_array_equal(getattr(part, name), getattr(expected, name))
-    none = np.zeros((9, 4, 3), bool)
-    assert inside(filled, none).draws.shape == (4, 0)
-    assert replace(filled).row is inside(filled, ~none).row
+    none = np.zeros(len(filled.row), bool)
+    assert filled.select(none).draws.shape == (4, 0)
+    assert replace(filled).row is filled.select(~none).row

@@ -13,7 +13,7 @@ from rich.table import Table
 from habitus.cli.console import out, out_table, plain, spinner
 from habitus.cli.evaluate.filled import filled_table, judge, origin, with_filled
 from habitus.cli.options import Seed, command_app
-from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate
+from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate_profiles
 from habitus.files import write_json
 from habitus.models.parts.masks import USAGE
 from habitus.profiles.completed import open_profiles
@@ -234,7 +234,7 @@ def _judge_profiles(
     filled = judge(ours, theirs, real, region, seed, most)
     told = _told_apart(ours, theirs, real, asked, seed)
     with spinner("Evaluating"):
-        found = evaluate(ours, theirs, real, seed=seed)
+        found = evaluate_profiles(ours, theirs, real, seed=seed)
         if json:
             write_json(
                 json,

@@ -1,4 +1,4 @@
-"""Baselines that learn nothing: what a model must beat."""
+"""Baseline of generation: a population whose cells are drawn independently of each other."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from habitus.evaluation.blocks import CompressedRows, blocks, is_count
 from habitus.evaluation.floor import draw
 from habitus.schema import Axes, FloatArray, IntArray, ProfileSource
 
-MOST_USERS = (
-    20_000  # of the baseline and of the profiles it looks at: enough for every curve, cheap
-)
+MOST_USERS = 20_000  # drawn, and looked at: enough for every curve, cheap
 _CHUNK = 4096
 _MOST_SURE = 1 - 1e-9  # a cell that is never empty would need an infinite rate
 
 
 @dataclass(frozen=True)
 class IndependentCells:
-    """A population whose cells know nothing of each other: the mean picture alone carries everything.
+    """Population whose cells know nothing of each other: the mean picture alone carries everything.
 
-    Cell k is non-empty with its own probability, and then holds one of the normalised values that real
-    profiles have there. K = D x S x C cells.
+    Cell k is non-empty with its own probability, and then holds one of the normalised values that
+    real profiles have there. K = D x S x C cells.
 
     Attributes:
         axes: Axes of the population; its unit is ``peak`` where the real one holds counts.
@@ -49,23 +47,20 @@ class IndependentCells:
         return self.users
 
     def chunks(self) -> Iterator[CompressedRows]:
-        """Yield the profiles in chunks of a few thousand, the same ones each time."""
+        """Yield the profiles in chunks of a few thousand, the same ones each time.
+
+        Poisson points are scattered over users: having at least one is the cell's Bernoulli draw,
+        exactly. The work is in proportion to the non-empty cells and not to U x K.
+        """
         rng = np.random.default_rng(self.seed)
         for begin, end in pairwise([*range(0, self.users, _CHUNK), self.users]):
-            yield self._draw(end - begin, rng)
-
-    def _draw(self, users: int, rng: np.random.Generator) -> CompressedRows:
-        """Scatter Poisson points over users: having at least one is the cell's Bernoulli draw, exactly.
-
-        The work is in proportion to the non-empty cells and not to U x K.
-        """
-        points = rng.poisson(self.rate * users)
-        cell = np.repeat(np.arange(len(points)), points)
-        keys = np.unique(rng.integers(users, size=len(cell)) * len(points) + cell)
-        user, cell = np.divmod(keys, len(points))
-        pick = self.starts[cell] + (rng.random(len(cell)) * self.sizes[cell]).astype(np.int64)
-        indptr = np.append(0, np.cumsum(np.bincount(user, minlength=users)))
-        return CompressedRows(self.axes, indptr, cell.astype(np.int32), self.pool[pick])
+            points = rng.poisson(self.rate * (end - begin))
+            cell = np.repeat(np.arange(len(points)), points)
+            keys = np.unique(rng.integers(end - begin, size=len(cell)) * len(points) + cell)
+            user, cell = np.divmod(keys, len(points))
+            pick = self.starts[cell] + (rng.random(len(cell)) * self.sizes[cell]).astype(np.int64)
+            indptr = np.append(0, np.cumsum(np.bincount(user, minlength=end - begin)))
+            yield CompressedRows(self.axes, indptr, cell.astype(np.int32), self.pool[pick])
 
 
 def independent_cells(source: ProfileSource, users: int, seed: int = 0) -> IndependentCells:

@@ -1,7 +1,8 @@
-"""Noise as the tDLGM paper adds it, the best estimate of a value seen alone, and the error of a cleaned series.
+"""Noise as the tDLGM paper adds it, the best estimate of a single value, and the error of cleaning.
 
-Each value is modified with probability p by adding N(0, sigma^2). The paper calls sigma^2 the variance, but its
-errors fit its figures read as standard deviations only: :data:`READINGS` has both.
+Each value is modified with probability p by adding N(0, sigma^2). The paper calls sigma^2 the
+variance, but its errors fit its figures read as standard deviations only: :data:`READINGS` has
+both.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Self
 import numpy as np
 from scipy import special
 
-from habitus.evaluation.panels import Float64, Panel, Rng, Stack, carried_forward
+from habitus.evaluation.metrics.transitions import Limits
+from habitus.evaluation.panels import Float64, Panel, Rng, Stack
 from habitus.schema import FloatArray
 
 READINGS: dict[str, Callable[[float], float]] = {"variance": np.sqrt, "standard deviation": float}
@@ -21,11 +23,10 @@ MOST_ATOMS = 2_000
 BINS = 500
 _ROUNDING = 1e-6  # far above what float32 rounds off
 _CELLS = 1 << 22  # of noisy value x atom at a time: 32 MB
-Limits = tuple[float, float]
 
 
 def sigma_of(level: float, reading: str) -> float:
-    """The standard deviation that a printed noise level stands for under a reading.
+    """Standard deviation that a printed noise level stands for under a reading.
 
     Raises:
         ValueError: for an unknown reading or a negative level.
@@ -43,7 +44,7 @@ def sigma_of(level: float, reading: str) -> float:
 def noised(
     values: FloatArray, probability: float, sigma: float, rng: Rng, limits: Limits | None = None
 ) -> Float64:
-    """Values of any shape, each modified with a probability by adding N(0, sigma^2), then clamped to the limits."""
+    """Add N(0, sigma^2) to each value of any shape with a probability, then clamp to the limits."""
     changed = rng.random(values.shape) < probability
     noisy = np.where(changed, values + sigma * rng.standard_normal(values.shape), values)
     return noisy if limits is None else np.clip(noisy, *limits)
@@ -51,7 +52,7 @@ def noised(
 
 @dataclass(frozen=True)
 class Histogram:
-    """Distribution of a single value: a mixture of normals N(atom, bandwidth^2), or of points where that is 0.
+    """Distribution of one value: normals N(atom, bandwidth^2), or points where that is 0.
 
     Attributes:
         atoms: The distinct values, or the centres of bins of equal width, ascending, [A].
@@ -65,7 +66,7 @@ class Histogram:
 
     @classmethod
     def of(cls, values: FloatArray) -> Self:
-        """From observed values: the distinct ones where there are at most 2,000, else 500 bins of equal width.
+        """Take the distinct values where there are at most 2,000, else 500 bins of equal width.
 
         Raises:
             ValueError: if there is no value.
@@ -83,10 +84,15 @@ class Histogram:
         seen = counts > 0
         return cls(atoms[seen], counts[seen] / counts.sum(), bandwidth)
 
-    @property
-    def mean(self) -> float:
-        """Its mean."""
-        return float(self.atoms @ self.weights)
+    def log_likelihood(self, noisy: Float64, spread: float, limits: Limits | None) -> Float64:
+        """Log of weight x N(y; atom, spread^2), [n] -> [n, A]; the tail at an end of the limits."""
+        z = (noisy[:, None] - self.atoms) / spread
+        logs = -0.5 * np.square(z) - np.log(spread * np.sqrt(2 * np.pi))
+        if limits is not None:
+            low, high = (noisy == limit for limit in limits)
+            logs[low] = special.log_ndtr(z[low])
+            logs[high] = special.log_ndtr(-z[high])
+        return logs + np.log(self.weights)
 
 
 def posterior_mean(
@@ -96,12 +102,12 @@ def posterior_mean(
     probability: float = 1.0,
     limits: Limits | None = None,
 ) -> Float64:
-    """Expectation of each value given its noisy form and nothing else: no estimate of one value has a lower error.
+    """Expectation of each value given its noisy form alone: no estimate has a lower error.
 
-    With prior weights w_a the likelihood of y under atom a is p N(y; a, sigma^2) + (1 - p) [y = a]. Where a value
-    equals an atom it was almost surely not modified, up to rounding. With a bandwidth h the two cases are
-    N(y; a, sigma^2 + h^2) and N(y; a, h^2). At the ends of a clamped range each normal becomes its tail beyond
-    the end.
+    With prior weights w_a the likelihood of y under atom a is p N(y; a, sigma^2) + (1 - p) [y = a].
+    Where a value equals an atom it was almost surely not modified, up to rounding. With a bandwidth
+    h the two cases are N(y; a, sigma^2 + h^2) and N(y; a, h^2). At the ends of a clamped range each
+    normal becomes its tail beyond the end.
 
     Args:
         noisy: Noisy values of any shape; a missing one gets the prior mean.
@@ -113,66 +119,43 @@ def posterior_mean(
     Returns:
         Estimates in the shape of ``noisy``.
     """
-    result = np.where(np.isnan(noisy), histogram.mean, noisy).astype(np.float64)
+    prior_mean = float(histogram.atoms @ histogram.weights)
+    result = np.where(np.isnan(noisy), prior_mean, noisy).astype(np.float64)
     if sigma == 0 or probability == 0:
         return result
+    variance = histogram.bandwidth**2
+    total = variance + sigma**2
     known = np.flatnonzero(~np.isnan(noisy))
     for rows in np.array_split(known, max(1, -(-known.size * len(histogram.atoms) // _CELLS))):
         values = result.flat[rows]
-        modified, expected = _if_modified(values, histogram, sigma, limits)
-        share = _odds(_if_kept(values, histogram, limits), modified, probability)
-        result.flat[rows] = share * values + (1 - share) * expected
+        logs = histogram.log_likelihood(values, np.sqrt(total), limits)
+        modified = np.asarray(special.logsumexp(logs, axis=1))
+        centre = np.exp(logs - modified[:, None]) @ histogram.atoms
+        expected = centre + variance / total * (values - centre)
+        kept = np.zeros_like(values)  # probability that a value was not modified
+        if probability != 1:
+            odds = _log_evidence_if_kept(values, histogram, limits) - modified
+            kept = special.expit(odds + np.log1p(-probability) - np.log(probability))
+        result.flat[rows] = kept * values + (1 - kept) * expected
     return result
 
 
-def _if_modified(
-    noisy: Float64, histogram: Histogram, sigma: float, limits: Limits | None
-) -> tuple[Float64, Float64]:
-    """Log evidence of values [n] that were modified, and their expectation in that case."""
-    variance = histogram.bandwidth**2
-    noise = sigma**2
-    logs = _log_likelihood(noisy, histogram, np.sqrt(variance + noise), limits)
-    evidence = np.asarray(special.logsumexp(logs, axis=1))
-    centre = np.exp(logs - evidence[:, None]) @ histogram.atoms
-    return evidence, centre + variance / (variance + noise) * (noisy - centre)
+def _log_evidence_if_kept(noisy: Float64, histogram: Histogram, limits: Limits | None) -> Float64:
+    """Log evidence of values [n] that were not modified.
 
-
-def _if_kept(noisy: Float64, histogram: Histogram, limits: Limits | None) -> Float64:
-    """Log evidence of values [n] that were not modified; for distinct values inf or -inf against any density."""
+    For distinct values it is inf or -inf against any density.
+    """
     if histogram.bandwidth:
-        return np.asarray(
-            special.logsumexp(
-                _log_likelihood(noisy, histogram, histogram.bandwidth, limits), axis=1
-            )
-        )
+        logs = histogram.log_likelihood(noisy, histogram.bandwidth, limits)
+        return np.asarray(special.logsumexp(logs, axis=1))
     nearest = np.searchsorted((histogram.atoms[1:] + histogram.atoms[:-1]) / 2, noisy)
     equal = np.abs(noisy - histogram.atoms[nearest]) <= _ROUNDING * (1 + np.abs(noisy))
     at_end = np.isin(noisy, [] if limits is None else limits)
     return np.where(equal, np.where(at_end, np.log(histogram.weights[nearest]), np.inf), -np.inf)
 
 
-def _log_likelihood(
-    noisy: Float64, histogram: Histogram, spread: float, limits: Limits | None
-) -> Float64:
-    """Log of weight x N(y; atom, spread^2), or x the tail where y is at an end of the clamped range, [n, A]."""
-    z = (noisy[:, None] - histogram.atoms) / spread
-    logs = -0.5 * np.square(z) - np.log(spread * np.sqrt(2 * np.pi))
-    if limits is not None:
-        low, high = (noisy == limit for limit in limits)
-        logs[low] = special.log_ndtr(z[low])
-        logs[high] = special.log_ndtr(-z[high])
-    return logs + np.log(histogram.weights)
-
-
-def _odds(kept: Float64, modified: Float64, probability: float) -> Float64:
-    """Probability that each value was not modified, from the log evidence of both cases."""
-    if probability == 1:
-        return np.zeros_like(kept)
-    return special.expit(kept - modified + np.log1p(-probability) - np.log(probability))
-
-
 def mean_squared_error(estimate: Panel, clean: Panel) -> float:
-    """Mean of (estimate - clean)^2 over the values of ``clean`` that are known; NaN if there are none.
+    """Mean of (estimate - clean)^2 over the values of ``clean`` that are known; NaN for none.
 
     Raises:
         ValueError: for panels of different shapes, or a known value without an estimate.
@@ -181,31 +164,12 @@ def mean_squared_error(estimate: Panel, clean: Panel) -> float:
     truth = Stack.of(clean)
     if ours.values.shape != truth.values.shape or not np.array_equal(ours.starts, truth.starts):
         raise ValueError(
-            f"expected the same series in both, got {len(ours)} with {len(ours.values):,} rows and {len(truth)} "
-            f"with {len(truth.values):,} rows"
+            f"expected the same series in both, got {len(ours)} with {len(ours.values):,} rows and "
+            f"{len(truth)} with {len(truth.values):,} rows"
         )
     known = truth.observed
     if not ours.observed[known].all():
         raise ValueError("expected an estimate of every known value, got missing ones")
-    return (
-        float(np.square(ours.values[known] - truth.values[known]).mean()) if known.any() else np.nan
-    )
-
-
-def reconstruction(cleaned: Panel, clean: Panel, noisy: Panel) -> dict[str, float]:
-    """Mean squared error of a cleaned panel, and of the noisy one as it is.
-
-    Args:
-        cleaned: What a model made of ``noisy``, every value filled.
-        clean: The truth; what is NaN there is not scored.
-        noisy: What the model was given; a gap stands for the last value before it.
-
-    Returns:
-        ``mse`` of ``cleaned`` and ``identity``, that of ``noisy``.
-    """
-    given = carried_forward(Stack.of(noisy))
-    identity = np.split(given.values, given.starts[1:-1])
-    return {
-        "mse": mean_squared_error(cleaned, clean),
-        "identity": mean_squared_error(identity, clean),
-    }
+    if not known.any():
+        return np.nan
+    return float(np.square(ours.values[known] - truth.values[known]).mean())

@@ -1,14 +1,13 @@
-"""Figures of filled cells against what was there ("Time pictures" 5.3.3), gathered piece by piece.
+"""Scores of filled cells against what was there ("Time pictures" 5.3.3), gathered piece by piece.
 
-Values are compared as shares of the true profile's own largest cell, hidden cells included ("Time pictures"
-5.1.1): counts are divided by it, other units are on that scale already. Coverage at the top level is that of daily
-totals: an empty cell, as 98 in 100 are, is covered by any interval.
+Values are compared as shares of the true profile's own largest cell, hidden cells included ("Time
+pictures" 5.1.1): counts are divided by it, other units are on that scale already. Coverage at the
+top level is that of daily totals: an empty cell, as 98 in 100 are, is covered by any interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,34 +17,31 @@ from habitus.evaluation.metrics.compare import Figures
 from habitus.evaluation.metrics.proper_scores import crps, pit
 from habitus.schema import (
     Axes,
-    BoolArray,
     Filled,
     FloatArray,
-    IntArray,
     ProfileSource,
     starts_of_runs,
     sums_of_runs,
 )
 
 LEVELS = ("cell", "day", "profile")
-EDGES = np.array(
-    [-np.inf, 0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf]
-)  # (a, b] each: empty, then doubling shares
+NOMINAL = np.arange(1, 20) / 20
+# (a, b] each: empty, then doubling shares
+EDGES = np.array([-np.inf, 0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, np.inf])
 _SMALLEST_RATE = 1e-6  # so that a bin which the population never fills has a finite logarithm
 _RANK_BINS = 40  # the ends of every interval of NOMINAL are edges of these
-NOMINAL = np.arange(1, 20) / 20
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How often intervals of the draws hold the truth, and where the truth falls among the draws.
+    """Coverage of the draws' intervals, and the rank of the truth among the draws.
 
     Attributes:
         nominal: Probabilities of the central intervals, 0.05 to 0.95, [19].
         cell: Share of the missing cells within each, [19].
         day: Share of the daily totals of missing cells within each, [19].
-        pit: Share of the daily totals in each twentieth of the draws' distribution, low to high, [20]; even
-            where the forecast is calibrated (Czado, Gneiting and Held 2009).
+        pit: Share of the daily totals in each twentieth of the draws' distribution, low to high,
+            [20]; even where the forecast is calibrated (Czado, Gneiting and Held 2009).
     """
 
     nominal: NDArray[np.float64]
@@ -61,13 +57,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class RegionFigures:
-    """What a :class:`RegionTally` found.
+    """Scores that a :class:`RegionTally` has added up.
 
     Attributes:
         figures: Means over profiles of sums over missing cells: ``squared_error`` of the mean,
-            ``mean_absolute_error`` of the median draw, ``crps``, ``log_likelihood`` in nats. Shares:
-            ``coverage_50`` and ``coverage_90`` of daily totals, None where nothing was missing. Also ``profiles``,
-            and ``levels`` {cell, day, profile: {crps, coverage_50, coverage_90}}, of cells and of their totals.
+            ``mean_absolute_error`` of the median draw, ``crps``, ``log_likelihood`` in nats.
+            Shares: ``coverage_50`` and ``coverage_90`` of daily totals, None where nothing was
+            missing. Also ``profiles``, and ``levels`` {cell, day, profile: {crps, coverage_50,
+            coverage_90}}, of cells and of their totals.
         calibration: Coverage at every level, to be drawn.
     """
 
@@ -77,7 +74,7 @@ class RegionFigures:
 
 @dataclass
 class _Level:
-    """Scores of cells, or of their totals, while they add up."""
+    """Sum of scores of cells, or of their totals."""
 
     crps: float = 0.0
     ranks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_RANK_BINS, np.int64))
@@ -90,7 +87,10 @@ class _Level:
         items: int,
         rng: np.random.Generator,
     ) -> None:
-        """Add items in the set's own unit; those not given are zero in truth and draws, and ranked by chance."""
+        """Add items in the set's own unit.
+
+        Those beyond the given ones are zero in truth and draws, and ranked by chance.
+        """
         self.crps += float((crps(ordered, truth) / scale).sum())
         places = (pit(ordered, truth, rng) * _RANK_BINS).astype(np.int64)
         self.ranks += np.bincount(np.minimum(places, _RANK_BINS - 1), minlength=_RANK_BINS)
@@ -98,17 +98,15 @@ class _Level:
 
     @property
     def coverage(self) -> NDArray[np.float64]:
-        """Share of the items within each central interval of NOMINAL, [19]; nan where there is none."""
+        """Share of the items within each central interval of NOMINAL, [19]; NaN for no item."""
+        if not self.ranks.any():
+            return np.full(len(NOMINAL), np.nan)
         middle = _RANK_BINS // 2
         halves = self.ranks[middle:] + self.ranks[:middle][::-1]
-        return (
-            halves.cumsum()[: len(NOMINAL)] / self.ranks.sum()
-            if self.ranks.any()
-            else np.full(len(NOMINAL), np.nan)
-        )
+        return halves.cumsum()[: len(NOMINAL)] / self.ranks.sum()
 
     def figures(self, profiles: int) -> Figures:
-        """The level's figures."""
+        """CRPS per profile, and coverage of the central 50 % and 90 %."""
         coverage = self.coverage
         return {
             "crps": self.crps / profiles,
@@ -118,7 +116,7 @@ class _Level:
 
 
 class RegionTally:
-    """Figures of filled cells while pieces come in; a set need not fit in memory.
+    """Sum of scores of filled cells, to which pieces are added; a set need not fit in memory.
 
     Args:
         axes: Axes of the completed set; its unit is that of the values.
@@ -140,63 +138,59 @@ class RegionTally:
         Args:
             filled: Their missing cells: M of them, in the unit of the axes.
             truth: What was there, in that unit, [M].
-            peaks: Each profile's largest true cell, [profiles]; used for counts only, and zero counts as 1.
+            peaks: Each profile's largest true cell, [profiles]; used for counts only, and zero
+                counts as 1.
         """
-        scale = (
-            np.where(peaks > 0, peaks, 1.0) if is_count(self._axes) else np.ones(filled.profiles)
-        )
+        counts = is_count(self._axes)
+        scale = np.where(peaks > 0, peaks, 1.0) if counts else np.ones(filled.profiles)
         self._profiles += filled.profiles
-        self._sums["squared_error"] += float(
-            (((truth - filled.mean) / scale[filled.row]) ** 2).sum(dtype=np.float64)
-        )
-        # elsewhere truth and draws are zero, and so is every score but the likelihood, which is the same for all
+        error = (truth - filled.mean) / scale[filled.row]
+        self._sums["squared_error"] += float((error**2).sum(dtype=np.float64))
+        # elsewhere truth and draws are zero, and so is every score but the likelihood, which is the
+        # same for all
         active = np.flatnonzero((truth != 0) | (filled.draws != 0).any(axis=0))
         draws = filled.draws[:, active].astype(np.float64)
         actual = truth[active].astype(np.float64)
         self._add_cells(draws, actual, scale[filled.row[active]], len(truth))
-        keys = {
-            "day": filled.row * self._axes.days + self._days(filled.cell),
-            "profile": filled.row,
-        }
-        for name, days in (("day", self._axes.days), ("profile", 1)):
-            first = starts_of_runs(keys[name][active])
+        _, slots, channels = self._axes.shape
+        day = filled.row * self._axes.days + filled.cell // (slots * channels)
+        for name, key, days in (("day", day, self._axes.days), ("profile", filled.row, 1)):
+            first = starts_of_runs(key[active])
             totals = sums_of_runs(draws, first)
             sums = sums_of_runs(actual, first)
-            items = len(starts_of_runs(keys[name]))
-            owner = keys[name][active[first]] // days
+            items = len(starts_of_runs(key))
+            owner = key[active[first]] // days
             self._levels[name].add(np.sort(totals, axis=0), sums, scale[owner], items, self._rng)
 
     def _add_cells(
         self, draws: FloatArray, truth: FloatArray, scale: FloatArray, cells: int
     ) -> None:
+        """Add the scores of single cells, of which those given are not zero everywhere.
+
+        The likelihood is that of the truth's bin: how many draws share it, and one more draw from
+        the population.
+        """
         ordered = np.sort(draws, axis=0)
         self._levels["cell"].add(ordered, truth, scale, cells, self._rng)
         middle = len(draws) // 2
         median = (ordered[middle] + ordered[-middle - 1]) / 2
         self._sums["mean_absolute_error"] += float((np.abs(truth - median) / scale).sum())
-        self._sums["log_likelihood"] += self._log_likelihood(draws / scale, truth / scale, cells)
-
-    def _log_likelihood(self, draws: FloatArray, truth: FloatArray, cells: int) -> float:
-        """Of the truth's bin by how many draws share it and one more from the population, summed over cells."""
-        bins = np.searchsorted(EDGES, truth) - 1
-        hits = np.count_nonzero((draws > EDGES[bins]) & (draws <= EDGES[bins + 1]), axis=0)
+        share = draws / scale
+        bins = np.searchsorted(EDGES, truth / scale) - 1
+        hits = np.count_nonzero((share > EDGES[bins]) & (share <= EDGES[bins + 1]), axis=0)
         empty = (cells - len(truth)) * np.log((len(draws) + self._rates[0]) / (len(draws) + 1))
-        return float(np.log((hits + self._rates[bins]) / (len(draws) + 1)).sum() + empty)
-
-    def _days(self, cells: IntArray) -> IntArray:
-        _, slots, channels = self._axes.shape
-        return cells // (slots * channels)
+        logs = np.log((hits + self._rates[bins]) / (len(draws) + 1))
+        self._sums["log_likelihood"] += float(logs.sum() + empty)
 
     def result(self) -> RegionFigures:
-        """The figures of all that was added.
+        """Figures of all that was added.
 
         Raises:
             ValueError: if nothing was added.
         """
         if not self._profiles:
-            raise ValueError(
-                "expected at least one completed profile to score, got none; complete the set again"
-            )
+            raise ValueError("expected at least one completed profile to score, got none; "
+                             "complete the set again")  # fmt: skip
         levels = {name: level.figures(self._profiles) for name, level in self._levels.items()}
         sums = {name: total / self._profiles for name, total in self._sums.items()}
         figures = {
@@ -209,67 +203,30 @@ class RegionTally:
             "profiles": self._profiles,
             "levels": levels,
         }
-        return RegionFigures(figures, self._calibration())
-
-    def _calibration(self) -> Calibration:
         day = self._levels["day"]
-        cell = self._levels["cell"]
-        histogram = day.ranks.reshape(20, -1).sum(axis=1)
-        return Calibration(
-            NOMINAL.copy(), cell.coverage, day.coverage, histogram / max(1, int(histogram.sum()))
+        ranks = day.ranks.reshape(20, -1).sum(axis=1)
+        pit_shares = ranks / max(1, int(ranks.sum()))
+        cell_coverage = self._levels["cell"].coverage
+        return RegionFigures(
+            figures, Calibration(NOMINAL.copy(), cell_coverage, day.coverage, pit_shares)
         )
 
 
-def score(
-    pieces: Iterable[tuple[Filled, FloatArray, FloatArray]],
-    axes: Axes,
-    base_rates: FloatArray,
-    seed: int = 0,
-) -> RegionFigures:
-    """Figures of pieces that come with their truth (see :meth:`RegionTally.add`).
-
-    Args:
-        pieces: Filled cells, their truth [M] in the same unit, and the true peaks [profiles] of each piece.
-        axes: Axes of the completed set.
-        base_rates: Share of cells in each bin of EDGES over a population, [6].
-        seed: Seed of the ranks of ties.
-
-    Raises:
-        ValueError: if there is no profile.
-    """
-    tally = RegionTally(axes, base_rates, seed)
-    for filled, truth, peaks in pieces:
-        tally.add(filled, truth, peaks)
-    return tally.result()
-
-
 def base_rates(source: ProfileSource) -> NDArray[np.float64]:
-    """Share of all cells of a set in each bin of EDGES, as shares of the profile's largest cell, [6].
+    """Share of all cells of a set in each bin of EDGES, as shares of the profile's peak, [6].
 
     Raises:
         ValueError: if the set is empty.
     """
     if not len(source):
-        raise ValueError(
-            "expected at least one profile to take base rates from, got none; profile the log again"
-        )
+        raise ValueError("expected at least one profile to take base rates from, got none; "
+                         "profile the log again")  # fmt: skip
     found = np.zeros(len(EDGES) - 1)
     for block in blocks(source):
         bins = np.searchsorted(EDGES, block.peak_values(source.axes)) - 1
         found += np.bincount(bins, minlength=len(found))
     found[0] += len(source) * source.axes.cells - found.sum()
     return found / found.sum()
-
-
-def inside(filled: Filled, region: BoolArray) -> Filled:
-    """The filled cells that are in a region [D, S, C]."""
-    return filled.select(region.reshape(-1)[filled.cell])
-
-
-def of_profiles(filled: Filled, rows: BoolArray) -> Filled:
-    """The filled cells of some of the profiles, marked in [profiles], which are then numbered from 0."""
-    kept = filled.select(rows[filled.row])
-    return replace(kept, profiles=int(rows.sum()), row=(np.cumsum(rows) - 1)[kept.row])
 
 
 def _number(value: float) -> float | None:

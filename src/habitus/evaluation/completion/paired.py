@@ -1,22 +1,20 @@
-"""A completed set beside the truth: piece by piece to be scored, and a few profiles to be shown."""
+"""Completed set beside the truth: piece by piece to be scored, and a few profiles to be shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import is_count
-from habitus.evaluation.completion.missing_region import of_profiles
 from habitus.schema import (
     PEAK,
     BoolArray,
     CompletedSource,
     Filled,
-    FloatArray,
     IntArray,
     ProfileSource,
     SparseProfiles,
@@ -41,29 +39,32 @@ class Pair:
     peaks: Float32
 
     def of(self, rows: BoolArray) -> Pair:
-        """Some of its profiles, marked in [B]."""
-        return Pair(of_profiles(self.filled, rows), self.pictures[rows], self.peaks[rows])
+        """Some of its profiles, marked in [B], which are then numbered from 0."""
+        kept = self.filled.select(rows[self.filled.row])
+        number = (np.cumsum(rows) - 1)[kept.row]
+        filled = replace(kept, profiles=int(rows.sum()), row=number)
+        return Pair(filled, self.pictures[rows], self.peaks[rows])
 
     def split(self, most: int) -> Iterator[Pair]:
-        """Itself, in parts of so many profiles at the most."""
+        """Yield itself, in parts of so many profiles at the most."""
         number = np.arange(len(self.pictures)) // most
         yield from (self.of(number == part) for part in range(number.max(initial=-1) + 1))
 
     @property
     def missing(self) -> BoolArray:
-        """Which cells are missing, [B, D S C]."""
+        """Mask of the missing cells, [B, D S C]."""
         missing = np.zeros(self.pictures.shape, bool)
         missing[self.filled.row, self.filled.cell] = True
         return missing
 
     @property
     def known(self) -> IntArray:
-        """Known cells in which something happened, -1 for a profile without missing cells, [B]."""
+        """Known non-empty cells of each profile, -1 for one without missing cells, [B]."""
         row = self.filled.row
-        cell = self.filled.cell
         active = self.pictures != 0
         profiles = len(self.pictures)
-        count = active.sum(axis=1) - np.bincount(row[active[row, cell]], minlength=profiles)
+        hidden = np.bincount(row[active[row, self.filled.cell]], minlength=profiles)
+        count = active.sum(axis=1) - hidden
         return np.where(np.bincount(row, minlength=profiles) > 0, count, -1)
 
 
@@ -73,7 +74,7 @@ class Example:
 
     Attributes:
         name: How active its user is beside the others.
-        missing: Its missing cells, [D, S, C].
+        missing: Mask of its missing cells, [D, S, C].
         truth: What was there, in the unit of the completed set, [D, S, C].
         mean: The expected value in missing cells, the truth in known ones, [D, S, C].
         draws: The draws in missing cells, the truth in known ones, [K, D, S, C].
@@ -87,34 +88,31 @@ class Example:
 
 
 def paired(completed: CompletedSource, reference: ProfileSource) -> Iterator[Pair]:
-    """What was filled, piece by piece, beside what was there.
+    """Yield what was filled, piece by piece, beside what was there.
+
+    Counts of the reference are divided by what the completed profiles were divided by, where those
+    say so (for a forecast the peak of the days before), else by their own peak.
 
     Raises:
         ValueError: if the pieces do not hold as many profiles as the reference.
     """
     rows = _Rows(reference)
-    own = _own_peaks(completed)
+    divided = is_count(reference.axes) and not is_count(completed.axes)
+    users: Any = getattr(completed, "users", None)
+    own = None
+    if divided and users is not None and PEAK in users.column_names:
+        own = users[PEAK].to_numpy().astype(np.float32)
     for filled in completed.pieces():
         first = rows.taken
         pictures = rows.take(filled.profiles)
         peaks = pictures.max(axis=1)
-        if is_count(reference.axes) and not is_count(completed.axes):
+        if divided:
             divisor = peaks if own is None else own[first : rows.taken]
             pictures /= np.where(divisor > 0, divisor, 1)[:, None]
         yield Pair(filled, pictures, peaks)
     if rows.taken != len(reference):
-        raise ValueError(
-            f"expected {len(reference):,} completed profiles, but the pieces hold {rows.taken:,}; "
-            "complete the set again"
-        )
-
-
-def _own_peaks(completed: CompletedSource) -> Float32 | None:
-    """What each completed profile was divided by, where it says so: of a forecast the peak of the days before."""
-    users: Any = getattr(completed, "users", None)
-    if is_count(completed.axes) or users is None or PEAK not in users.column_names:
-        return None
-    return users[PEAK].to_numpy().astype(np.float32)
+        raise ValueError(f"expected {len(reference):,} completed profiles, but the pieces hold "
+                         f"{rows.taken:,}; complete the set again")  # fmt: skip
 
 
 def examples(
@@ -125,52 +123,44 @@ def examples(
     Args:
         completed: The completed set.
         reference: The truth, in the same order.
-        known: Known cells in which something happened, -1 for profiles that are not to be shown, [U].
+        known: Known non-empty cells, -1 for profiles that are not to be shown, [U].
 
     Returns:
         An example for each of PERCENTILES, as far as they are different profiles.
     """
-    wanted = _places(known)
-    found: dict[int, Example] = {}
-    first = 0
-    for pair in paired(completed, reference) if wanted else ():
-        last = first + len(pair.pictures)
-        inside = {row: name for row, name in wanted.items() if first <= row < last}
-        found |= {
-            row: _example(pair, row - first, name, completed.axes.shape)
-            for row, name in inside.items()
-        }
-        if len(found) == len(wanted):
-            break
-        first = last
-    return tuple(found[row] for row in wanted)
-
-
-def _places(known: IntArray) -> dict[int, str]:
-    """Rows to show, with the name of their place; the first of equals."""
     order = np.argsort(known, kind="stable")[np.count_nonzero(known < 0) :]
     if not len(order):
-        return {}
+        return ()
     rows = {
         name: int(order[(len(order) - 1) * share // 100]) for name, share in PERCENTILES.items()
     }
-    return {row: name for name, row in reversed(rows.items())}
+    wanted = {row: name for name, row in reversed(rows.items())}  # the first of equals
+    found: dict[int, Example] = {}
+    first = 0
+    for pair in paired(completed, reference):
+        for row, name in wanted.items():
+            if first <= row < first + len(pair.pictures):
+                found[row] = _example(pair, row - first, name, completed.axes.shape)
+        if len(found) == len(wanted):
+            break
+        first += len(pair.pictures)
+    return tuple(found[row] for row in wanted)
 
 
-def _example(pair: Pair, row: int, name: str, shape: Sequence[int]) -> Example:
+def _example(pair: Pair, row: int, name: str, shape: tuple[int, ...]) -> Example:
+    """One profile of a pair as dense pictures."""
     one = pair.of(np.arange(len(pair.pictures)) == row)
     truth = one.pictures[0]
-    missing = one.missing[0]
     mean = truth.copy()
-    draws = np.tile(truth, (len(one.filled.draws), 1))
     mean[one.filled.cell] = one.filled.mean
+    draws = np.tile(truth, (len(one.filled.draws), 1))
     draws[:, one.filled.cell] = one.filled.draws
     return Example(
         name,
-        missing.reshape(shape),
-        truth.reshape(shape),
-        mean.reshape(shape),
-        draws.reshape(-1, *shape),
+        missing=one.missing[0].reshape(shape),
+        truth=truth.reshape(shape),
+        mean=mean.reshape(shape),
+        draws=draws.reshape(-1, *shape),
     )
 
 
@@ -186,11 +176,10 @@ class _Rows:
         self._at = 0
 
     def take(self, count: int) -> Float32:
-        """The next profiles, [count, D S C]."""
+        """Next profiles, [count, D S C]."""
         if self.taken + count > self._size:
-            raise ValueError(
-                f"expected {self._size:,} completed profiles, but the pieces hold more; complete the set again"
-            )
+            raise ValueError(f"expected {self._size:,} completed profiles, but the pieces hold "
+                             "more; complete the set again")  # fmt: skip
         self.taken += count
         pictures = np.zeros((count, self._cells), np.float32)
         filled = 0
@@ -198,16 +187,11 @@ class _Rows:
             if self._chunk is None or self._at == len(self._chunk):
                 self._chunk = next(self._chunks)
                 self._at = 0
-            filled += self._put(pictures[filled:], self._chunk)
+            part = min(count - filled, len(self._chunk) - self._at)
+            bounds = self._chunk.indptr[self._at : self._at + part + 1]
+            cells = slice(bounds[0], bounds[-1])
+            row = filled + np.repeat(np.arange(part), np.diff(bounds))
+            pictures[row, self._chunk.cells[cells]] = self._chunk.values[cells]
+            self._at += part
+            filled += part
         return pictures
-
-    def _put(self, pictures: FloatArray, chunk: SparseProfiles) -> int:
-        """Fill as many pictures as the chunk still has."""
-        count = min(len(pictures), len(chunk) - self._at)
-        bounds = chunk.indptr[self._at : self._at + count + 1]
-        cells = slice(bounds[0], bounds[-1])
-        pictures[np.repeat(np.arange(count), np.diff(bounds)), chunk.cells[cells]] = chunk.values[
-            cells
-        ]
-        self._at += count
-        return count

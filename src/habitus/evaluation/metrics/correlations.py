@@ -1,15 +1,15 @@
-"""Correlations of values some steps apart, within and between variables, and how far two panels differ in them.
+"""Correlations of values some steps apart: of panels of series, and of users' daily totals.
 
-Mean and variance are those of all observed values of the panel, not of each series: in short windows a mean of
-their own would pull every autocorrelation down. Pairs with a missing value are left out. A variable that never
-changes has correlation 0 with everything.
+Of a panel, mean and variance are those of all observed values, not of each series: in short windows
+a mean of their own would pull every autocorrelation down. Pairs with a missing value are left out.
+A variable that never changes has correlation 0 with everything.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from habitus.evaluation.panels import Float64, Panel, Stack, same_variables
+from habitus.evaluation.panels import Float64, Panel, Stack
 from habitus.schema import BoolArray, FloatArray
 
 DEFAULT_LAGS = 24
@@ -20,8 +20,8 @@ _USERS = 1 << 16  # at a time, which bounds the memory
 def autocorrelation(panel: Panel, lags: int) -> Float64:
     """Autocorrelation of each variable, from pairs inside each series.
 
-    r_l = mean over pairs of (x_t - m)(x_{t+l} - m) / variance, which for one complete series is the estimator with
-    n - l in the denominator.
+    r_l = mean over pairs of (x_t - m)(x_{t+l} - m) / variance, which for one complete series is the
+    estimator with n - l in the denominator.
 
     Args:
         panel: Series.
@@ -44,7 +44,10 @@ def autocorrelation(panel: Panel, lags: int) -> Float64:
 
 
 def cross_correlation(panel: Panel, lag: int = 0) -> Float64:
-    """Correlation of variable i with variable j ``lag`` steps later, [V, V]; NaN where there is no pair."""
+    """Correlation of variable i with variable j ``lag`` steps later, [V, V].
+
+    NaN where there is no pair of observed values.
+    """
     stack = Stack.of(panel)
     standard, known = _standardised(stack)
     rows = stack.followed(lag)
@@ -58,39 +61,19 @@ def autocorrelation_mse(generated: Panel, real: Panel, lags: int = DEFAULT_LAGS)
 
     Lags that one of the panels is too short for are left out; NaN if that leaves none.
     """
-    _check(generated, real)
+    Stack.pair(generated, real)
     return _mean_square(autocorrelation(generated, lags)[1:] - autocorrelation(real, lags)[1:])
 
 
 def cross_correlation_mse(generated: Panel, real: Panel, lag: int = 0) -> float:
-    """Mean squared difference of the correlations between different variables; NaN if there is one variable."""
-    _check(generated, real)
+    """Mean squared difference of the correlations between different variables; NaN for one."""
+    Stack.pair(generated, real)
     difference = cross_correlation(generated, lag) - cross_correlation(real, lag)
     return _mean_square(difference[~np.eye(len(difference), dtype=bool)])
 
 
-def _check(generated: Panel, real: Panel) -> None:
-    same_variables(Stack.of(generated), Stack.of(real))
-
-
-def _standardised(stack: Stack) -> tuple[Float64, BoolArray]:
-    """Values in standard deviations from the mean, 0 where missing or without spread; and what is known."""
-    known = stack.observed
-    count = np.maximum(known.sum(axis=0), 1)
-    values = np.where(known, stack.values, 0).astype(np.float64)
-    centred = np.where(known, values - values.sum(axis=0) / count, 0)
-    spread = np.sqrt(np.square(centred).sum(axis=0) / count)
-    varies = spread > 1e-12 * np.abs(values).max(axis=0)
-    return np.where(varies, centred / np.where(varies, spread, 1), 0), known
-
-
-def _mean_square(difference: Float64) -> float:
-    known = difference[~np.isnan(difference)]
-    return float(np.square(known).mean()) if known.size else np.nan
-
-
 def daily_autocorrelation(daily_totals: FloatArray, lags: int = MOST_LAGS) -> Float64:
-    """Mean over users of the autocorrelation of their daily totals.
+    """Mean over users of the autocorrelation of their daily totals, each around the user's mean.
 
     Args:
         daily_totals: Totals, [U, D].
@@ -112,3 +95,23 @@ def daily_autocorrelation(daily_totals: FloatArray, lags: int = MOST_LAGS) -> Fl
         ]
         users += len(x)
     return sums / users if users else np.full(lags, np.nan)
+
+
+def _standardised(stack: Stack) -> tuple[Float64, BoolArray]:
+    """Values in standard deviations from the mean, and a mask of the known ones, [R, V] each.
+
+    Values are 0 where missing or without spread.
+    """
+    known = stack.observed
+    count = np.maximum(known.sum(axis=0), 1)
+    values = np.where(known, stack.values, 0).astype(np.float64)
+    centred = np.where(known, values - values.sum(axis=0) / count, 0)
+    spread = np.sqrt(np.square(centred).sum(axis=0) / count)
+    varies = spread > 1e-12 * np.abs(values).max(axis=0)
+    return np.where(varies, centred / np.where(varies, spread, 1), 0), known
+
+
+def _mean_square(difference: Float64) -> float:
+    """Mean square of what is not NaN; NaN if nothing is."""
+    known = difference[~np.isnan(difference)]
+    return float(np.square(known).mean()) if known.size else np.nan

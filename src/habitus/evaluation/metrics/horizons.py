@@ -11,7 +11,6 @@ from habitus.evaluation.metrics.transitions import checked_steps
 from habitus.schema import FloatArray
 
 COVERAGE = 0.9
-Scores = dict[str, float]
 
 
 def horizons(
@@ -20,45 +19,44 @@ def horizons(
     steps: Sequence[int],
     *,
     scale: FloatArray | None = None,
-) -> dict[int, Scores]:
+) -> dict[int, dict[str, float]]:
     """CRPS, coverage of the central 90 % interval and absolute error of the median, by step ahead.
 
-    Coverage is the share of truths in the central 90 % of the draws, where those equal to draws count in part, so
-    that draws of the truth's own distribution score 0.9 however few (:func:`habitus.evaluation.metrics.proper_scores.coverage`).
+    Coverage is the share of truths in the central 90 % of the draws, where those equal to draws
+    count in part, so that draws of the truth's own distribution score 0.9 however few
+    (:func:`habitus.evaluation.metrics.proper_scores.coverage`).
 
     Args:
         draws: [O, K, H, V].
         truth: What came, NaN where it is not known, [O, H, V].
         steps: Steps ahead from 1 to H.
-        scale: What each variable is divided by where their units differ, [V]; None to keep the unit.
+        scale: What each variable is divided by where their units differ, [V]; None to keep the
+            unit.
 
     Returns:
-        For each step the means over origins and variables of ``crps``, ``coverage_90`` and ``mae``; NaN where
-        no truth is known.
+        For each step the means over origins and variables of ``crps``, ``coverage_90`` and ``mae``;
+        NaN where no truth is known.
 
     Raises:
         ValueError: for shapes that do not match, or a step that was not forecast.
     """
     if draws.ndim != 4 or truth.shape != (draws.shape[0], *draws.shape[2:]):
-        raise ValueError(
-            f"expected draws [O, K, H, V] and truth [O, H, V], got {draws.shape} and {truth.shape}"
-        )
+        raise ValueError(f"expected draws [O, K, H, V] and truth [O, H, V], "
+                         f"got {draws.shape} and {truth.shape}")  # fmt: skip
     unit = np.ones(truth.shape[-1]) if scale is None else scale
-    return {
-        step: _scores(draws[:, :, step - 1] / unit, truth[:, step - 1] / unit)
-        for step in checked_steps(steps, truth.shape[1])
-    }
-
-
-def _scores(draws: FloatArray, truth: FloatArray) -> Scores:
-    """Scores of draws [O, K, V] against truth [O, V]."""
-    known = ~np.isnan(truth)
-    if not known.any():
-        return dict.fromkeys(("crps", "coverage_90", "mae"), np.nan)
-    came = truth[known]
-    ordered = np.sort(np.moveaxis(draws, 1, 0)[:, known].astype(np.float64), axis=0)
-    return {
-        "crps": float(crps(ordered, came).mean()),
-        "coverage_90": float(coverage(ordered, came, COVERAGE).mean()),
-        "mae": float(np.abs(np.median(ordered, axis=0) - came).mean()),
-    }
+    scores = {}
+    for step in checked_steps(steps, truth.shape[1]):
+        drawn = draws[:, :, step - 1] / unit
+        came = truth[:, step - 1] / unit
+        known = ~np.isnan(came)
+        if not known.any():
+            scores[step] = dict.fromkeys(("crps", "coverage_90", "mae"), np.nan)
+            continue
+        ordered = np.sort(np.moveaxis(drawn, 1, 0)[:, known].astype(np.float64), axis=0)
+        came = came[known]
+        scores[step] = {
+            "crps": float(crps(ordered, came).mean()),
+            "coverage_90": float(coverage(ordered, came, COVERAGE).mean()),
+            "mae": float(np.abs(np.median(ordered, axis=0) - came).mean()),
+        }
+    return scores

@@ -9,7 +9,7 @@ from habitus.schema import IntArray
 
 
 def silences(keys: IntArray, length: int) -> NDArray[np.int64]:
-    """How many silences there are of each length, between active times of the same user.
+    """Count silences by length, between active times of the same user.
 
     Silence before the first active time and after the last is none: nobody knows how long it lasted.
 

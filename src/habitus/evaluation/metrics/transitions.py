@@ -1,11 +1,12 @@
-"""Algorithm 1 of the tDLGM paper: how far the transitions v_t -> v_{t+s} of generated series overlap the true ones.
+"""Algorithm 1 of the tDLGM paper: overlap of the transitions v_t -> v_{t+s} of two sets of series.
 
-TM and GM count the transitions of the true and the generated data between buckets of values; GM is scaled to as
-many transitions as TM. The algorithm as printed is a sum over the cells with TM > 0 of min(GM, TM) / TM. The
-paper's figures lie near 63, so it is reported as the mean of that over those cells, in percent. The mean gives a
-cell that was seen once as much weight as one seen a thousand times, so that independent draws from the training
-values score as well as the training series itself. Weighted by the cells' true mass it becomes
-sum min(GM, TM) / sum TM: 1 less the total variation distance of the two joint distributions, in percent.
+TM and GM count the transitions of the true and the generated data between buckets of values; GM is
+scaled to as many transitions as TM. The algorithm as printed is a sum over the cells with TM > 0 of
+min(GM, TM) / TM. The paper's figures lie near 63, so it is reported as the mean of that over those
+cells, in percent. The mean gives a cell that was seen once as much weight as one seen a thousand
+times, so that independent draws from the training values score as well as the training series
+itself. Weighted by the cells' true mass it becomes sum min(GM, TM) / sum TM: 1 less the total
+variation distance of the two joint distributions, in percent.
 
 Both scores grow with the size of the generated sample, "as printed" most: compare equal sizes.
 """
@@ -19,7 +20,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.panels import Float64, Panel, Stack, same_variables
+from habitus.evaluation.panels import Float64, Panel, Stack
 from habitus.schema import FloatArray, IntArray
 
 MOST_BUCKETS = 4_000  # a table of 128 MB
@@ -31,7 +32,7 @@ Pairs = tuple[IntArray, IntArray]  # buckets before and after, [P, V] each
 
 
 class Overlap(NamedTuple):
-    """The two readings of Algorithm 1, in percent; higher is better, 100 is the same distribution."""
+    """Both readings of Algorithm 1, in percent; higher is better, 100 is the same distribution."""
 
     printed: float
     weighted: float
@@ -53,29 +54,26 @@ class Buckets:
 
     @classmethod
     def of(cls, true: Stack, count: int = DEFAULT_BUCKETS, limits: Limits | None = None) -> Self:
-        """Intervals over the range of the true data, or over given limits such as (0, 1).
+        """Divide the range of the true data, or given limits such as (0, 1).
 
         Raises:
-            ValueError: for an impossible count, limits in the wrong order, or a variable without a value.
+            ValueError: for an impossible count, limits in the wrong order, or a variable without a
+                value.
         """
         if not 1 <= count <= MOST_BUCKETS:
             raise ValueError(f"expected 1 to {MOST_BUCKETS:,} buckets, got {count}")
         if limits is not None:
-            if not limits[0] < limits[1]:
-                raise ValueError(
-                    f"expected limits from low to high, got {limits[0]} and {limits[1]}"
-                )
-            return cls(
-                count, np.full(true.variables, limits[0]), np.full(true.variables, limits[1])
-            )
+            low, high = limits
+            if not low < high:
+                raise ValueError(f"expected limits from low to high, got {low} and {high}")
+            return cls(count, np.full(true.variables, low), np.full(true.variables, high))
         if not true.observed.any(axis=0).all():
-            raise ValueError(
-                "expected at least one observed value of every variable of the true data, found none"
-            )
+            raise ValueError("expected at least one observed value of every variable of the true "
+                             "data, found none")  # fmt: skip
         return cls(count, np.nanmin(true.values, axis=0), np.nanmax(true.values, axis=0))
 
     def indices(self, values: FloatArray) -> NDArray[np.int32]:
-        """The interval of each value, in the shape [..., V] of the values: -1 where missing.
+        """Interval of each value, in the shape [..., V] of the values: -1 where missing.
 
         A value beyond either end counts in the interval at that end.
         """
@@ -86,26 +84,28 @@ class Buckets:
 
 
 def transition_counts(before: IntArray, after: IntArray, count: int) -> Counts:
-    """How often each bucket ``after`` comes with each bucket ``before``, [count, count]; -1 is left out."""
+    """Count how often each bucket comes after each other, [count, count]; -1 is left out."""
     known = (before >= 0) & (after >= 0)
     keys = before[known].astype(np.int64) * count + after[known]
     return np.bincount(keys, minlength=count * count).reshape(count, count)
 
 
 def overlap(true: Counts, generated: Counts) -> Overlap:
-    """Algorithm 1 on two tables of counts; NaN where the true one is empty, 0 where only the generated one is."""
+    """Overlap of two tables of counts.
+
+    NaN where the true one is empty, 0 where only the generated one is.
+    """
     seen = true > 0
     if not seen.any():
         return Overlap(np.nan, np.nan)
     scaled = generated[seen] * (true.sum() / max(generated.sum(), 1))
     shared = np.minimum(scaled, true[seen])
-    return Overlap(
-        100 * float(np.mean(shared / true[seen])), 100 * float(shared.sum() / true.sum())
-    )
+    printed = 100 * float(np.mean(shared / true[seen]))
+    return Overlap(printed, 100 * float(shared.sum() / true.sum()))
 
 
 def mean_overlap(each: Sequence[Overlap]) -> Overlap:
-    """The mean of each score over variables or steps, NaN left out."""
+    """Mean of each score over variables or steps, NaN left out."""
     scores = np.array(each, np.float64).reshape(-1, 2)
     known = ~np.isnan(scores)
     total = np.where(known, scores, 0).sum(axis=0)
@@ -114,25 +114,16 @@ def mean_overlap(each: Sequence[Overlap]) -> Overlap:
     return Overlap(float(printed), float(weighted))
 
 
-def by_variable(true: Pairs, generated: Pairs, count: int) -> Overlap:
-    """Algorithm 1 on the pairs of each variable, and the mean."""
-    return mean_overlap(
-        [
-            overlap(
-                *(
-                    transition_counts(before[:, each], after[:, each], count)
-                    for before, after in (true, generated)
-                )
-            )
-            for each in range(true[0].shape[1])
-        ]
-    )
-
-
-def _within(stack: Stack, indices: IntArray, step: int) -> Pairs:
-    """The buckets of each row and of the row ``step`` later in the same series."""
-    rows = stack.followed(step)
-    return indices[rows], indices[rows + step]
+def _mean_over_variables(true: Pairs, generated: Pairs, count: int) -> Overlap:
+    """Mean over variables of the overlap of their pairs."""
+    overlaps = []
+    for variable in range(true[0].shape[1]):
+        theirs, ours = (
+            transition_counts(before[:, variable], after[:, variable], count)
+            for before, after in (true, generated)
+        )
+        overlaps.append(overlap(theirs, ours))
+    return mean_overlap(overlaps)
 
 
 def transitions(
@@ -143,7 +134,7 @@ def transitions(
     steps: Sequence[int] = (1,),
     limits: Limits | None = None,
 ) -> dict[int, Overlap]:
-    """Algorithm 1 on two panels: transitions inside each series, the mean over variables, for each step s.
+    """Overlap of the transitions inside each series, the mean over variables, for each step s.
 
     Args:
         generated: Generated series.
@@ -155,16 +146,18 @@ def transitions(
     Raises:
         ValueError: for different variables, impossible buckets, or a step below 1.
     """
-    ours = Stack.of(generated)
-    theirs = Stack.of(true)
-    same_variables(ours, theirs)
+    ours, theirs = Stack.pair(generated, true)
     cut = Buckets.of(theirs, buckets, limits)
     mine = cut.indices(ours.values)
     yours = cut.indices(theirs.values)
-    return {
-        step: by_variable(_within(theirs, yours, step), _within(ours, mine, step), buckets)
-        for step in checked_steps(steps)
-    }
+    scores = {}
+    for step in checked_steps(steps):
+        rows = ours.followed(step)
+        true_rows = theirs.followed(step)
+        scores[step] = _mean_over_variables(
+            (yours[true_rows], yours[true_rows + step]), (mine[rows], mine[rows + step]), buckets
+        )
+    return scores
 
 
 def forecast_transitions(
@@ -176,14 +169,15 @@ def forecast_transitions(
     steps: Sequence[int] = (1,),
     limits: Limits | None = None,
 ) -> dict[int, Overlap]:
-    """Algorithm 1 on forecasts: transitions from the last known value to the value s steps ahead.
+    """Overlap of the transitions from the last known value to the value s steps ahead.
 
     TM and GM have the same first values, so only what follows them can differ.
 
     Args:
         draws: Draws of H steps after each of O origins, [O, K, H, V].
         last: Last known values, [O, V].
-        truth: What came, [O, H, V]; with ``last`` it sets the range of the buckets unless limits are given.
+        truth: What came, [O, H, V]; with ``last`` it sets the range of the buckets unless limits
+            are given.
         buckets: Buckets of equal width.
         steps: Steps s from 1 to H.
         limits: Ends of the buckets of every variable.
@@ -197,21 +191,13 @@ def forecast_transitions(
     scores = {}
     for step in checked_steps(steps, truth.shape[1]):
         drawn = cut.indices(draws[:, :, step - 1]).reshape(repeated.shape)
-        scores[step] = by_variable(
-            (before, cut.indices(truth[:, step - 1])), (repeated, drawn), buckets
-        )
+        came = cut.indices(truth[:, step - 1])
+        scores[step] = _mean_over_variables((before, came), (repeated, drawn), buckets)
     return scores
 
 
-def forecast_paths(draws: FloatArray, last: FloatArray) -> FloatArray:
-    """Draws with their last known value in front, as a panel [O K, H + 1, V] for :func:`transitions`."""
-    origins, samples, steps, variables = draws.shape
-    front = np.broadcast_to(last[:, None, None], (origins, samples, 1, variables))
-    return np.concatenate([front, draws], axis=2).reshape(-1, steps + 1, variables)
-
-
 def checked_steps(steps: Sequence[int], most: int | None = None) -> Sequence[int]:
-    """The steps forward, if all of them are possible.
+    """Steps forward, if all of them are possible.
 
     Raises:
         ValueError: if one is below 1, or above ``most``.

@@ -1,11 +1,15 @@
-"""Baselines that fill missing cells without a learned model: what a completion must beat.
+"""Baselines that fill missing cells: what a completion must beat.
 
 Each is a :class:`CompletionBaseline`; a new one is a class and a line in ``COMPLETION_BASELINES``.
 """
 
 from habitus.evaluation.baselines.completion.base import CompletionBaseline, Training
-from habitus.evaluation.baselines.completion.daily import Arima, ExponentialSmoothing, SeasonalNaive
-from habitus.evaluation.baselines.completion.own import Interpolation, LastWeek, OwnMean
+from habitus.evaluation.baselines.completion.daily_totals import (
+    ArimaTotals,
+    SmoothedTotals,
+    WeekdayTotals,
+)
+from habitus.evaluation.baselines.completion.own_history import Interpolation, LastWeek, OwnMean
 from habitus.evaluation.baselines.completion.population import (
     NearestNeighbours,
     PopulationMean,
@@ -21,9 +25,9 @@ COMPLETION_BASELINES: dict[str, type[CompletionBaseline]] = {
         LastWeek,
         NearestNeighbours,
         Interpolation,
-        SeasonalNaive,
-        Arima,
-        ExponentialSmoothing,
+        WeekdayTotals,
+        ArimaTotals,
+        SmoothedTotals,
     )
 }
 

@@ -1,14 +1,15 @@
-"""What every baseline that fills missing cells is made of."""
+"""Base of the baselines that fill missing cells, the task that they get, and what they train on."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from habitus.evaluation.baselines.base import Baseline
 from habitus.evaluation.blocks import blocks
 from habitus.evaluation.floor import draw
 from habitus.schema import Axes, BoolArray, Filled, FloatArray, ProfileSource
@@ -32,15 +33,14 @@ class Training:
 
     @classmethod
     def of(cls, source: ProfileSource, seed: int = 0) -> Self:
-        """A random 20,000 profiles of a set, or all of them.
+        """Take 20,000 profiles of a set at random, or all of them.
 
         Raises:
             ValueError: if the set is empty.
         """
         if not len(source):
-            raise ValueError(
-                "expected at least one training profile, got none; leave out train, or profile it again"
-            )
+            raise ValueError("expected at least one training profile, got none; leave out train, "
+                             "or profile it again")  # fmt: skip
         rows = draw(len(source), MOST_PROFILES, np.random.default_rng(seed))
         pictures = np.zeros((int(rows.sum()), source.axes.cells), np.float32)
         first = 0
@@ -56,10 +56,10 @@ class Task:
 
     Attributes:
         pictures: [B, D, P].
-        known: Which cells are known, [B, D, P].
-        row: The profile of each missing cell, [M].
-        day: Its day, [M].
-        place: Its slot and channel, [M].
+        known: Mask of the known cells, [B, D, P].
+        row: Profile of each missing cell, [M].
+        day: Day of each missing cell, [M].
+        place: Slot and channel of each missing cell, [M].
         peaks: Largest known cell of each profile, 1 where all are empty, [B].
     """
 
@@ -72,26 +72,30 @@ class Task:
 
     @classmethod
     def of(cls, x: FloatArray, missing: BoolArray) -> Self:
-        """From pictures and masks [B, D, S, C]; what stands in a missing cell is wiped here and never seen."""
+        """Wipe the missing cells of pictures; pictures and mask are [B, D, S, C]."""
         hidden = missing.reshape(*missing.shape[:2], -1)
         pictures = np.where(hidden, 0, x.reshape(hidden.shape)).astype(np.float32)
         peaks = pictures.reshape(len(x), -1).max(axis=1)
+        peaks = np.where(peaks > 0, peaks, 1).astype(np.float32)
         row, day, place = np.nonzero(hidden)
-        return cls(
-            pictures, ~hidden, row, day, place, np.where(peaks > 0, peaks, 1).astype(np.float32)
-        )
+        return cls(pictures, ~hidden, row, day, place, peaks)
 
     @property
     def cell(self) -> NDArray[np.int64]:
         """Number of each missing cell in its profile, [M]."""
         return self.day * self.pictures.shape[2] + self.place
 
+    def mean_of(self, days: slice) -> tuple[Float32, NDArray[np.int64]]:
+        """Mean of the known cells of some days, and how many they are, [B, P] each."""
+        known = self.known[:, days].sum(axis=1)
+        mean = self.pictures[:, days].sum(axis=1) / np.maximum(known, 1).astype(np.float32)
+        return mean, known
 
-class CompletionBaseline(ABC):
-    """A baseline.
+
+class CompletionBaseline(Baseline):
+    """Baseline that fills missing cells.
 
     Attributes:
-        name: Its key in ``COMPLETION_BASELINES``.
         needs_train: Whether it cannot do without training profiles.
         sample: The most profiles it is run on, as it is slow; None for no limit of its own.
 
@@ -99,7 +103,6 @@ class CompletionBaseline(ABC):
         ValueError: on construction without training profiles that are needed.
     """
 
-    name: ClassVar[str]
     needs_train: ClassVar[bool] = False
     sample: ClassVar[int | None] = None
 
@@ -114,23 +117,19 @@ class CompletionBaseline(ABC):
 
         Args:
             x: Pictures, [B, D, S, C]; what stands in their missing cells is not looked at.
-            missing: Which cells are missing, [B, D, S, C].
+            missing: Mask of the missing cells, [B, D, S, C].
             samples: Draws wanted (K).
             rng: Source of the draws.
 
         Returns:
-            Mean and draws, in the unit of ``x``; a baseline without draws of its own repeats its mean.
+            Mean and draws, in the unit of ``x``; without draws of its own the mean is repeated.
         """
         task = Task.of(x, missing)
         mean, draws = self._fill(task, samples, rng)
-        draws = np.broadcast_to(mean, (samples, len(mean))) if draws is None else draws
-        return Filled(
-            len(x),
-            task.row,
-            task.cell,
-            mean.astype(np.float32),
-            draws.astype(np.float32, copy=False),
-        )
+        if draws is None:
+            draws = np.broadcast_to(mean, (samples, len(mean)))
+        mean = mean.astype(np.float32)
+        return Filled(len(x), task.row, task.cell, mean, draws.astype(np.float32, copy=False))
 
     @abstractmethod
     def _fill(self, task: Task, samples: int, rng: Rng) -> tuple[FloatArray, FloatArray | None]:

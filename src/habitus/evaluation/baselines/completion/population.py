@@ -1,4 +1,4 @@
-"""Baselines that know the population: nothing, its mean picture, and the profiles that are most alike."""
+"""Baselines that know the population: zeros, its mean picture, and the nearest profiles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from habitus.evaluation.baselines.completion.base import (
     Float32,
     Rng,
     Task,
-    Training,
 )
 from habitus.schema import FloatArray, IntArray
 
@@ -17,7 +16,7 @@ NEIGHBOURS = 50
 
 
 class Zeros(CompletionBaseline):
-    """Nothing happens, which is right for 98 cells in 100."""
+    """Zero in every missing cell, which is right for 98 cells in 100."""
 
     name = "zeros"
 
@@ -26,40 +25,47 @@ class Zeros(CompletionBaseline):
 
 
 class PopulationMean(CompletionBaseline):
-    """The mean picture of the training profiles, times the largest known cell."""
+    """Mean picture of the training profiles, times the largest known cell."""
 
     name = "population_mean"
     needs_train = True
 
     def _fill(self, task: Task, samples: int, rng: Rng) -> tuple[FloatArray, None]:
-        return _trained(self).mean[task.cell] * task.peaks[task.row], None
+        assert self.train is not None, "the constructor has seen to it"
+        return self.train.mean[task.cell] * task.peaks[task.row], None
 
 
 class NearestNeighbours(CompletionBaseline):
-    """The 50 training profiles whose cells are nearest to the known ones, in Euclidean distance.
+    """The 50 training profiles that are nearest in the known cells, in Euclidean distance.
 
-    The mean is theirs; a draw is the missing region of one of them, each drawn once where there are enough.
-    Known cells are compared as shares of the largest of them.
+    The mean is theirs; a draw is the missing region of one of them, each drawn once where there are
+    enough. Known cells are compared as shares of the largest of them.
     """
 
     name = "nearest_neighbours"
     needs_train = True
 
     def _fill(self, task: Task, samples: int, rng: Rng) -> tuple[FloatArray, FloatArray]:
-        pictures = _trained(self).pictures
+        assert self.train is not None, "the constructor has seen to it"
+        pictures = self.train.pictures
         nearest = neighbours(task, pictures)
         total = np.zeros(len(task.row), np.float32)
         for column in nearest.T:
             total += pictures[column[task.row], task.cell]
+        users, count = nearest.shape
+        if samples <= count:
+            chosen = np.argsort(rng.random((users, count)), axis=1)[:, :samples]
+        else:
+            chosen = rng.integers(count, size=(users, samples))
         scale = task.peaks[task.row]
         draws = np.empty((samples, len(task.row)), np.float32)
-        for k, column in enumerate(_picks(nearest, samples, rng).T):
+        for k, column in enumerate(np.take_along_axis(nearest, chosen, axis=1).T):
             draws[k] = pictures[column[task.row], task.cell] * scale
-        return total / nearest.shape[1] * scale, draws
+        return total / count * scale, draws
 
 
 def neighbours(task: Task, pictures: Float32) -> IntArray:
-    """The nearest of the pictures [T, D S C] by known cells, in no order, [B, 50], or [B, T] if there are fewer.
+    """Nearest of the pictures [T, D S C] by known cells, in no order, [B, 50], or [B, T] if fewer.
 
     |m x - m t|^2 = |m x|^2 - 2 (m x) t + m t^2; the first term is the same for all t and left out.
     """
@@ -69,18 +75,3 @@ def neighbours(task: Task, pictures: Float32) -> IntArray:
     distances = lengths[which.reshape(-1)] - 2 * (flat @ pictures.T)
     count = min(NEIGHBOURS, len(pictures))
     return np.argpartition(distances, count - 1, axis=1)[:, :count]
-
-
-def _picks(nearest: IntArray, samples: int, rng: Rng) -> IntArray:
-    """Neighbours of each profile at random, [B, K]; with replacement only where there are too few."""
-    users, count = nearest.shape
-    if samples <= count:
-        chosen = np.argsort(rng.random((users, count)), axis=1)[:, :samples]
-    else:
-        chosen = rng.integers(count, size=(users, samples))
-    return np.take_along_axis(nearest, chosen, axis=1)
-
-
-def _trained(baseline: CompletionBaseline) -> Training:
-    assert baseline.train is not None, "the constructor has seen to it"
-    return baseline.train

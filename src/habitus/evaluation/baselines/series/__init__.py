@@ -1,7 +1,8 @@
-"""What a model of time series must beat: independent draws, a Markov chain, blocks of the past, last season, ARIMA.
+"""Baselines of time series, from independent draws to ARIMA: what a model must beat.
 
-All of them are drawn from their own predictive distribution, so that CRPS and coverage judge them as they judge a
-model. ``SERIES_BASELINES[name](train, seed)`` learns from a panel; then ``generate`` and ``forecast``.
+All are drawn from their own predictive distribution, so that CRPS and coverage score them as they
+score a model. ``SERIES_BASELINES[name](train, seed)`` learns from a panel; then ``generate`` and
+``forecast``. A new one is a class and a line in ``SERIES_BASELINES``.
 """
 
 from habitus.evaluation.baselines.series.arima import Arima
@@ -10,11 +11,7 @@ from habitus.evaluation.baselines.series.resampling import BlockBootstrap, Indep
 from habitus.evaluation.baselines.series.seasonal import SeasonalNaive
 
 SERIES_BASELINES: dict[str, type[SeriesBaseline]] = {
-    "independent": Independent,
-    "markov_chain": MarkovChain,
-    "block_bootstrap": BlockBootstrap,
-    "seasonal_naive": SeasonalNaive,
-    "arima": Arima,
+    kind.name: kind for kind in (Independent, MarkovChain, BlockBootstrap, SeasonalNaive, Arima)
 }
 
 __all__ = [

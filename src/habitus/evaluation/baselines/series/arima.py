@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import lfilter
 
-from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline, longest_first
+from habitus.evaluation.baselines.base import attempt
+from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline
 from habitus.evaluation.panels import Float64, Panel, Rng, Stack
 from habitus.schema import FloatArray
 
-with warnings.catch_warnings():  # statsmodels 0.14 decorates with what pandas 3 is about to drop
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from statsmodels.tsa.arima.model import ARIMA
+Order = tuple[int, int, int]
 
-ORDERS = ((1, 0, 0), (2, 0, 0), (1, 0, 1), (2, 0, 1), (0, 1, 1), (1, 1, 1))
+ORDERS: tuple[Order, ...] = ((1, 0, 0), (2, 0, 0), (1, 0, 1), (2, 0, 1), (0, 1, 1), (1, 1, 1))
 MOST_POINTS = 2_000  # of one variable
 _ALL_POINTS = 20_000  # of all variables, since each of their fits takes a second
 _FEWEST_POINTS = 600
@@ -24,8 +22,10 @@ _MEMORY = 200  # rows of the past from which residuals are computed
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """An ARIMA(p, d, q) with d of 0 or 1: phi(B) (z_t - mean) = theta(B) e_t, z the values or their differences.
+class FittedArima:
+    """ARIMA(p, d, q) with d of 0 or 1: phi(B) (z_t - mean) = theta(B) e_t.
+
+    z are the values, or their differences where d = 1.
 
     Attributes:
         order: (p, d, q).
@@ -35,7 +35,7 @@ class Fitted:
         sigma: Standard deviation of e.
     """
 
-    order: tuple[int, int, int]
+    order: Order
     mean: float
     ar: Float64
     ma: Float64
@@ -43,7 +43,9 @@ class Fitted:
 
     def simulate(self, past: Float64, steps: int, samples: int, rng: Rng) -> Float64:
         """Draws after pasts of equal length, [O, T] -> [O, K, H]."""
-        z = self._centred(past)
+        # a first difference of 0 keeps the length
+        z = np.diff(past, axis=1, prepend=past[:, :1]) if self.order[1] else past
+        z = z - self.mean
         residual = np.asarray(lfilter(np.r_[1.0, -self.ar], np.r_[1.0, self.ma], z, axis=1))
         values = _last(z, len(self.ar), samples)
         shocks = _last(residual, len(self.ma), samples)
@@ -52,24 +54,21 @@ class Fitted:
             shock = self.sigma * rng.standard_normal((len(past), samples))
             value = values @ self.ar + shocks @ self.ma + shock
             draws[..., step] = value
-            values = _pushed(values, value)
-            shocks = _pushed(shocks, shock)
+            values = np.concatenate([value[..., None], values], axis=2)[..., : len(self.ar)]
+            shocks = np.concatenate([shock[..., None], shocks], axis=2)[..., : len(self.ma)]
         draws += self.mean
         return draws if not self.order[1] else past[:, -1, None, None] + np.cumsum(draws, axis=2)
 
-    def _centred(self, past: Float64) -> Float64:
-        """Values or differences less their mean; a first difference of 0 keeps the length."""
-        z = np.diff(past, axis=1, prepend=past[:, :1]) if self.order[1] else past
-        return z - self.mean
-
 
 class Arima(SeriesBaseline):
-    """ARIMA of the order with the lowest AIC among :data:`ORDERS`, for each variable on its own, normal errors.
+    """ARIMA of the order with the lowest AIC among :data:`ORDERS`, for each variable on its own.
 
-    Fitted to the last 2,000 points of the longest series, fewer for more than 10 variables; where series are
-    shorter than 200, to the longest ones end to end with gaps between them, and then without differencing.
+    Errors are normal. Fitted to the last 2,000 points of the longest series, fewer for more than 10
+    variables; where series are shorter than 200, to the longest ones end to end with gaps between
+    them, and then without differencing.
     """
 
+    name = "arima"
     memory = _MEMORY
 
     def __init__(self, train: Panel, seed: int = 0) -> None:
@@ -78,74 +77,63 @@ class Arima(SeriesBaseline):
         self.fitted = [_best(points[:, each], orders) for each in range(points.shape[1])]
 
     def continued(self, pasts: list[FloatArray], steps: int, samples: int, rng: Rng) -> Paths:
-        """Simulated paths, [O, K, H, V]."""
         lengths = np.array([len(past) for past in pasts])
         paths = np.empty((len(pasts), samples, steps, self.rows.shape[1]), np.float32)
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
             same = np.stack([pasts[row] for row in rows]).astype(np.float64)
             for variable, fitted in enumerate(self.fitted):
-                paths[rows, :, :, variable] = fitted.simulate(
-                    same[:, :, variable], steps, samples, rng
-                )
+                drawn = fitted.simulate(same[:, :, variable], steps, samples, rng)
+                paths[rows, :, :, variable] = drawn
         return paths
 
 
-def _training_points(stack: Stack) -> tuple[Float64, tuple[tuple[int, int, int], ...]]:
+def _training_points(stack: Stack) -> tuple[Float64, tuple[Order, ...]]:
     """Points to fit to, [T, V], and the orders that may be tried on them."""
-    order = longest_first(stack)
+    longest_first = np.argsort(-stack.lengths, kind="stable")
     most = min(MOST_POINTS, max(_FEWEST_POINTS, _ALL_POINTS // stack.variables))
-    longest = stack.values[stack.starts[order[0]] : stack.starts[order[0] + 1]].astype(np.float64)
+    longest = stack.one(longest_first[0]).astype(np.float64)
     if len(longest) >= _MEMORY or len(stack) == 1:
         return longest[-most:], ORDERS
     gap = np.full((len(longest), stack.variables), np.nan)
-    taken = order[: max(1, most // (2 * len(longest)))]
-    pieces = [
-        each for n in taken for each in (stack.values[stack.starts[n] : stack.starts[n + 1]], gap)
-    ]
-    return np.concatenate(pieces[:-1]).astype(np.float64), tuple(
-        each for each in ORDERS if not each[1]
-    )
+    taken = longest_first[: max(1, most // (2 * len(longest)))]
+    pieces = [each for number in taken for each in (stack.one(number), gap)]
+    points = np.concatenate(pieces[:-1]).astype(np.float64)
+    return points, tuple(order for order in ORDERS if not order[1])
 
 
-def _best(points: Float64, orders: tuple[tuple[int, int, int], ...]) -> Fitted:
-    """The fit with the lowest AIC; the mean and standard deviation alone where there is nothing to fit."""
+def _best(points: Float64, orders: tuple[Order, ...]) -> FittedArima:
+    """Fit with the lowest AIC; mean and standard deviation alone where there is nothing to fit."""
     known = points[~np.isnan(points)]
     mean = float(known.mean())
     spread = float(known.std())
-    plain = Fitted((0, 0, 0), mean, np.zeros(0), np.zeros(0), spread)
+    plain = FittedArima((0, 0, 0), mean, np.zeros(0), np.zeros(0), spread)
     if spread <= 1e-9 * max(1.0, abs(mean)) or len(known) < 20:
         return plain
-    tried = [_fit((points - mean) / spread, order) for order in orders]
+    standard = (points - mean) / spread
+    tried = [attempt(lambda order=order: _fit(standard, order)) for order in orders]
     found = [each for each in tried if each is not None and np.isfinite(each[0])]
     if not found:
         return plain
     _, best = min(found, key=lambda each: each[0])
     centre = 0.0 if best.order[1] else mean + spread * best.mean
-    return Fitted(best.order, centre, best.ar, best.ma, spread * best.sigma)
+    return FittedArima(best.order, centre, best.ar, best.ma, spread * best.sigma)
 
 
-def _fit(points: Float64, order: tuple[int, int, int]) -> tuple[float, Fitted] | None:
-    """AIC and the fit of standardised points, or None where the optimiser fails."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            result = ARIMA(points, order=order, trend="n" if order[1] else "c").fit()
-        except (ValueError, np.linalg.LinAlgError):
-            return None
+def _fit(points: Float64, order: Order) -> tuple[float, FittedArima]:
+    """AIC and the fit of standardised points."""
+    from statsmodels.tsa.arima.model import ARIMA
+
+    result = ARIMA(points, order=order, trend="n" if order[1] else "c").fit()
     names = dict(zip(result.param_names, result.params, strict=True))
-    fitted = Fitted(
-        order, names.get("const", 0.0), result.arparams, result.maparams, names["sigma2"] ** 0.5
-    )
+    mean = names.get("const", 0.0)
+    sigma = names["sigma2"] ** 0.5
+    fitted = FittedArima(order, mean, result.arparams, result.maparams, sigma)
     return float(result.aic), fitted
 
 
 def _last(values: Float64, count: int, samples: int) -> Float64:
-    """The last values, newest first, repeated for each draw, [O, T] -> [O, K, count]; 0 before the first."""
+    """Last values, newest first, for each draw, [O, T] -> [O, K, count]; 0 before the first."""
     padded = np.concatenate([np.zeros((len(values), count)), values], axis=1)
     newest = padded[:, ::-1][:, :count]
     return np.repeat(newest[:, None], samples, axis=1)
-
-
-def _pushed(values: Float64, newest: Float64) -> Float64:
-    return np.concatenate([newest[..., None], values], axis=2)[..., : values.shape[2]]

@@ -1,26 +1,27 @@
-"""What every baseline is: learnt from a panel, it generates series and forecasts from given pasts."""
+"""Base of the baselines of series: learned from a panel, they generate and forecast."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.panels import Float64, Panel, Rng, Stack, carried_forward
+from habitus.evaluation.baselines.base import Baseline
+from habitus.evaluation.panels import Panel, Rng, Stack, carried_forward
 from habitus.schema import FloatArray
 
 Paths = NDArray[np.float32]
 
 
-class SeriesBaseline(ABC):
-    """A method without networks. The same seed gives the same draws, in every call.
+class SeriesBaseline(Baseline):
+    """Baseline of series. The same seed gives the same draws, in every call.
 
     Attributes:
         stack: Training rows; what was missing is carried forward from the value before.
-        complete: The training rows in which nothing was missing, or all rows if there is none, int64.
-        memory: How many last rows of a past a forecast depends on.
+        complete: Training rows in which nothing was missing, or all rows if there is none, int64.
+        memory: The last rows of a past that a forecast depends on.
     """
 
     memory: int = 1
@@ -35,10 +36,10 @@ class SeriesBaseline(ABC):
         Raises:
             ValueError: if the panel is empty or its series have different numbers of variables.
         """
-        given = Stack.of(train)
-        self.stack = carried_forward(given)
+        stack = Stack.of(train)
+        self.stack = carried_forward(stack)
         self.seed = seed
-        whole = given.observed.all(axis=1)
+        whole = stack.observed.all(axis=1)
         self.complete = np.flatnonzero(whole if whole.any() else np.ones_like(whole))
 
     @property
@@ -47,7 +48,7 @@ class SeriesBaseline(ABC):
         return self.stack.values
 
     def generate(self, series: int, steps: int) -> Paths:
-        """Series from a start of the baseline's own: what follows pasts drawn at random from the training panel.
+        """Generate what follows pasts drawn at random from the training panel.
 
         Returns:
             [series, steps, V].
@@ -62,7 +63,7 @@ class SeriesBaseline(ABC):
         return self.continued(pasts, steps, 1, rng)[:, 0]
 
     def forecast(self, pasts: Sequence[FloatArray], steps: int, samples: int) -> Paths:
-        """Draws of the steps after each past.
+        """Draw the steps after each past; a variable that a past never shows is at its mean.
 
         Args:
             pasts: What is known before each of O origins, [T_n, V]; at least one row.
@@ -75,33 +76,16 @@ class SeriesBaseline(ABC):
         Raises:
             ValueError: for an empty past or one of other variables.
         """
-        if any(
-            each.ndim != 2 or not len(each) or each.shape[1] != self.rows.shape[1] for each in pasts
-        ):
-            raise ValueError(
-                f"expected pasts of at least one row of {self.rows.shape[1]} variables"
-            )
+        variables = self.rows.shape[1]
+        if any(each.ndim != 2 or not len(each) or each.shape[1] != variables for each in pasts):
+            raise ValueError(f"expected pasts of at least one row of {variables} variables")
         recent = Stack.of([each[-self.memory :] for each in pasts])
-        filled = self._filled(recent)
-        return self.continued(filled, steps, samples, np.random.default_rng((self.seed, 2)))
-
-    def _filled(self, recent: Stack) -> list[FloatArray]:
-        """Pasts without a gap; a variable that a past never shows is at its training mean."""
-        whole = carried_forward(Stack(recent.values, recent.starts)).values
         counts = np.add.reduceat(recent.observed.astype(np.int64), recent.starts[:-1], axis=0)
         never = np.repeat(counts == 0, recent.lengths, axis=0)
-        return np.split(np.where(never, self.rows.mean(axis=0), whole), recent.starts[1:-1])
+        filled = np.where(never, self.rows.mean(axis=0), carried_forward(recent).values)
+        rng = np.random.default_rng((self.seed, 2))
+        return self.continued(np.split(filled, recent.starts[1:-1]), steps, samples, rng)
 
     @abstractmethod
     def continued(self, pasts: list[FloatArray], steps: int, samples: int, rng: Rng) -> Paths:
         """Draws after pasts without gaps of at most ``memory`` rows, [O, K, H, V]."""
-
-
-def last_rows(pasts: list[FloatArray]) -> Float64:
-    """The last row of each past, [O, V]."""
-    return np.array([past[-1] for past in pasts], np.float64)
-
-
-def longest_first(stack: Stack) -> NDArray[np.int64]:
-    """Series from the longest to the shortest, [N]."""
-    return np.argsort(-stack.lengths, kind="stable")

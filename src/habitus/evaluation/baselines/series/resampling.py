@@ -1,4 +1,4 @@
-"""Baselines that put training rows together anew: independently, one after another, or in blocks."""
+"""Baselines that resample training rows: independently, one after another, or in blocks."""
 
 from __future__ import annotations
 
@@ -7,36 +7,34 @@ from abc import abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline, last_rows
+from habitus.evaluation.baselines.series.base import Paths, SeriesBaseline
 from habitus.evaluation.baselines.series.states import Members, States
 from habitus.evaluation.panels import Panel, Rng
 from habitus.schema import FloatArray, IntArray
-
-Rows = NDArray[np.int64]
 
 
 class Independent(SeriesBaseline):
     """Whole rows drawn independently from the training histogram, whatever the past."""
 
+    name = "independent"
+
     def continued(self, pasts: list[FloatArray], steps: int, samples: int, rng: Rng) -> Paths:
-        """Draws that do not look at the pasts, [O, K, H, V]."""
         rows = rng.choice(self.complete, (len(pasts), samples, steps))
         return self.rows.astype(np.float32)[rows]
 
 
 class _RowChain(SeriesBaseline):
-    """A path is a chain of training rows: each step maps row numbers to row numbers."""
+    """Path that is a chain of training rows: each step maps row numbers to row numbers."""
 
     def __init__(self, train: Panel, seed: int = 0) -> None:
         super().__init__(train, seed)
         self.states = States.of(self.rows, np.random.default_rng((seed, 0)))
-        self.members = Members.of(
-            self.complete, self.states.of_row[self.complete], len(self.states)
-        )
+        of_complete = self.states.of_row[self.complete]
+        self.members = Members.of(self.complete, of_complete, len(self.states))
 
     def continued(self, pasts: list[FloatArray], steps: int, samples: int, rng: Rng) -> Paths:
-        """Chains of training rows, [O, K, H, V]."""
-        row = self.members.draw(np.repeat(self.states.nearest(last_rows(pasts)), samples), rng)
+        last = np.array([past[-1] for past in pasts], np.float64)
+        row = self.members.draw(np.repeat(self.states.nearest(last), samples), rng)
         values = self.rows.astype(np.float32)
         paths = np.empty((len(row), steps, values.shape[1]), np.float32)
         for step in range(steps):
@@ -45,16 +43,19 @@ class _RowChain(SeriesBaseline):
         return paths.reshape(len(pasts), samples, steps, -1)
 
     @abstractmethod
-    def following(self, row: IntArray, rng: Rng) -> Rows:
-        """The training row that comes after each row of a path."""
+    def following(self, row: IntArray, rng: Rng) -> NDArray[np.int64]:
+        """Training row that comes after each row of a path."""
 
 
 class MarkovChain(_RowChain):
-    """First-order Markov chain: the successor of a random training row in the same state as the last value.
+    """First-order Markov chain: successor of a random training row in the state of the last value.
 
-    Where few distinct rows come often this is the empirical transition matrix; otherwise states are up to 100
-    clusters of whole rows (all variables together) and the values drawn are still those of training rows.
+    Where few distinct rows come often this is the empirical transition matrix; otherwise states are
+    up to 100 clusters of whole rows (all variables together) and the values drawn are still those
+    of training rows.
     """
+
+    name = "markov_chain"
 
     def __init__(self, train: Panel, seed: int = 0) -> None:
         super().__init__(train, seed)
@@ -66,18 +67,19 @@ class MarkovChain(_RowChain):
             before = self.complete - 1  # no row has a successor: any row may follow
         self.successors = Members.of(before + 1, self.states.of_row[before], len(self.states))
 
-    def following(self, row: IntArray, rng: Rng) -> Rows:
-        """A successor of a row in the same state."""
+    def following(self, row: IntArray, rng: Rng) -> NDArray[np.int64]:
         return self.successors.draw(self.states.of_row[row], rng)
 
 
 class BlockBootstrap(_RowChain):
-    """Stationary bootstrap (Politis and Romano 1994): blocks of training rows of geometric length, end to end.
+    """Stationary bootstrap (Politis and Romano 1994): blocks of training rows, end to end.
 
-    A block goes on to the next training row, and with probability 1 / L, or at the end of a series, a new one
-    begins at any row; L = R^(1/3), at least 2. The first block of a forecast goes on from a training row in the
-    state of the last known value.
+    A block goes on to the next training row, and with probability 1 / L, or at the end of a series,
+    a new one begins at any row; L = R^(1/3), at least 2. The first block of a forecast goes on from
+    a training row in the state of the last known value.
     """
+
+    name = "block_bootstrap"
 
     def __init__(self, train: Panel, seed: int = 0) -> None:
         super().__init__(train, seed)
@@ -85,7 +87,6 @@ class BlockBootstrap(_RowChain):
         self.ends = np.zeros(len(self.rows), bool)
         self.ends[self.stack.starts[1:] - 1] = True
 
-    def following(self, row: IntArray, rng: Rng) -> Rows:
-        """The next row, or the first of a new block."""
+    def following(self, row: IntArray, rng: Rng) -> NDArray[np.int64]:
         jump = self.ends[row] | (rng.random(len(row)) * self.length < 1)
         return np.where(jump, rng.choice(self.complete, len(row)), row + 1)

@@ -1,4 +1,4 @@
-"""The last season repeated, with residuals of the training panel."""
+"""Seasonal naive forecast: the last season repeated, with residuals of the training panel."""
 
 from __future__ import annotations
 
@@ -14,35 +14,38 @@ LONGEST_PERIOD = 200
 
 
 class SeasonalNaive(SeriesBaseline):
-    """Seasonal naive forecast: the value one period (or the fewest whole periods) before, plus a residual.
+    """Value one period (or the fewest whole periods) before, plus a residual.
 
-    The residual of h steps ahead is drawn from the training differences at the same distance in time, rows whole,
-    so that the spread is right at every horizon. The period is the lag of the highest peak of the training
-    autocorrelation, mean over variables; 1 (the last value) where no peak is above chance.
+    The residual of h steps ahead is drawn from the training differences at the same distance in
+    time, rows whole, so that the spread is right at every horizon. The period is the lag of the
+    highest peak of the training autocorrelation, mean over variables; 1 (the last value) where no
+    peak is above chance.
 
     Attributes:
         memory: The period.
     """
+
+    name = "seasonal_naive"
 
     def __init__(self, train: Panel, seed: int = 0) -> None:
         super().__init__(train, seed)
         self.memory = period_of(self.stack)
 
     def continued(self, pasts: list[FloatArray], steps: int, samples: int, rng: Rng) -> Paths:
-        """Draws around the season repeated, [O, K, H, V]."""
-        season = np.stack([_whole(past, self.memory) for past in pasts])
+        # a past shorter than a period is preceded by its first row
+        repeats = [np.maximum(np.arange(-self.memory, 0) + len(past), 0) for past in pasts]
+        season = np.stack([past[rows] for past, rows in zip(pasts, repeats, strict=True)])
         ahead = np.arange(steps)
         paths = np.repeat(season[:, None, ahead % self.memory], samples, axis=1).astype(np.float32)
-        for season_ahead in range(-(-steps // self.memory)):
-            now = ahead // self.memory == season_ahead
-            pool = self._residuals((season_ahead + 1) * self.memory)
-            paths[:, :, now] += pool[
-                rng.integers(len(pool), size=(len(pasts), samples, int(now.sum())))
-            ]
+        for seasons in range(-(-steps // self.memory)):
+            now = ahead // self.memory == seasons
+            pool = self._residuals((seasons + 1) * self.memory)
+            size = (len(pasts), samples, int(now.sum()))
+            paths[:, :, now] += pool[rng.integers(len(pool), size=size)]
         return paths
 
     def _residuals(self, lag: int) -> NDArray[np.float32]:
-        """Differences of training rows ``lag`` apart, or the most periods apart that there are, [P, V]."""
+        """Differences of training rows ``lag`` apart, or the most periods that there are, [P, V]."""
         while lag > self.memory and not len(self.stack.followed(lag)):
             lag -= self.memory
         before = self.stack.followed(lag)
@@ -52,10 +55,11 @@ class SeasonalNaive(SeriesBaseline):
 
 
 def period_of(stack: Stack) -> int:
-    """The lag from 2 to 200, at most a third of the longest series, at which autocorrelation peaks; 1 for none.
+    """Lag from 2 to 200 at which autocorrelation peaks; 1 for none.
 
-    A peak counts above 0.1 and above four times its standard error under a process without a season whose shorter
-    lags are those found: (1 + 2 sum of r_k^2 over k < l) / R (Bartlett 1946).
+    It is at most a third of the longest series. A peak counts above 0.1 and above four times its
+    standard error under a process without a season whose shorter lags are those found:
+    (1 + 2 sum of r_k^2 over k < l) / R (Bartlett 1946).
     """
     longest = min(LONGEST_PERIOD, int(stack.lengths.max()) // 3)
     if longest < 2:
@@ -68,13 +72,3 @@ def period_of(stack: Stack) -> int:
     peaks = np.flatnonzero(above) + 1
     peaks = peaks[peaks >= 2]
     return int(peaks[np.argmax(level[peaks])]) if len(peaks) else 1
-
-
-def _whole(past: FloatArray, period: int) -> FloatArray:
-    """The last ``period`` rows; a shorter past is preceded by its first row."""
-    missing = period - len(past)
-    return (
-        past[-period:]
-        if missing <= 0
-        else np.concatenate([np.repeat(past[:1], missing, axis=0), past])
-    )

@@ -1,4 +1,4 @@
-"""States of a chain over training rows: which rows count as being in the same place."""
+"""States of a chain over training rows: distinct rows, or clusters of them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _SAMPLE = 20_000  # rows that centres of clusters are fitted to
 
 @dataclass(frozen=True)
 class States:
-    """Rows by the nearest of some centres, distances in standard deviations of each variable.
+    """Nearest of some centres to each row, distances in standard deviations of each variable.
 
-    The centres are the distinct rows where there are at most 1,000 and each comes ten times on average, so that the
-    chain is the empirical one; else up to 100 k-means centres of whole rows, at most one for 20 rows. Variables are
-    taken together: a state is a place in all of them at once.
+    The centres are the distinct rows where there are at most 1,000 and each comes ten times on
+    average, so that the chain is the empirical one; else up to 100 k-means centres of whole rows,
+    at most one for 20 rows. Variables are taken together: a state is a place in all of them at
+    once.
 
     Attributes:
         tree: Nearest-neighbour search over the centres, divided by ``unit``.
@@ -41,14 +42,17 @@ class States:
 
     @classmethod
     def of(cls, rows: FloatArray, rng: Rng) -> Self:
-        """States of training rows without gaps."""
+        """Find the states of training rows without gaps."""
         spread = rows.std(axis=0, dtype=np.float64)
         unit = np.where(spread > 0, spread, 1.0)
-        centres = _distinct(rows / unit)
+        scaled = rows / unit
+        centres = np.unique(scaled[: 4 * MOST_STATES], axis=0)
+        if len(centres) <= MOST_STATES:  # else a part of the rows shows too many already
+            centres = np.unique(scaled, axis=0)
         if len(centres) > min(MOST_STATES, max(len(rows) // _REPEATS, 1)):
-            centres = _clusters(rows / unit, rng)
+            centres = _clusters(scaled, rng)
         tree = KDTree(centres)
-        return cls(tree, unit, np.asarray(tree.query(rows / unit)[1]))
+        return cls(tree, unit, np.asarray(tree.query(scaled)[1]))
 
     def __len__(self) -> int:
         return self.tree.n
@@ -60,21 +64,20 @@ class States:
 
 @dataclass(frozen=True)
 class Members:
-    """Training rows by state, for drawing one of them: state s has rows[starts[s]:starts[s + 1]]."""
+    """Training rows by state: state s has rows[starts[s]:starts[s + 1]]."""
 
     rows: NDArray[np.int64]
     starts: NDArray[np.int64]
 
     @classmethod
     def of(cls, rows: IntArray, states: IntArray, count: int) -> Self:
-        """From rows and the state of each of them; a state without a row gets all rows."""
+        """Sort rows by the state of each."""
         order = np.argsort(states, kind="stable")
-        return cls(
-            rows[order].astype(np.int64), np.searchsorted(states[order], np.arange(count + 1))
-        )
+        starts = np.searchsorted(states[order], np.arange(count + 1))
+        return cls(rows[order].astype(np.int64), starts)
 
     def draw(self, states: IntArray, rng: Rng) -> NDArray[np.int64]:
-        """A row of each state at random; any row where the state has none."""
+        """Draw a row of each state at random; any row where the state has none."""
         first = self.starts[states]
         size = self.starts[states + 1] - self.starts[states]
         first = np.where(size > 0, first, 0)
@@ -82,18 +85,12 @@ class Members:
         return self.rows[first + (rng.random(len(states)) * size).astype(np.int64)]
 
 
-def _distinct(rows: Float64) -> Float64:
-    """Distinct rows, or more than :data:`MOST_STATES` of them as soon as a part of the rows shows so many."""
-    part = np.unique(rows[: 4 * MOST_STATES], axis=0)
-    return part if len(part) > MOST_STATES else np.unique(rows, axis=0)
-
-
 def _clusters(rows: Float64, rng: Rng) -> Float64:
+    """Centres of k-means over a sample of rows."""
     sample = rows if len(rows) <= _SAMPLE else rows[rng.choice(len(rows), _SAMPLE, replace=False)]
     count = min(CLUSTERS, max(1, len(sample) // _ROWS_OF_A_CLUSTER))
     centres = sample[rng.choice(len(sample), count, replace=False)]
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # of a cluster that lost all its rows, which does no harm
+        # a cluster that lost all its rows does no harm
+        warnings.simplefilter("ignore", UserWarning)
         return kmeans2(sample, centres, minit="matrix", iter=10)[0]
