@@ -312,19 +312,23 @@ def arrow_errors(path: Path) -> Iterator[None]:
 
 
 def check_columns(path: Path, schema: pa.Schema, columns: Sequence[Column]) -> None:
-    """Refuse a file without a column, or with one of another type.
+    """Refuse a file without a column, with one of another type, or with two of one name.
 
     Raises:
         ValueError: for the first such column.
     """
+    if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+        raise ValueError(
+            f"{path} is damaged or foreign: expected columns of distinct names, got {twice[0]!r} twice; "
+            f"{ADVICE}"
+        )
     for column in columns:
-        count = schema.names.count(column.name)
-        if not count and not column.required:
+        if column.name not in schema.names and not column.required:
             continue
-        if count != 1:
+        if column.name not in schema.names:
             raise ValueError(
-                f"{path} is damaged or foreign: expected one column {column.name!r}, got {count} "
-                f"among {', '.join(schema.names) or 'none'}; {ADVICE}"
+                f"{path} is damaged or foreign: expected a column {column.name!r}, got "
+                f"{', '.join(schema.names) or 'none'}; {ADVICE}"
             )
         found = schema.field(column.name).type
         if not column.allows(found):
