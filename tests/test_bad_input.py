@@ -519,8 +519,7 @@ class TestFilling:
         pq.write_table(pa.table({"mean": [1.0]}), path)
         err = refused(*evaluate)
         assert (
-            "filled.parquet is damaged or foreign: expected a column 'gap_start', got mean"
-            in err
+            "filled.parquet is damaged or foreign: expected a column 'gap_start', got mean" in err
         )
         path.write_bytes(whole)
         header = here / "made" / "habitus.json"
