@@ -200,7 +200,7 @@ class StoredCompleted(StoredProfiles):
         Raises:
             ValueError: if the file is damaged.
         """
-        size = max(1, DENSE_VALUES // (self.samples * self._most_missing))
+        size = max(1, DENSE_VALUES // (self.samples * max(1, self._most_missing)))
         path = self.path / FILLED
         batches = open_parquet(path).iter_batches(size)
         while True:
