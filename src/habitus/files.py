@@ -51,7 +51,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
         _put(part, path)
     except OSError as error:
         if error.errno in NO_SPACE and str(error.filename or part).startswith(str(part)):
-            error.filename = str(path)  # the name that whoever reads the message knows
+            error.filename = str(path)  # the name that the user gave
         raise
     finally:
         _remove(part)

@@ -260,7 +260,7 @@ class Column(NamedTuple):
     required: bool = True
 
     def allows(self, kind: pa.DataType) -> bool:
-        """Whether a column of a file may have this type; lists of any kind are alike."""
+        """True if a column of a file may have this type; lists of any kind are alike."""
         if not isinstance(self.kind, pa.DataType):
             return self.kind(kind)
         if pa.types.is_dictionary(kind):

@@ -34,7 +34,7 @@ Progress = Callable[[int, int, str], None]
 """Callback of work that takes long: what is done, out of how much (0 if unknown), and the stage in words."""
 
 Vocabulary = dict[str, list[str]]
-"""Attributes of users that a model is told, and the values that it knows of each; code 0 is for any other."""
+"""Attributes of users that a model is conditioned on, with their values; code 0 is for any other."""
 
 
 def no_progress(done: int, total: int, stage: str) -> None:
@@ -43,7 +43,7 @@ def no_progress(done: int, total: int, stage: str) -> None:
 
 @dataclass(frozen=True)
 class Axes:
-    """What the axes of a profile mean.
+    """Axes of a profile: days, slots and channels, and the unit of its values.
 
     Attributes:
         start: First day of the (first) window.
@@ -102,7 +102,7 @@ class Axes:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(D, S, C)."""
+        """Shape of a profile, (D, S, C)."""
         return self.days, self.slots, len(self.channels)
 
     @property
@@ -122,7 +122,7 @@ class Axes:
         return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
     def with_unit(self, unit: str) -> Axes:
-        """The same axes with values of another unit."""
+        """Replace the unit of the values."""
         return replace(self, unit=unit)
 
     def to_json(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Axes:
         return cls(**{**fields, "start": start, "channels": tuple(fields["channels"])})
 
     def mismatch(self, other: Axes) -> str | None:
-        """What stops profiles on these axes from being compared with the other's, or None."""
+        """Reason why profiles on these and other axes cannot be compared, or None."""
         for name in ("days", "slot_minutes", "channels"):
             mine = getattr(self, name)
             theirs = getattr(other, name)
@@ -147,7 +147,7 @@ class Axes:
 
 @dataclass(frozen=True)
 class SeriesAxes:
-    """What the columns of series mean, and where they come from.
+    """Columns of series, and their origin in a file.
 
     Attributes:
         variables: Column names, in order (V of them).
@@ -209,7 +209,7 @@ class SparseProfiles(Protocol):
 
 @dataclass(frozen=True)
 class Filled:
-    """What was put into the missing cells of some consecutive profiles: M cells in all, K draws of each.
+    """Values of the missing cells of consecutive profiles: M cells in all, K draws of each.
 
     Attributes:
         profiles: How many profiles.
@@ -226,7 +226,7 @@ class Filled:
     draws: NDArray[np.float32]
 
     def select(self, cells: BoolArray) -> Filled:
-        """The same profiles with some of their missing cells, marked in [M]."""
+        """Select some of the missing cells, marked in [M]."""
         if cells.all():
             return self
         return Filled(
@@ -235,7 +235,7 @@ class Filled:
 
 
 def starts_of_runs(keys: IntArray) -> NDArray[np.int64]:
-    """Where each run of equal keys begins; keys are not negative.
+    """Index of the first of each run of equal keys; keys are not negative.
 
     >>> starts_of_runs(np.array([0, 0, 2, 2, 2, 5])).tolist()
     [0, 2, 5]

@@ -76,7 +76,7 @@ def read_schema(path: Path) -> pa.Schema:
 
 
 def is_parquet(path: Path, what: str) -> bool:
-    """Whether a file is Parquet, by its first bytes or its name; else it is taken for CSV.
+    """True if a file is Parquet, by its first bytes or its name; else it is taken for CSV.
 
     Raises:
         ValueError: if there is no such file, or it is empty.
@@ -94,12 +94,12 @@ def is_parquet(path: Path, what: str) -> bool:
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds numbers."""
+    """True if a column of this type holds numbers."""
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text: plain, large, a view, or a dictionary of one."""
+    """True if a column of this type holds text: plain, large, a view, or a dictionary of one."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     return (
         pa.types.is_string(inner)

@@ -21,8 +21,8 @@ from habitus.events.format import MINUTE, LogFormat
 from habitus.events.writing import file_format, write_log
 from habitus.profiles import ProfileConfig, Profiles, profile, to_events
 from habitus.profiles import logs as logs_module
-from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import event_tables, format_of, log_schema
+from habitus.profiles.wall_clock import onto_slots_that_exist
 from habitus.profiles.windows import moved, starting
 from habitus.schema import Axes
 

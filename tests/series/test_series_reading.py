@@ -211,7 +211,7 @@ def test_the_row_of_the_first_text_in_a_long_column(csv):
     ("text", "options", "says"),
     [
         ("t,a\n3,1\n1,1\n", {}, "data row 2 has the time 1970-01-01T00:00:01.000000, before 1970-01-01T00:00:03"),
-        ("t,a\n3,1\n1,1\n", {}, "sort the rows by 't', or name the column that tells series apart (--series-id)"),
+        ("t,a\n3,1\n1,1\n", {}, "sort the rows by 't', or name the column of series (--series-id)"),
         ("t,a\n1,1\n2,1\n2,1\n", {}, "data row 3 has the same time as the row before it, 1970-01-01T00:00:02"),
         (
             "s,t,a\nx,1,1\ny,5,1\nx,2,1\ny,5,1\nx,0,0\n", {"series_id": "s"},

@@ -28,7 +28,7 @@ def test_jobs_of_a_cluster(tmp_path):
     assert (pd.read_parquet(tmp_path / "x.parquet")["gpu_milli"] == raw).all()
     with pytest.raises(
         ValueError,
-        match=r"the same time as the row before it.* name the column that tells series apart",
+        match=r"the same time as the row before it.* name the column of series",
     ):
         read_series(path, ["gpu_milli"], time="creation_time")
 

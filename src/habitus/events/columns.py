@@ -32,7 +32,7 @@ def event_schema(
     """Names and types of the columns of a log.
 
     The types are the log's where they can hold what is written: an integer narrower than 32 bits does not number
-    every user, a date tells no hour, and a column of numbers cannot hold the channel ``other``.
+    every user, a date has no hour, and a column of numbers cannot hold the channel ``other``.
 
     Args:
         form: The log's format.
@@ -127,7 +127,7 @@ def _wide(kind: pa.DataType) -> pa.DataType:
 
 
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
-    """Whether values can become a type."""
+    """True if values can become a type."""
     try:
         values.cast(kind.value_type if pa.types.is_dictionary(kind) else kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

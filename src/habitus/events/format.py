@@ -1,4 +1,4 @@
-"""What a log looks like: its columns and types, how fine its times are, and when within a slot events come."""
+"""Format of a log: columns and types, resolution of its times, and minutes of a slot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESOLUTIONS = (
 
 
 class LogRecord(Record):
-    """What profiles and runs remember of a log: the fields of :class:`LogFormat`, and who was left out."""
+    """Format of a log in the JSON of profiles and runs, with the conditions that left users out."""
 
     user: str
     time: str
@@ -144,7 +144,7 @@ def _field(log: EventLog, name: str) -> pa.Field:
 
 @dataclass(frozen=True)
 class _Times:
-    """What a pass over a log's times tells; see :class:`LogFormat`."""
+    """Facts of a pass over a log's times; see :class:`LogFormat`."""
 
     rows: int
     minutes: tuple[int, ...]
@@ -180,7 +180,7 @@ class _Times:
 
 
 def _example(log: EventLog) -> str | None:
-    """One of the times where they are text."""
+    """The smallest time where times are text."""
     if not log.table[log.time].type().is_string():
         return None
     return log.table.aggregate(example=log.table[log.time].min()).to_pyarrow()["example"][0].as_py()

@@ -96,7 +96,7 @@ class EventLog:
         filter: str | None = None,
         memory_limit: str = MEMORY_LIMIT,
     ) -> Self:
-        """Open a log.
+        """Open a log of any kind.
 
         Args:
             source: A CSV or Parquet file, a folder of them, a glob, a table (Ibis, Arrow, pandas), or a connection
@@ -126,11 +126,11 @@ class EventLog:
 
     @property
     def is_local(self) -> bool:
-        """Whether the rows are on DuckDB, in this process."""
+        """True if the rows are on DuckDB, in this process."""
         return ibis.get_backend(self.table).name == "duckdb"
 
     def slots(self, start: dt.date, days: int, minutes: int) -> Column:
-        """Which slot of ``minutes`` each event is in, from 0 at midnight of ``start`` on the wall clock.
+        """Slot of ``minutes`` of each event, from 0 at midnight of ``start`` on the wall clock.
 
         Null where the time is missing or unreadable; negative before ``start``. Clock changes are followed from
         ``start`` for ``days`` days, so events far outside may be an hour off.
@@ -217,7 +217,10 @@ class EventLog:
         return _within(column.truncate("s").epoch_seconds(), *READABLE), 1
 
     def _on_the_wall(self, first: int, last: int) -> tuple[Column, int]:
-        """What clocks showed, in ticks since 1970, and ticks per second; zones' changes between two instants."""
+        """Times of the wall clock in ticks since 1970, and ticks per second.
+
+        Changes of the zone between the two given times, in seconds, are looked up.
+        """
         ticks, per_second = self.ticks()
         if self.offset is not None:
             minutes: Column = self.table[self.offset]
@@ -230,7 +233,7 @@ class EventLog:
         return ticks + offset_at(ticks, per_second, zone(self.timezone), first, last), per_second
 
     def _span(self, ticks: Column, per_second: int) -> tuple[int, int]:
-        """First and last of some instants, in seconds."""
+        """First and last time, in seconds."""
         with engine_errors("cannot read the times"):
             row = self.table.aggregate(rows=self.table.count(), first=ticks.min(), last=ticks.max())
             row = row.to_pyarrow().to_pylist()[0]

@@ -1,4 +1,4 @@
-"""Where logs are read from: files, folders, globs, connection URLs; and the engines' errors in one line."""
+"""Sources of logs: files, folders, globs and connection URLs; errors of engines in one line."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def file_format(path: Path, wanted: str | None = None, what: str = "a log") -> s
         what: What is written, for messages.
 
     Raises:
-        ValueError: for another format, or a name that tells none.
+        ValueError: for another format, or a name that ends in neither.
 
     >>> file_format(Path("log.pq")), file_format(Path("log"), "csv")
     ('parquet', 'csv')
@@ -151,13 +151,13 @@ class _Counted:
         self.written = 0
 
     def write(self, data: bytes) -> int:
-        """Write, and count."""
+        """Write to the stream and count the bytes."""
         self.stream.write(data)
         self.written += len(data)
         return len(data)
 
     def tell(self) -> int:
-        """Bytes so far."""
+        """Number of bytes written so far."""
         return self.written
 
     def flush(self) -> None:

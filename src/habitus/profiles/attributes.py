@@ -1,4 +1,4 @@
-"""Attributes of users as codes: what a model is told of them, and what a population draws them from."""
+"""Attributes of users as codes: inputs of models, and combinations that populations are drawn from."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def codes_of(users: pa.Table, vocabulary: Vocabulary) -> NDArray[np.int64]:
 
 
 def combinations(users: pa.Table, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Which values come together and how often, as JSON holds it: ``values`` [K, A] as codes, ``users`` [K]."""
+    """Combinations of values and their users, for JSON: ``values`` [K, A] as codes, ``users`` [K]."""
     rows, counts = np.unique(codes_of(users, vocabulary), axis=0, return_counts=True)
     often = np.argsort(-counts, kind="stable")[:MOST_COMBINATIONS]
     return {"values": rows[often].tolist(), "users": counts[often].tolist()}

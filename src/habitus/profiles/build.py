@@ -24,10 +24,10 @@ from habitus.events.clock import OWN_CLOCK
 from habitus.events.format import LogFormat
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.conditions import Conditions
-from habitus.profiles.counting import MOST_HERE, Counts, count_keys
+from habitus.profiles.sort_and_count import MOST_HERE, Counts, count_keys
 from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
 from habitus.profiles.store import StoredProfiles, empty, save
-from habitus.profiles.user_codes import CODE, KEY, People
+from habitus.profiles.user_codes import CODE, KEY, UserCodes
 from habitus.schema import DAYS_PER_WEEK, Axes, IntArray, Progress, no_progress
 from habitus.settings import configuration
 
@@ -47,7 +47,7 @@ RESERVED = (USER, WINDOW, "cells", "values")
 
 @configuration
 class ProfileConfig:
-    """How a log is cut into profiles.
+    """Settings that cut a log into profiles.
 
     Attributes:
         start: First day; None takes the log's first day.
@@ -83,7 +83,7 @@ class ProfileConfig:
 
 @dataclass
 class Tally:
-    """What became of the log's rows.
+    """Counts of the log's rows by their use.
 
     Attributes:
         events: Events counted in profiles.
@@ -116,7 +116,7 @@ def profile(log: EventLog, config: ProfileConfig | None = None) -> Profiles:
 def profile_to(
     path: Path | str, log: EventLog, config: ProfileConfig, on_progress: Progress = no_progress
 ) -> StoredProfiles:
-    """As :func:`profile`, to a folder, in bounded memory.
+    """Count a log's events into a folder of profiles, in bounded memory.
 
     Args:
         path: The folder; it appears when it is complete.
@@ -132,7 +132,7 @@ def profile_to(
 
 
 class Build:
-    """One log on its way to profiles: the windows, the channels, the keys and their assembly."""
+    """The steps from a log to profiles: windows, channels, keys and their assembly."""
 
     def __init__(self, log: EventLog, config: ProfileConfig) -> None:
         self.log = log
@@ -168,7 +168,7 @@ class Build:
 
     @cached_property
     def windows(self) -> int:
-        """How many windows begin within the log or, where an end is given, end by then; at least one."""
+        """Number of windows that begin within the log or, where an end is given, end by then; at least one."""
         if self.config.every is None:
             return 1
         end = self.config.end
@@ -176,17 +176,17 @@ class Build:
         return max(1, (latest - self.axes.start).days // self.config.every + 1)
 
     @cached_property
-    def people(self) -> People:
+    def user_codes(self) -> UserCodes:
         """The users and their codes."""
-        return People.of(self.log, most=2**62 // (self.windows * self.axes.cells))
+        return UserCodes.of(self.log, most=2**62 // (self.windows * self.axes.cells))
 
     @cached_property
     def form(self) -> LogFormat:
-        """The log's format, as its times in the windows tell it."""
+        """The log's format, from its times in the windows."""
         return LogFormat.of(self.log, self.axes.start, self._span, self.axes.slot_minutes)
 
     def _remembered(self) -> dict[str, Any]:
-        """What is to be known of the log when events are made again: its format, and who was left out."""
+        """The log's format and the conditions of its profiles, for making events again."""
         return self.form.to_json() | {
             "min_events": self.config.min_events,
             "min_days": self.config.min_days,
@@ -199,7 +199,7 @@ class Build:
 
     def keys(self) -> ir.Table:
         """A table of one column, ``key``, with a row per event (and window, where windows overlap)."""
-        table = self.people.coded(self._rows())
+        table = self.user_codes.coded(self._rows())
         parts = [self._keys_of(table, lag) for lag in range(self._overlap())]
         return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
@@ -239,7 +239,7 @@ class Build:
         return keys if self._overlap() == 1 else keys.drop_null()
 
     def _unless_in_an_earlier_window(self, slot: Column, period: int) -> Column:
-        """Where windows overlap, an event outside the latest window may still lie in an earlier one."""
+        """Reason key of an event outside of all overlapping windows; null where an earlier one has it."""
         end = (self.windows - 1) * period + self.axes.days * self.axes.slots
         return ibis.cases(((slot < 0) | (slot >= end), -4), else_=ibis.null("int64"))
 
@@ -280,14 +280,14 @@ class Build:
     def _whole_profiles(self) -> Iterator[Counts]:
         """Sorted keys and their counts, cut where a profile ends."""
         held = Counts.none()
-        largest = self.people.count * self.windows * self.axes.cells
+        largest = self.user_codes.count * self.windows * self.axes.cells
         for counts in count_keys(self.keys(), largest, self._sort_here()):
             whole, held = held.and_then(counts).cut(self.axes.cells)
             yield whole
         yield held
 
     def _sort_here(self) -> bool:
-        """Whether the keys are sorted in this process: they come from it, and fit."""
+        """True if the keys come from this process and fit into its memory, so that it sorts them."""
         return self.log.is_local and self.form.rows * self._overlap() <= MOST_HERE
 
     def _set_aside(self, counts: Counts) -> None:
@@ -314,7 +314,7 @@ class Build:
 
     def _who(self, rows: IntArray) -> pa.Table:
         code, window = np.divmod(rows, self.windows)
-        users = self.people.table(code)
+        users = self.user_codes.table(code)
         if self.config.every is None:
             return users
         first = (self.axes.start - EPOCH).days

@@ -1,4 +1,4 @@
-"""What is known of the dates that profiles are of: weekdays, holidays, and days on which nothing was recorded.
+"""Calendar of profiles: weekdays, holidays, and days on which nothing was recorded.
 
 Letters: U profiles, D days.
 """
@@ -28,7 +28,7 @@ ABOUT = "calendar"
 
 
 class CalendarRecord(Record):
-    """What profiles and runs remember of a calendar."""
+    """Calendar in the JSON of profiles and runs."""
 
     holidays: tuple[dt.date, ...] = ()
     unobserved: tuple[dt.date, ...] = ()
@@ -62,24 +62,24 @@ class Calendar:
 
     @classmethod
     def of(cls, about: dict[str, Any]) -> Self:
-        """That of profiles or a run, from what these say of where they came from."""
-        told = about.get(ABOUT) or {}
+        """Read the calendar from the ``about`` of profiles or a run."""
+        known = about.get(ABOUT) or {}
         return cls(
             *(
-                tuple(map(dt.date.fromisoformat, told.get(name, ())))
+                tuple(map(dt.date.fromisoformat, known.get(name, ())))
                 for name in ("holidays", "unobserved")
             )
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What :meth:`of` reads; empty where nothing is known."""
-        told = {"holidays": self.holidays, "unobserved": self.unobserved}
-        told = {
+        """The entry of ``about`` that :meth:`of` reads; empty for an empty calendar."""
+        both = {"holidays": self.holidays, "unobserved": self.unobserved}
+        known = {
             name: [date.isoformat() for date in sorted(set(dates))]
-            for name, dates in told.items()
+            for name, dates in both.items()
             if dates
         }
-        return {ABOUT: told} if told else {}
+        return {ABOUT: known} if known else {}
 
     def days(self, users: pa.Table, axes: Axes) -> CalendarDays:
         """The days of profiles, by when each one's window starts, and from when until when the user was observed.
@@ -92,7 +92,7 @@ class Calendar:
         return CalendarDays(weekday, _among(dates, self.holidays), self.observed(users, axes))
 
     def observed(self, users: pa.Table, axes: Axes) -> BoolArray:
-        """Which days of profiles were, [U, D].
+        """Days of profiles on which the user was observed, bool [U, D].
 
         Raises:
             ValueError: as :meth:`days`.
@@ -108,18 +108,18 @@ class Calendar:
         return observed
 
     def leaves_out(self, users: pa.Table) -> bool:
-        """Whether it may say of any day that it was not observed."""
+        """True if any day may be unobserved."""
         return bool(self.unobserved) or not {FROM, UNTIL}.isdisjoint(users.column_names)
 
     def has_holidays(self, users: pa.Table, axes: Axes) -> bool:
-        """Whether a holiday that was recorded falls into any window."""
+        """True if a holiday that was recorded falls into any window."""
         starts = np.unique(window_starts(users, axes))
         dates = np.array(sorted(set(self.holidays) - set(self.unobserved)), "datetime64[D]")
         after = dates[:, None] - starts
         return bool(((after >= np.timedelta64(0)) & (after < np.timedelta64(axes.days))).any())
 
     def within(self, axes: Axes) -> Calendar:
-        """The holidays in the one window that axes tell of."""
+        """The holidays within the window of the axes."""
         end = axes.start + dt.timedelta(axes.days)
         return Calendar(tuple(date for date in self.holidays if axes.start <= date < end))
 
@@ -155,7 +155,7 @@ def observed_part(profiles: Profiles, observed: BoolArray) -> Profiles:
 
 
 def _dates(users: pa.Table, axes: Axes) -> NDArray[np.datetime64]:
-    """Those of the days of profiles, [U, D]."""
+    """Dates of the days of profiles, [U, D]."""
     return window_starts(users, axes)[:, None] + np.arange(axes.days)
 
 

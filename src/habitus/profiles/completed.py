@@ -91,12 +91,12 @@ class Completed(ProfileSet):
 
     @property
     def axes(self) -> Axes:
-        """The profiles'."""
+        """Axes of the profiles."""
         return self.profiles.axes
 
     @property
     def users(self) -> pa.Table:
-        """Who each profile is."""
+        """Users table, a row per profile."""
         return self.profiles.users
 
     @property
@@ -108,11 +108,11 @@ class Completed(ProfileSet):
         return len(self.profiles)
 
     def load(self) -> Profiles:
-        """All profiles."""
+        """All profiles, with the first draw in their missing cells."""
         return self.profiles
 
     def read_group(self, group: int) -> Profiles:
-        """Some consecutive profiles."""
+        """One piece of the profiles, of at most CHUNK."""
         return self.profiles.read_group(group)
 
     def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Profiles:
@@ -120,12 +120,12 @@ class Completed(ProfileSet):
         return self.profiles.take(rows)
 
     def pieces(self) -> Iterator[Filled]:
-        """What was filled in, in order."""
+        """Values filled in, piece by piece in the order of the profiles."""
         return iter(self.parts)
 
 
 class CompletedRecord(Record):
-    """How profiles were completed, as far as habitus reads it again.
+    """The entry ``completed`` of the JSON, as far as habitus reads it again.
 
     Attributes:
         samples: Draws of each missing cell, K.
@@ -137,7 +137,7 @@ class CompletedRecord(Record):
 
 
 class CompletedAbout(ProfilesAbout):
-    """Where completed profiles came from, as far as habitus reads it again."""
+    """Provenance of completed profiles, as far as habitus reads it again."""
 
     completed: CompletedRecord
 
@@ -195,7 +195,7 @@ class StoredCompleted(StoredProfiles):
         return self.about["completed"]["gaps"]
 
     def pieces(self) -> Iterator[Filled]:
-        """What was filled in, unpacked a few hundred profiles at a time.
+        """Read the values filled in, a few hundred profiles at a time.
 
         Raises:
             ValueError: if the file is damaged.
@@ -228,7 +228,7 @@ class StoredCompleted(StoredProfiles):
 
 
 def is_completed(path: Path | str) -> bool:
-    """Whether a folder of profiles was completed."""
+    """True if a folder holds completed profiles."""
     return (Path(path) / FILLED).is_file()
 
 
@@ -261,7 +261,7 @@ def save_completed(
         ValueError: if ``path`` is a folder that habitus did not write.
     """
     gaps = None if mask is None else runs(mask)
-    told = {**about, "completed": {**about["completed"], "gaps": gaps}}
+    header = {**about, "completed": {**about["completed"], "gaps": gaps}}
     with replacing(path) as part:
         part.mkdir()
         with (
@@ -274,7 +274,7 @@ def save_completed(
                 count += append(piece.profiles)
                 fill(pack(piece, mask is None))
                 total(daily_totals(piece.profiles, piece.filled))
-        write_profiles(part, axes, count, told)
+        write_profiles(part, axes, count, header)
     return StoredCompleted.open(path)
 
 

@@ -1,4 +1,4 @@
-"""Which profiles a population takes in: those with enough events on enough days."""
+"""Conditions of profiles for a population: enough events on enough days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from habitus.schema import BoolArray, starts_of_runs
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a profile has to have; by default any activity at all ("Time pictures" 5.1.2).
+    """Fewest events and days of a profile; by default any activity ("Time pictures" 5.1.2).
 
     Attributes:
         min_events: Fewest events, where values are counts.
@@ -25,12 +25,12 @@ class Conditions:
 
     @classmethod
     def of(cls, about: dict[str, Any]) -> Self:
-        """Those that a log's profiles were made by, from what profiles or a run say of where they came from."""
+        """Read the conditions of a log's profiles from the ``about`` of profiles or a run."""
         log = about.get("log") or {}
         return cls(int(log.get("min_events", 1)), int(log.get("min_days", 1)))
 
     def met(self, profiles: Profiles) -> BoolArray:
-        """Which profiles meet them, [U]."""
+        """Profiles that meet the conditions, bool [U]."""
         row = profiles.row_of_cell()
         days, slots, channels = profiles.axes.shape
         first = starts_of_runs(row * days + profiles.cells // (slots * channels))

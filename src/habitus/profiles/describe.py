@@ -19,7 +19,7 @@ from habitus.schema import WEEKDAYS, Axes, FloatArray, IntArray, ProfileSource, 
 
 SUDDEN_DROP = 0.1  # of the median of the weekday
 LARGE_SHARE = 0.05  # of all events, from one profile
-AUTOMATIC_DAY = 20 / 24  # share of an active day's hours that nobody who sleeps is active in
+AUTOMATIC_DAY = 20 / 24  # share of an active day's hours beyond those of anyone who sleeps
 AUTOMATIC_DAYS = 3  # such days on average make chance unlikely
 SILENT_SLOTS = (
     4 / 24
@@ -31,7 +31,7 @@ OUTSIDE = REASONS[-4]  # by choice of the window, so nothing odd
 
 @dataclass(frozen=True)
 class Description:
-    """What one pass over a set of profiles tells.
+    """Facts of one pass over a set of profiles.
 
     Attributes:
         axes: Days, slots, channels, unit, time zone.
@@ -82,7 +82,7 @@ class Description:
 
     @property
     def findings(self) -> list[str]:
-        """What looks odd or missing, in words; empty where nothing does."""
+        """Sentences on what looks odd or missing; empty where nothing does."""
         parts = (_log_rows(self), _silence(self), _drops(self), _people(self), _sizes(self))
         return [line for part in parts for line in part]
 
@@ -120,7 +120,7 @@ def describe(source: ProfileSource, rows: dict[str, Any] | None = None) -> Descr
 
 
 class _Tally:
-    """Sums over chunks."""
+    """Running sums over chunks of profiles."""
 
     def __init__(self, axes: Axes) -> None:
         self.axes = axes
@@ -162,7 +162,7 @@ class _Tally:
         self.automatic += int((full & (active >= AUTOMATIC_DAYS) & (slots > 1)).sum())
 
     def description(self, rows: dict[str, Any] | None) -> Description:
-        """The finished sums."""
+        """Description from the finished sums."""
         lengths = np.concatenate(self.lengths)
         picture = self.picture.reshape(self.axes.shape)
         events = float(picture.sum())
@@ -196,7 +196,7 @@ def _rounded(values: FloatArray, unit: str) -> FloatArray:
 
 
 def _distinct(user: IntArray, group: IntArray, users: int, groups: int) -> NDArray[np.bool_]:
-    """Whether a profile has a non-empty cell in a group, [users, groups]."""
+    """True where a profile has a non-empty cell in a group, [users, groups]."""
     found = np.zeros((users, groups), bool)
     found[user, group] = True
     return found
@@ -230,7 +230,7 @@ def _log_rows(found: Description) -> Iterator[str]:
 
 
 def _silence(found: Description) -> Iterator[str]:
-    """Days, weekdays, hours and channels in which nobody does anything."""
+    """Days, weekdays, hours and channels without any activity."""
     axes = found.axes
     weekly = found.by_weekday or {}
     for name in (name for name, mean in weekly.items() if mean == 0):

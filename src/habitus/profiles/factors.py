@@ -71,7 +71,7 @@ def _users(path: Path, table: pa.Table, key: str) -> pa.Array:
         return table[key].cast(pa.string()).combine_chunks()
     except pa.ArrowException:
         raise ValueError(
-            f"the column {key!r} of {path} holds {table[key].type}, which tells no user"
+            f"the column {key!r} of {path} holds {table[key].type}, which cannot name users"
         ) from None
 
 

@@ -170,10 +170,10 @@ def _pairs(
     path: Path, users: pa.ChunkedArray, profiles: Population
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each gap with each profile of its user."""
-    nobody = [name is None or name == "" for name in users.to_pylist()]
-    if any(nobody):
+    unnamed = [name is None or name == "" for name in users.to_pylist()]
+    if any(unnamed):
         raise ValueError(
-            f"{path}: row {nobody.index(True)} has no user; name users as in the profiles"
+            f"{path}: row {unnamed.index(True)} has no user; name users as in the profiles"
         )
     try:
         users = users.cast(profiles.users[USER].type)

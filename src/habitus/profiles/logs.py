@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from habitus.events.columns import column_of, event_schema, times_as, users_as
 from habitus.events.format import DAY, MICROSECONDS, MINUTE, LogFormat
 from habitus.profiles.factors import NO_FACTORS
-from habitus.profiles.instants import (
+from habitus.profiles.sparse import USER, WINDOW, Profiles
+from habitus.profiles.wall_clock import (
     Clock,
     Times,
     clock_of,
@@ -28,7 +29,6 @@ from habitus.profiles.instants import (
     first_slots,
     onto_slots_that_exist,
 )
-from habitus.profiles.sparse import USER, WINDOW, Profiles
 from habitus.schema import Axes
 
 MOST_EVENTS = 1 << 20  # in a table, but for a user who has more: some 100 MB while it is made
@@ -82,7 +82,7 @@ def event_tables(
         pieces: Consecutive profiles and where they begin.
         seed: Decides the times.
         form: The log's format.
-        schema: The columns, as :func:`log_schema` tells them.
+        schema: The columns, as of :func:`log_schema`.
     """
     for first, profiles in pieces:
         whole = onto_slots_that_exist(profiles)
@@ -98,7 +98,7 @@ def check_events(axes: Axes, users: pa.Schema) -> None:
     """
     if axes.unit != "count":
         raise ValueError(
-            f"expected profiles of unit count, got {axes.unit}, which does not tell how many events there were; "
+            f"expected profiles of unit count, got {axes.unit}, which does not hold numbers of events; "
             "use profiles of a log, or a model that generates counts"
         )
     if WINDOW in users.names and axes.every is not None and axes.every < axes.days:
@@ -161,13 +161,13 @@ def _cuts(profiles: Profiles) -> Iterator[tuple[int, int]]:
 
 
 def _ends(profiles: Profiles) -> Times:
-    """How many events there are before each profile, and in all, [U + 1]."""
+    """Number of events before each profile, and in all, [U + 1]."""
     return np.concatenate([[0], np.cumsum(profiles.values, dtype=np.int64)])[profiles.indptr]
 
 
 @dataclass(frozen=True)
 class _Packing:
-    """How the profile, the time and the channel of an event share an integer, so that sorting these sorts events.
+    """Layout of an integer key of an event: profile, time, channel; sorting keys sorts events.
 
     Attributes:
         time: Bits of the time, in microseconds since two days before the profile's window.
@@ -184,7 +184,7 @@ class _Packing:
 
     @property
     def rows(self) -> int:
-        """How many profiles can be told apart."""
+        """Number of profiles that keys can hold."""
         return 2 ** (63 - self.time - self.channel)
 
 
@@ -225,7 +225,7 @@ def _times_and_channels(
     begin = first_slots(profiles) * (profiles.axes.slot_minutes * MINUTE)
     origin = begin - MARGIN * DAY
     wall = np.repeat(begin[row] + slot * (profiles.axes.slot_minutes * MINUTE), counts)
-    time = _instants(wall, bits, clock_of(profiles), profiles.axes.slot_minutes, form)
+    time = _times_in_utc(wall, bits, clock_of(profiles), profiles.axes.slot_minutes, form)
     keys = np.repeat(
         (row << (packing.time + packing.channel)) - (origin[row] << packing.channel) + channel,
         counts,
@@ -237,7 +237,9 @@ def _times_and_channels(
     return time, keys & (2**packing.channel - 1)
 
 
-def _instants(begin: Times, bits: Bits, clock: Clock, slot_minutes: int, form: LogFormat) -> Times:
+def _times_in_utc(
+    begin: Times, bits: Bits, clock: Clock, slot_minutes: int, form: LogFormat
+) -> Times:
     """Times within slots that begin then on the wall: whole multiples of the log's resolution."""
     step = form.resolution if MINUTE % form.resolution == 0 else 1
     minutes = _minutes(form.minutes, slot_minutes)[bits >> np.uint64(64 - TABLE)]
@@ -246,9 +248,9 @@ def _instants(begin: Times, bits: Bits, clock: Clock, slot_minutes: int, form: L
     ) >> np.uint64(32)
     wall = begin + (minutes + (within * np.uint64(step)).astype(np.int64))
     if not len(clock.until) and clock.offset[0] % form.resolution == 0 and step == form.resolution:
-        return clock.instants(wall, np.zeros(1, bool))
+        return clock.to_utc(wall, np.zeros(1, bool))
     length = slot_minutes * MINUTE
-    exact = clock.instants(existing(clock, wall, length), (bits & np.uint64(1)).astype(bool))
+    exact = clock.to_utc(existing(clock, wall, length), (bits & np.uint64(1)).astype(bool))
     return _rounded(exact, clock, length, form.resolution)
 
 

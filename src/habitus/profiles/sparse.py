@@ -159,7 +159,7 @@ class Profiles(ProfileSet):
         return cls(axes, offsets(rows, len(flat)), cells.astype(np.int32), kept, users)
 
     def load(self) -> Self:
-        """The same profiles, which are in memory already."""
+        """Return the profiles, which are in memory already."""
         return self
 
     @property
@@ -182,7 +182,7 @@ class Profiles(ProfileSet):
         return out
 
     def in_unit(self, unit: str) -> Self:
-        """The same profiles in another unit: counts by their own peak, or any values as binary.
+        """Convert to another unit: counts to shares of their own peak, or any values to binary.
 
         "Time pictures" 5.1.1 divides by the profile's largest count.
 
@@ -197,7 +197,7 @@ class Profiles(ProfileSet):
             values = self.values / np.repeat(self.peaks(), np.diff(self.indptr))
         else:
             raise ValueError(
-                f"expected profiles of unit {unit}, got {self.axes.unit}, which does not tell them"
+                f"expected profiles of unit {unit}, got {self.axes.unit}, which does not hold them"
             )
         return replace(self, axes=self.axes.with_unit(unit), values=values.astype(np.float32))
 
@@ -215,7 +215,7 @@ class Profiles(ProfileSet):
         )
 
     def with_cells(self, kept: BoolArray) -> Self:
-        """The same profiles with only some of their cells; ``kept`` [N] says which."""
+        """Keep only the cells marked in ``kept``, bool [N]."""
         indptr = np.append(0, np.cumsum(kept))[self.indptr]
         return replace(self, indptr=indptr, cells=self.cells[kept], values=self.values[kept])
 
@@ -232,7 +232,7 @@ class Profiles(ProfileSet):
         )
 
     def read_group(self, group: int) -> Self:
-        """One piece; a view, as the name is that of a population on disk."""
+        """One piece of at most CHUNK profiles, as a view."""
         return self.slice(group * CHUNK, min((group + 1) * CHUNK, len(self)))
 
     def counted(self) -> pa.Table:
@@ -248,7 +248,7 @@ class Profiles(ProfileSet):
 
 
 def concat(parts: Sequence[Profiles]) -> Profiles:
-    """One population after another.
+    """Concatenate populations.
 
     Raises:
         ValueError: if there is none, or their axes or units differ.
@@ -286,7 +286,7 @@ def _one_after_another(users: Sequence[pa.Table]) -> pa.Table:
 
 
 def users_drawn(users: pa.Table, share: float, seed: int) -> NDArray[np.bool_]:
-    """Which profiles belong to a random share of the users, bool [U].
+    """Draw a random share of the users, as a mask of their profiles, bool [U].
 
     Raises:
         ValueError: if that would be no user, or every one.
@@ -320,7 +320,7 @@ def value_type(unit: str) -> type[np.uint32 | np.float32]:
 
 
 def offsets(rows: IntArray, count: int) -> NDArray[np.int64]:
-    """Where each row begins, ``indptr`` [count + 1], from the row of each cell."""
+    """Index of the first cell of each row, ``indptr`` [count + 1], from the row of each cell."""
     return np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))]).astype(np.int64)
 
 
@@ -332,7 +332,7 @@ def window_starts(users: pa.Table, axes: Axes) -> NDArray[np.datetime64]:
 
 
 def numbered(count: int, first: int = 0, text: bool = False) -> pa.Table:
-    """A users table for people who have no name: ``user`` from ``first`` up, or a text of it that sorts alike.
+    """A users table of generated users: numbers from ``first`` up, or texts that sort alike.
 
     >>> numbered(2, 9, text=True)["user"].to_pylist()
     ['generated-000000009', 'generated-000000010']

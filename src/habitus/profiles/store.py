@@ -63,7 +63,7 @@ PARQUET: dict[str, Any] = {
 
 
 class ProfilesAbout(Record):
-    """Where profiles came from, as far as habitus reads it again."""
+    """Provenance of profiles, as far as habitus reads it again."""
 
     log: LogRecord | None = None
     calendar: CalendarRecord | None = None
@@ -112,7 +112,7 @@ class StoredProfiles(ProfileSet):
 
     @cached_property
     def users(self) -> pa.Table:
-        """Who each profile is: every column but cells and values."""
+        """Users table, a row per profile: every column but cells and values."""
         file = open_parquet(self.path / TABLE)
         names = [name for name in file.schema_arrow.names if name not in LISTS]
         with arrow_errors(self.path / TABLE):
@@ -121,7 +121,7 @@ class StoredProfiles(ProfileSet):
         return users
 
     def read_group(self, group: int) -> Profiles:
-        """One row group's profiles.
+        """Read the profiles of one row group.
 
         Raises:
             ValueError: if the file is damaged there.
@@ -247,7 +247,7 @@ def from_table(axes: Axes, table: pa.Table) -> Profiles:
 
 
 def empty(axes: Axes) -> Profiles:
-    """A population of nobody."""
+    """A population without profiles."""
     return Profiles.from_dense(axes, np.zeros((0, *axes.shape), value_type(axes.unit)))
 
 

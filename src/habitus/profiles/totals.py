@@ -13,7 +13,7 @@ QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
 def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
-    """One row per profile and day with something missing; the columns are those of ``daily_totals.parquet``.
+    """Daily totals, a row per profile and day with something missing, as ``daily_totals.parquet`` has them.
 
     Args:
         profiles: The completed profiles; known cells are read from them.
@@ -52,7 +52,7 @@ def _expected(
 
 
 def known_cells(profiles: Profiles, filled: Filled) -> BoolArray:
-    """Which of the profiles' non-empty cells were not missing, [N]."""
+    """Mask of the non-empty cells that were not missing, bool [N]."""
     size = profiles.axes.cells
     own = profiles.row_of_cell() * size + profiles.cells
     return ~np.isin(own, filled.row * size + filled.cell, assume_unique=True)

@@ -20,7 +20,7 @@ CODE = "_habitus_code"
 
 
 @dataclass(frozen=True)
-class People:
+class UserCodes:
     """Users and their codes 0, 1, ...
 
     Attributes:
@@ -38,14 +38,14 @@ class People:
     attributes: dict[str, tuple[IntArray, pa.Array]]
 
     @classmethod
-    def of(cls, log: EventLog, most: int) -> People:
+    def of(cls, log: EventLog, most: int) -> UserCodes:
         """Read the users of a log; whole numbers are used as they are while their range is below ``most``."""
         users = log.table.select(**{KEY: log.user_key()})
         kind = users[KEY].type()
         with engine_errors("cannot read the users"):
             first, count = _range(users, most) if kind.is_integer() else (None, 0)
             names = _distinct(users) if first is None else None
-        people = cls(
+        codes = cls(
             count if names is None else len(names),
             first,
             names,
@@ -53,10 +53,8 @@ class People:
             {},
         )
         with engine_errors("cannot read the attributes"):
-            people.attributes.update(
-                {name: people._attribute(log, name) for name in log.attributes}
-            )
-        return people
+            codes.attributes.update({name: codes._attribute(log, name) for name in log.attributes})
+        return codes
 
     def coded(self, rows: ir.Table) -> ir.Table:
         """A table with a column KEY of users, with a column CODE added: null where the user is missing."""

@@ -29,33 +29,33 @@ class Later:
 
     @property
     def axes(self) -> Axes:
-        """The source's, starting later."""
+        """Axes of the source, starting later."""
         return later_axes(self.source.axes, self.days)
 
     @property
     def about(self) -> dict[str, Any]:
-        """The source's."""
+        """As of the source."""
         return self.source.about
 
     @property
     def users(self) -> pa.Table:
-        """The source's, with windows that start later."""
+        """Users of the source, with windows that start later."""
         return later_users(self.source.users, self.days)
 
     @property
     def groups(self) -> int:
-        """The source's."""
+        """As of the source."""
         return self.source.groups
 
     def __len__(self) -> int:
         return len(self.source)
 
     def read_group(self, group: int) -> Profiles:
-        """One group, moved."""
+        """One group of the source, in later windows."""
         return later(self.source.read_group(group), self.days)
 
     def chunks(self) -> Iterator[Profiles]:
-        """The population, moved."""
+        """The groups of the source in order, in later windows."""
         return map(self.read_group, range(self.groups))
 
 
@@ -77,7 +77,7 @@ def cut(profiles: Profiles, days: int) -> Profiles:
 
 
 def starting(axes: Axes, start: dt.date) -> Axes:
-    """The same axes from another day on, of the same weekday where they have one.
+    """Move axes to another first day, of the same weekday where they have one.
 
     Raises:
         ValueError: for another weekday, or as :func:`starting_anywhere`.
@@ -97,7 +97,7 @@ def starting(axes: Axes, start: dt.date) -> Axes:
 
 
 def starting_anywhere(axes: Axes, start: dt.date) -> Axes:
-    """The same axes from another day on, of any weekday: for what knows the weekdays of its days.
+    """Move axes to another first day of any weekday, for users of the actual weekdays.
 
     Raises:
         ValueError: for a window beyond the last date that there is.
@@ -110,7 +110,7 @@ def starting_anywhere(axes: Axes, start: dt.date) -> Axes:
 
 
 def moved(profiles: Profiles, start: dt.date) -> Profiles:
-    """The same cells in windows of which the first starts on another day.
+    """Move profiles, so that the first window starts on another day.
 
     Raises:
         ValueError: as :func:`starting`.

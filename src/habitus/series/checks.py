@@ -1,4 +1,4 @@
-"""Whether series can be fitted, and whether they are of a run's variables."""
+"""Checks of series before a fit, and against the variables of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of a table as numbers, times and names; what cannot be one is told with its row."""
+"""Columns of a table as numbers, times and names; errors name the row."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def series_of_rows(
 
 
 def row_name(row: int) -> str:
-    """How messages name a row: from 1, the header not counted.
+    """Name of a row in messages: from 1, the header not counted.
 
     >>> row_name(0)
     'data row 1'

@@ -26,7 +26,7 @@ def from_profiles(profiles: Profiles | StoredProfiles, unit: str | None = None) 
         unit: The values' unit; None for that of the profiles.
 
     Raises:
-        ValueError: if the profiles do not tell values of this unit.
+        ValueError: if the profiles cannot be converted to this unit.
 
     >>> import datetime as dt
     >>> axes = Axes(dt.date(2018, 2, 1), 1, 720, ("web", "phone"))

@@ -117,7 +117,7 @@ class Series:
         return cls(axes, *marked(np.concatenate([empty, *parts])), starts, names, times)
 
     def with_values(self, values: NDArray[Any]) -> Self:
-        """The same rows with other values [R, V]; NaN is what is missing.
+        """Replace the values [R, V]; NaN is missing.
 
         Raises:
             ValueError: for another shape, or infinite values.
@@ -149,7 +149,7 @@ class Series:
         )
 
     def one(self, number: int) -> Self:
-        """One series of them, by its number."""
+        """Select one series by its number."""
         return self.take([number])
 
     def take(self, numbers: IntArray | BoolArray | Sequence[int]) -> Self:

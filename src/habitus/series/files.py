@@ -67,7 +67,7 @@ HEADERS: dict[str, type[TableHeader]] = {"series": SeriesHeader, "forecast": For
 
 
 def read_about(path: Path | str, kind: str = "series") -> dict[str, Any]:
-    """Where a file that habitus wrote came from, without reading its rows; nothing of a file from elsewhere.
+    """Read the provenance of a file that habitus wrote, without its rows; empty for any other file.
 
     Args:
         path: The file.

@@ -109,7 +109,7 @@ def _own(
     time: str | None,
     series_id: str | None,
 ) -> _Layout:
-    """What a file that habitus wrote says, where nothing else is asked for."""
+    """Layout of a file that habitus wrote, where nothing else is asked for."""
     axes = header.axes
     asked = SeriesAxes(
         axes.variables if columns is None else tuple(columns),
@@ -205,7 +205,7 @@ def _check_order(
     of = ""
     if layout.series is not None:
         of = f" of series {ids[np.searchsorted(starts, row, side='right') - 1]!r}"
-    apart = "" if layout.series else ", or name the column that tells series apart (--series-id)"
+    apart = "" if layout.series else ", or name the column of series (--series-id)"
     if stamps[row] == stamps[row - 1]:
         raise ValueError(
             f"{path}: {where}{of} has the same time as the row before it, {stamps[row]}; "

@@ -45,7 +45,7 @@ def unscaled(values: NDArray[Floats], scale: float) -> NDArray[Floats]:
 
 
 def _guess(number: int, exact: NDArray[np.float64], quotient: NDArray[Floats]) -> NDArray[Floats]:
-    """What a value of the file may have been, the likeliest first."""
+    """Candidates for a value of the file, the likeliest first."""
     if number < len(DECIMALS):
         return np.round(exact, DECIMALS[number]).astype(quotient.dtype)
     towards = (None, np.inf, -np.inf)[number - len(DECIMALS)]

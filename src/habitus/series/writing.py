@@ -1,4 +1,4 @@
-"""Series to Parquet.
+"""Series written to Parquet.
 
 ==============  =====================================================================================
 series          which series a row belongs to; under the name of ``axes.series_id``, and only where needed

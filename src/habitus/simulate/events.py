@@ -1,4 +1,4 @@
-"""What users do, given their factors: active days, sessions, events."""
+"""Activity of users, given their factors: active days, sessions, events."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def draw_events(
 
 
 def _active_days(rng: Generator, factors: Factors, window: Window) -> BoolArray:
-    """Which days each user is active on, [U, D]; at least one each."""
+    """Draw the active days of each user, bool [U, D]; at least one each."""
     users = np.arange(len(factors.rate))
     day = np.arange(window.days)
     draw = _persistent_uniform(rng, factors.burstiness, window.days)

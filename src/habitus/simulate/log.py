@@ -60,7 +60,7 @@ def simulate(
 
 
 def factors_path(path: Path | str) -> Path:
-    """Where the factors of a log are written: ``events.factors.parquet`` beside ``events.parquet``."""
+    """Path of the factors of a log: ``events.factors.parquet`` beside ``events.parquet``."""
     return Path(path).with_suffix(".factors.parquet")
 
 

@@ -1,4 +1,4 @@
-"""Who the users are: their factors, and how those are spread over a population."""
+"""Factors of users, and their distribution over a population."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SESSION_EXPONENT = (
 
 @dataclass(frozen=True)
 class Factors:
-    """What is true of each of U users; every array has shape [U] but ``channel_mix``.
+    """Factors of U users; every array has shape [U] but ``channel_mix``.
 
     Attributes:
         day_type: Index into ``DAY_TYPES``.
@@ -85,7 +85,7 @@ class Window:
 
     @property
     def weekend(self) -> BoolArray:
-        """Whether each day is a Saturday or a Sunday, [D]."""
+        """Mask of Saturdays and Sundays, bool [D]."""
         weekday = (self.start.weekday() + np.arange(self.days)) % DAYS_PER_WEEK
         return weekday >= DAYS_PER_WEEK - WEEKEND_DAYS
 

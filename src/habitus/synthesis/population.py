@@ -29,9 +29,9 @@ from habitus.models.parts.examples import Days
 from habitus.models.parts.priors import Prior
 from habitus.parallel import by_number
 from habitus.profiles.conditions import Conditions
-from habitus.profiles.instants import onto_slots_that_exist
 from habitus.profiles.logs import log_format
 from habitus.profiles.sparse import USER, Profiles, concat, numbered
+from habitus.profiles.wall_clock import onto_slots_that_exist
 from habitus.run import Run
 from habitus.schema import Axes, FloatArray, IntArray, Progress, no_progress
 from habitus.settings import Positive, Share, configuration

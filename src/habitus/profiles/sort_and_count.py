@@ -1,4 +1,4 @@
-"""How often each key occurs: in the log's own engine, or here where that is faster."""
+"""Sort and count of keys: in the log's own engine, or in memory where that is faster."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Counts:
 
     @classmethod
     def none(cls) -> Counts:
-        """Of no key."""
+        """Counts of no key at all."""
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     @classmethod
     def of_sorted(cls, keys: IntArray) -> Counts:
-        """Of keys in order, each as often as it occurs; SHIFT is taken off where they are unsigned."""
+        """Count sorted keys; SHIFT is taken off unsigned ones."""
         starts = np.flatnonzero(np.concatenate([[len(keys) > 0], keys[1:] != keys[:-1]]))
         distinct = keys[starts].astype(np.int64)
         if keys.dtype == np.uint32:
@@ -44,7 +44,7 @@ class Counts:
         return cls(distinct, np.diff(starts, append=len(keys)))
 
     def and_then(self, other: Counts) -> Counts:
-        """These, followed by keys that are all larger."""
+        """Append counts of keys that are all larger."""
         if not len(self.keys):
             return other
         return Counts(
@@ -59,7 +59,7 @@ class Counts:
         return self.at(slice(None, at)), self.at(slice(at, None))
 
     def at(self, which: slice) -> Counts:
-        """A part of them."""
+        """Counts of a slice of the keys."""
         return Counts(self.keys[which], self.counts[which])
 
 

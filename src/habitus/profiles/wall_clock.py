@@ -1,4 +1,4 @@
-"""From what clocks on the wall showed to instants: hours that they skip, hours that they show twice.
+"""Wall clocks and UTC: hours that clocks skip, and hours that they show twice.
 
 All times are microseconds since 1970, on the wall or of UTC.
 """
@@ -46,12 +46,12 @@ class Clock:
 
     @property
     def before(self) -> Times:
-        """What it showed when each offset ended, [K]."""
+        """Times that the clock showed when each offset ended, [K]."""
         return self.until + self.offset[:-1]
 
     @property
     def after(self) -> Times:
-        """What it showed when the next offset began, [K]."""
+        """Times that the clock showed when the next offset began, [K]."""
         return self.until + self.offset[1:]
 
     def skipped(self) -> Iterator[tuple[int, int]]:
@@ -62,15 +62,15 @@ class Clock:
             if low < high
         )
 
-    def shown(self, instants: Times) -> Times:
-        """What it shows at each instant."""
-        return instants + self.offset[np.searchsorted(self.until, instants, side="right")]
+    def shown(self, utc: Times) -> Times:
+        """Times that the clock shows at each time in UTC."""
+        return utc + self.offset[np.searchsorted(self.until, utc, side="right")]
 
-    def instants(self, wall: Times, second: BoolArray) -> Times:
+    def to_utc(self, wall: Times, second: BoolArray) -> Times:
         """When it shows what it does show; ``second`` asks for the second time where it does so twice."""
         if not len(self.until):
             return wall - self.offset[0]
-        # It shows `before` when an offset ends: the first such end after a time tells the time's offset.
+        # It shows `before` when an offset ends: the first such end after a time has the offset of the time.
         at = np.searchsorted(self.before, wall, side="right")
         again = np.append(self.after, np.iinfo(np.int64).max)[at] <= wall
         return wall - self.offset[at + (again & second)]
