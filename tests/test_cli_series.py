@@ -14,7 +14,7 @@ from scipy import stats
 
 from command_line import call
 from habitus.cli import main
-from habitus.cli.evaluate import two_sample
+from habitus.cli.evaluate import series_two_sample as two_sample
 from habitus.evaluation.baselines.series import SERIES_BASELINES
 from habitus.evaluation.two_sample.series import Discriminator, Predictor
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from habitus.cli.fitting import chosen
+from habitus.cli._shared.fitting import chosen
 from habitus.models import MODELS
 from habitus.models.pictures.nets import ARCHITECTURES
 from habitus.recipes import RECIPES, SWEEPS

@@ -20,7 +20,6 @@ Names are looked up when they are first used, so ``import habitus`` is quick and
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,8 +50,6 @@ if TYPE_CHECKING:
     from habitus.synthesis.latents.traversal import traverse
     from habitus.training.config import FitConfig
     from habitus.training.fit import fit
-
-__version__ = version("habitus")
 
 _HOME = {
     "Axes": "habitus.schema",
@@ -148,6 +145,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("habitus")
     if name not in _HOME:
         raise AttributeError(f"module 'habitus' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from habitus.cli.console import one_line_errors, out
+from habitus.cli._console import one_line_errors, out
 
 STEPS = "The flow, in order"
 LOOK = "Look, and take along"
@@ -57,7 +57,7 @@ class Lazy(TyperGroup):
         """The command that is called, from its own module."""
         name, _, rest = super().resolve_command(ctx, args)
         with one_line_errors():
-            command = typer.main.get_command(import_module(f"habitus.cli.{name}").app)
+            command = typer.main.get_command(getattr(import_module(f"habitus.cli.{name}"), name))
         return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:

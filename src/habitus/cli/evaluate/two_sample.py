@@ -1,64 +1,89 @@
-"""The two-sample scores of ``habitus evaluate --two-sample``: networks that tell generated from real."""
+"""What ``habitus evaluate`` does with ``--two-sample`` and ``--privacy``; it takes seconds to load (torch)."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import Any
 
-from habitus.cli.evaluate.judged_files import Json, panel
-from habitus.evaluation.panels import complete_windows
-from habitus.evaluation.two_sample.series import (
-    Discriminator,
-    Predictor,
-    discriminate,
-    predictive_score,
-)
-from habitus.schema import FloatArray
-from habitus.series import Series
+from habitus.cli._console import bar, out, warn
+from habitus.evaluation.privacy import Privacy, privacy
+from habitus.evaluation.two_sample import TwoSample, two_sample
+from habitus.profiles.store import StoredProfiles
+from habitus.report.judgement import area_text
+from habitus.report.wording import number
 
-TELLER = Discriminator()
-PREDICTOR = Predictor()
-WINDOW = 24
-MOST_WINDOWS = 10_000
+SHOWN = 5  # features that gave most away
 
 
-def add_two_sample(
-    metrics: Json, ours: Series, real: Series, train: Series | None, seed: int
-) -> None:
-    """Add the scores of TimeGAN's paper, of what is judged and of another real sample.
+@dataclass(frozen=True)
+class Judged:
+    """What was found, of what was asked for."""
 
-    Args:
-        metrics: Scores, with a floor.
-        ours: Generated series.
-        real: Real ones.
-        train: Others for the floor; None for two parts of the real ones.
-        seed: Of the networks.
+    two_sample: TwoSample | None
+    privacy: Privacy | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts of ``metrics.json``."""
+        parts = {"two_sample": self.two_sample, "privacy": self.privacy}
+        return {name: part.to_json() for name, part in parts.items() if part is not None}
+
+    def tell(self) -> None:
+        """Print it."""
+        if self.two_sample is not None:
+            _tell_two_sample(self.two_sample)
+        if self.privacy is not None:
+            _tell_privacy(self.privacy)
+
+
+def judge(
+    ours: StoredProfiles,
+    reference: StoredProfiles,
+    train: StoredProfiles | None,
+    *,
+    tell_apart: bool,
+    leaks: bool,
+    seed: int,
+) -> Judged:
+    """Train classifiers, look for training users, or both, each with a bar.
 
     Raises:
-        ValueError: for fewer than 10 windows, or where none is complete.
+        ValueError: as the two do.
     """
-    length = int(min(WINDOW, ours.lengths.max(), real.lengths.max()))
-    fake, true = (_windows(each, length, seed) for each in (ours, real))
-    metrics["two_sample"] = _scores(fake, true, seed)
-    one, other = _halves(real) if train is None else (train, real)
-    metrics["floor"]["two_sample"] = _scores(
-        _windows(one, length, seed), _windows(other, length, seed), seed
+    found = None
+    if tell_apart:
+        with bar("Telling generated from real users", "steps") as advance:
+            found = two_sample(ours, reference, train, seed=seed, on_progress=advance)
+    if not leaks or train is None:
+        return Judged(found, None)
+    with bar("Looking for training users", "steps") as advance:
+        return Judged(found, privacy(ours, reference, train, seed=seed, on_progress=advance))
+
+
+def _tell_two_sample(found: TwoSample) -> None:
+    for name, told in (("features", found.trees), ("pictures", found.convolutional)):
+        if told is not None:
+            ours = area_text(told.auc)
+            floor = area_text(told.floor)
+            out(
+                f"told from real users by {name}: AUC {ours}; another real sample {floor}; chance 0.5"
+            )
+    out("what gave them away most:")
+    for each in found.features[:SHOWN]:
+        means = " against ".join(
+            "none" if value is None else number(value) for value in (each.generated, each.real)
+        )
+        out(f"  {each.name}: {means} on average; AUC alone {each.auc_alone:.3f}")
+
+
+def _tell_privacy(found: Privacy) -> None:
+    out(
+        f"near copies of training profiles: {found.near_copies:.2%} of generated profiles, "
+        f"{found.near_copies_floor:.2%} of held-out ones; exact copies: {found.exact_copies:.2%}, "
+        f"{found.exact_copies_floor:.2%}"
     )
-
-
-def _windows(series: Series, length: int, seed: int) -> FloatArray:
-    return complete_windows(panel(series), length, MOST_WINDOWS, seed)
-
-
-def _scores(generated: FloatArray, real: FloatArray, seed: int) -> Json:
-    return {
-        "discriminative": discriminate(generated, real, TELLER, seed=seed).score,
-        "predictive": predictive_score(generated, real, PREDICTOR, seed=seed),
-    }
-
-
-def _halves(real: Series) -> tuple[Series, Series]:
-    """Every second series and the others; of a single one its first half and the second, which share no window."""
-    if len(real) == 1:
-        return real.split(0.5)
-    even = np.arange(len(real)) % 2 == 0
-    return real.take(even), real.take(~even)
+    out(
+        f"training users told from held-out ones: AUC {area_text(found.membership)}, chance 0.5; "
+        f"{found.found:.2%} found at 1 % false alarms"
+    )
+    if found.warning:
+        warn(f"warning: {found.warning}")

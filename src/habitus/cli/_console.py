@@ -1,0 +1,162 @@
+"""What commands say: results on stdout, progress and errors on stderr, and errors in one line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from habitus.files import NO_SPACE
+
+if TYPE_CHECKING:
+    from habitus.schema import Progress as OnProgress
+
+DEBUG = "HABITUS_DEBUG"
+PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def out(line: str) -> None:
+    """Print a line of results, whole and without colours or markup."""
+    _stdout().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    """Print a line to stderr, marked as ours."""
+    print(f"habitus: {line}", file=sys.stderr)
+
+
+def out_table(table: Table) -> None:
+    """Print a table of results."""
+    _stdout().print(table)
+
+
+def plain(text: str) -> Text:
+    """Text for a table cell in which nothing is markup."""
+    return Text(text)
+
+
+@contextmanager
+def bar(what: str, unit: str, total: int | None = None) -> Iterator[OnProgress]:
+    """Show a bar with rate and time left; yield the callback that moves it.
+
+    Args:
+        what: Title of the bar; a stage of the same name is not repeated beside it.
+        unit: What is counted.
+        total: How much there is, where it is known before the callback says it.
+    """
+    columns = (
+        BarColumn(),
+        _Done(unit),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with _progress(what, *columns) as progress:
+        task = progress.add_task(what, total=total, note="")
+
+        def advance(done: int, total: int, stage: str) -> None:
+            note = "" if stage.lower() == what.lower() else stage
+            progress.update(task, completed=done, total=total or None, note=note)
+
+        yield advance
+
+
+@contextmanager
+def spinner(what: str, unit: str = "") -> Iterator[OnProgress]:
+    """Show that something goes on whose end is not known; yield the callback that counts."""
+    with _progress(what, *([_Done(unit)] if unit else []), TimeElapsedColumn()) as progress:
+        task = progress.add_task(what, total=None)
+
+        def advance(done: int, total: int, stage: str) -> None:
+            progress.update(task, completed=done)
+
+        yield advance
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End the program with one line and exit code 2 on an error that the user can mend."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        _leave_quietly()
+    except (ValueError, OSError, MemoryError) as error:
+        if os.environ.get(DEBUG):
+            raise
+        _fail(_message(error), USER_ERROR)
+
+
+def quiet_libraries() -> None:
+    """Keep Lightning from reporting its settings on every fit; its warnings stay."""
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _Done(ProgressColumn):
+    """``12,000 / 20,000 users, 3,400/s``."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        of = f" / {task.total:,.0f}" if task.total else ""
+        rate = f", {task.speed:,.0f}/s" if task.speed and task.speed >= 1 else ""
+        return Text(f"{task.completed:,.0f}{of} {self.unit}{rate}")
+
+
+def _progress(what: str, *columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    first = (SpinnerColumn(), TextColumn(what, markup=False))
+    return Progress(
+        *first, *columns, console=console, transient=True, disable=not console.is_terminal
+    )
+
+
+def _stdout() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def _fail(message: str, code: int) -> None:
+    warn(message)
+    raise typer.Exit(code)
+
+
+def _leave_quietly() -> None:
+    """Whoever reads our output has gone; do not complain when Python flushes it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(0)
+
+
+def _message(error: Exception) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, MemoryError):
+        return "out of memory; use fewer users, a smaller --batch, or a machine with more"
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        return f"no space left for {error.filename or 'the output'} ({error.strerror}); free some, or change --out"
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return f"{error.filename}: {(error.strerror or text).lower()}"
+    return text

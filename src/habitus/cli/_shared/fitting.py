@@ -1,0 +1,69 @@
+"""Model, settings and fit that options stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from habitus.models import MODELS
+from habitus.models.base import Model
+from habitus.recipes import RECIPES, Recipe
+from habitus.settings import settings_of
+from habitus.training.config import FitConfig, as_asked
+
+FIRST = "rhythm"
+
+
+def listed(config: Any) -> str:
+    """The settings of a dataclass, in one line."""
+    return ", ".join(
+        f"{name}={value}" for name, value in asdict(config).items() if not isinstance(value, dict)
+    )
+
+
+FIT_OPTIONS = tuple(field.name for field in fields(FitConfig))
+
+
+def fit_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a fit among a command's arguments, those that were given; epochs are what was asked."""
+    return as_asked({name: given[name] for name in FIT_OPTIONS if given.get(name) is not None})
+
+
+def chosen(
+    model: str | None, recipe: str | None, pairs: Iterable[str], asked: dict[str, Any]
+) -> Recipe:
+    """What --model or --recipe, --set and the settings of the fit stand for together.
+
+    Raises:
+        ValueError: for a model, recipe or setting that there is not, or both a model and a recipe.
+    """
+    if recipe is None:
+        kind = kind_of(model or FIRST)
+        return Recipe(
+            kind,
+            kind.Config(**settings_of(kind.Config, pairs)),
+            FitConfig(**{**kind.fit_defaults, **asked}),
+        )
+    if model is not None:
+        raise ValueError("give --model or --recipe, not both")
+    if recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {recipe!r}; --recipe must be one of {', '.join(RECIPES)}")
+    return adjusted(RECIPES[recipe](), pairs, asked)
+
+
+def adjusted(recipe: Recipe, pairs: Iterable[str], asked: dict[str, Any]) -> Recipe:
+    """A recipe with what is given besides, which goes before it."""
+    kind, config, how = recipe
+    return Recipe(kind, replace(config, **settings_of(kind.Config, pairs)), replace(how, **asked))
+
+
+def kind_of(name: str) -> type[Model]:
+    """The model of a name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; --model must be one of {', '.join(MODELS)}")
+    return MODELS[name]

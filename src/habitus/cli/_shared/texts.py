@@ -1,0 +1,101 @@
+"""Texts of options turned into the values that they stand for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from habitus.schema import MINUTES_PER_DAY, WEEKDAYS
+
+SLOT = re.compile(r"(\d+)\s*(m|min|h)?")
+SHARD = re.compile(r"(\d+)\s*/\s*(\d+)")
+
+
+def date_of(moment: dt.datetime | None) -> dt.date | None:
+    """The day of an option read as a date and time."""
+    return None if moment is None else moment.date()
+
+
+def slot_minutes(text: str) -> int:
+    """Minutes in a slot given as ``1h``, ``30m`` or ``30``.
+
+    Raises:
+        ValueError: if it is not such a length, or does not divide a day.
+
+    >>> slot_minutes("2h"), slot_minutes("15m"), slot_minutes("90")
+    (120, 15, 90)
+    """
+    match = SLOT.fullmatch(text.strip().lower())
+    minutes = int(match[1]) * (60 if match[2] == "h" else 1) if match else 0
+    if not minutes or MINUTES_PER_DAY % minutes:
+        raise ValueError(
+            f"--slot must be a length that divides a day, such as 1h, 30m or 15m; got {text!r}"
+        )
+    return minutes
+
+
+def weekday_number(name: str | None) -> int | None:
+    """0 for monday to 6 for sunday; three letters are enough.
+
+    Raises:
+        ValueError: for what is no weekday.
+
+    >>> weekday_number("Monday"), weekday_number("sun"), weekday_number(None)
+    (0, 6, None)
+    """
+    if name is None:
+        return None
+    short = name.strip().lower()[:3]
+    if short not in (days := [day.lower() for day in WEEKDAYS]):
+        raise ValueError(f"--align must be a weekday such as monday, got {name!r}")
+    return days.index(short)
+
+
+def names_of(text: str | None) -> tuple[str, ...] | None:
+    """Names separated by commas.
+
+    Raises:
+        ValueError: for an empty one, or one that comes twice.
+
+    >>> names_of("web, phone")
+    ('web', 'phone')
+    """
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError(f"--channels must be distinct names separated by commas, got {text!r}")
+    return names
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """A part of a whole and of how many parts, given as ``3/16``.
+
+    Raises:
+        ValueError: for what is not so written, or a part that there is not.
+
+    >>> shard_of("3/16")
+    (3, 16)
+    """
+    match = SHARD.fullmatch(text.strip())
+    number, of = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= number <= of:
+        raise ValueError(f"--shard must be like 3/16, from 1/16 to 16/16; got {text!r}")
+    return number, of
+
+
+def threshold_of(text: str) -> float | None:
+    """A zero threshold: None for auto, 0 for off, else the number.
+
+    Raises:
+        ValueError: if it is none of these.
+
+    >>> threshold_of("auto"), threshold_of("off"), threshold_of("0.05")
+    (None, 0.0, 0.05)
+    """
+    if text in ("auto", "off"):
+        return None if text == "auto" else 0.0
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--threshold must be auto, off or a number, got {text!r}") from None

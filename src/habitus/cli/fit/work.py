@@ -1,0 +1,147 @@
+"""Work of ``habitus fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import typer
+
+from habitus.cli._console import INTERRUPTED, bar, out, quiet_libraries, warn
+from habitus.cli._shared.fitting import chosen, fit_settings, kind_of, listed
+from habitus.cli._shared.series import FIRST as SERIES_MODEL
+from habitus.cli._shared.series import (
+    check_kind,
+    check_no_series_options,
+    fitted_part,
+    is_series,
+    is_series_run,
+)
+from habitus.files import check_apart
+from habitus.models.base import Model
+from habitus.profiles.store import StoredProfiles, header_errors, read_header
+from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
+from habitus.series import Series, read_series
+from habitus.settings import settings_of
+from habitus.training.config import FitConfig
+from habitus.training.fit import fit
+
+RECENT = 50  # rows of the history whose mean loss is told: the last batch of an epoch may be one of few users
+COLLAPSED = (
+    "this run tells no more of a step than one distribution for all steps would: either the series has no habits, "
+    "or the fit has collapsed; then try more --epochs, a smaller --learning-rate or another --seed"
+)
+
+
+def execute(
+    profiles: Path,
+    out_: Path,
+    model: str | None,
+    recipe: str | None,
+    set_: list[str] | None,
+    epochs: int | None,
+    batch: int | None,
+    optimiser: str | None,
+    learning_rate: float | None,
+    schedule: str | None,
+    seed: int | None,
+    held_out: float | None,
+    resume: bool,
+    column: list[str] | None,
+    scale: float | None,
+    time: str | None,
+    series_id: str | None,
+    train_share: float | None,
+    precision: str | None,
+    accelerator: str | None,
+    devices: int | None,
+    chunk: int | None,
+) -> None:
+    """Fit a model to profiles, or to the series in a file."""
+    asked = fit_settings(locals())
+    check_apart(out_, profiles)
+    kind, config, settings = (
+        _begun(out_, model, set_ or [], asked)
+        if resume
+        else chosen(model or _default(profiles, recipe), recipe, set_ or [], asked)
+    )
+    how = {"column": column, "scale": scale, "time": time, "series_id": series_id}
+    run = _run(_data(profiles, kind, train_share, how), kind, config, settings, out_, resume)
+    _report(out_, run)
+
+
+def _default(path: Path, recipe: str | None) -> str | None:
+    """The model of a file of series where none is named."""
+    return SERIES_MODEL if is_series(path) and recipe is None else None
+
+
+def _data(
+    path: Path, kind: type[Model], share: float | None, how: dict[str, Any]
+) -> StoredProfiles | Series:
+    """What is fitted to."""
+    check_kind(kind, path)
+    if not is_series(path):
+        check_no_series_options(**how, train_share=share)
+        return StoredProfiles.open(path)
+    column, *rest = how.values()
+    return fitted_part(
+        read_series(path, column, scale=rest[0], time=rest[1], series_id=rest[2]), share
+    )
+
+
+def _begun(
+    path: Path, model: str | None, pairs: list[str], asked: dict[str, Any]
+) -> tuple[type[Model], Any, FitConfig]:
+    """What the run was begun with; what is asked for now as well has to agree, which the fit checks."""
+    if not (path / CHECKPOINT).is_file():
+        raise ValueError(f"there is no unfinished run in {path}; leave --resume out to begin one")
+    header = read_header(path, KIND, VERSION)
+    with header_errors(path):
+        name = header["model"]
+        begun = dict(header["config"])
+        how = dict(header["fit"])
+    kind = kind_of(model or name)
+    config = config_from(kind.Config, {**begun, **settings_of(kind.Config, pairs)})
+    return kind, config, config_from(FitConfig, {**how, **asked})
+
+
+def _run(
+    data: StoredProfiles | Series,
+    kind: type[Model],
+    config: Any,
+    settings: FitConfig,
+    path: Path,
+    resume: bool,
+) -> Run:
+    quiet_libraries()
+    unit = "windows" if isinstance(data, Series) else "profiles"
+    with bar("Fitting", unit) as advance:
+        try:
+            return fit(
+                kind, data, config, fit=settings, out=path, resume=resume,
+                on_progress=advance,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            begun = (path / CHECKPOINT).is_file()
+            warn("stopped; go on with --resume" if begun else "stopped before the first step")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _report(path: Path, run: Run) -> None:
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    out(
+        f"{path}: {type(run.model).__name__}, {parameters:,} parameters; {listed(run.model.config)}"
+    )
+    losses, held_out = (
+        [loss for loss in run.history.get(name, []) if loss is not None]
+        for name in ("loss", "held_out_loss")
+    )
+    best = min(held_out, default=0.0) if run.fit["keep"] == "best" else (held_out or [0.0])[-1]
+    whom = "steps" if is_series_run(run) else "users"
+    judged = f", {best:.4g} on held-out {whom}" if held_out else ""
+    if run.about.get("collapsed"):
+        warn(COLLAPSED)
+    out(
+        f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{judged}; {run.about['precision']}"
+    )
