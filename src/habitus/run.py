@@ -1,4 +1,4 @@
-"""A run on disk: a fitted model, or one still being fitted, with its history and where it came from.
+"""Run on disk: a fitted model, or one still being fitted, with its history and provenance.
 
 A run is a folder:
 
@@ -19,24 +19,35 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.torch
 import torch
+from pydantic import Field
 from safetensors import SafetensorError
 from torch import Tensor
 
-from habitus.files import replacing
+from habitus.events.format import LogRecord
+from habitus.files import MARKER, replacing
 from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.models.parts.priors import Mixture, Prior
-from habitus.profiles.store import header_errors, read_header
-from habitus.records import write_header
+from habitus.profiles.calendar import CalendarRecord
+from habitus.records import (
+    Header,
+    Record,
+    arrow_errors,
+    first_line,
+    open_parquet,
+    read_header,
+    write_header,
+)
+from habitus.schema import Axes, SeriesAxes
 
 KIND = "run"
 VERSION = 1
@@ -47,17 +58,75 @@ HISTORY = "history.parquet"
 
 History = dict[str, list[float | None]]
 
+Count = Annotated[int, Field(ge=0)]
+PortionOfUsers = Annotated[float, Field(ge=0, le=1)]
+
+
+class LatentsRecord(Record):
+    """Learned variance and KL of each latent dimension over the training users, [Z] each."""
+
+    variance: tuple[float, ...]
+    kl: tuple[float, ...]
+
+
+class AttributesRecord(Record):
+    """Combinations of the training users' attributes as codes [K, A], and users with each of them [K]."""
+
+    values: tuple[tuple[Count, ...], ...]
+    users: tuple[Count, ...]
+
+
+class RunAbout(Record):
+    """Provenance of a run, as far as habitus reads it again."""
+
+    complete: bool = False
+    data: dict[str, float] | None = None
+    profiles: Count | None = None
+    active_share: tuple[PortionOfUsers, ...] | None = None
+    log: LogRecord | None = None
+    calendar: CalendarRecord | None = None
+    attributes: AttributesRecord | None = None
+    latents: LatentsRecord | None = None
+    conditions_met: PortionOfUsers | None = None
+    precision: str | None = None
+    collapsed: bool | None = None
+
+
+class RunHeader(Header):
+    """The ``habitus.json`` of a run; the axes are checked once the model is known."""
+
+    model: str
+    config: dict[str, Any]
+    fit: dict[str, Any]
+    axes: dict[str, Any]
+    about: RunAbout
+
+
+class ProfileRunHeader(RunHeader):
+    """The ``habitus.json`` of a run of a model of profiles."""
+
+    axes: Axes  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class SeriesRunHeader(RunHeader):
+    """The ``habitus.json`` of a run of a model of series."""
+
+    axes: SeriesAxes  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+HEADERS = {Axes: ProfileRunHeader, SeriesAxes: SeriesRunHeader}
+
 
 @dataclass(frozen=True)
 class Run:
-    """A fitted model.
+    """Fitted model with its history.
 
     Attributes:
         model: The model, ready to draw from.
         mixture: The Gaussian mixture fitted to the training users' posterior; None where the model has no latents.
         fit: The settings of the fit.
         history: A list per column, a row per recorded step.
-        about: Where it came from: versions, data, the share of training users active on each day.
+        about: Provenance: versions, data, the share of training users active on each day; see :class:`RunAbout`.
         path: Its folder, or None where it was never saved.
     """
 
@@ -69,7 +138,7 @@ class Run:
     path: Path | None = None
 
     def prior(self, name: str) -> Prior | None:
-        """The prior of a name: mixture, or normal for N(0, I), for which None stands.
+        """Look up a prior by name: mixture, or normal for N(0, I), for which None stands.
 
         Raises:
             ValueError: for another name, or a mixture that the run does not have.
@@ -92,7 +161,8 @@ class Run:
         if self.mixture is not None:
             tensors |= {PRIOR + name: tensor for name, tensor in self.mixture.state_dict().items()}
         save_tensors(path / WEIGHTS, tensors)
-        write_history(path, self.history)
+        with replacing(path / HISTORY) as part:
+            pq.write_table(pa.table(self.history), part)
         write_run_header(path, self.model, self.fit, {**self.about, "complete": True})
         (path / CHECKPOINT).unlink(missing_ok=True)
         return Run(self.model, self.mixture, self.fit, self.history, self.about, path)
@@ -105,11 +175,8 @@ def load(path: Path | str) -> Run:
         ValueError: if it is not a run, is not finished, or a file of it is damaged or of another model.
     """
     path = Path(path)
-    header = read_header(path, KIND, VERSION)
-    with header_errors(path):
-        complete = header["about"].get("complete")
-        model = build_model(header)
-    if not complete:
+    header = read_run_header(path)
+    if not header.about.complete:
         raise ValueError(
             f"the run in {path} is not finished; go on with habitus fit ... --resume --out {path}"
         )
@@ -119,14 +186,83 @@ def load(path: Path | str) -> Run:
         for name in list(tensors)
         if name.startswith(PRIOR)
     }
+    model = _build_model(path, header, sum(tensor.numel() for tensor in tensors.values()))
     load_state(model, tensors, path / WEIGHTS)
-    mixture = Mixture(prior["weights"], prior["means"], prior["scales"]) if prior else None
-    history = read_history(path)
-    return Run(model.eval(), mixture, header["fit"], history, header["about"], path)
+    mixture = mixture_of(prior, getattr(model, "latents", 0), path / WEIGHTS) if prior else None
+    content = header.content
+    return Run(model.eval(), mixture, content["fit"], read_history(path), content["about"], path)
+
+
+def read_run_header(path: Path) -> ProfileRunHeader | SeriesRunHeader:
+    """Read the JSON of a run, finished or not.
+
+    Raises:
+        ValueError: if the folder is no run, of a model that this version does not know, or its JSON is damaged.
+    """
+    name = read_header(path, KIND, VERSION, RunHeader).model
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; this habitus has {', '.join(MODELS)}")
+    header = read_header(path, KIND, VERSION, HEADERS[MODELS[name].axes_kind])
+    share = header.about.active_share
+    if isinstance(header, ProfileRunHeader) and share and len(share) != header.axes.days:
+        raise ValueError(
+            f"{path / MARKER} is damaged or foreign: expected an active_share of {header.axes.days} days, "
+            f"got {len(share)}"
+        )
+    return header
+
+
+def is_complete(path: Path) -> bool:
+    """Tell whether a folder holds a run whose fit is complete; false where it was never begun.
+
+    Raises:
+        ValueError: if the folder's JSON is damaged.
+    """
+    return (path / MARKER).is_file() and read_header(path, KIND, VERSION, RunHeader).about.complete
+
+
+def _build_model(path: Path, header: ProfileRunHeader | SeriesRunHeader, numbers: int) -> Model:
+    """Make the model that a run's JSON describes, with fresh weights.
+
+    Args:
+        path: Folder of the run, for messages.
+        header: Its JSON.
+        numbers: Numbers in its weights; no size among the settings can be larger.
+    """
+    kind = MODELS[header.model]
+    try:
+        config = kind.Config(**header.config)
+        for name, value in asdict(config).items():
+            if isinstance(value, int) and name != "window" and value > numbers:
+                raise ValueError(
+                    f"{name} {value} is more than all weights, of which there are {numbers}"
+                )
+        return kind(header.axes, config)
+    except (ValueError, RuntimeError, MemoryError, OverflowError) as error:
+        raise ValueError(f"{path / MARKER} is damaged or foreign: {first_line(error)}") from None
+
+
+def mixture_of(tensors: dict[str, Tensor], latents: int, path: Path) -> Mixture:
+    """Make a mixture prior of Z latents from its tensors: weights [K], means [K, Z] and scales [K, Z, Z].
+
+    Raises:
+        ValueError: naming the file, if one is missing, of another shape, or holds NaN.
+    """
+    size = len(tensors.get("weights", ()))
+    expected = {
+        "weights": (size,),
+        "means": (size, latents),
+        "scales": (size, latents, latents),
+    }
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected:
+        raise ValueError(f"{path} is damaged: expected a prior of shapes {expected}, got {found}")
+    check_no_nan(tensors, path)
+    return Mixture(**tensors)
 
 
 def fingerprint(model: Model) -> str:
-    """What tells a model's weights from those of any other: 16 hexadecimal digits of their SHA-256."""
+    """Fingerprint of a model's weights: 16 hexadecimal digits of their SHA-256."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
@@ -150,33 +286,6 @@ def write_run_header(path: Path, model: Model, fit: dict[str, Any], about: dict[
     )
 
 
-def build_model(header: dict[str, Any]) -> Model:
-    """A model with the settings of a run's JSON and fresh weights.
-
-    Raises:
-        ValueError: for a model or setting that this version does not know.
-    """
-    kind = MODELS.get(header["model"])
-    if kind is None:
-        raise ValueError(f"unknown model {header['model']!r}; this habitus has {', '.join(MODELS)}")
-    return kind(
-        kind.axes_kind.from_json(header["axes"]), config_from(kind.Config, header["config"])
-    )
-
-
-def config_from(kind: type[Any], settings: dict[str, Any]) -> Any:
-    """A settings dataclass from a dictionary.
-
-    Raises:
-        ValueError: for a setting that there is not.
-    """
-    known = {field.name for field in fields(kind)}
-    for name in settings:
-        if name not in known:
-            raise ValueError(f"no setting {name!r}; {kind.__name__} has {', '.join(sorted(known))}")
-    return kind(**settings)
-
-
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors, contiguous and on the CPU, to a safetensors file."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -193,14 +302,25 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is missing or damaged: {error}") from None
+        raise ValueError(f"{path} is missing or damaged: {first_line(error)}") from None
+
+
+def check_no_nan(tensors: dict[str, Tensor], path: Path) -> None:
+    """Refuse tensors with NaN.
+
+    Raises:
+        ValueError: naming the first.
+    """
+    for name, tensor in tensors.items():
+        if tensor.isnan().any():
+            raise ValueError(f"{path} is damaged: expected numbers in {name}, got NaN")
 
 
 def load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     """Put tensors into a module.
 
     Raises:
-        ValueError: if they are not exactly those that the module has.
+        ValueError: if they are not exactly those that the module has, or hold NaN.
     """
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
@@ -212,29 +332,29 @@ def load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) 
             f"{path} is of another model: {odd} should be {expected.get(odd, 'absent')} and is "
             f"{found.get(odd, 'absent')}"
         )
+    check_no_nan(tensors, path)
     module.load_state_dict(tensors)
 
 
-def write_history(path: Path, history: History) -> None:
-    """Write the history of a run into its folder."""
-    with replacing(path / HISTORY) as part:
-        pq.write_table(pa.table(history), part)
-
-
 def read_history(path: Path) -> History:
-    """The history of a finished run.
+    """Read the history of a finished run.
 
     Raises:
         ValueError: if it is missing or damaged.
     """
-    try:
-        return pq.read_table(path / HISTORY).to_pydict()
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{path / HISTORY} is missing or damaged: {error}") from None
+    file = open_parquet(path / HISTORY)
+    odd = [field.name for field in file.schema_arrow if not pa.types.is_floating(field.type)]
+    if odd or "step" not in file.schema_arrow.names:
+        raise ValueError(
+            f"{path / HISTORY} is damaged or foreign: expected a column step and numbers only, "
+            f"got {odd[0] if odd else 'no step'}"
+        )
+    with arrow_errors(path / HISTORY):
+        return file.read().to_pydict()
 
 
 def curves(history: History) -> dict[str, list[float]]:
-    """A history as a report draws it: held-out losses without their gaps, beside their own ``held_out_step``."""
+    """Arrange a history for a chart: held-out losses without their gaps, beside their own ``held_out_step``."""
     judged = [loss is not None for loss in history.get("held_out_loss", [])]
     columns = history | ({"held_out_step": history["step"]} if any(judged) else {})
     kept = {

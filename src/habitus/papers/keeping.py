@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 from habitus.files import MARKER, check_replaceable
 from habitus.profiles.store import header_errors, read_header
 from habitus.records import write_header
-from habitus.run import CHECKPOINT, Run, load
-from habitus.run import KIND as RUN_KIND
-from habitus.run import VERSION as RUN_VERSION
+from habitus.run import CHECKPOINT, Run, is_complete, load
 from habitus.training.config import SINCE, FitConfig
 
 KIND = "reproduction"
@@ -72,18 +70,9 @@ def kept_run(path: Path, config: Any, how: FitConfig, make: Callable[[bool], Run
     Raises:
         ValueError: if the run that is there has other settings.
     """
-    if _finished(path):
+    if is_complete(path):
         return _checked(load(path), config, how)
     return make((path / CHECKPOINT).is_file())
-
-
-def _finished(path: Path) -> bool:
-    """Whether a run is complete."""
-    if not (path / MARKER).is_file():
-        return False
-    header = read_header(path, RUN_KIND, RUN_VERSION)
-    with header_errors(path):
-        return bool(header["about"].get("complete"))
 
 
 def _checked(run: Run, config: Any, how: FitConfig) -> Run:

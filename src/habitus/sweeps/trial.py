@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from habitus.evaluation import Evaluation, compare, evaluate, summarise
-from habitus.files import MARKER, write_json
+from habitus.files import write_json
 from habitus.profiles.sparse import Profiles
-from habitus.profiles.store import header_errors, read_header
 from habitus.records import read_json
-from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.run import CHECKPOINT, Run, is_complete, load
 from habitus.schema import Progress
 from habitus.sweeps.plan import Plan
 from habitus.sweeps.space import Params, text_of
@@ -116,19 +115,6 @@ class Trials:
         return replace(
             first, generated=ours, figures=compare(ours, first.reference), zero_threshold=threshold
         )
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether a run's fit is complete; one that was never begun is not.
-
-    Raises:
-        ValueError: if the folder's JSON is damaged.
-    """
-    if not (folder / MARKER).is_file():
-        return False
-    header = read_header(folder, KIND, VERSION)
-    with header_errors(folder):
-        return bool(header["about"].get("complete"))
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:

@@ -19,8 +19,7 @@ from habitus.models.base import Model, ProfileModel, SeriesModel
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
-from habitus.profiles.store import header_errors, read_header
-from habitus.run import CHECKPOINT, KIND, VERSION, Run, load
+from habitus.run import CHECKPOINT, Run, load, read_run_header
 from habitus.schema import Progress, no_progress
 from habitus.series import Series
 from habitus.training.config import SINCE, FitConfig, for_profiles
@@ -171,10 +170,9 @@ def check_same(out: Path, model: Model, material: Material, settings: FitConfig)
     Raises:
         ValueError: naming the first difference.
     """
-    header = read_header(out, KIND, VERSION)
-    with header_errors(out):
-        begun = {"axes": header["axes"], "data": header["about"]["data"]}
-        begun |= {**header["config"], **SINCE, **header["fit"]}
+    header = read_run_header(out)
+    begun = {"axes": header.content["axes"], "data": header.content["about"].get("data")}
+    begun |= {**header.config, **SINCE, **header.fit}
     now = {
         "axes": model.axes.to_json(),
         "data": material.fingerprint(),

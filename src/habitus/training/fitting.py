@@ -24,6 +24,7 @@ from habitus.run import (
     CHECKPOINT,
     History,
     Run,
+    check_no_nan,
     load_state,
     load_tensors,
     save_tensors,
@@ -270,19 +271,18 @@ class Fitting:
             ValueError: if the file is damaged or of another model.
         """
         path = self.out / CHECKPOINT
+        groups = _grouped(load_tensors(path), path)
+        load_state(self.model, groups["model"], path)
+        for group in ("optimiser", "best"):
+            check_no_nan(groups[group], path)
         try:
-            self._restore(load_tensors(path), path)
-        except (KeyError, IndexError, RuntimeError) as error:
+            self._restore(groups)
+        except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
             what = f"{type(error).__name__} {error}".splitlines()[0]
             raise ValueError(f"{path} is damaged or of another model: {what}") from None
 
-    def _restore(self, tensors: dict[str, Tensor], path: Path) -> None:
-        names = ("model", "optimiser", "history", "recorded", "best", "best_loss", "position")
-        groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
-        for name, tensor in tensors.items():
-            group, _, rest = name.partition(".")
-            groups[group][rest] = tensor
-        load_state(self.model, groups["model"], path)
+    def _restore(self, groups: dict[str, dict[str, Tensor]]) -> None:
+        """Take over optimiser, history and position from a checkpoint's groups of tensors."""
         self._restore_optimiser(groups["optimiser"])
         for name, column in groups["history"].items():
             self.history[name] = [None if math.isnan(value) else value for value in column.tolist()]
@@ -294,7 +294,11 @@ class Fitting:
         self.best = groups["best"]
         self.best_loss = groups["best_loss"][""].item()
         epoch, batch = groups["position"][""].tolist()
-        self.position = (epoch, batch)
+        if not (0 <= epoch <= self.settings.epochs and 0 <= batch <= self.per_epoch):
+            raise ValueError(
+                f"expected a position within the fit, got epoch {epoch}, batch {batch}"
+            )
+        self.position = (int(epoch), int(batch))
 
     def _restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
         parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
@@ -342,6 +346,22 @@ class Fitting:
         return Generator(self.fabric.device).manual_seed(int(seed))
 
 
+def _grouped(tensors: dict[str, Tensor], path: Path) -> dict[str, dict[str, Tensor]]:
+    """Group a checkpoint's tensors by the first part of their names.
+
+    Raises:
+        ValueError: for a name of no group.
+    """
+    names = ("model", "optimiser", "history", "recorded", "best", "best_loss", "position")
+    groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
+    for name, tensor in tensors.items():
+        group, _, rest = name.partition(".")
+        if group not in groups:
+            raise ValueError(f"{path} is damaged or of another model: unknown tensor {name!r}")
+        groups[group][rest] = tensor
+    return groups
+
+
 @contextmanager
 def interrupts_deferred() -> Iterator[Callable[[], bool]]:
     """Hold Ctrl-C back until a moment at which nothing is half done; yield whether it was pressed.
@@ -366,6 +386,9 @@ def interrupts_deferred() -> Iterator[Callable[[], bool]]:
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """The tensor in the parameter's memory format, which fused optimisers rely on and files do not keep."""
-    same = tensor.shape == parameter.shape
-    return torch.empty_like(parameter).copy_(tensor) if same else tensor
+    """Lay a tensor out in the parameter's memory format, which fused optimisers rely on and files do not keep."""
+    if not tensor.dim():
+        return tensor
+    if tensor.shape != parameter.shape:
+        raise ValueError(f"expected the shape {tuple(parameter.shape)}, got {tuple(tensor.shape)}")
+    return torch.empty_like(parameter).copy_(tensor)

@@ -20,8 +20,8 @@ from habitus.cli._shared.series import (
 )
 from habitus.files import check_apart
 from habitus.models.base import Model
-from habitus.profiles.store import StoredProfiles, header_errors, read_header
-from habitus.run import CHECKPOINT, KIND, VERSION, Run, config_from
+from habitus.profiles.store import StoredProfiles
+from habitus.run import CHECKPOINT, Run, read_run_header
 from habitus.series import Series, read_series
 from habitus.settings import settings_of
 from habitus.training.config import FitConfig
@@ -96,14 +96,10 @@ def _begun(
     """What the run was begun with; what is asked for now as well has to agree, which the fit checks."""
     if not (path / CHECKPOINT).is_file():
         raise ValueError(f"there is no unfinished run in {path}; leave --resume out to begin one")
-    header = read_header(path, KIND, VERSION)
-    with header_errors(path):
-        name = header["model"]
-        begun = dict(header["config"])
-        how = dict(header["fit"])
-    kind = kind_of(model or name)
-    config = config_from(kind.Config, {**begun, **settings_of(kind.Config, pairs)})
-    return kind, config, config_from(FitConfig, {**how, **asked})
+    header = read_run_header(path)
+    kind = kind_of(model or header.model)
+    config = kind.Config(**{**header.config, **settings_of(kind.Config, pairs)})
+    return kind, config, FitConfig(**{**header.fit, **asked})
 
 
 def _run(

@@ -13,22 +13,28 @@ A run's folder holds the last two, which is all that drawing users needs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from habitus.files import replacing, write_json
-from habitus.models.parts.priors import Mixture
-from habitus.profiles.store import read_header
-from habitus.records import arrow_errors, open_parquet, read_json, write_header
-from habitus.run import Run, load_tensors, save_tensors, versions
+from habitus.records import (
+    Header,
+    Record,
+    arrow_errors,
+    open_parquet,
+    read_header,
+    read_record,
+    write_header,
+)
+from habitus.run import Run, check_no_nan, load_tensors, mixture_of, save_tensors, versions
 from habitus.schema import Axes
 from habitus.synthesis.latents.cohorts.cohort import Candidate, Cohort, Cohorts
 from habitus.synthesis.latents.cohorts.names import Medians
@@ -39,6 +45,32 @@ TABLE = "cohorts.parquet"
 WORDS = "cohorts.json"
 NUMBERS = "cohorts.safetensors"
 SHORT = ("number", "name", "size", "share", "stability")
+
+JsonMedians = dict[str, float | None]
+
+
+class CohortRecord(Record):
+    """A cohort in ``cohorts.json``; see :class:`Cohort`."""
+
+    number: Annotated[int, Field(ge=0)]
+    name: str
+    size: Annotated[int, Field(ge=0)]
+    share: Annotated[float, Field(ge=0, le=1)]
+    stability: float
+    habits: JsonMedians
+
+
+class CohortsRecord(Record):
+    """The ``cohorts.json`` of a folder; see :class:`Cohorts`."""
+
+    rule: str
+    reason: str
+    tried: tuple[Candidate, ...]
+    usual: JsonMedians
+    cohorts: tuple[CohortRecord, ...]
+    seed: int
+    fingerprint: str
+    axes: Axes
 
 
 def save_cohorts(path: Path | str, cohorts: Cohorts) -> None:
@@ -67,7 +99,7 @@ def load_cohorts(path: Path | str) -> Cohorts:
         ValueError: if it is not one of cohorts, or is damaged.
     """
     path = Path(path)
-    read_header(path, KIND, VERSION)
+    read_header(path, KIND, VERSION, Header)
     with arrow_errors(path / TABLE):
         members = open_parquet(path / TABLE).read()
     return _read(path, members)
@@ -102,16 +134,18 @@ def _words(cohorts: Cohorts) -> dict[str, Any]:
         "rule": cohorts.rule,
         "reason": cohorts.reason,
         "tried": [asdict(candidate) for candidate in cohorts.tried],
-        "usual": _known(cohorts.usual),
-        "cohorts": [_said(group) for group in cohorts.groups],
+        "usual": _without_nan(cohorts.usual),
+        "cohorts": [
+            {
+                **{name: getattr(group, name) for name in SHORT},
+                "habits": _without_nan(group.habits),
+            }
+            for group in cohorts.groups
+        ],
         "seed": cohorts.seed,
         "fingerprint": cohorts.fingerprint,
         "axes": cohorts.axes.to_json(),
     }
-
-
-def _said(group: Cohort) -> dict[str, Any]:
-    return {**{name: getattr(group, name) for name in SHORT}, "habits": _known(group.habits)}
 
 
 def _numbers(cohorts: Cohorts) -> dict[str, Tensor]:
@@ -131,58 +165,65 @@ def _numbers(cohorts: Cohorts) -> dict[str, Tensor]:
     return tensors
 
 
-def _read(folder: Path, members: Any) -> Cohorts:
-    words = read_json(folder / WORDS)
-    numbers = load_tensors(folder / NUMBERS)
-    with _damage(folder):
-        return Cohorts(
-            tuple(_group(said, numbers) for said in words["cohorts"]),
-            Axes.from_json(words["axes"]),
-            numbers["dims"].numpy(),
-            _values(words["usual"]),
-            tuple(Candidate(**each) for each in words["tried"]),
-            words["rule"],
-            words["reason"],
-            words["seed"],
-            words["fingerprint"],
-            members,
+def _read(folder: Path, members: pa.Table | None) -> Cohorts:
+    """Read words and numbers, which have to belong together."""
+    words = read_record(folder / WORDS, CohortsRecord)
+    path = folder / NUMBERS
+    numbers = load_tensors(path)
+    k = len(words.cohorts)
+    if [record.number for record in words.cohorts] != list(range(k)):
+        raise ValueError(f"{folder / WORDS} is damaged: expected cohorts numbered from 0, in order")
+    shapes = {
+        "dims": (len(numbers.get("dims", ())),),
+        "centres": (k, len(numbers.get("dims", ()))),
+        "pictures": (k, *words.axes.shape),
+        "active_share": (k, words.axes.days),
+    }
+    for name, shape in shapes.items():
+        found = tuple(numbers[name].shape) if name in numbers else "nothing"
+        if found != shape:
+            raise ValueError(
+                f"{path} is damaged: expected {name} of shape {shape}, got {found}; run habitus cluster again"
+            )
+    check_no_nan(numbers, path)
+    groups = []
+    for at, record in enumerate(words.cohorts):
+        prefix = f"mixture.{at}."
+        tensors = {
+            name.removeprefix(prefix): tensor
+            for name, tensor in numbers.items()
+            if name.startswith(prefix)
+        }
+        latents = tensors["means"].shape[-1] if "means" in tensors else 0
+        groups.append(
+            Cohort(
+                **{name: getattr(record, name) for name in SHORT},
+                habits=_with_nan(record.habits),
+                centre=numbers["centres"][at].numpy(),
+                picture=numbers["pictures"][at].double().numpy(),
+                active_share=numbers["active_share"][at].numpy(),
+                mixture=mixture_of(tensors, latents, path),
+            )
         )
-
-
-def _group(said: dict[str, Any], numbers: dict[str, Tensor]) -> Cohort:
-    at = said["number"]
-    return Cohort(
-        **{name: said[name] for name in SHORT},
-        habits=_values(said["habits"]),
-        centre=numbers["centres"][at].numpy(),
-        picture=numbers["pictures"][at].double().numpy(),
-        active_share=numbers["active_share"][at].numpy(),
-        mixture=Mixture(
-            *(numbers[f"mixture.{at}.{name}"] for name in ("weights", "means", "scales"))
-        ),
+    return Cohorts(
+        tuple(groups),
+        words.axes,
+        numbers["dims"].numpy(),
+        _with_nan(words.usual),
+        words.tried,
+        words.rule,
+        words.reason,
+        words.seed,
+        words.fingerprint,
+        members,
     )
 
 
-def _known(habits: Medians) -> dict[str, float | None]:
-    """JSON has no NaN."""
+def _without_nan(habits: Medians) -> JsonMedians:
+    """Medians with None in place of NaN, which JSON has not."""
     return {name: value if math.isfinite(value) else None for name, value in habits.items()}
 
 
-def _values(habits: dict[str, float | None]) -> Medians:
+def _with_nan(habits: JsonMedians) -> Medians:
+    """Medians with NaN in place of None."""
     return {name: math.nan if value is None else float(value) for name, value in habits.items()}
-
-
-@contextmanager
-def _damage(folder: Path) -> Iterator[None]:
-    """Tell of files that do not belong together in one line.
-
-    Raises:
-        ValueError: in place of KeyError, TypeError and IndexError.
-    """
-    try:
-        yield
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
-        what = f"{type(error).__name__} {error}".splitlines()[0]
-        raise ValueError(
-            f"the cohorts in {folder} are damaged ({what}); run habitus cluster again"
-        ) from None
