@@ -373,7 +373,9 @@ def test_what_is_damaged_is_told(found, tmp_path):
     save_cohorts(path, found)
     words = (path / "cohorts.json").read_text()
     (path / "cohorts.json").write_text(words.replace('"name"', '"called"'))
-    with pytest.raises(ValueError, match=r"damaged .*expected cohorts\[0\].name, which is not there"):
+    with pytest.raises(
+        ValueError, match=r"damaged .*expected cohorts\[0\].name, which is not there"
+    ):
         load_cohorts(path)
     (path / "cohorts.json").write_text(words[:50])
     with pytest.raises(ValueError, match="not readable JSON"):
