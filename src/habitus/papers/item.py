@@ -258,11 +258,13 @@ class Paper(Generic[Lab]):
     Attributes:
         title: The heading of its page.
         groups: Its tables and figures.
-        facts: What a page says first of the data and the settings, (name, value), and the sentence above.
+        facts: What a page says first of the data and the settings, (name, value), and the sentence
+            above.
         paths: How many paths its data are.
         takes: What these are, as a message says it.
         options: Options that it has -> their defaults, as a reader is told them.
-        open_lab: Makes its lab from the paths of the data, the folder, and the options that were given.
+        open_lab: Makes its lab from the paths of the data, the folder, and the options that were
+            given.
         origin: What a page says last, besides the command and the versions.
         unit: What is counted while something is made.
     """

@@ -37,7 +37,8 @@ def begin(folder: Path, paper: str, made_with: Mapping[str, Any]) -> None:
     Args:
         folder: The folder; made where there is none.
         paper: The paper's name.
-        made_with: Settings and fingerprints of the data, which have to stay the same, as JSON can hold them.
+        made_with: Settings and fingerprints of the data, which have to stay the same, as JSON can
+            hold them.
 
     Raises:
         ValueError: if it is another folder, of another paper, or was begun with something else.

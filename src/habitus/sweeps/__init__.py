@@ -1,10 +1,10 @@
-"""Sweeps: the same fit with other settings, shared by as many processes and machines as see one storage.
+"""Sweeps: one fit with many settings, by any number of processes that share a storage.
 
     plan ──enqueue──▶ study ──optimize──▶ trial (fit, generate, evaluate) ──▶ results
 
-A sweep is a folder of runs and an Optuna study. Every process that is given the same plan, folder and storage takes
-trials until none is left, and ends with the results of all. A process that dies loses nothing: another one, or the
-same command again, goes on with its runs.
+A sweep is a folder of runs and an Optuna study. Every process that is given the same plan, folder
+and storage takes trials until none is left, and ends with the results of all. A process that dies
+loses nothing: another one, or the same command again, goes on with its runs.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ def sweep(
     users: int | None = None,
     metric: str | None = None,
 ) -> Results:
-    """Fit a model with many settings, and judge each.
+    """Fit a model with many settings, and evaluate each.
 
     Args:
         kind: The class of the model, such as BetaVAE.
         train: The profiles to learn from.
-        against: Real profiles to judge against, best ones that no model has seen.
+        against: Real profiles to evaluate against, best ones that no model has seen.
         space: What varies: ``grid_of({"beta": (0, 0.1, 1)})``, or a Search.
         config: The model's other settings; None takes its defaults.
         fit: How to fit; None takes what suits the model.
@@ -92,8 +92,9 @@ def sweep(
         storage: URL of the database that processes share; None for SQLite in ``out``.
         name: Tells sweeps in one database apart.
         users: How many to generate; None for as many as there are in ``against``.
-        metric: The figure that a search makes small and that results are sorted by, by its dotted key; None for
-            ``daily_mean.kld``, or ``held_out_loss`` where the model draws no whole users.
+        metric: The figure that a search makes small and that results are sorted by, by its dotted
+            key; None for ``daily_mean.kld``, or ``held_out_loss`` where the model draws no whole
+            users.
 
     Returns:
         The results, which are also written to ``out``.
@@ -164,7 +165,7 @@ def _check_folder(out: Path, definition: dict[str, Any]) -> None:
 
 
 def _claim_folder(out: Path, definition: dict[str, Any]) -> None:
-    """Make the folder, with its marker from the start, so that two processes that begin at once both find it so."""
+    """Make the folder with its marker in it, so that of two processes that begin at once both find it."""
     part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
     if not (out / MARKER).is_file():
         part.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The figures of a sweep: scores against what was varied ("Time pictures" Figs 6.14 and 6.15)."""
+"""Figures of a sweep: scores against what was varied ("Time pictures" Figs 6.14 and 6.15)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Line = tuple[str, str]
 def draw(plan: Plan, results: Results) -> tuple[Path, ...]:
     """Write ``kld.png`` and ``mse.png``, or ``held_out_loss.png`` where no population was generated.
 
-    One setting goes along the axis, the numeric one with most values; there is a line for each combination of the
-    others, and then daily mean and standard deviation have a file each. Seeds are averaged over. Where a search
-    varies several settings, the trials go along the axis.
+    One setting goes along the axis, the numeric one with most values; there is a line for each
+    combination of the others, and then daily mean and standard deviation have a file each. Seeds
+    are averaged over. Where a search varies several settings, the trials go along the axis.
     """
     if not plan.generates:
         return (
@@ -72,13 +72,14 @@ def _save(plan: Plan, results: Results, stem: str, label: str, figures: dict[str
         groups = _groups(results.rows, [key for key in keys if key != axis])
         values = _values(plan, results, axis)
     lines = {
-        _joined(group, name if len(figures) > 1 or not group else ""): _line(
+        ", ".join(filter(None, (group, name if len(figures) > 1 or not group else ""))): _line(
             rows, axis, values, figure
         )
         for group, rows in groups.items()
         for name, figure in figures.items()
     }
-    floors = _floors(results, figures)
+    found = {name: results.floor.get(figure) for name, figure in figures.items()}
+    floors = {name: value for name, value in found.items() if value is not None}
     names = [value if isinstance(value, float | int) and not isinstance(value, bool) else text_of(value)
              for value in values]  # fmt: skip
     seeds = (
@@ -104,7 +105,7 @@ def _axis(results: Results, keys: Sequence[str]) -> str:
 
 
 def _values(plan: Plan, results: Results, axis: str) -> list[Value]:
-    """What stands along the axis: a grid's values as they were given, numbers that were searched in their order."""
+    """Values along the axis: a grid's in its order, searched numbers sorted."""
     choice = plan.space.choices[axis]
     if not isinstance(plan.space, Search):
         return list(choice.ends())
@@ -127,10 +128,6 @@ def _named(key: str, value: Value) -> str:
     return value if isinstance(value, str) else f"{key.replace('_', ' ')} {text_of(value)}"
 
 
-def _joined(group: str, name: str) -> str:
-    return ", ".join(filter(None, (group, name)))
-
-
 def _line(rows: Sequence[Row], axis: str, values: Sequence[Value], figure: str) -> FloatArray:
     """The mean score at each value; infinite where one of them is."""
     means = []
@@ -143,9 +140,3 @@ def _line(rows: Sequence[Row], axis: str, values: Sequence[Value], figure: str) 
         known = [each for each in found if not np.isnan(each)]
         means.append(np.mean(known) if known else np.nan)
     return np.array(means, float)
-
-
-def _floors(results: Results, figures: dict[str, str]) -> dict[str, float]:
-    """What another real sample scores, for each figure that is drawn."""
-    floors = {name: results.floor.get(figure) for name, figure in figures.items()}
-    return {name: value for name, value in floors.items() if value is not None}

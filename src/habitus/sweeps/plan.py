@@ -1,4 +1,4 @@
-"""A sweep before it runs: what is fitted to what, what varies, and what tells it from another sweep."""
+"""Definition of a sweep: its data, its settings, what varies, and how two sweeps differ."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ FEW = 16  # profiles, to see which figures there are
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep does.
+    """Everything that a sweep is made of, checked before anything runs.
 
     Attributes:
         kind: The class of the model.
         train: The profiles to fit to.
-        against: The profiles to judge against, best ones that no model has seen.
+        against: The profiles to evaluate against, best ones that no model has seen.
         space: What varies.
         config: Settings of the model, of which the space replaces some.
         fit: Settings of the fit, of which the space replaces some.
         users: How many to generate; None for as many as there are in ``against``.
-        metric: The figure that a search makes small, by its dotted key; None for what suits the model.
+        metric: The figure that a search makes small, by its dotted key; None for what suits the
+            model.
     """
 
     kind: type[Model]
@@ -75,7 +76,7 @@ class Plan:
             )
 
     def _check_values(self) -> None:
-        """Have the settings refuse what cannot be, before anything runs."""
+        """Build the settings of every trial, so that values that cannot be are refused early."""
         if isinstance(self.space, Search):
             for key, choice in self.space.choices.items():
                 for value in choice.ends():
@@ -85,12 +86,13 @@ class Plan:
             self.settings(params)
 
     def _check_data(self) -> None:
-        for name, data in (("to learn from", self.train), ("to judge against", self.against)):
+        for name, data in (("to learn from", self.train), ("to evaluate against", self.against)):
             if len(data) == 0:
                 raise ValueError(f"expected profiles {name}, got none")
         if mismatch := self.train.axes.mismatch(self.against.axes):
             raise ValueError(
-                f"the profiles to learn from and to judge against must have the same axes, but {mismatch}"
+                f"the profiles to learn from and to evaluate against must have the same axes, "
+                f"but {mismatch}"
             )
 
     def settings(self, params: Params) -> tuple[Any, FitConfig]:
@@ -106,27 +108,27 @@ class Plan:
 
     @property
     def model(self) -> str:
-        """The model's name."""
+        """Name of the model in the registry."""
         return MODELS.name_of(self.kind)
 
     @property
     def generates(self) -> bool:
-        """Whether the model draws whole users, so that populations can be compared."""
+        """True where the model draws whole users, so that populations can be compared."""
         return issubclass(self.kind, GenerativeModel)
 
     @property
     def population(self) -> int:
-        """How many users each trial generates."""
+        """Number of users that each trial generates."""
         return len(self.against) if self.users is None else self.users
 
     @property
     def objective(self) -> str:
-        """The figure that counts, by its dotted key."""
+        """Dotted key of the figure that trials are compared by."""
         return self.metric or (FIRST_METRIC if self.generates else HELD_OUT)
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
-        """The figures that there are, by dotted key; lower is better for each of them."""
+        """Dotted keys of the figures there are; lower is better for each of them."""
         if not self.generates:
             return ALWAYS
         first = self.against.read_group(0)
@@ -134,7 +136,10 @@ class Plan:
         return (*figures_of(compare(few, few)), *ALWAYS)
 
     def definition(self) -> dict[str, Any]:
-        """What tells this sweep from another: all but the place it is kept at, and how a grid is sorted."""
+        """Definition that is stored: two sweeps are the same where it is equal.
+
+        The place where a sweep is kept and the order of a grid's results are not part of it.
+        """
         fixed = {**asdict(self.config), **asdict(self.fit)}
         definition = {
             "model": self.model,
@@ -151,22 +156,22 @@ class Plan:
 
 
 def types_of_settings(kind: type[Model]) -> Types:
-    """What a sweep over a model can vary, with types: its own settings and those of its fit."""
+    """Settings that a sweep over a model can vary, with types: the model's and those of its fit."""
     own = types_of(kind.Config)
     return {**own, **types_of(FitConfig), **own}
 
 
 def another(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """What another sweep is, in a few words; empty where it is ours."""
+    """Describe another sweep in a few words; empty where it is the same as ours."""
     what = difference(found, ours)
     how = "grid" if "grid" in found else "search"
     space = " ".join(f"{key}={text}" for key, text in found.get(how, {}).items())
-    told = found.get("model") != ours["model"] or found.get(how) != ours.get(how)
-    return what and f"{found.get('model')}, {how} {space}{'' if told else f'; {what}'}"
+    shown = found.get("model") != ours["model"] or found.get(how) != ours.get(how)
+    return what and f"{found.get('model')}, {how} {space}{'' if shown else f'; {what}'}"
 
 
 def difference(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
-    """The first thing in which two definitions differ, in words; empty where they are the same."""
+    """First difference of two definitions, in words; empty where they are the same."""
     for key in {**ours, **found}:
         theirs = found.get(key)
         own = ours.get(key)
@@ -183,7 +188,7 @@ def _short(value: Any) -> str:
 
 
 def score(figures: Mapping[str, float | None], metric: str) -> float:
-    """A figure as something to minimise: what is undefined or was too large to be written is the worst.
+    """Value to minimise of a figure; infinite where it is undefined or was too large to be written.
 
     >>> score({"daily_mean.kld": None}, "daily_mean.kld")
     inf

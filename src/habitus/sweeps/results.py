@@ -1,4 +1,4 @@
-"""What a sweep found: a row per trial, best first, as tables, a CSV and figures."""
+"""Results of a sweep: a row per trial, best first, written as Parquet and CSV."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ Figures = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one trial.
+    """Outcome of one trial.
 
     Attributes:
         slot: Its number.
         params: Its settings.
         state: COMPLETE or FAIL.
-        figures: Every figure by dotted key; None where it is undefined or infinite. Empty where the trial failed.
+        figures: Every figure by dotted key; None where it is undefined or infinite. Empty where the
+            trial failed.
         folder: Its run.
         error: Why it failed, or None.
     """
@@ -47,14 +48,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Results:
-    """What a sweep found.
+    """Outcome of a sweep.
 
     Attributes:
         rows: A row per planned trial, the best by ``metric`` first, failed ones last.
         keys: The settings that vary.
         metric: The figure that they are sorted by.
-        floor: What another real sample scores, by dotted key; None where that is not the same for all trials, as
-            their populations differ in unit. Empty where no population was generated.
+        floor: What another real sample scores, by dotted key; None where that is not the same for
+            all trials, as their populations differ in unit. Empty where no population was
+            generated.
         out: The sweep's folder.
         files: What was written of them: tables and figures.
     """
@@ -114,13 +116,13 @@ def results_of(plan: Plan, slots: Iterable[Slot], out: Path) -> Results:
 
 
 def _shared(floors: Sequence[Figures]) -> Figures:
-    """The floor of all trials: shares of the peak, counts and ones are judged beside floors of their own."""
+    """Floor of all trials; shares of the peak, counts and ones have floors of their own."""
     names = dict.fromkeys(name for floor in floors for name in floor)
     return {name: _same([floor.get(name) for floor in floors]) for name in names}
 
 
 def _same(values: Sequence[float | None]) -> float | None:
-    """The value that all have, as machines round it; None where they differ."""
+    """Common value of all, up to rounding; None where they differ."""
     first = values[0]
     if first is None or not all(
         value is not None and math.isclose(value, first) for value in values

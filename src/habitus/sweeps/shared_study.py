@@ -1,9 +1,9 @@
-"""A sweep as an Optuna study in a storage that several processes share; ``study.optimize`` runs its trials.
+"""A sweep as an Optuna study that several processes share; ``study.optimize`` runs its trials.
 
-The process that makes the study enqueues each slot of the plan once. Optuna then hands every waiting
-trial to one process, records its heartbeats, and fails a trial whose process died, which its callback
-enqueues again. Should a slot be in the queue twice, because a process died between two writes, the
-trial with the lowest number counts and the others are pruned.
+The process that makes the study enqueues each slot of the plan once. Optuna then hands every
+waiting trial to one process, records its heartbeats, and fails a trial whose process died, which
+its callback enqueues again. Should a slot be in the queue twice, because a process died between two
+writes, the trial with the lowest number counts and the others are pruned.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FAILURES = (ValueError, MemoryError, OutOfMemoryError)
 """Exceptions that end a trial for good, while the sweep goes on."""
 
 RunTrial = Callable[[int, Params, float, Callable[[], None]], float]
-"""Runs a trial: slot, settings, seconds spent before, a function to call now and then; the value to minimise."""
+"""Runs a trial of a slot with settings, seconds spent before and a function to call now and then."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class SharedStudy:
         self.study.set_user_attr(READY, True)
 
     def _is_made_by_another(self, definition: Mapping[str, Any]) -> bool:
-        """Wait until the study is ready; False if the process that began to make it seems to have died.
+        """Wait until the study is ready; False if the process that began it seems to have died.
 
         Raises:
             ValueError: if it is another sweep, or no sweep.
@@ -140,14 +140,14 @@ class SharedStudy:
     def run_one(self, run: RunTrial) -> bool:
         """Take a waiting trial and run it, whatever becomes of it; False where none is waiting.
 
-        A trial that another process took meanwhile is left to that process. One that is interrupted is
-        enqueued again.
+        A trial that another process took meanwhile is left to that process. One that is interrupted
+        is enqueued again.
         """
         waiting = self._trials(TrialState.WAITING)
         if not waiting:
             return False
-        # Optuna records the first heartbeat after it has taken a trial: a process that is killed between
-        # the two would leave a trial that never counts as stale.
+        # Optuna records the first heartbeat after it has taken a trial: a process that is killed
+        # between the two would leave a trial that never counts as stale.
         self.storage.record_heartbeat(self._id(waiting[0]))
         trial_id: int | None = None
         ended_elsewhere = False

@@ -1,4 +1,4 @@
-"""What a sweep varies: a grid of values, every combination of which is a trial, or ranges that are searched."""
+"""Space of a sweep: a grid, every combination of which is a trial, or ranges that are searched."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class Choice:
             )
 
     def text(self) -> str:
-        """As it is written on the command line."""
+        """Text that the command line takes for it."""
         return ALTERNATIVES.join(text_of(value) for value in self.values)
 
     def ends(self) -> tuple[Value, ...]:
-        """The values that a model has to accept."""
+        """Values that a model has to accept."""
         return self.values
 
     def suggest(self, trial: Trial, key: str) -> Value:
-        """The value that a trial is to have."""
+        """Value for a trial, chosen by the study's sampler."""
         value = trial.suggest_categorical(key, self.values)
         assert value is not None, "None is no value of a setting"
         return value
@@ -73,15 +73,15 @@ class Range:
             raise ValueError(f"expected a range above 0 for {LOG}, got {self.text()}")
 
     def text(self) -> str:
-        """As it is written on the command line."""
+        """Text that the command line takes for it."""
         return ":".join([text_of(self.low), text_of(self.high), *([LOG] if self.log else [])])
 
     def ends(self) -> tuple[Value, ...]:
-        """The values that a model has to accept."""
+        """Values that a model has to accept."""
         return self.low, self.high
 
     def suggest(self, trial: Trial, key: str) -> Value:
-        """The value that a trial is to have."""
+        """Value for a trial, chosen by the study's sampler."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(key, self.low, self.high, log=self.log)
         return trial.suggest_float(key, self.low, self.high, log=self.log)
@@ -102,12 +102,12 @@ class Grid:
             raise ValueError("expected a grid of at least one setting, got none")
 
     def slots(self) -> list[Params]:
-        """What is fixed of each trial beforehand: everything. The last setting changes fastest."""
+        """Settings of each trial, all of them fixed beforehand; the last one changes fastest."""
         values = (choice.values for choice in self.choices.values())
         return [dict(zip(self.choices, each, strict=True)) for each in product(*values)]
 
     def to_json(self) -> dict[str, Any]:
-        """What tells it from another space."""
+        """Content that is stored, equal for equal spaces."""
         return {"grid": _texts(self.choices)}
 
 
@@ -130,11 +130,11 @@ class Search:
             raise ValueError(f"trials must be at least 1, got {self.trials}")
 
     def slots(self) -> list[Params]:
-        """What is fixed of each trial beforehand: nothing."""
+        """Settings of each trial that are fixed beforehand: none."""
         return [{} for _ in range(self.trials)]
 
     def to_json(self) -> dict[str, Any]:
-        """What tells it from another space."""
+        """Content that is stored, equal for equal spaces."""
         return {"search": _texts(self.choices), "trials": self.trials}
 
 
@@ -154,7 +154,7 @@ def grid_of(values: Mapping[str, Iterable[Value]]) -> Grid:
 
 
 def _plain(value: Value) -> Value:
-    """Numbers of numpy as Python's, which the database can keep."""
+    """Convert numbers of numpy to Python's, which the database can keep."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -162,7 +162,8 @@ def read_grid(types: Types, texts: Iterable[str]) -> Grid:
     """A grid from ``key=value,value`` texts; where a value holds a comma, ``|`` stands between them.
 
     Raises:
-        ValueError: for an unknown key, a key given twice, or values that are missing, equal or of another type.
+        ValueError: for an unknown key, a key given twice, or values that are missing, equal or of
+            another type.
 
     >>> read_grid({"mask": str, "beta": float}, ["mask=centre|rectangle:8-24,6-18", "beta=0,1"]).slots()[2]
     {'mask': 'rectangle:8-24,6-18', 'beta': 0.0}
@@ -172,7 +173,7 @@ def read_grid(types: Types, texts: Iterable[str]) -> Grid:
 
 
 def read_search(types: Types, texts: Iterable[str], trials: int) -> Search:
-    """What to search from ``key=low:high``, ``key=low:high:log`` or ``key=value|value`` texts.
+    """Search from ``key=low:high``, ``key=low:high:log`` or ``key=value|value`` texts.
 
     Raises:
         ValueError: for an unknown key, a key given twice, or a range that is none.
@@ -185,7 +186,7 @@ def read_search(types: Types, texts: Iterable[str], trials: int) -> Search:
 
 
 def text_of(value: Value) -> str:
-    """A value as it is written on the command line.
+    """Text that the command line takes for a value.
 
     >>> [text_of(value) for value in (0.0, 0.1, 1e-5, 2, True, "conv")]
     ['0', '0.1', '1e-05', '2', 'true', 'conv']
@@ -233,7 +234,7 @@ def _choice(key: str, text: str, hint: Any, option: str, separator: str) -> Choi
 
 
 def _named(what: str, kind: type[Any], *arguments: Any) -> Any:
-    """Make it, and say what it was for where that fails."""
+    """Make a choice, and name the option it was for where that fails."""
     try:
         return kind(*arguments)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Opening the database that the processes of a sweep share; Optuna's reports and warnings stay within."""
+"""The database that the processes of a sweep share, with Optuna's reports and warnings silenced."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ TRIES = 40
 PAUSE = 0.1  # while other processes make the same tables
 LOCKED_SECONDS = 60
 RACES = ("already exists", "locked", "unique", "duplicate", "no such table")
-"""What databases say to whoever was not the first to make a table, or looked before it was made."""
+"""Words of databases where another process made a table first, or has not made it yet."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """When a process that works on a trial counts as dead.
+    """Times after which a process that works on a trial counts as dead.
 
     Attributes:
         heartbeat: Seconds between its signs of life.
@@ -51,8 +51,8 @@ class Patience:
 class _Storage(RDBStorage):
     """Optuna's storage, in which a heartbeat that cannot be recorded is left out.
 
-    Optuna gives up heartbeats with the first that fails, while a database may be locked or away for a
-    moment, and the trial may have been ended by another process.
+    Optuna gives up heartbeats with the first that fails, while a database may be locked or away for
+    a moment, and the trial may have been ended by another process.
     """
 
     def record_heartbeat(self, trial_id: int) -> None:
@@ -93,10 +93,11 @@ def opened(text: str, patience: Patience) -> Iterator[RDBStorage]:
 
 
 def storage_url(text: str) -> URL:
-    """The parts of a database's URL.
+    """Parse the URL of a database.
 
     Raises:
-        ValueError: if it is no URL, or one of a database in memory, which nobody else could see.
+        ValueError: if it is no URL, or one of a database in memory, which no other process could
+            see.
     """
     example = "give a URL such as sqlite:///sweep.db or postgresql://host/sweeps"
     try:
@@ -111,17 +112,17 @@ def storage_url(text: str) -> URL:
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of an SQLite file; what would end the path in a URL, such as a question mark, is escaped."""
+    """URL of an SQLite file, with characters escaped that would end the path, such as ``?``."""
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def shown(text: str) -> str:
-    """A URL without its password."""
+    """Render a URL without its password."""
     return make_url(text).render_as_string(hide_password=True)
 
 
 def _first_opened(url: URL, patience: Patience) -> RDBStorage:
-    """Open it; try again while another process makes the same tables."""
+    """Open the database; try again while another process makes the same tables."""
     for _ in range(TRIES):
         try:
             return _open(url, patience)
@@ -159,8 +160,8 @@ def _open(url: URL, patience: Patience) -> RDBStorage:
 def _lock_before_reading(engine: Engine) -> None:
     """Have SQLite lock the database when a transaction begins, and not at its first write.
 
-    Optuna looks whether a trial is waiting before it takes it, and asks for a lock on that row, which SQLite does
-    not know: two processes that look at once would both have it.
+    Optuna looks whether a trial is waiting before it takes it, and asks for a lock on that row,
+    which SQLite does not know: two processes that look at once would both have it.
     """
 
     def leave_transactions_to_us(connection: Any, record: Any) -> None:
@@ -175,6 +176,6 @@ def _lock_before_reading(engine: Engine) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what the database said, which Optuna wraps."""
+    """First line of the database's own message, which Optuna wraps."""
     cause = error.__cause__ or error
     return (str(getattr(cause, "orig", cause)).splitlines() or [type(cause).__name__])[0]

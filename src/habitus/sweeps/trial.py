@@ -25,7 +25,7 @@ LONGEST_NAME = 120
 
 
 def trial_folder(out: Path, slot: int, params: Params) -> Path:
-    """Where a trial's run is.
+    """Folder of a trial's run.
 
     >>> str(trial_folder(Path("sweep"), 7, {"beta": 0.1, "mask": "last:7"}))
     'sweep/trials/007-beta=0.1-mask=last_7'
@@ -48,7 +48,7 @@ class Trials:
         self._evaluations: dict[str, Evaluation] = {}
 
     def run(self, slot: int, params: Params, spent: float, on_progress: Progress) -> dict[str, Any]:
-        """Do what is left to do of a trial.
+        """Run a trial, or the rest of one that was begun.
 
         Args:
             slot: Its number.
@@ -103,7 +103,7 @@ class Trials:
         return self._evaluate(generated).to_json()
 
     def _evaluate(self, generated: Profiles) -> Evaluation:
-        """As :func:`~habitus.evaluation.evaluate`, with floor and baselines from the first trial of the same unit."""
+        """Evaluate as :func:`habitus.evaluate` does, with the floor and baselines of the unit's first trial."""
         unit = generated.axes.unit
         if (first := self._evaluations.get(unit)) is None:
             first = self._evaluations[unit] = evaluate(
@@ -118,7 +118,7 @@ class Trials:
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
-    """What came out of a trial, or None where it is not finished.
+    """Metrics of a trial, or None where it is not finished.
 
     Raises:
         ValueError: if the file is damaged.
@@ -127,6 +127,6 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    judged = [loss for loss in run.history.get("held_out_loss", []) if loss is not None]
+    held_out = [loss for loss in run.history.get("held_out_loss", []) if loss is not None]
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
-    return {"held_out_loss": judged[-1] if judged else None, "parameters": parameters}
+    return {"held_out_loss": held_out[-1] if held_out else None, "parameters": parameters}

@@ -181,7 +181,8 @@ class Errors(NamedTuple):
     """Errors under several cases of noise.
 
     Attributes:
-        mse: Case -> method -> a mean squared error for each seed (fewer, or none, for the filtered RNN).
+        mse: Case -> method -> a mean squared error for each seed (fewer, or none, for the filtered
+            RNN).
         variance: The same for the variance of the squared errors.
         kept: Seeds of the RNNs that the filter keeps.
     """

@@ -20,7 +20,8 @@ class Subject:
         label: What a table calls it.
         kind: Its class.
         settings: Its settings, where they are not the defaults.
-        noisy: Whether it is fitted to a noisy copy of the training part, as the paper does with its baselines.
+        noisy: Whether it is fitted to a noisy copy of the training part, as the paper does with its
+            baselines.
     """
 
     label: str

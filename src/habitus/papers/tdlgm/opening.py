@@ -20,7 +20,8 @@ def open_lab(data: Sequence[Path], folder: Path, given: Mapping[str, Any]) -> La
     """The lab of one file.
 
     Raises:
-        ValueError: for a file or a column that is not there, or a series that the tables cannot be made of.
+        ValueError: for a file or a column that is not there, or a series that the tables cannot be
+            made of.
     """
     settings = LabSettings(**given)
     series = read_series(data[0], [settings.column], scale=settings.scale)

@@ -31,8 +31,8 @@ FIRST = (CLEANED, TOLD, IDENTITY, MEAN)
 def imputation(lab: Lab) -> Item:
     """Mean squared error of each method's reconstruction at five noise levels, under both readings of the noise.
 
-    Reads a tDLGM, and a DLGM and an RNN fitted to noise, for each seed. In the paper the DLGM is at 0.0006, tDLGM
-    at 0.012, the RNN at 0.077, whatever the noise.
+    Reads a tDLGM, and a DLGM and an RNN fitted to noise, for each seed. In the paper the DLGM is at
+    0.0006, tDLGM at 0.012, the RNN at 0.077, whatever the noise.
     """
     found = _errors(lab, TABLE_1, clamped=False)
     tables = [
@@ -46,8 +46,8 @@ def imputation(lab: Lab) -> Item:
 def robustness(lab: Lab) -> Item:
     """Mean squared error where every value is modified and the result is clamped to the range of the series.
 
-    Reads the same runs as Table 1. In the paper tDLGM, fitted to clean data, stays at 0.013 up to 0.0333, and is at
-    0.019 at 0.1.
+    Reads the same runs as Table 1. In the paper tDLGM, fitted to clean data, stays at 0.013 up to
+    0.0333, and is at 0.019 at 0.1.
     """
     found = _errors(lab, TABLE_3, clamped=True)
     tables = [
@@ -116,8 +116,9 @@ def _by_level(
 def steps_ahead(lab: Lab) -> Item:
     """Overlap of the generated and true transitions from the last known value to the one so many steps ahead.
 
-    Reads every model for each seed: tDLGM, DLGM, RNN, VRNN and GRU with buckets, fitted to clean data, and the
-    paper's baselines, Gaussian and fitted to noise. In the paper tDLGM is at 63, DLGM at 60, the RNN at 58.
+    Reads every model for each seed: tDLGM, DLGM, RNN, VRNN and GRU with buckets, fitted to clean
+    data, and the paper's baselines, Gaussian and fitted to noise. In the paper tDLGM is at 63, DLGM
+    at 60, the RNN at 58.
     """
     models = {subject.label: [ahead.of_model(lab, name, seed) for seed in _seeds_of(lab)]
               for name, subject in SUBJECTS.items()}  # fmt: skip

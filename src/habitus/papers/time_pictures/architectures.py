@@ -44,9 +44,9 @@ class Trial:
 def search(lab: Lab) -> Item:
     """Layers of the eight architectures, and how each does with 2, 5, 7, 10 and 100 latent dimensions.
 
-    Reads 40 runs on part of the training users, with fewer epochs, and a population of each. The paper prints the
-    layers only, and says of the search that convolutions did better than transposed ones, that 2, 5 and 7
-    dimensions were worse than 10, and 100 no better.
+    Reads 40 runs on part of the training users, with fewer epochs, and a population of each. The
+    paper prints the layers only, and says of the search that convolutions did better than
+    transposed ones, that 2, 5 and 7 dimensions were worse than 10, and 100 no better.
     """
     trials = [
         _trial(lab.searched, name, latents)

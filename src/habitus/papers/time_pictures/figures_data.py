@@ -35,7 +35,8 @@ TRAIN = "training"
 def one_user(lab: Lab) -> Item:
     """One test user's profile: one channel, and all of them.
 
-    It is the user who is busier than three in four of 200 drawn at random. The paper shows 46 days, five channels.
+    It is the user who is busier than three in four of 200 drawn at random. The paper shows 46 days,
+    five channels.
     """
     pictures = random_pictures(lab.test, count=LOOKED_AT, seed=lab.settings.seed)
     filled = np.count_nonzero(pictures.reshape(len(pictures), -1), axis=1)
@@ -67,7 +68,8 @@ def one_user(lab: Lab) -> Item:
 def samples_and_mean(lab: Lab) -> Item:
     """Three test users drawn at random, and the mean over all test users.
 
-    In the paper the mean shows rhythms of days and weeks, and two of the five channels are nearly empty.
+    In the paper the mean shows rhythms of days and weeks, and two of the five channels are nearly
+    empty.
     """
     mean = lab.reference.mean_picture
     shown = figures.shown_channels(mean.sum((0, 1)))

@@ -30,7 +30,8 @@ class Use:
 
     Attributes:
         used: How many have a KL of at least IN_USE nats.
-        intensity: Share of the change along their walks that is more or less of one picture; None without any.
+        intensity: Share of the change along their walks that is more or less of one picture; None
+            without any.
         lead: Share of all change that one dimension makes; None where nothing changes.
         lead_intensity: How much of that dimension's change is more or less of one picture.
         least: Smallest learned variance.
@@ -76,7 +77,8 @@ def use_of(lab: Lab, beta: float, number: int = 0) -> Use:
 def walks_0(lab: Lab) -> Item:
     """Expected profiles along each dimension of the run of beta 0.
 
-    In the paper learned variances are about 1e-9, and nearly every dimension holds a similar spike of activity.
+    In the paper learned variances are about 1e-9, and nearly every dimension holds a similar spike
+    of activity.
     """
     use = use_of(lab, 0.0)
     dense = (
@@ -97,7 +99,8 @@ def walks_0(lab: Lab) -> Item:
 def walks_05(lab: Lab) -> Item:
     """Expected profiles along each dimension of the run of beta 0.5.
 
-    In the paper dimensions encode times of day, when users begin and stop, and weekends against weekdays.
+    In the paper dimensions encode times of day, when users begin and stop, and weekends against
+    weekdays.
     """
     use = use_of(lab, 0.5)
     one = use_of(lab, 1.0)
@@ -123,7 +126,8 @@ def diversity(use: Use, one: Use) -> str:
 def walks_1(lab: Lab) -> Item:
     """Expected profiles along each dimension of the run of beta 1.
 
-    In the paper the first dimension is the intensity of an average profile, and the others do next to nothing.
+    In the paper the first dimension is the intensity of an average profile, and the others do next
+    to nothing.
     """
     return _constrained(lab, 1.0)
 

@@ -28,8 +28,8 @@ def training_loss(lab: Lab) -> Item:
 def test_loss(lab: Lab) -> Item:
     """The loss on held-out training users over the steps, for the same betas.
 
-    The paper takes its test set; here every run keeps a part of the training users aside for that, so that it can
-    be looked at while a model is fitted.
+    The paper takes its test set; here every run keeps a part of the training users aside for that,
+    so that it can be looked at while a model is fitted.
     """
     told = (
         "On training users that were kept aside, at up to 40 steps, with the same noise each time."

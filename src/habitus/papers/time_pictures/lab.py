@@ -62,7 +62,8 @@ class Lab:
         test: The test profiles that are used.
 
     Raises:
-        ValueError: if the sets are empty or not alike, there is no such channel, or the folder is another.
+        ValueError: if the sets are empty or not alike, there is no such channel, or the folder is
+            another.
     """
 
     def __init__(

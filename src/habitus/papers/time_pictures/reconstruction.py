@@ -25,7 +25,8 @@ TOGETHER = 512  # profiles that baselines fill at once
 def squared_errors(lab: Lab, hole: str) -> dict[str, float]:
     """Squared error summed over hidden cells, averaged over profiles, of each method and baseline.
 
-    The baselines know the peak of the known cells; VAE and VCE read profiles divided by their peak over all cells.
+    The baselines know the peak of the known cells; VAE and VCE read profiles divided by their peak
+    over all cells.
     """
     ours = {method: _of_method(lab, method, hole) for method in METHODS}
     return ours | _of_baselines(lab, hole)

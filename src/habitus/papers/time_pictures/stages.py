@@ -1,7 +1,8 @@
 """Populations before and after small generated values are set to zero.
 
-The paper describes the threshold for active users only (5.3.2), and says of its distribution of totals that values
-near zero are no true zeros (6.2.2): its statistics seem to be taken before. What habitus generates has true zeros.
+The paper describes the threshold for active users only (5.3.2), and says of its distribution of
+totals that values near zero are no true zeros (6.2.2): its statistics seem to be taken before. What
+habitus generates has true zeros.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ NAMES = {
 def encoder(lab: Lab) -> Item:
     """Layers of the encoder with what each puts out, read off the network made for these profiles.
 
-    In the paper: three 3x3 convolutions of 16, 32 and 64 filters, each halved by max pooling, then 2 x 10 outputs.
+    In the paper: three 3x3 convolutions of 16, 32 and 64 filters, each halved by max pooling, then
+    2 x 10 outputs.
     """
     return _network(
         lab,
@@ -46,8 +47,9 @@ def encoder(lab: Lab) -> Item:
 def decoder(lab: Lab) -> Item:
     """Layers of the decoder with what each puts out, read off the network made for these profiles.
 
-    In the paper: from z to an eighth of the picture with 64 filters, then three times up-sampled and convolved to
-    32, 16 and the channels. Up-sampling and the convolution after it are one layer here, with the same numbers.
+    In the paper: from z to an eighth of the picture with 64 filters, then three times up-sampled
+    and convolved to 32, 16 and the channels. Up-sampling and the convolution after it are one layer
+    here, with the same numbers.
     """
     return _network(
         lab, "x_given_z", "latents", "the encoder backwards, with up-sampling for pooling."
@@ -119,8 +121,8 @@ def _parameters(layer: nn.Module) -> int | None:
 def by_beta(lab: Lab) -> Item:
     """KL divergence and mean squared error of daily mean and standard deviation, a row per beta.
 
-    Reads a run and a population for each beta, the floor and the baseline. In the paper beta 0.1 is taken as the best:
-    0.001215, 0.001295, 0.000597, 0.184723.
+    Reads a run and a population for each beta, the floor and the baseline. In the paper beta 0.1 is
+    taken as the best: 0.001215, 0.001295, 0.000597, 0.184723.
     """
     paper = "β = 0.1 is the best compromise; no single β is the best in every column."
     tables = [_distances_by_beta(lab, stage) for stage in (AFTER, BEFORE)]
@@ -160,8 +162,8 @@ def _beside(printed: Distances | None, ours: Distances) -> list[Cell]:
 def by_method(lab: Lab) -> Item:
     """Squared error summed over the hidden cells and averaged over test users, for both holes.
 
-    Reads the VAE of beta 0.1, a VCE for each hole, and the four completed sets. In the paper: centre 2.26 and 2.04,
-    bottom 3.56 and 3.09.
+    Reads the VAE of beta 0.1, a VCE for each hole, and the four completed sets. In the paper:
+    centre 2.26 and 2.04, bottom 3.56 and 3.09.
     """
     errors = {hole: squared_errors(lab, hole) for hole in HALVES}
     rows = [
