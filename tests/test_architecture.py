@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from itertools import chain
 from operator import attrgetter
@@ -25,8 +26,13 @@ FILES = {
     ): path
     for path in sorted(SOURCE.rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache  # so that processes that only collect the tests parse nothing
+def trees() -> dict[str, ast.Module]:
+    """The syntax tree of every module, by its name."""
+    return {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
 
 def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
@@ -57,9 +63,12 @@ def imported(nodes: Iterator[ast.AST]) -> set[str]:
     return found
 
 
-IMPORTS = {
-    name: imported(at_run_time(tree)) & FILES.keys() - {name} for name, tree in TREES.items()
-}
+@cache
+def imports() -> dict[str, set[str]]:
+    """The modules of habitus that each module imports when it runs."""
+    return {
+        name: imported(at_run_time(tree)) & FILES.keys() - {name} for name, tree in trees().items()
+    }
 
 
 def within(module: str, *packages: str) -> bool:
@@ -82,15 +91,13 @@ def functions(tree: ast.AST) -> Iterator[Function]:
 
 
 def test_no_cycles():
-    list(TopologicalSorter(IMPORTS).static_order())
+    list(TopologicalSorter(imports()).static_order())
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_imports_inside_functions_are_of_optional_dependencies(name):
-    inside = chain.from_iterable(
-        imported(ast.walk(function)) for function in functions(TREES[name])
-    )
-    assert {module.partition(".")[0] for module in inside} <= OPTIONAL
+def test_imports_inside_functions_are_of_optional_dependencies():
+    for name, tree in trees().items():
+        inside = chain.from_iterable(imported(ast.walk(function)) for function in functions(tree))
+        assert {module.partition(".")[0] for module in inside} <= OPTIONAL, name
 
 
 MAY_SEE = {
@@ -126,7 +133,7 @@ MAY_SEE = {
 def test_a_package_sees_only_what_comes_before_it(package):
     for name in those(package):
         unexpected = {
-            module for module in IMPORTS[name] if not within(module, package, *MAY_SEE[package])
+            module for module in imports()[name] if not within(module, package, *MAY_SEE[package])
         }
         assert unexpected == set(), name
 
@@ -142,7 +149,7 @@ FAMILIES = sorted(
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_of_models_is_imported_by_the_registry_alone(family):
     own = f"models.{family}"
-    for name, modules in IMPORTS.items():
+    for name, modules in imports().items():
         if not within(name, own) and not within(name, *FRONT) and name not in REGISTRY:
             assert {module for module in modules if within(module, own)} == set(), name
 
@@ -150,7 +157,7 @@ def test_a_family_of_models_is_imported_by_the_registry_alone(family):
 def test_parts_are_shared_and_know_no_model():
     """A part is imported by at least two families, or by what comes after the models."""
     for name in those("models.parts"):
-        importers = {other for other, modules in IMPORTS.items() if name in modules}
+        importers = {other for other, modules in imports().items() if name in modules}
         families = {
             family for family in FAMILIES if any(within(m, f"models.{family}") for m in importers)
         }
@@ -159,30 +166,30 @@ def test_parts_are_shared_and_know_no_model():
         assert name == "habitus.models.parts" or len(families) > 1 or after or by_parts, name
         assert {
             m
-            for m in IMPORTS[name]
+            for m in imports()[name]
             if within(m, "models") and not within(m, "models.parts", "models.base")
         } == set(), name
 
 
 def test_nobody_imports_the_front():
-    for name, modules in IMPORTS.items():
+    for name, modules in imports().items():
         if not within(name, *FRONT) and name != "habitus.__main__":
             assert {module for module in modules if within(module, *FRONT)} == set(), name
 
 
 def test_only_the_front_imports_sweeps():
     """Optuna takes half a second to load."""
-    for name, modules in IMPORTS.items():
+    for name, modules in imports().items():
         if not within(name, "sweeps", *FRONT):
             assert {module for module in modules if within(module, "sweeps")} == set(), name
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_what_is_public_has_a_docstring(name):
-    tree = TREES[name]
-    assert ast.get_docstring(tree), "a module says what it is"
-    bare = [path for path, node in public(tree.body) if not ast.get_docstring(node)]
-    assert [path for path in bare if not inherits_docstring(name, path)] == []
+def test_what_is_public_has_a_docstring():
+    """Modules, public functions, public classes and their public methods."""
+    for name, tree in trees().items():
+        assert ast.get_docstring(tree), name
+        bare = [path for path, node in public(tree.body) if not ast.get_docstring(node)]
+        assert [path for path in bare if not inherits_docstring(name, path)] == [], name
 
 
 def inherits_docstring(module: str, path: str) -> bool:
@@ -212,34 +219,36 @@ def public(body: list[ast.stmt], owner: str = "") -> Iterator[tuple[str, Functio
             yield from public(node.body, f"{owner}{node.name}.")
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_argument_and_result_is_annotated(name):
+def test_every_argument_and_result_is_annotated():
     bare = []
-    for function in functions(TREES[name]):
-        arguments = function.args
-        every = [
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            arguments.vararg,
-            arguments.kwarg,
-        ]
-        bare += [
-            f"{function.name}({argument.arg})"
-            for argument in every
-            if argument and argument.annotation is None and argument.arg not in ("self", "cls")
-        ]
-        bare += [function.name] if function.returns is None else []
+    for name, tree in trees().items():
+        for function in functions(tree):
+            arguments = function.args
+            every = [
+                *arguments.posonlyargs,
+                *arguments.args,
+                *arguments.kwonlyargs,
+                arguments.vararg,
+                arguments.kwarg,
+            ]
+            bare += [
+                f"{name}.{function.name}({argument.arg})"
+                for argument in every
+                if argument and argument.annotation is None and argument.arg not in ("self", "cls")
+            ]
+            bare += [f"{name}.{function.name}"] if function.returns is None else []
     assert bare == []
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_nothing_on_disk_is_ever_executed(name):
-    modules = imported(ast.walk(TREES[name]))
-    assert modules & {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} == set()
-    calls = {ast.unparse(node.func) for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)}
-    assert calls & {"torch.load", "torch.save", "eval", "exec"} == set()
-    assert "allow_pickle=True" not in ast.unparse(TREES[name])
+def test_nothing_on_disk_is_ever_executed():
+    for name, tree in trees().items():
+        modules = imported(ast.walk(tree))
+        assert (
+            modules & {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"} == set()
+        ), name
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert calls & {"torch.load", "torch.save", "eval", "exec"} == set(), name
+        assert "allow_pickle=True" not in ast.unparse(tree), name
 
 
 def test_every_public_name_is_there():
