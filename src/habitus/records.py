@@ -1,8 +1,8 @@
 """Records at the door: JSON and Parquet that habitus reads is checked before anything is made of it.
 
-A wrong type, a missing key, an absurd size, NaN or a deep nesting is a ``ValueError`` of one line that names the file
-and the place in it. A record is a pydantic model with the fields of a JSON file, or a tuple of :class:`Column` with the
-columns of a Parquet file.
+A wrong type, a missing key, an absurd size, NaN or a deep nesting is a ``ValueError`` of one line
+that names the file and the place in it. A record is a pydantic model with the fields of a JSON
+file, or a tuple of :class:`Column` with the columns of a Parquet file.
 
     class PetRecord(Record):
         name: str
@@ -101,7 +101,8 @@ def read_header(folder: Path, kind: str, version: int, record: type[H]) -> H:
         record: The content of the JSON.
 
     Raises:
-        ValueError: if the folder is absent, of another kind or of a newer version, or its JSON is damaged.
+        ValueError: if the folder is absent, of another kind or of a newer version, or its JSON is
+            damaged.
     """
     path = folder / MARKER
     if not path.is_file():
@@ -136,7 +137,8 @@ def read_record(path: Path, kind: type[T]) -> T:
     """Read a JSON file as a record.
 
     Raises:
-        ValueError: naming the file and the place in it, if it is missing, damaged or not such a record.
+        ValueError: naming the file and the place in it, if it is missing, damaged or not such a
+            record.
     """
     return check_json(_read_bytes(path), kind, str(path))
 
@@ -319,8 +321,8 @@ def check_columns(path: Path, schema: pa.Schema, columns: Sequence[Column]) -> N
     """
     if twice := [name for name in schema.names if schema.names.count(name) > 1]:
         raise ValueError(
-            f"{path} is damaged or foreign: expected columns of distinct names, got {twice[0]!r} twice; "
-            f"{ADVICE}"
+            f"{path} is damaged or foreign: expected columns of distinct names, got {twice[0]!r} "
+            f"twice; {ADVICE}"
         )
     for column in columns:
         if column.name not in schema.names and not column.required:
@@ -333,8 +335,8 @@ def check_columns(path: Path, schema: pa.Schema, columns: Sequence[Column]) -> N
         found = schema.field(column.name).type
         if not column.allows(found):
             raise ValueError(
-                f"{path} is damaged or foreign: expected {column.what or column.kind} in the column "
-                f"{column.name!r}, got {found}; {ADVICE}"
+                f"{path} is damaged or foreign: expected {column.what or column.kind} in the "
+                f"column {column.name!r}, got {found}; {ADVICE}"
             )
 
 

@@ -1,8 +1,8 @@
 """Axis letters, array types, and the labelled axes that every set of profiles carries.
 
 Letters: U users (profiles), D days, S slots of a day, C channels, Z latent dimensions, B a batch,
-N non-empty cells, M missing cells, K draws of them. Of series: N series, T steps, V variables, R rows of all
-series together, H steps ahead, O origins of forecasts.
+N non-empty cells, M missing cells, K draws of them. Of series: N series, T steps, V variables, R
+rows of all series together, H steps ahead, O origins of forecasts.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ BoolArray = NDArray[np.bool_]
 Values = NDArray[np.uint32 | np.float32]  # counts, or shares where the unit is not a count
 
 Progress = Callable[[int, int, str], None]
-"""Callback of work that takes long: what is done, out of how much (0 if unknown), and the stage in words."""
+"""Callback of work that takes long: what is done, out of how much (0 if unknown), and the stage "
+"in words."""
 
 Vocabulary = dict[str, list[str]]
-"""Attributes of users that a model is conditioned on, with their values; code 0 is for any other."""
+"""Attributes of users that a model is conditioned on, with their values; code 0 is for any "
+"other."""
 
 
 def no_progress(done: int, total: int, stage: str) -> None:
@@ -78,7 +80,8 @@ class Axes:
             raise ValueError(f"days must be at least 1, got {self.days}")
         if self.days > min(MOST_DAYS, (dt.date.max - self.start).days):
             raise ValueError(
-                f"days must be at most {MOST_DAYS:,} and end before {dt.date.max}, got {self.days:,} from {self.start}"
+                f"days must be at most {MOST_DAYS:,} and end before {dt.date.max}, got "
+                f"{self.days:,} from {self.start}"
             )
         if self.slot_minutes < 1 or MINUTES_PER_DAY % self.slot_minutes:
             raise ValueError(
@@ -151,9 +154,11 @@ class SeriesAxes:
 
     Attributes:
         variables: Column names, in order (V of them).
-        scale: What values of the file are multiplied by when they are read, and divided by when written.
+        scale: What values of the file are multiplied by when they are read, and divided by when
+            written.
         time: The file's column of times, or None for the order of its rows.
-        series_id: The file's column that says which series a row belongs to, or None for a single series.
+        series_id: The file's column that says which series a row belongs to, or None for a single
+            series.
 
     Raises:
         ValueError: for variables that are absent or not distinct, or an impossible scale.

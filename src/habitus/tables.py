@@ -28,7 +28,8 @@ def read_table(path: Path, what: str, as_text: tuple[str, ...] = ()) -> pa.Table
     Args:
         path: The file.
         what: Description of its rows, for messages.
-        as_text: Columns that in CSV are read as they are written, though they may look like numbers.
+        as_text: Columns that in CSV are read as they are written, though they may look like
+            numbers.
 
     Raises:
         ValueError: if there is no such file, it is empty, or it is neither.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_logs import ZONES, count_plainly, instants, log_of
 
 from habitus.events import EPOCH, EventLog
-from habitus.profiles import ProfileConfig, Profiles, build, counting, profile, profile_to
+from habitus.profiles import ProfileConfig, Profiles, build, profile, profile_to, sort_and_count
 from habitus.profiles.build import Build
 
 DAY = dt.date(2018, 2, 1)
@@ -250,8 +250,8 @@ def test_strict_refuses():
 
 def test_a_profile_that_spans_many_pieces(monkeypatch, tmp_path):
     """Pieces of keys far smaller than a profile, both ways of counting."""
-    monkeypatch.setattr(counting, "PIECE", 8)
-    monkeypatch.setattr(counting, "SAMPLED", 2)
+    monkeypatch.setattr(sort_and_count, "PIECE", 8)
+    monkeypatch.setattr(sort_and_count, "SAMPLED", 2)
     rng = np.random.default_rng(0)
     who = rng.integers(3, size=5000)
     when = rng.integers(86_400 * 4, size=5000)

@@ -47,7 +47,8 @@ def test_variables_of_a_run():
     for names, says in [
         (
             ("a",),
-            r"fitted to 2 variables \(a, b\), the series have 1 \(a\); choose --column a --column b",
+            r"fitted to 2 variables \(a, b\), the series have 1 \(a\); choose --column a --column "
+            r"b",
         ),
         (("b", "a"), r"the series have 2 \(b, a\)"),
         (("a", "c"), r"the series have 2 \(a, c\)"),

@@ -174,7 +174,8 @@ def test_series_of_which_there_is_no_picture():
         (
             gap,
             1,
-            "expected a row every 60 minutes, got 2024-01-01T06:00:00.000000 and then 2024-01-01T08",
+            "expected a row every 60 minutes, got 2024-01-01T06:00:00.000000 and then "
+            "2024-01-01T08",
         ),
         (late, 1, "expected times on slots of 60 minutes from midnight on, got 2024-01-01T00:30"),
     ]:

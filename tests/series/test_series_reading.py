@@ -215,7 +215,8 @@ def test_the_row_of_the_first_text_in_a_long_column(csv):
         ("t,a\n1,1\n2,1\n2,1\n", {}, "data row 3 has the same time as the row before it, 1970-01-01T00:00:02"),
         (
             "s,t,a\nx,1,1\ny,5,1\nx,2,1\ny,5,1\nx,0,0\n", {"series_id": "s"},
-            "data row 4 of series 'y' has the same time as the row before it, 1970-01-01T00:00:05.000000; keep",
+            "data row 4 of series 'y' has the same time as the row before it, "
+            "1970-01-01T00:00:05.000000; keep",
         ),
         ("s,t,a\nx,1,1\n,2,1\n", {"series_id": "s"}, "data row 2 has no series in the column 's'"),
         ("t,a\n1,1\n,2\n", {}, "data row 2 has no time in the column 't'"),

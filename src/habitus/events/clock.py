@@ -10,11 +10,13 @@ import ibis
 
 SECONDS_PER_DAY = 86_400
 EPOCH = dt.date(1970, 1, 1)
-PROBE_DAYS = 3  # no clock change was taken back sooner: Recife's of 2000 after 7 days, Freetown's of 1939 after 4
+# no clock change was taken back sooner: Recife's of 2000 after 7 days, Freetown's of 1939 after 4
+PROBE_DAYS = 3
 
 OWN_CLOCK = "each event's own offset"  # stands where a zone's name would
 
-Column = Any  # an Ibis column, whose operators depend on a type that is known only when the log is opened
+# an Ibis column, whose operators depend on a type that is known only when the log is opened
+Column = Any
 
 
 def zone(name: str) -> ZoneInfo:

@@ -31,8 +31,9 @@ def event_schema(
 ) -> pa.Schema:
     """Names and types of the columns of a log.
 
-    The types are the log's where they can hold what is written: an integer narrower than 32 bits does not number
-    every user, a date has no hour, and a column of numbers cannot hold the channel ``other``.
+    The types are the log's where they can hold what is written: an integer narrower than 32 bits
+    does not number every user, a date has no hour, and a column of numbers cannot hold the channel
+    ``other``.
 
     Args:
         form: The log's format.

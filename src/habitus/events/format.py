@@ -58,7 +58,8 @@ class LogFormat:
         offset: Column of minutes east of UTC, or None.
         attributes: Columns that describe a user.
         resolution: Microseconds of which every time is a multiple.
-        minutes: Events in each minute of a slot; none where that is not known, and any moment is as likely.
+        minutes: Events in each minute of a slot; none where that is not known, and any moment is as
+            likely.
         example: A time as it is written where the column holds text.
         rows: How many rows the log has, usable or not.
     """

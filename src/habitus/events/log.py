@@ -51,8 +51,10 @@ class EventLog:
         channel: Column that says what or where; None counts all events as one channel.
         attributes: Columns that describe a user, such as a country.
         timezone: Zone whose wall clock days and hours are counted on.
-        offset: Column of minutes east of UTC, each event's own clock; then ``timezone`` is not used.
-        schema: Arrow types of the source's columns where they are known more exactly than the engine says them.
+        offset: Column of minutes east of UTC, each event's own clock; then ``timezone`` is not
+            used.
+        schema: Arrow types of the source's columns where they are known more exactly than the
+            engine says them.
 
     Raises:
         ValueError: for a column that is not there or cannot play its role, or an unknown zone.
@@ -99,8 +101,9 @@ class EventLog:
         """Open a log of any kind.
 
         Args:
-            source: A CSV or Parquet file, a folder of them, a glob, a table (Ibis, Arrow, pandas), or a connection
-                URL with the table behind a hash, as in ``postgres://host/shop#clicks``.
+            source: A CSV or Parquet file, a folder of them, a glob, a table (Ibis, Arrow, pandas),
+                or a connection URL with the table behind a hash, as in
+                ``postgres://host/shop#clicks``.
             user: Column that says who.
             time: Column that says when.
             channel: Column that says what or where.
@@ -132,8 +135,8 @@ class EventLog:
     def slots(self, start: dt.date, days: int, minutes: int) -> Column:
         """Slot of ``minutes`` of each event, from 0 at midnight of ``start`` on the wall clock.
 
-        Null where the time is missing or unreadable; negative before ``start``. Clock changes are followed from
-        ``start`` for ``days`` days, so events far outside may be an hour off.
+        Null where the time is missing or unreadable; negative before ``start``. Clock changes are
+        followed from ``start`` for ``days`` days, so events far outside may be an hour off.
         """
         first = since_epoch(start)
         margin = 2 * SECONDS_PER_DAY
@@ -152,8 +155,8 @@ class EventLog:
     def minutes(self, start: dt.date, days: int, slot_minutes: int) -> Column:
         """Minutes since midnight of ``start`` on the wall clock, for their place in a slot.
 
-        Where clocks change by whole slots only, changes are not followed, which takes half the time: the minute of
-        the slot is right, the hour may be off.
+        Where clocks change by whole slots only, changes are not followed, which takes half the
+        time: the minute of the slot is right, the hour may be off.
         """
         first, last = (
             min(max(since_epoch(start) + day * SECONDS_PER_DAY, ZONED[0]), ZONED[1])
@@ -241,8 +244,8 @@ class EventLog:
             raise ValueError("the log has no rows; expected events (check the path and --filter)")
         if row["first"] is None:
             raise ValueError(
-                f"no time in column {self.time!r} could be read; expected ISO 8601, as 2018-02-01 09:30:00, or "
-                "seconds since 1970"
+                f"no time in column {self.time!r} could be read; expected ISO 8601, as 2018-02-01 "
+                "09:30:00, or seconds since 1970"
             )
         return int(row["first"] // per_second), int(row["last"] // per_second)
 
@@ -279,8 +282,8 @@ def _checked_channels(names: list[str], column: str) -> list[str]:
     for name in names:
         if name.strip() in seen:
             raise ValueError(
-                f"channels {seen[name.strip()]!r} and {name!r} in column {column!r} are the same but for spaces; "
-                "clean the column first"
+                f"channels {seen[name.strip()]!r} and {name!r} in column {column!r} are the same "
+                "but for spaces; clean the column first"
             )
         seen[name.strip()] = name
     return names

@@ -102,7 +102,8 @@ def _parquet(file: pa.NativeFile, form: LogFormat, schema: pa.Schema) -> Iterato
     options: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
     kind = schema.field(form.time).type
     if pa.types.is_timestamp(kind) or pa.types.is_integer(kind):
-        # Ascending times: their differences are smaller, and twice as fast to write, than a dictionary of them.
+        # Ascending times: their differences are smaller, and twice as fast to write, than a
+        # dictionary of them.
         others = [name for name in schema.names if name != form.time]
         options |= {"use_dictionary": others, "column_encoding": {form.time: "DELTA_BINARY_PACKED"}}
     with pq.ParquetWriter(file, schema, **options) as writer:

@@ -48,8 +48,9 @@ def pieces(data: Population, unit: str, size: int) -> Iterator[Profiles]:
 class Batches:
     """The chosen profiles of a population, batch by batch.
 
-    A set of at most ``buffer`` profiles is read once and shuffled whole. A larger one is read again each epoch,
-    group by group in random order, and shuffled ``buffer`` profiles at a time, so it need not fit into memory.
+    A set of at most ``buffer`` profiles is read once and shuffled whole. A larger one is read again
+    each epoch, group by group in random order, and shuffled ``buffer`` profiles at a time, so it
+    need not fit into memory.
 
     Attributes:
         source: The population.

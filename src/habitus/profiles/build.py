@@ -1,8 +1,8 @@
 """Events to profiles: one aggregation on the log's own engine, one pass over its sorted result.
 
-Each event becomes one integer, key = (user code x windows + window) x cells + cell, or a small negative number that
-says why it cannot be used. The engine counts the events per key and sorts; what comes back in batches is the
-profiles, cell after cell, so memory is bounded by a batch.
+Each event becomes one integer, key = (user code x windows + window) x cells + cell, or a small
+negative number that says why it cannot be used. The engine counts the events per key and sorts;
+what comes back in batches is the profiles, cell after cell, so memory is bounded by a batch.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ REASONS = {
 }
 OTHER = "other"
 MAX_CHANNELS = 256
-FEW = 16  # channels that DuckDB finds in a list, often once for a whole vector; more are looked up in a table
+# channels that DuckDB finds in a list, often once for a whole vector; more are looked up in a table
+FEW = 16
 SLOT = "_habitus_slot"
 CHANNEL = "_habitus_channel"
 RESERVED = (USER, WINDOW, "cells", "values")
@@ -51,8 +52,8 @@ class ProfileConfig:
 
     Attributes:
         start: First day; None takes the log's first day.
-        end: Last day that a tiled window may reach; None tiles to the end of the log, so that the last window
-            may reach past it.
+        end: Last day that a tiled window may reach; None tiles to the end of the log, so that the
+            last window may reach past it.
         days: Days in a window ("Time pictures" 5.1.2 uses 32).
         every: Days from a window's start to the next, to tile a long log; None makes one window.
         align: Weekday (0 is Monday) on or after ``start`` that the first window begins on, or None.
@@ -106,7 +107,8 @@ def profile(log: EventLog, config: ProfileConfig | None = None) -> Profiles:
     """Count a log's events per (user, window, day, slot, channel), in memory ("Time pictures" 5.1).
 
     Raises:
-        ValueError: if the log is empty, no event lies in a window, or (strict) a row cannot be used.
+        ValueError: if the log is empty, no event lies in a window, or (strict) a row cannot be
+            used.
     """
     build = Build(log, config or ProfileConfig())
     whole = concat(list(build.chunks()) or [empty(build.axes)])
@@ -122,7 +124,8 @@ def profile_to(
         path: The folder; it appears when it is complete.
         log: The events.
         config: How to cut them.
-        on_progress: Called with the number of events counted so far; how many there are is not known.
+        on_progress: Called with the number of events counted so far; how many there are is not
+            known.
 
     Raises:
         ValueError: as :func:`profile`.
@@ -335,8 +338,8 @@ class Build:
             raise ValueError(f"no event to count ({unusable or 'the log has no rows'}){span}")
         if not self.tally.profiles:
             raise ValueError(
-                f"none of {self.tally.too_small:,} profiles has at least {self.config.min_events} events on "
-                f"{self.config.min_days} days; lower --min-events or --min-days"
+                f"none of {self.tally.too_small:,} profiles has at least {self.config.min_events} "
+                f"events on {self.config.min_days} days; lower --min-events or --min-days"
             )
 
     def _check_room(self) -> None:
@@ -348,8 +351,8 @@ class Build:
         last = self.axes.start + dt.timedelta(days=self.axes.days - 1)
         if self.config.every and self.config.end is not None and self.config.end < last:
             raise ValueError(
-                f"no window of {self.axes.days} days fits between {self.axes.start} and {self.config.end}; "
-                "choose a later end or fewer days"
+                f"no window of {self.axes.days} days fits between {self.axes.start} and "
+                f"{self.config.end}; choose a later end or fewer days"
             )
 
     def _start(self) -> dt.date:
@@ -384,8 +387,8 @@ class Build:
 def _check_few(channels: list[str], column: str) -> None:
     if len(channels) > MAX_CHANNELS:
         raise ValueError(
-            f"column {column!r} has {len(channels)} distinct channels, more than {MAX_CHANNELS}; name the ones to "
-            "keep with --channels a,b,c (the rest become 'other')"
+            f"column {column!r} has {len(channels)} distinct channels, more than {MAX_CHANNELS}; "
+            "name the ones to keep with --channels a,b,c (the rest become 'other')"
         )
 
 

@@ -128,13 +128,15 @@ def dates_file(path: Path | str) -> tuple[dt.date, ...]:
     """The dates of a Parquet or CSV table, in its column ``date``; each once, in order.
 
     Raises:
-        ValueError: if the file cannot be read, lacks the column or any row, or holds what is no date.
+        ValueError: if the file cannot be read, lacks the column or any row, or holds what is no
+            date.
     """
     path = Path(path)
     table = read_table(path, f"dates, in a column {DATE!r}", as_text=(DATE,))
     if DATE not in table.column_names:
         raise ValueError(
-            f"there is no column {DATE!r} in {path}; it has {', '.join(table.column_names) or 'none'}"
+            f"there is no column {DATE!r} in {path}; it has "
+            f"{', '.join(table.column_names) or 'none'}"
         )
     found = _as_dates(table[DATE], f"the column {DATE!r} of {path}").drop_null()
     if not len(found):

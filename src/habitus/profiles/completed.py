@@ -1,7 +1,7 @@
 """Completed profiles: a population whose missing cells were filled, with every draw that was made.
 
-On disk it is a folder of profiles like any other (:mod:`habitus.profiles.store`), whose missing cells hold the
-first draw, and beside it
+On disk it is a folder of profiles like any other (:mod:`habitus.profiles.store`), whose missing
+cells hold the first draw, and beside it
 
 ``filled.parquet``, one row per profile:
 
@@ -15,9 +15,9 @@ draw_cell      list of int32: these cells, draw after draw
 draw_value     list of the profiles' values: what was drawn
 =============  ===================================================================================
 
-``daily_totals.parquet``, one row per profile and day with something missing: ``user``, ``window_start``, ``day``,
-``date``, ``known`` (that day's total over known cells), and of the day's whole total over the draws ``mean``,
-``q05``, ``q25``, ``q50``, ``q75``, ``q95``.
+``daily_totals.parquet``, one row per profile and day with something missing: ``user``,
+``window_start``, ``day``, ``date``, ``known`` (that day's total over known cells), and of the day's
+whole total over the draws ``mean``, ``q05``, ``q25``, ``q50``, ``q75``, ``q95``.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ from habitus.schema import MOST_CELLS, Axes, BoolArray, Filled, IntArray, starts
 GAPS = ("gap_start", "gap_stop")
 FILLED = "filled.parquet"
 TOTALS = "daily_totals.parquet"
-MEAN_FLOOR = 1e-4  # expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared error
+# expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared
+# error
+MEAN_FLOOR = 1e-4
 MOST_SAMPLES = 1 << 20  # draws of a cell
 ROW_GROUP = 2048
 MOST_BYTES = 1 << 26  # what is written together of the two tables, at the most
@@ -390,8 +392,8 @@ def check_gaps(path: Path, gaps: Sequence[Sequence[int]] | None, axes: Axes) -> 
     ordered = all(low <= high for low, high in pairwise(edges))
     if edges and not (ordered and edges[-1] <= axes.cells):
         raise ValueError(
-            f"{path / MARKER} is damaged or foreign: expected gaps in order and within {axes.cells} cells at "
-            f"about.completed.gaps, got others; {ADVICE}"
+            f"{path / MARKER} is damaged or foreign: expected gaps in order and within "
+            f"{axes.cells} cells at about.completed.gaps, got others; {ADVICE}"
         )
 
 

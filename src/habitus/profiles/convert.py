@@ -20,8 +20,8 @@ CELL_COLUMNS = ("day", "slot", "channel", "value")
 def to_pandas(profiles: Profiles) -> pd.DataFrame:
     """A row per non-empty cell: ``user, window_start, (attributes), day, slot, channel, value``.
 
-    ``window_start`` is a date, ``day`` and ``slot`` count from 0, ``channel`` is a category. A profile without
-    events has no row.
+    ``window_start`` is a date, ``day`` and ``slot`` count from 0, ``channel`` is a category. A
+    profile without events has no row.
 
     Raises:
         ValueError: if pandas is not installed.
@@ -40,10 +40,12 @@ def to_pandas(profiles: Profiles) -> pd.DataFrame:
 def from_pandas(axes: Axes, frame: pd.DataFrame) -> Profiles:
     """The inverse of :func:`to_pandas`: a profile per user and, where there is one, ``window_start``.
 
-    Profiles come in the order of their first rows. Columns other than those of cells describe users.
+    Profiles come in the order of their first rows. Columns other than those of cells describe
+    users.
 
     Raises:
-        ValueError: if a column is not there, a cell is not on the axes or comes twice, or a value cannot be one.
+        ValueError: if a column is not there, a cell is not on the axes or comes twice, or a value
+            cannot be one.
     """
     _need_pandas()
     absent = [name for name in (USER, *CELL_COLUMNS) if name not in frame.columns]
@@ -65,7 +67,8 @@ def from_pandas(axes: Axes, frame: pd.DataFrame) -> Profiles:
     cells = cells[order]
     if ((np.diff(sorted_rows) == 0) & (np.diff(cells) == 0)).any():
         raise ValueError(
-            "a cell comes twice in the table; add up the values of equal user, day, slot and channel"
+            "a cell comes twice in the table; add up the values of equal user, day, slot and "
+            "channel"
         )
     checked = checked_values(values[order], axes.unit)
     return Profiles(axes, offsets(sorted_rows, len(first)), cells.astype(np.int32), checked, users)

@@ -282,8 +282,8 @@ def _drops(found: Description) -> Iterator[str]:
     low = np.flatnonzero((found.by_day > 0) & (found.by_day < SUDDEN_DROP * usual)).tolist()
     if low:
         yield (
-            f"{len(low)} days have less than a tenth of their weekday's usual events ({_days(axes, low)}): "
-            "an outage, or a log that begins or ends there?"
+            f"{len(low)} days have less than a tenth of their weekday's usual events "
+            f"({_days(axes, low)}): an outage, or a log that begins or ends there?"
         )
 
 

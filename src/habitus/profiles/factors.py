@@ -32,8 +32,8 @@ def factors_file(path: Path | str, users: pa.Table, key: str | None = None) -> C
         key: Its column of users; None for ``user_id`` or ``user``, or else its first.
 
     Raises:
-        ValueError: if the file cannot be read, lacks the column or has one twice, names a user twice or none of
-            those wanted.
+        ValueError: if the file cannot be read, lacks the column or has one twice, names a user
+            twice or none of those wanted.
     """
     path = Path(path)
     key = _key(path, key)

@@ -1,7 +1,7 @@
 """Users' own gaps, from a file: when nothing was recorded, so that an empty cell says nothing.
 
-Either a ``.npy`` array of bool, [D, S, C] for all or [U, D, S, C], true where a cell is missing; or a table,
-``.csv`` or ``.parquet``, one row per gap:
+Either a ``.npy`` array of bool, [D, S, C] for all or [U, D, S, C], true where a cell is missing; or
+a table, ``.csv`` or ``.parquet``, one row per gap:
 
 ========  ========================================================================================
 user      as in the profiles
@@ -79,7 +79,8 @@ def read_missing(path: Path | str, profiles: Population) -> BoolArray | MissingC
     """Read the missing cells of profiles from a file, as the module describes.
 
     Raises:
-        ValueError: for a file that is not as expected, or a user or channel that the profiles do not have.
+        ValueError: for a file that is not as expected, or a user or channel that the profiles do
+            not have.
     """
     path = Path(path)
     if path.suffix == ".npy":
@@ -90,7 +91,8 @@ def read_missing(path: Path | str, profiles: Population) -> BoolArray | MissingC
     for name in COLUMNS:
         if name not in table.column_names:
             raise ValueError(
-                f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(table.column_names)}"
+                f"{path}: expected the columns {', '.join(COLUMNS)}, got "
+                f"{', '.join(table.column_names)}"
             )
     if not len(table):
         raise ValueError(f"{path}: there is no gap in it; expected one per row")
@@ -133,7 +135,8 @@ def _gaps(path: Path, table: pa.Table, profiles: Population) -> Gaps:
     inside = np.flatnonzero((stop > 0) & (start < most))
     if not len(inside):
         raise ValueError(
-            f"{path}: no gap lies within a window of its user; the windows are {axes.days} days long"
+            f"{path}: no gap lies within a window of its user; the windows are {axes.days} days "
+            "long"
         )
     inside = inside[np.argsort(row[inside], kind="stable")]
     channel = _channels(path, table, axes)[gap]

@@ -1,9 +1,9 @@
 """Profiles back to a log: each count becomes that many events at random times within its slot.
 
-The times of a user depend on the seed and the user's place in the population, and on nothing else: each event has a
-number of its own, and its randomness is a hash of it (counter-based random numbers: Salmon et al., "Parallel random
-numbers: as easy as 1, 2, 3", 2011; the hash is SplitMix64: Steele et al., 2014). However the population is cut into
-pieces, the events are the same.
+The times of a user depend on the seed and the user's place in the population, and on nothing else:
+each event has a number of its own, and its randomness is a hash of it (counter-based random
+numbers: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011; the hash is SplitMix64:
+Steele et al., 2014). However the population is cut into pieces, the events are the same.
 """
 
 from __future__ import annotations
@@ -45,15 +45,17 @@ def to_events(
 ) -> pa.Table:
     """Events that give these profiles, user by user, each one's in order of time.
 
-    Slots are those of the wall clock of ``axes.timezone`` (of UTC where each event had its own offset). An hour
-    that clocks show twice has events in both; what lies in one that they skip comes out in the slot after.
+    Slots are those of the wall clock of ``axes.timezone`` (of UTC where each event had its own
+    offset). An hour that clocks show twice has events in both; what lies in one that they skip
+    comes out in the slot after.
 
     Args:
         profiles: Counts, in windows that do not overlap.
         seed: Decides the times.
-        form: The log's columns and their types, how fine its times are, and when within a slot events come; by
-            default what is remembered of the profiles' own log, or ``user``, ``timestamp`` (UTC, microseconds),
-            ``channel`` and the users' attributes, with any moment of a slot as likely.
+        form: The log's columns and their types, how fine its times are, and when within a slot
+            events come; by default what is remembered of the profiles' own log, or ``user``,
+            ``timestamp`` (UTC, microseconds), ``channel`` and the users' attributes, with any
+            moment of a slot as likely.
         first: Place of the first profile in the population.
 
     Raises:
@@ -98,8 +100,8 @@ def check_events(axes: Axes, users: pa.Schema) -> None:
     """
     if axes.unit != "count":
         raise ValueError(
-            f"expected profiles of unit count, got {axes.unit}, which does not hold numbers of events; "
-            "use profiles of a log, or a model that generates counts"
+            f"expected profiles of unit count, got {axes.unit}, which does not hold numbers of "
+            "events; use profiles of a log, or a model that generates counts"
         )
     if WINDOW in users.names and axes.every is not None and axes.every < axes.days:
         raise ValueError(

@@ -69,7 +69,8 @@ def count_keys(keys: ir.Table, largest: int, here: bool) -> Iterator[Counts]:
     Args:
         keys: A row per event.
         largest: No key is larger; none is below -SHIFT.
-        here: Sort in memory. Sorting 50 million integers takes numpy 0.3 s, DuckDB several; but it has to fit.
+        here: Sort in memory. Sorting 50 million integers takes numpy 0.3 s, DuckDB several; but it
+            has to fit.
 
     Raises:
         ValueError: if the engine cannot compute the keys.
@@ -91,8 +92,8 @@ def count_keys(keys: ir.Table, largest: int, here: bool) -> Iterator[Counts]:
 def sorted_pieces(chunks: list[pa.Array]) -> Iterator[IntArray]:
     """All the keys in order, about PIECE at a time and equal ones together; empties the list to save memory.
 
-    Each chunk is sorted, then pieces of all of them that hold the same range are put together and sorted again,
-    which stays in the processor's cache.
+    Each chunk is sorted, then pieces of all of them that hold the same range are put together and
+    sorted again, which stays in the processor's cache.
     """
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(_sort_last, [chunks] * len(chunks)))

@@ -95,8 +95,9 @@ class ProfileSet:
 class Profiles(ProfileSet):
     """A population: one activity profile (D, S, C) per row, kept sparse.
 
-    "Time pictures" 5.1 calls a profile a time picture. Profile u has the cells ``cells[indptr[u]:indptr[u + 1]]``,
-    where a cell is (day * S + slot) * C + channel, ascending, and a value is never zero.
+    "Time pictures" 5.1 calls a profile a time picture. Profile u has the cells
+    ``cells[indptr[u]:indptr[u + 1]]``, where a cell is (day * S + slot) * C + channel, ascending,
+    and a value is never zero.
 
     Attributes:
         axes: What days, slots, channels and values are.
@@ -135,8 +136,8 @@ class Profiles(ProfileSet):
         """From an array [U, D, S, C]; ``users`` defaults to 0, 1, 2, ...
 
         Raises:
-            ValueError: if the shape is not that of the axes, a value is negative or not finite, or a count is not
-                whole.
+            ValueError: if the shape is not that of the axes, a value is negative or not finite, or
+                a count is not whole.
         """
         if values.shape[1:] != axes.shape:
             raise ValueError(

@@ -10,8 +10,8 @@ cells           list of int32: (day * slots + slot) * channels + channel, ascend
 values          list of uint32 counts, or of float32 where the unit is not a count; never zero
 ==============  ===============================================================================
 
-``habitus.json`` holds the axes and where the profiles came from. A row group holds CHUNK profiles, so a
-population larger than memory is read chunk by chunk.
+``habitus.json`` holds the axes and where the profiles came from. A row group holds CHUNK profiles,
+so a population larger than memory is read chunk by chunk.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ KIND = "profiles"
 VERSION = 1
 TABLE = "profiles.parquet"
 LISTS = ("cells", "values")
-# Differences of ascending cells pack well: smaller, and a quarter faster to write, than a dictionary of them.
+# Differences of ascending cells pack well: smaller, and a quarter faster to write, than a
+# dictionary of them.
 CELLS = "cells.list.element"
 PARQUET: dict[str, Any] = {
     "compression": "zstd",
@@ -308,15 +309,16 @@ def _check_file(path: Path, axes: Axes, count: int) -> None:
     for field in schema:
         if field.name not in LISTS and pa.types.is_nested(field.type):
             raise ValueError(
-                f"{path} is damaged or foreign: expected a number, a text or a date for each user in "
-                f"the column {field.name!r}, got {field.type}; {ADVICE}"
+                f"{path} is damaged or foreign: expected a number, a text or a date for each user "
+                f"in the column {field.name!r}, got {field.type}; {ADVICE}"
             )
     groups = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
     if sum(groups) != count:
         raise ValueError(f"{path} is damaged: expected {count} profiles, found {sum(groups)}")
     if any(size != CHUNK for size in groups[:-1]) or max(groups, default=0) > CHUNK:
         raise ValueError(
-            f"{path} is foreign: expected {CHUNK} profiles in each row group; load and save it again"
+            f"{path} is foreign: expected {CHUNK} profiles in each row group; load and save it "
+            "again"
         )
 
 

@@ -25,7 +25,8 @@ class UserCodes:
 
     Attributes:
         count: How many codes there can be.
-        first: The smallest user where users are whole numbers, which then are their own codes; else None.
+        first: The smallest user where users are whole numbers, which then are their own codes; else
+            None.
         names: The distinct users in order where they are not, else None.
         kind: Arrow type of a user.
         attributes: By name: codes of the users that have the attribute, ascending, and its values.

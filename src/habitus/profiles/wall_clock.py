@@ -70,7 +70,8 @@ class Clock:
         """When it shows what it does show; ``second`` asks for the second time where it does so twice."""
         if not len(self.until):
             return wall - self.offset[0]
-        # It shows `before` when an offset ends: the first such end after a time has the offset of the time.
+        # It shows `before` when an offset ends: the first such end after a time has the offset of
+        # the time.
         at = np.searchsorted(self.before, wall, side="right")
         again = np.append(self.after, np.iinfo(np.int64).max)[at] <= wall
         return wall - self.offset[at + (again & second)]
@@ -79,8 +80,8 @@ class Clock:
 def onto_slots_that_exist(profiles: Profiles) -> Profiles:
     """Counts in slots that clocks skipped, in the slot after, or before where the window ends.
 
-    A user who would have done something at half past two does so an hour later. Profiles of a log have nothing
-    there; a model may draw it.
+    A user who would have done something at half past two does so an hour later. Profiles of a log
+    have nothing there; a model may draw it.
 
     Raises:
         ValueError: for a window of which clocks skipped everything.

@@ -22,7 +22,8 @@ def check_fit(series: Series, window: int, windows: int = 2) -> None:
     >>> check_fit(Series.from_arrays([np.ones(9)], ["load"]), 3)
     Traceback (most recent call last):
         ...
-    ValueError: the variable 'load' is 1 in every row; there is nothing to learn from it, so leave it out
+    ValueError: the variable 'load' is 1 in every row; there is nothing to learn from it, so leave
+    it out
     """
     for number, name in enumerate(series.axes.variables):
         values = series.values[series.observed[:, number], number]
@@ -30,8 +31,8 @@ def check_fit(series: Series, window: int, windows: int = 2) -> None:
             raise ValueError(f"the variable {name!r} has no value in any row; leave it out")
         if (values == values[0]).all():
             raise ValueError(
-                f"the variable {name!r} is {values[0]:g} in every row; there is nothing to learn from it, "
-                "so leave it out"
+                f"the variable {name!r} is {values[0]:g} in every row; there is nothing to learn "
+                "from it, so leave it out"
             )
     longest = int(series.lengths.max(initial=0))
     if longest < window:
@@ -42,8 +43,8 @@ def check_fit(series: Series, window: int, windows: int = 2) -> None:
     found = int(np.maximum(series.lengths - window + 1, 0).sum())
     if found < windows:
         raise ValueError(
-            f"expected at least {windows} windows of {window} rows, got {found}; choose a shorter window, "
-            "or give longer series"
+            f"expected at least {windows} windows of {window} rows, got {found}; choose a shorter "
+            "window, or give longer series"
         )
 
 
@@ -56,7 +57,8 @@ def check_variables(run_axes: SeriesAxes, series_axes: SeriesAxes) -> None:
     >>> check_variables(SeriesAxes(("load",)), SeriesAxes(("load", "heat")))
     Traceback (most recent call last):
         ...
-    ValueError: the run was fitted to 1 variable (load), the series have 2 (load, heat); choose --column load
+    ValueError: the run was fitted to 1 variable (load), the series have 2 (load, heat); choose
+    --column load
     """
     wanted = run_axes.variables
     found = series_axes.variables

@@ -111,7 +111,8 @@ def _refuse(path: Path, empty: NDArray[np.bool_], name: str, what: str) -> None:
     if empty.any():
         row = row_name(int(empty.argmax()))
         raise ValueError(
-            f"{path}: {row} has no {what} in the column {name!r}; give every row one, or leave it out"
+            f"{path}: {row} has no {what} in the column {name!r}; give every row one, or leave it "
+            "out"
         )
 
 
@@ -125,7 +126,8 @@ def _converted(
         row = _first_failure(column, convert)
         found = column[row].as_py()
         raise ValueError(
-            f"{path}: expected {what} in the column {name!r}, got {found!r} in {row_name(row)}; {advice}"
+            f"{path}: expected {what} in the column {name!r}, got {found!r} in {row_name(row)}; "
+            f"{advice}"
         ) from None
 
 
@@ -165,7 +167,7 @@ def _from_seconds(path: Path, column: pa.ChunkedArray, name: str) -> NDArray[np.
     if beyond.any():
         row = int(beyond.argmax())
         raise ValueError(
-            f"{path}: expected seconds since 1970 in the column {name!r}, got {seconds[row]:g} in {row_name(row)}; "
-            "divide it by what a second counts there, or choose another --time"
+            f"{path}: expected seconds since 1970 in the column {name!r}, got {seconds[row]:g} in "
+            f"{row_name(row)}; divide it by what a second counts there, or choose another --time"
         )
     return np.rint(seconds * MICROSECONDS).astype(np.int64).astype("datetime64[us]")

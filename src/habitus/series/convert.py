@@ -17,9 +17,9 @@ PIECE = 1024  # profiles made at once: some 30 MB
 def from_profiles(profiles: Profiles | StoredProfiles, unit: str | None = None) -> Series:
     """Each profile as a series of D x S steps, whose variables are the channels.
 
-    Series are dense: 9 bytes for each cell and 8 for each step, 400 MB for 10,000 profiles of 32 days, 24 slots
-    and 5 channels. Times are those of the wall clock in the profiles' zone. A series is named after its user, and
-    where users have several windows, the window's first day.
+    Series are dense: 9 bytes for each cell and 8 for each step, 400 MB for 10,000 profiles of 32
+    days, 24 slots and 5 channels. Times are those of the wall clock in the profiles' zone. A series
+    is named after its user, and where users have several windows, the window's first day.
 
     Args:
         profiles: The profiles.
@@ -67,8 +67,8 @@ def to_profiles(series: Series, axes: Axes, users: pa.Table | None = None) -> Pr
         users: One row per profile; without it, users have the names of the series.
 
     Raises:
-        ValueError: if a series has another length or other variables, or a value is missing, negative or, where the
-            unit is a count, not whole.
+        ValueError: if a series has another length or other variables, or a value is missing,
+            negative or, where the unit is a count, not whole.
     """
     steps = axes.days * axes.slots
     check_values(series, axes)
@@ -103,8 +103,9 @@ def check_values(series: Series, axes: Axes) -> None:
     for number, name in enumerate(names):
         if len(below := np.flatnonzero(series.values[:, number] < 0)):
             raise ValueError(
-                f"expected values of 0 or more, as profiles hold them, got {series.values[below[0], number]:g} of "
-                f"{name!r} in row {below[0] + 1}; shift or clip that variable, or leave it out"
+                "expected values of 0 or more, as profiles hold them, got "
+                f"{series.values[below[0], number]:g} of {name!r} in row {below[0] + 1}; shift or "
+                "clip that variable, or leave it out"
             )
 
 

@@ -51,7 +51,8 @@ class Series:
             array = getattr(self, name)
             if array.shape != shape or array.dtype != kind:
                 raise ValueError(
-                    f"expected {name} of shape {shape} and type {kind.__name__}, got {array.shape}, {array.dtype}"
+                    f"expected {name} of shape {shape} and type {kind.__name__}, got "
+                    f"{array.shape}, {array.dtype}"
                 )
         if not np.isfinite(self.values).all() or self.values[~self.observed].any():
             raise ValueError("expected values that are finite, and 0 where they are not observed")
@@ -73,7 +74,8 @@ class Series:
     def _check_times(self, times: NDArray[np.datetime64]) -> None:
         if times.shape != (len(self.values),) or times.dtype != np.dtype("datetime64[us]"):
             raise ValueError(
-                f"expected {len(self.values)} times of datetime64[us], got {times.shape}, {times.dtype}"
+                f"expected {len(self.values)} times of datetime64[us], got {times.shape}, "
+                f"{times.dtype}"
             )
         if np.isnat(times).any() or len(not_later(times, self.starts)):
             raise ValueError("expected times that ascend within each series")
@@ -92,8 +94,9 @@ class Series:
     ) -> Self:
         """From arrays [T, V], one per series, or one array [N, T, V]; NaN is what is missing.
 
-        Arrays [T] do for a single variable. Values are taken as they are: ``scale`` says how they were read.
-        The settings are those of the axes, so that ``from_arrays(arrays, **vars(axes))`` is on given axes.
+        Arrays [T] do for a single variable. Values are taken as they are: ``scale`` says how they
+        were read. The settings are those of the axes, so that ``from_arrays(arrays, **vars(axes))``
+        is on given axes.
 
         Args:
             arrays: The values.
@@ -197,7 +200,8 @@ class Series:
 
         Args:
             length: Rows of a window (T).
-            stride: Rows from one window's first row to the next's, counted from each series' beginning.
+            stride: Rows from one window's first row to the next's, counted from each series'
+                beginning.
 
         Raises:
             ValueError: if length or stride is below 1.

@@ -1,7 +1,8 @@
 """Tables on disk: CSV or Parquet in, Parquet out, with what habitus knows of them in the schema's metadata.
 
-The metadata's key is ``habitus``, its value JSON: ``kind`` ("series" or "forecast"), ``version``, ``axes``,
-``columns`` (names of the columns that are no variables) and ``about`` (where it came from).
+The metadata's key is ``habitus``, its value JSON: ``kind`` ("series" or "forecast"), ``version``,
+``axes``, ``columns`` (names of the columns that are no variables) and ``about`` (where it came
+from).
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ def write_table(
         )
     if path.name.lower().endswith(SUFFIXES["csv"]):
         raise ValueError(
-            f"{kind} are written as Parquet, not as {path.suffix}; choose a name that ends in .parquet"
+            f"{kind} are written as Parquet, not as {path.suffix}; choose a name that ends in "
+            ".parquet"
         )
     text = json.dumps({"kind": kind, "version": VERSION, **header}, allow_nan=False)
     marked = table.replace_schema_metadata({KEY: text.encode()})

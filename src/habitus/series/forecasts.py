@@ -49,7 +49,8 @@ class ForecastTable(NamedTuple):
         number = {name: index for index, name in enumerate(series.ids)}
         if strange := [name for name in self.series if name not in number]:
             raise ValueError(
-                f"the forecast is of series {strange[0]!r}, which is not among the {len(series)} given"
+                f"the forecast is of series {strange[0]!r}, which is not among the {len(series)} "
+                "given"
             )
         index = np.array([number[name] for name in self.series], np.int64)
         if short := np.flatnonzero(self.origin > series.lengths[index]).tolist():
@@ -95,15 +96,15 @@ def write_forecast(
         about: Where the forecast came from.
 
     Raises:
-        ValueError: for an origin that has no row before it, draws of another number of variables or that are not
-            finite, or a path that cannot be one of such a file.
+        ValueError: for an origin that has no row before it, draws of another number of variables or
+            that are not finite, or a path that cannot be one of such a file.
     """
     axes = series.axes
     origins, samples, steps, variables = forecast.draws.shape
     if variables != len(axes.variables) or origins != len(forecast.origin):
         raise ValueError(
-            f"expected draws of shape ({len(forecast.origin)}, samples, steps, {len(axes.variables)}), "
-            f"got {forecast.draws.shape}"
+            f"expected draws of shape ({len(forecast.origin)}, samples, steps, "
+            f"{len(axes.variables)}), got {forecast.draws.shape}"
         )
     number, known = known_rows(series, forecast.origin)
     keys = [free_name(name, axes.variables) for name in KEYS]
@@ -129,7 +130,8 @@ def read_forecast(path: Path | str) -> tuple[SeriesAxes, ForecastTable]:
         The axes, and the forecast; its mean is that of the draws.
 
     Raises:
-        ValueError: if there is no such file, it is not a forecast, or its rows are not as they were written.
+        ValueError: if there is no such file, it is not a forecast, or its rows are not as they were
+            written.
     """
     path = Path(path)
     table = read_table(path, KIND)

@@ -48,10 +48,10 @@ def picture_axes(
 def series_pictures(series: Series, axes: Axes) -> Profiles:
     """Windows of D days of long regular series, each variable a channel.
 
-    Windows begin at midnight, from the first whole day of each series on (where there are no times, from its first
-    row), every ``axes.every`` days, or every D. Windows with a missing value are left out; ``about`` says how many.
-    In the unit ``peak`` a window is divided by its largest value over all variables, kept as ``peak`` in ``users``:
-    scale variables of other sizes alike before.
+    Windows begin at midnight, from the first whole day of each series on (where there are no times,
+    from its first row), every ``axes.every`` days, or every D. Windows with a missing value are
+    left out; ``about`` says how many. In the unit ``peak`` a window is divided by its largest value
+    over all variables, kept as ``peak`` in ``users``: scale variables of other sizes alike before.
 
     Args:
         series: Series with a row for each slot.
@@ -61,7 +61,8 @@ def series_pictures(series: Series, axes: Axes) -> Profiles:
         Profiles of which ``user`` is the series and ``window_start`` the first day.
 
     Raises:
-        ValueError: if rows are not a slot apart, a value is negative or (a count) not whole, or there is no window.
+        ValueError: if rows are not a slot apart, a value is negative or (a count) not whole, or
+            there is no window.
 
     >>> series = Series.from_arrays([np.tile([0.0, 4.0, 2.0], 17)], ["load"])
     >>> pictures = series_pictures(series, picture_axes(series, 1, 480))
@@ -147,8 +148,9 @@ def _check_regular(series: Series, slot_minutes: int) -> None:
     if off.any():
         row = int(off.argmax())
         raise ValueError(
-            f"expected a row every {slot_minutes} minutes, got {np.asarray(series.times)[row - 1]} and then "
-            f"{np.asarray(series.times)[row]}; choose other --slot minutes, or fill in the rows that are not there"
+            f"expected a row every {slot_minutes} minutes, got {np.asarray(series.times)[row - 1]} "
+            f"and then {np.asarray(series.times)[row]}; choose other --slot minutes, or fill in "
+            "the rows that are not there"
         )
     if (times % slot).any():
         row = int((times % slot).argmax())

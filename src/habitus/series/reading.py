@@ -41,20 +41,23 @@ def read_series(
 ) -> Series:
     r"""Read series from a CSV or Parquet file.
 
-    An empty cell, null or NaN is a missing value. Rows of several series may alternate; series come in the order of
-    their first rows, rows of a series in the order of the file. A file that :func:`write_series` wrote knows its
-    columns and scale, and gives the same series again; what is given here goes before.
+    An empty cell, null or NaN is a missing value. Rows of several series may alternate; series come
+    in the order of their first rows, rows of a series in the order of the file. A file that
+    :func:`write_series` wrote knows its columns and scale, and gives the same series again; what is
+    given here goes before.
 
     Args:
         path: The file.
-        columns: Names of the variables; None for those that the file's own metadata names, or else every column of
-            numbers other than those of times and series.
+        columns: Names of the variables; None for those that the file's own metadata names, or else
+            every column of numbers other than those of times and series.
         scale: What values are multiplied by; None for that of the file's metadata, or else 1.
-        time: A column of times (times, dates, ISO text, or seconds since 1970), ascending within each series.
+        time: A column of times (times, dates, ISO text, or seconds since 1970), ascending within
+            each series.
         series_id: The column that says which series a row belongs to.
 
     Raises:
-        ValueError: if there is no such file or column, or something in it cannot be part of a series.
+        ValueError: if there is no such file or column, or something in it cannot be part of a
+            series.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +99,8 @@ def _foreign(
         columns = [name for name in _numeric(table) if name not in (time, series_id)]
         if not columns:
             raise ValueError(
-                f"{path}: expected a column of numbers, but there is none; it has {', '.join(table.column_names)}"
+                f"{path}: expected a column of numbers, but there is none; it has "
+                f"{', '.join(table.column_names)}"
             )
     axes = SeriesAxes(tuple(columns), 1.0 if scale is None else scale, time, series_id)
     return _Layout(axes, time, series_id)
@@ -183,7 +187,8 @@ def _scaled(path: Path, table: pa.Table, name: str, scale: float) -> NDArray[np.
             else f"{out[row]:g} once scaled, beyond {LARGEST:.2g},"
         )
         raise ValueError(
-            f"{path}: the column {name!r} is {kind} in {row_name(row)}; correct it, or leave it empty if missing"
+            f"{path}: the column {name!r} is {kind} in {row_name(row)}; correct it, or leave it "
+            "empty if missing"
         )
     return out
 
@@ -212,8 +217,8 @@ def _check_order(
             f"keep one row per time{apart}"
         )
     raise ValueError(
-        f"{path}: {where}{of} has the time {stamps[row]}, before {stamps[row - 1]} of the row before it; "
-        f"sort the rows by {layout.time!r}{apart}"
+        f"{path}: {where}{of} has the time {stamps[row]}, before {stamps[row - 1]} of the row "
+        f"before it; sort the rows by {layout.time!r}{apart}"
     )
 
 
@@ -222,7 +227,8 @@ def _check_seen(path: Path, series: Series) -> None:
     for name, seen in zip(series.axes.variables, series.observed.T, strict=True):
         if not seen.any():
             raise ValueError(
-                f"{path}: the column {name!r} has no value in any row; choose other columns (--column)"
+                f"{path}: the column {name!r} has no value in any row; choose other columns "
+                "(--column)"
             )
 
 

@@ -20,8 +20,8 @@ def draw_events(
     """Draw the events of a block's users.
 
     Returns:
-        Second of the window, user of the block, and channel of each event of the first ``wanted`` users, [E] each,
-        in order of time.
+        Second of the window, user of the block, and channel of each event of the first ``wanted``
+        users, [E] each, in order of time.
     """
     user, day = np.nonzero(_active_days(rng, factors, window))
     sessions = 1 + rng.poisson(factors.sessions_per_day[user] - 1)
@@ -33,7 +33,8 @@ def draw_events(
     offset = np.repeat(seconds, size) * rng.random(int(size.sum()))
     second = np.minimum((np.repeat(begin, size) + offset).astype(np.int64), SECONDS_PER_DAY - 1)
 
-    # One number per event, which sorts by time, then user, then channel: much faster than to sort three arrays.
+    # One number per event, which sorts by time, then user, then channel: much faster than to sort
+    # three arrays.
     users = len(factors.rate)
     channels = len(window.channels)
     key = np.repeat((day * SECONDS_PER_DAY * users + user) * channels + channel, size) + second * (
@@ -66,9 +67,9 @@ def day_probabilities(
 ) -> tuple[FloatArray, FloatArray]:
     """Probability of activity on a weekday and on a weekend day, [U] each.
 
-    They are the two whose mean over a week is ``regularity`` and whose log odds differ by ``weekend_preference``:
-    with k the ratio of the odds, the weekday's is the root p of
-    5(k-1) p^2 + (5 + 2k - 7 regularity (k-1)) p - 7 regularity = 0.
+    They are the two whose mean over a week is ``regularity`` and whose log odds differ by
+    ``weekend_preference``: with k the ratio of the odds, the weekday's is the root p of 5(k-1) p^2
+    + (5 + 2k - 7 regularity (k-1)) p - 7 regularity = 0.
 
     >>> weekday, weekend = day_probabilities(np.array([0.3]), np.array([1.0]))
     >>> round(float(5 * weekday[0] + 2 * weekend[0]) / 7, 12)
@@ -104,7 +105,8 @@ def _draw_channels(rng: Generator, channel_mix: FloatArray, user: IntArray) -> I
 def _draw_times(rng: Generator, factors: Factors, user: IntArray) -> tuple[FloatArray, FloatArray]:
     """Begin (second of the day) and length (seconds) of each session, [K] each.
 
-    A session that would cross midnight is moved to end or begin at it: a day's events stay on that day.
+    A session that would cross midnight is moved to end or begin at it: a day's events stay on that
+    day.
     """
     hour = (
         factors.preferred_hour[user] + factors.hour_width[user] * rng.normal(size=len(user))

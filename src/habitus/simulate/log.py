@@ -26,10 +26,10 @@ class SimulatedBlock:
     """Consecutive users of a simulated population.
 
     Attributes:
-        events: One row per event in order of time: ``user_id`` int64, ``timestamp`` UTC in whole seconds,
-            ``platform`` as a dictionary of strings.
-        factors: One row per user: ``user_id``, ``type`` (one of ``DAY_TYPES``), the fields of :class:`Factors`,
-            and ``p_<channel>`` for each channel.
+        events: One row per event in order of time: ``user_id`` int64, ``timestamp`` UTC in whole
+            seconds, ``platform`` as a dictionary of strings.
+        factors: One row per user: ``user_id``, ``type`` (one of ``DAY_TYPES``), the fields of
+            :class:`Factors`, and ``p_<channel>`` for each channel.
     """
 
     events: pa.Table
@@ -49,7 +49,8 @@ def simulate(
     User u is the same whatever ``users`` is; every user has at least one event.
 
     Raises:
-        ValueError: if there is no user, day or channel, the seed is negative, or a channel comes twice.
+        ValueError: if there is no user, day or channel, the seed is negative, or a channel comes
+            twice.
 
     >>> block = next(simulate(100, 32, seed=0))
     >>> block.events.column_names, block.factors.num_rows
@@ -89,7 +90,8 @@ def write_log(
         The number of events.
 
     Raises:
-        ValueError: for a path that is a folder or does not end in ``.parquet``, or as :func:`simulate`.
+        ValueError: for a path that is a folder or does not end in ``.parquet``, or as
+            :func:`simulate`.
     """
     blocks = simulate(users, days, seed, start=start, channels=channels)
     log = _check_file(Path(path))
@@ -147,7 +149,8 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 def _blocks(users: int, seed: int, window: Window) -> Iterator[SimulatedBlock]:
     size = window.block_users
     for block, first_user in enumerate(range(0, users, size)):
-        # A block is drawn whole even where only some of its users are wanted: they stay who they are.
+        # A block is drawn whole even where only some of its users are wanted: they stay who they
+        # are.
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(block,)))
         factors = draw_factors(rng, size, window)
         wanted = min(size, users - first_user)

@@ -12,11 +12,13 @@ from habitus.schema import DAYS_PER_WEEK, BoolArray, FloatArray, IntArray
 
 WEEKEND_DAYS = 2
 
-# A block holds about half a million events: arrays of a few MB each, and a Parquet row group of a good size.
+# A block holds about half a million events: arrays of a few MB each, and a Parquet row group of a
+# good size.
 BLOCK_USERS = 5000
 BLOCK_USER_DAYS = BLOCK_USERS * 32
 
-# With these and the lengths of sessions in events.py, a user has on average 55 non-empty (day, hour, channel)
+# With these and the lengths of sessions in events.py, a user has on average 55 non-empty (day,
+# hour, channel)
 # cells in 32 days.
 DAY_TYPES = ("morning", "day", "evening", "night")
 DAY_TYPE_SHARES = (0.2, 0.35, 0.33, 0.12)
@@ -42,12 +44,17 @@ class Factors:
         day_type: Index into ``DAY_TYPES``.
         preferred_hour: Circular mean of the hours of activity, in [0, 24).
         hour_width: Standard deviation of the hours of activity around it, in hours.
-        weekend_preference: Log of the odds of activity on a weekend day over the odds on a weekday; 0 is none.
+        weekend_preference: Log of the odds of activity on a weekend day over the odds on a weekday;
+            0 is none.
         rate: Expected number of events on an active day.
-        first_day: Day of the window, from 0, before which there is nothing; active where the user joined (> 0).
-        last_day: Day of the window after which there is nothing; active where the user left (< days - 1).
-        regularity: Expected share of the other days between the two that are active, over whole weeks.
-        burstiness: Persistence of activity from a day to the next, in [0, 1); 0 is independent days.
+        first_day: Day of the window, from 0, before which there is nothing; active where the user
+            joined (> 0).
+        last_day: Day of the window after which there is nothing; active where the user left (< days
+            - 1).
+        regularity: Expected share of the other days between the two that are active, over whole
+            weeks.
+        burstiness: Persistence of activity from a day to the next, in [0, 1); 0 is independent
+            days.
         one_off: Whether the user comes once, for one session (then ``regularity`` is 1 of 1 day).
         channel_mix: Share of the user's sessions on each channel, [U, C].
     """
