@@ -244,7 +244,7 @@ class TestFolders:
         [
             ("describe", "profiles"),
             ("split", "profiles", "--out", "a", "b"),
-            ("fit", "profiles", "--epochs", "1", "--out", "r"),
+            ("fit", "profiles", "--model", "beta-vae", "--epochs", "1", "--out", "r"),
             ("evaluate", "profiles", "--against", "profiles", "--json", "m.json"),
         ],
     )
@@ -321,7 +321,7 @@ class TestFolders:
         [
             (
                 ("--model", "crystal-ball"),
-                "unknown model 'crystal-ball'; --model must be one of beta-vae",
+                "unknown model 'crystal-ball'; --model must be one of rhythm, beta-vae",
             ),
             (("--set", "gamma=1"), "no setting 'gamma'; --set takes beta (float), latents (int)"),
             (("--set", "beta"), "--set must be key=value"),
@@ -341,7 +341,7 @@ class TestFolders:
         ],
     )
     def test_fit_options_that_make_no_sense(self, here, refused, options, says):
-        assert says in refused("fit", "profiles", *options, "--out", "r")
+        assert says in refused("fit", "profiles", "--model", "beta-vae", *options, "--out", "r")
 
     def test_fit_on_a_run_that_exists(self, here, refused):
         assert "run exists" in refused("fit", "profiles", "--out", "run")
@@ -550,7 +550,7 @@ def test_a_channel_called_script_works(run, fitted):
         ("simulate", "--users", "3000", "--out", "fresh.parquet"),
         ("profile", "log.parquet", *COLUMNS, "--days", "9", "--out", "fresh"),
         ("split", "profiles", "--out", "fresh", "fresh2"),
-        ("fit", "profiles", "--epochs", "1", "--out", "fresh"),
+        ("fit", "profiles", "--model", "beta-vae", "--epochs", "1", "--out", "fresh"),
         ("generate", "run", "--users", "2000", "--threshold", "off", "--out", "fresh"),
         ("complete", "any", "profiles", "--mask", "any", "--out", "fresh"),
         ("export", "profiles", "--out", "fresh.parquet"),

@@ -346,6 +346,8 @@ def test_ctrl_c_stops_a_fit_that_resume_takes_up(capsys, population, tmp_path, m
     command = (
         "fit",
         "train",
+        "--model",
+        "beta-vae",
         "--epochs",
         "15",
         "--set",

@@ -20,7 +20,8 @@ from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 4, 360, ("web", "phone"))
 QUICK = ("--set", "latents=2", "--epochs", "1", "--batch", "20", "--precision", "float32")
-GRID = ("train", "--against", "test", "--grid", "beta=0,0.5", *QUICK)
+MODEL = ("--model", "beta-vae")
+GRID = ("train", "--against", "test", *MODEL, "--grid", "beta=0,0.5", *QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,8 @@ def test_a_named_grid_multiplies_with_another(run, tmp_path):
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_one_line_and_leaves_nothing(run, args, expected):
-    code, said, err = run("train", "--against", "test", *args, "--out", "none")
+    model = () if "--recipe" in args else MODEL
+    code, said, err = run("train", "--against", "test", *model, *args, "--out", "none")
     assert (code, said) == (2, "")
     assert err.startswith("habitus: ")
     assert expected in err
@@ -143,6 +145,7 @@ def test_ctrl_c_leaves_what_the_same_command_takes_up(run, tmp_path):
         "train",
         "--against",
         "test",
+        *MODEL,
         "--grid",
         "beta=0.1,0.5",
         *QUICK[:2],

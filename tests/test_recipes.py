@@ -7,6 +7,7 @@ import pytest
 from habitus.cli._shared.fitting import chosen
 from habitus.models import MODELS
 from habitus.models.pictures.nets import ARCHITECTURES
+from habitus.models.rhythm.model import Rhythm
 from habitus.recipes import RECIPES, SWEEPS
 
 
@@ -46,6 +47,12 @@ def test_readable_latents_are_those_of_beta_1():
 def test_what_is_given_besides_goes_before_the_recipe():
     _, config, fit = chosen(None, "time-pictures-centre", ["beta=1"], {"epochs": 2})
     assert (config.beta, config.mask, fit.epochs, fit.batch) == (1, "centre", 2, 500)
+
+
+def test_the_model_of_profiles_is_the_flagship_where_none_is_named():
+    kind, config, _ = chosen(None, None, ["latents=4"], {})
+    assert kind is Rhythm
+    assert config.latents == 4
 
 
 @pytest.mark.parametrize(

@@ -177,10 +177,10 @@ def value_of(name: str, text: str, hint: Any) -> Any:
 
 def _listed(types: Types) -> str:
     """Names of settings, each with its type or its choices in brackets."""
-    return ", ".join(f"{name} ({_type_name(hint)})" for name, hint in types.items())
+    return ", ".join(f"{name} ({type_name(hint)})" for name, hint in types.items())
 
 
-def _type_name(hint: Any) -> str:
+def type_name(hint: Any) -> str:
     """Short name of a type hint: choices with bars between them, or the name of the type."""
     if get_origin(hint) is Literal:
         return "|".join(get_args(hint))

@@ -34,6 +34,7 @@ COMMANDS = {
     "cluster": (LOOK, "Find cohorts: groups of users with like habits, in a run's latent space."),
     "score": (LOOK, "Tell how likely each user is under a run, and who behaves oddly."),
     "describe": (LOOK, "Say what is in a set of profiles, and what looks odd or missing."),
+    "models": (LOOK, "List the models, or the settings of one."),
     "reproduce": (LOOK, "Make any table or figure of a paper, on your own data."),
     "export": (LOOK, "Turn profiles of counts, real or generated, into an event log."),
 }
@@ -44,8 +45,8 @@ Example, from nothing to a report:
 [dim]$[/dim] habitus simulate --users 2000 --out demo/log.parquet\n
 [dim]$[/dim] habitus profile demo/log.parquet --user user_id --time timestamp --out demo/profiles\n
 [dim]$[/dim] habitus split demo/profiles --test 0.26 --out demo/train demo/test\n
-[dim]$[/dim] habitus fit demo/train --out demo/runs/vae\n
-[dim]$[/dim] habitus generate demo/runs/vae --users 2000 --out demo/generated\n
+[dim]$[/dim] habitus fit demo/train --out demo/runs/rhythm\n
+[dim]$[/dim] habitus generate demo/runs/rhythm --users 2000 --out demo/generated\n
 [dim]$[/dim] habitus evaluate demo/generated --against demo/test --train demo/train --html demo/report.html
 """
 

@@ -41,5 +41,5 @@ PAPER_OPTIONS = {
         "profiles": "all", "epochs": "10", "seed": "0", "prior": "normal",
         "betas": "the paper's twelve", "channel": "the busiest",
     },
-    "tdlgm": {"epochs": "30", "seed": "0", "seeds": "5", "column": "gpu_milli", "scale": "0.001"},
+    "tdlgm": {"epochs": "20", "seed": "0", "seeds": "5", "column": "gpu_milli", "scale": "0.001"},
 }  # fmt: skip

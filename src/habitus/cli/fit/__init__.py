@@ -35,7 +35,8 @@ Resume = Annotated[
 
 
 @command(
-    "Example: habitus fit demo/train --model beta-vae --set beta=0.1 --epochs 10 --out demo/runs/vae"
+    "Example: habitus fit demo/train --out demo/runs/rhythm; or another model, with a setting: "
+    "habitus fit demo/train --model beta-vae --set beta=0.1 --out demo/runs/vae"
 )
 def fit(
     profiles: Stored,
