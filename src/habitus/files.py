@@ -38,7 +38,7 @@ def check_apart(out: Path, *read: Path | None) -> None:
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write a file or folder at; put it in place when the block ends well.
+    """Yield a path beside ``path`` to write at; put it in place when the block ends well.
 
     What stood at ``path`` stays untouched when the block fails.
     """
@@ -58,7 +58,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def _put(part: Path, path: Path) -> None:
-    """Rename, moving an existing folder out of the way first (a folder cannot be renamed onto another)."""
+    """Rename, moving an existing folder aside first (no folder can be renamed onto another)."""
     old = part.with_suffix(".old")
     if path.is_dir():
         path.rename(old)

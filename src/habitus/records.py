@@ -1,4 +1,4 @@
-"""Records at the door: JSON and Parquet that habitus reads is checked before anything is made of it.
+"""Records: JSON and Parquet files are checked when they are read, before use.
 
 A wrong type, a missing key, an absurd size, NaN or a deep nesting is a ``ValueError`` of one line
 that names the file and the place in it. A record is a pydantic model with the fields of a JSON
@@ -8,7 +8,9 @@ file, or a tuple of :class:`Column` with the columns of a Parquet file.
         name: str
         legs: Annotated[int, Field(ge=0, le=1000)]
 
-    pet = read_record(folder / "pet.json", PetRecord)  # typed; read_json returns the content as it stands
+    pet = read_record(folder / "pet.json", PetRecord)
+
+:func:`read_json` checks alike and returns the content as it stands.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Axes:
         return self.days * self.slots * len(self.channels)
 
     def weekday(self, day: int) -> int | None:
-        """Weekday (0 is Monday) of a day of the window, or None where windows start on different weekdays."""
+        """Weekday (0 is Monday) of a day of the window; None where windows differ in it."""
         if self.every is not None and self.every % DAYS_PER_WEEK:
             return None
         return (self.start.weekday() + day) % DAYS_PER_WEEK
@@ -249,7 +249,7 @@ def starts_of_runs(keys: IntArray) -> NDArray[np.int64]:
 
 
 def sums_of_runs(values: FloatArray, starts: IntArray) -> NDArray[np.float64]:
-    """Sums along the last axis from each start to the next, of which there may be none; whole numbers stay exact.
+    """Sums along the last axis from each start to the next; whole numbers stay exact.
 
     >>> sums_of_runs(np.array([[1.0, 2.0, 4.0]]), np.array([0, 2])).tolist()
     [[3.0, 4.0]]
@@ -259,7 +259,7 @@ def sums_of_runs(values: FloatArray, starts: IntArray) -> NDArray[np.float64]:
 
 
 class ProfileSource(Protocol):
-    """Anything that yields profiles chunk by chunk: a set in memory, or one on disk that need not fit."""
+    """Profiles that are yielded chunk by chunk, from memory or from disk."""
 
     @property
     def axes(self) -> Axes: ...
@@ -268,7 +268,7 @@ class ProfileSource(Protocol):
 
 
 class CompletedSource(ProfileSource, Protocol):
-    """Profiles whose missing cells were filled, with every draw; ``pieces`` are in the profiles' order."""
+    """Completed profiles with every draw; ``pieces`` are in the profiles' order."""
 
     @property
     def samples(self) -> int: ...

@@ -39,7 +39,7 @@ def since_epoch(day: dt.date) -> int:
 
 
 def offset_at(ticks: Column, per_second: int, tz: ZoneInfo, first: int, last: int) -> Column:
-    """Ticks east of UTC at each instant between two (seconds since 1970): a step per clock change."""
+    """Ticks east of UTC at each time between two (seconds since 1970): a step per clock change."""
     *steps, (_, final) = clock_changes(tz, first, last)
     if not steps:
         return ibis.literal(final * per_second)
@@ -48,7 +48,7 @@ def offset_at(ticks: Column, per_second: int, tz: ZoneInfo, first: int, last: in
 
 
 def clock_changes(tz: ZoneInfo, first: int, last: int) -> list[tuple[int, int]]:
-    """(instant until which it holds, offset in seconds) in order, the last one open-ended; found by bisection."""
+    """Offsets of a zone as (last second, offset in seconds) in order, the last one open-ended."""
     out = []
     at = first
     while True:

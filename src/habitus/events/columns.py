@@ -95,7 +95,7 @@ def _scaled(times: NDArray[np.int64], ticks: int) -> NDArray[np.int64]:
 
 
 def _iso(times: NDArray[np.int64], form: LogFormat) -> pa.Array:
-    """Times as text like the log's: with T or a space, with a fraction of a second where its times have one."""
+    """Times as text like the log's, with T or a space, and a fraction where it has one."""
     found = ISO.fullmatch(form.example or "")
     between, seconds, zone = (
         (found["between"], found["seconds"], found["zone"]) if found else (" ", ":00", None)

@@ -77,7 +77,7 @@ class LogFormat:
 
     @classmethod
     def of(cls, log: EventLog, start: dt.date, days: int, slot_minutes: int) -> Self:
-        """Read the format off a log: one aggregation over the times of ``days`` days from ``start``.
+        """Read the format off a log, by one aggregation over ``days`` days from ``start``.
 
         Raises:
             ValueError: if the engine cannot compute it.
@@ -137,7 +137,7 @@ class LogFormat:
 
 
 def _field(log: EventLog, name: str) -> pa.Field:
-    """A column's name and Arrow type: exactly the source's where that is known, else as the engine says it."""
+    """A column's name and Arrow type: the source's where it is known, else the engine's."""
     if log.schema is not None and name in log.schema.names:
         return log.schema.field(name).remove_metadata()
     return log.table.select(name).schema().to_pyarrow().field(name)

@@ -1,4 +1,4 @@
-"""A table of events with its columns named by role, and what is asked of it: slots, channels, days."""
+"""A table of events with columns named by role, and its slots, channels and days."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ class EventLog:
         return self.table[self.channel].cast("string") if self.channel else ibis.null("string")
 
     def user_key(self) -> Column:
-        """The user column; null where the user is missing; as text where it is neither a number nor text."""
+        """The user column, as text unless it is numbers; null where it is missing."""
         column: Column = self.table[self.user]
         kind = column.type()
         if kind.is_floating():
@@ -206,7 +206,7 @@ class EventLog:
         return column if kind.is_integer() or kind.is_string() else column.cast("string")
 
     def ticks(self) -> tuple[Column, int]:
-        """Ticks since 1970 and ticks per second; null where the time is no date between the years 1 and 9999."""
+        """Ticks since 1970 and ticks per second; null outside of the years 1 to 9999."""
         column: Column = self.table[self.time]
         kind = column.type()
         if _is_number(kind):

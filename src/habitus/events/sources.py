@@ -40,7 +40,7 @@ def read_source(source: str, memory_limit: str) -> ir.Table:
 
 
 def source_schema(source: str) -> pa.Schema | None:
-    """Arrow types of a Parquet source's columns, which engines keep less exactly; None of any other source."""
+    """Arrow types of a Parquet source's columns, which engines keep less exactly; else None."""
     if "://" in source:
         return None
     pattern, kind = _files(source)
@@ -52,7 +52,7 @@ def source_schema(source: str) -> pa.Schema | None:
 
 
 def local_table(rows: Any, memory_limit: str) -> ir.Table:
-    """Rows in memory, an Arrow table or a pandas data frame, as an Ibis table on DuckDB; they are not copied."""
+    """Rows in memory (Arrow or pandas) as an Ibis table on DuckDB, without a copy."""
     con = _connect(memory_limit)
     con.con.register(
         "rows",

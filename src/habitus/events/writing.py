@@ -51,7 +51,7 @@ def file_format(path: Path, wanted: str | None = None, what: str = "a log") -> s
 def write_log(
     sink: Path | BinaryIO, kind: str, form: LogFormat, schema: pa.Schema, tables: Iterable[pa.Table]
 ) -> int:
-    """Write a log that comes in pieces; a file appears when it is complete. Returns the number of events.
+    """Write a log that comes in pieces; a file appears when it is complete. Return the events.
 
     A thread writes while the next piece is made.
 
@@ -121,7 +121,7 @@ _WRITERS = {"parquet": _parquet, "csv": _csv}
 
 
 def _plain(table: pa.Table, form: LogFormat) -> pa.Table:
-    """Columns that CSV can hold: no dictionaries; times as fine as they are, those with a zone with a Z behind."""
+    """Convert columns for CSV: no dictionaries; times with a zone end in Z."""
     columns = dict(zip(table.column_names, table.columns, strict=True))
     for name, column in columns.items():
         if pa.types.is_dictionary(column.type):
@@ -143,7 +143,7 @@ def _plain_times(column: pa.ChunkedArray, form: LogFormat) -> pa.ChunkedArray:
 
 
 class _Counted:
-    """A stream that knows how much was written to it, as pipes do not; it is not closed with the file on it."""
+    """A stream that counts what was written to it, as pipes do not, and stays open."""
 
     closed = False
 

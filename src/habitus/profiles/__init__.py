@@ -1,4 +1,4 @@
-"""Profiles: sparse counts[user, day, slot, channel]; from events, on disk, in batches, to and from other forms.
+"""Profiles: sparse counts[user, day, slot, channel], from events, on disk, and in batches.
 
 The names below are loaded when they are first asked for: the engines take half a second to import.
 """

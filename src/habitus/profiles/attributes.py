@@ -1,4 +1,4 @@
-"""Attributes of users as codes: inputs of models, and combinations that populations are drawn from."""
+"""Attributes of users as codes: inputs of models, and combinations to draw users from."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ OTHER = {
 
 
 def vocabulary_of(users: pa.Table) -> Vocabulary:
-    """The attributes that have at least two and not too many values, and these, the most frequent first.
+    """The attributes with at least two and not too many values, and these, most frequent first.
 
-    >>> vocabulary_of(pa.table({"user": [1, 2, 3], "plan": ["free", "paid", "free"], "name": ["a", "a", "a"]}))
+    >>> users = {"user": [1, 2, 3], "plan": ["free", "paid", "free"], "name": ["a", "a", "a"]}
+    >>> vocabulary_of(pa.table(users))
     {'plan': ['free', 'paid']}
     """
     found = Vocabulary()
@@ -51,7 +52,7 @@ def codes_of(users: pa.Table, vocabulary: Vocabulary) -> NDArray[np.int64]:
 
 
 def combinations(users: pa.Table, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Combinations of values and their users, for JSON: ``values`` [K, A] as codes, ``users`` [K]."""
+    """Combinations of values, for JSON: ``values`` [K, A] as codes, and their ``users`` [K]."""
     rows, counts = np.unique(codes_of(users, vocabulary), axis=0, return_counts=True)
     often = np.argsort(-counts, kind="stable")[:MOST_COMBINATIONS]
     return {"values": rows[often].tolist(), "users": counts[often].tolist()}

@@ -1,4 +1,4 @@
-"""Profiles some at a time, from memory or from disk: in order, or in random order, the same for the same seed."""
+"""Batches of profiles, from memory or disk, in order or shuffled by a seed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUFFER = 262_144  # profiles shuffled together: about 15 million cells, 115 MB
 
 
 class Population(Protocol):
-    """Profiles that can be read group by group: in memory (Profiles) or on disk (StoredProfiles)."""
+    """Profiles that are read group by group, in memory (Profiles) or on disk (StoredProfiles)."""
 
     @property
     def axes(self) -> Axes: ...

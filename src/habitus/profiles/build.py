@@ -153,7 +153,7 @@ class Build:
         self._check_room()
 
     def chunks(self, on_progress: Progress = no_progress) -> Iterator[Profiles]:
-        """The profiles, a batch of keys at a time; ``tally`` and ``about`` are complete at the end."""
+        """The profiles, a batch of keys at a time; then ``tally`` and ``about`` are complete."""
         for whole in self._whole_profiles():
             first = int(np.searchsorted(whole.keys, 0))
             self._set_aside(whole.at(slice(None, first)))
@@ -171,7 +171,7 @@ class Build:
 
     @cached_property
     def windows(self) -> int:
-        """Number of windows that begin within the log or, where an end is given, end by then; at least one."""
+        """Number of windows that begin within the log or end by a given end; at least one."""
         if self.config.every is None:
             return 1
         end = self.config.end
@@ -201,7 +201,7 @@ class Build:
         return self.axes.days + (self.windows - 1) * (self.config.every or 0)
 
     def keys(self) -> ir.Table:
-        """A table of one column, ``key``, with a row per event (and window, where windows overlap)."""
+        """A table of one column, ``key``, with a row per event and window that it is in."""
         table = self.user_codes.coded(self._rows())
         parts = [self._keys_of(table, lag) for lag in range(self._overlap())]
         return ibis.union(*parts) if len(parts) > 1 else parts[0]
@@ -242,7 +242,7 @@ class Build:
         return keys if self._overlap() == 1 else keys.drop_null()
 
     def _unless_in_an_earlier_window(self, slot: Column, period: int) -> Column:
-        """Reason key of an event outside of all overlapping windows; null where an earlier one has it."""
+        """Reason key of an event outside of all windows; null where an earlier window has it."""
         end = (self.windows - 1) * period + self.axes.days * self.axes.slots
         return ibis.cases(((slot < 0) | (slot >= end), -4), else_=ibis.null("int64"))
 
@@ -251,7 +251,7 @@ class Build:
         return -(-self.axes.days // self.config.every) if self.config.every else 1
 
     def _with_channel_index(self, rows: ir.Table) -> ir.Table:
-        """The rows with the index of the channel in place of its name; null where the channel is missing."""
+        """Replace the name of the channel by its index; null where the channel is missing."""
         raw = {name.strip(): name for name in self._raw_channels}
         names = [
             raw[name] for name in self.axes.channels if name in raw
@@ -290,7 +290,7 @@ class Build:
         yield held
 
     def _sort_here(self) -> bool:
-        """True if the keys come from this process and fit into its memory, so that it sorts them."""
+        """True if the keys come from this process and fit into its memory, to be sorted here."""
         return self.log.is_local and self.form.rows * self._overlap() <= MOST_HERE
 
     def _set_aside(self, counts: Counts) -> None:
@@ -394,7 +394,7 @@ def _check_few(channels: list[str], column: str) -> None:
 
 @ibis.udf.scalar.builtin(signature=((None, None), "int64"))
 def list_position(names: list[str], text: Column) -> Column:
-    """DuckDB's place of a text in a list, from 1, or 0 where it is not there; the body is the engine's."""
+    """DuckDB's place of a text in a list, from 1, or 0 where it is absent."""
 
 
 def _column(table: ir.Table, name: str) -> Column:

@@ -82,7 +82,7 @@ class Calendar:
         return {ABOUT: known} if known else {}
 
     def days(self, users: pa.Table, axes: Axes) -> CalendarDays:
-        """The days of profiles, by when each one's window starts, and from when until when the user was observed.
+        """The days of profiles, from the starts of windows and the users' observed dates.
 
         Raises:
             ValueError: for an attribute of when that holds no dates.
@@ -171,7 +171,7 @@ def _dates_of(users: pa.Table, name: str) -> NDArray[np.datetime64]:
 
 
 def _as_dates(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
-    """A column of dates, times (whose days are taken), or texts such as 2018-12-24; null where a text is empty.
+    """Convert dates, times or texts such as 2018-12-24 to dates; null where a text is empty.
 
     Raises:
         ValueError: for anything else.

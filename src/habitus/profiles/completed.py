@@ -8,7 +8,7 @@ cells hold the first draw, and beside it
 =============  ===================================================================================
 gap_start      list of int32: first cell of each run of missing cells; only where masks differ
 gap_stop       list of int32: the cell after each run's last
-mean_cell      list of int32: cells whose point forecast is above MEAN_FLOOR times the profile's largest one
+mean_cell      list of int32: cells with a forecast above MEAN_FLOOR times the profile's largest
 mean           list of float32: their point forecasts
 draw_size      list of int32, K long: how many cells each draw has that are not zero
 draw_cell      list of int32: these cells, draw after draw
@@ -73,7 +73,7 @@ DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
 
 @dataclass(frozen=True)
 class CompletedPiece:
-    """Some consecutive completed profiles: known cells as they were, missing ones from the first draw."""
+    """Consecutive completed profiles; the first draw is in their missing cells."""
 
     profiles: Profiles
     filled: Filled

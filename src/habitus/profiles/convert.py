@@ -1,4 +1,4 @@
-"""Profiles to and from a long pandas table; for arrays see ``Profiles.dense`` and ``from_dense``."""
+"""Profiles to and from a long pandas table; ``Profiles.dense`` and ``from_dense`` are of arrays."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def to_pandas(profiles: Profiles) -> pd.DataFrame:
 
 
 def from_pandas(axes: Axes, frame: pd.DataFrame) -> Profiles:
-    """The inverse of :func:`to_pandas`: a profile per user and, where there is one, ``window_start``.
+    """Profiles from a long table, one per user and, where there is one, ``window_start``.
 
     Profiles come in the order of their first rows. Columns other than those of cells describe
     users.

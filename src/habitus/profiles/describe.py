@@ -1,4 +1,4 @@
-"""What is in a set of profiles, and what looks odd: a look before anything is trained.
+"""Description of a set of profiles and of what looks odd, before anything is trained."""
 
 Letters: U profiles, D days, S slots, C channels, N non-empty cells.
 """
@@ -71,7 +71,7 @@ class Description:
 
     @cached_property
     def by_weekday(self) -> dict[str, float] | None:
-        """Mean over days of each weekday that the window has; None where windows begin on different weekdays."""
+        """Mean over days of each weekday, None where windows begin on different weekdays."""
         days: dict[str, list[float]] = {}
         for day, total in enumerate(self.by_day.tolist()):
             weekday = self.axes.weekday(day)
@@ -83,7 +83,7 @@ class Description:
     @property
     def findings(self) -> list[str]:
         """Sentences on what looks odd or missing; empty where nothing does."""
-        parts = (_log_rows(self), _silence(self), _drops(self), _people(self), _sizes(self))
+        parts = (_log_rows(self), _silence(self), _drops(self), _unusual_users(self), _sizes(self))
         return [line for part in parts for line in part]
 
     def to_json(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class _Tally:
             self.values[float(value)] = self.values.get(float(value), 0) + int(count)
 
     def _add_days(self, users: int, hours: IntArray) -> None:
-        """Active days, and how full they are; ``hours`` is (user x D + day) x S + slot, with repeats."""
+        """Count active days and slots; ``hours`` is (user x D + day) x S + slot, repeated."""
         days, slots, _ = self.axes.shape
         per_day = np.bincount(np.unique(hours) // slots, minlength=users * days).reshape(
             users, days
@@ -166,9 +166,9 @@ class _Tally:
         lengths = np.concatenate(self.lengths)
         picture = self.picture.reshape(self.axes.shape)
         events = float(picture.sum())
-        values, counts = (np.array(column) for column in zip(*sorted(self.values.items()), strict=True)) if (
-            self.values
-        ) else (np.zeros(1), np.ones(1, int))  # fmt: skip
+        sizes = self.values or {0.0: 1}
+        values = np.array(sorted(sizes))
+        counts = np.array([sizes[value] for value in sorted(sizes)])
         low, middle, high = np.quantile(lengths, (0.05, 0.5, 0.95)).tolist()
         return Description(
             axes=self.axes,
@@ -241,11 +241,16 @@ def _silence(found: Description) -> Iterator[str]:
         if not _weekday_is_silent(axes, day, weekly)
     ]
     if silent:
-        yield f"{len(silent)} of {axes.days} days are empty for everybody ({_days(axes, silent)}): missing data?"
+        yield (
+            f"{len(silent)} of {axes.days} days are empty for everybody "
+            f"({_days(axes, silent)}): missing data?"
+        )
     for first, last in _runs(found.by_slot == 0):
         if last - first >= SILENT_SLOTS * axes.slots:
             span = f"{axes.slot_label(first)} to {axes.slot_label(last % axes.slots)}"
-            yield f"{span} is always empty: missing data, or another time zone than {axes.timezone}?"
+            yield (
+                f"{span} is always empty: missing data, or another time zone than {axes.timezone}?"
+            )
     for name in (
         name for name, sum_ in zip(axes.channels, found.by_channel, strict=True) if sum_ == 0
     ):
@@ -258,7 +263,7 @@ def _weekday_is_silent(axes: Axes, day: int, weekly: dict[str, float]) -> bool:
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Where a circular mask is true, as (first, end) with the end past the last slot where it wraps.
+    """Runs of a circular mask as (first, end); the end is past the last slot where a run wraps.
 
     >>> _runs(np.array([True, False, True, True])), _runs(np.array([False, False]))
     ([(2, 5)], [])
@@ -287,7 +292,7 @@ def _drops(found: Description) -> Iterator[str]:
         )
 
 
-def _people(found: Description) -> Iterator[str]:
+def _unusual_users(found: Description) -> Iterator[str]:
     if found.one_day > found.profiles / 2:
         yield f"{found.one_day / found.profiles:.0%} of the profiles are active on only one day"
     if found.automatic:
@@ -296,7 +301,10 @@ def _people(found: Description) -> Iterator[str]:
             "programs, or several people behind one name?"
         )
     if found.profiles > 1 and found.largest_share > LARGE_SHARE:
-        yield f"one profile has {found.largest_share:.0%} of all events: a program, or a default name?"
+        yield (
+            f"one profile has {found.largest_share:.0%} of all events: "
+            "a program, or a default name?"
+        )
 
 
 def _sizes(found: Description) -> Iterator[str]:

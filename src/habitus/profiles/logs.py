@@ -78,7 +78,7 @@ def to_events(
 def event_tables(
     pieces: Iterable[tuple[int, Profiles]], seed: int, form: LogFormat, schema: pa.Schema
 ) -> Iterator[pa.Table]:
-    """The events of a population that comes in pieces, each with its first profile's place, in bounded memory.
+    """Events of a population in pieces, each with the place of its first profile; bounded memory.
 
     Args:
         pieces: Consecutive profiles and where they begin.
@@ -145,13 +145,13 @@ def log_format(about: dict[str, Any]) -> LogFormat:
 
 
 def log_schema(form: LogFormat, axes: Axes, users: pa.Schema) -> pa.Schema:
-    """The columns of a log in some format of some users: the format's, then attributes that it does not know."""
+    """Columns of a log in a format: the format's, then attributes that it does not have."""
     more = [field for field in users if field.name not in (*NO_FACTORS, *form.schema.names)]
     return event_schema(form, axes.channels, axes.slots, users.field(USER).type, more)
 
 
 def _cuts(profiles: Profiles) -> Iterator[tuple[int, int]]:
-    """Runs of profiles with at most MOST_EVENTS together, or one profile; as many as :class:`_Packing` numbers."""
+    """Runs of profiles with at most MOST_EVENTS, or of one, within :class:`_Packing`."""
     ends = _ends(profiles)
     most = _Packing.of(profiles.axes).rows
     start = 0
@@ -280,7 +280,7 @@ def _rounded(exact: Times, clock: Clock, length: int, resolution: int) -> Times:
 
 
 def _bits(seed: int, first: int, ends: Times) -> Bits:
-    """64 random bits for each event of the profiles from the place ``first`` in the population on."""
+    """Draw 64 bits for each event of the profiles from place ``first`` in the population on."""
     start = _mixed(np.array([seed % 2**64], np.uint64) + GOLDEN)
     place = np.arange(first + 1, first + len(ends), dtype=np.uint64)
     user = _mixed(start + place * GOLDEN) - ends[:-1].astype(np.uint64) * GOLDEN

@@ -52,7 +52,7 @@ class Counts:
         )
 
     def cut(self, cells: int) -> tuple[Counts, Counts]:
-        """Everything before the last profile, and the last profile, which may go on in the next piece."""
+        """Split before the last profile, which may go on in the next piece."""
         if not len(self.keys):
             return self, self
         at = int(np.searchsorted(self.keys, self.keys[-1] // cells * cells))
@@ -90,7 +90,7 @@ def count_keys(keys: ir.Table, largest: int, here: bool) -> Iterator[Counts]:
 
 
 def sorted_pieces(chunks: list[pa.Array]) -> Iterator[IntArray]:
-    """All the keys in order, about PIECE at a time and equal ones together; empties the list to save memory.
+    """All keys in order, about PIECE at a time with equal ones together; empties the list.
 
     Each chunk is sorted, then pieces of all of them that hold the same range are put together and
     sorted again, which stays in the processor's cache.

@@ -21,7 +21,7 @@ MOST_EVENTS = 2**32 - 1  # in a cell, whose count is an uint32
 
 
 class ProfileSet:
-    """Methods that profiles in memory and on disk share; each reads no more profiles than it returns."""
+    """Methods that profiles in memory and on disk share; each reads only what it returns."""
 
     if TYPE_CHECKING:
 
@@ -67,7 +67,7 @@ class ProfileSet:
         return self.take(np.sort(drawn))
 
     def split(self, test: float, seed: int) -> tuple[Profiles, Profiles]:
-        """Split by user and not by profile, so that no user is in both sets ("Time pictures" 5.1.2).
+        """Split by user, not by profile, so that no user is in both sets ("Time pictures" 5.1.2).
 
         Args:
             test: Share of users in the second set, between 0 and 1.

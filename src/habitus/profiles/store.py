@@ -253,7 +253,7 @@ def empty(axes: Axes) -> Profiles:
 
 
 def read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
-    """Read the JSON of a folder of the given kind; its content beyond kind and version is not checked."""
+    """Read the JSON of a folder of a kind, unchecked beyond kind and version."""
     return records.read_header(folder, kind, version, records.Header).content
 
 
@@ -323,7 +323,7 @@ def _check_file(path: Path, axes: Axes, count: int) -> None:
 
 
 def check_cells(path: Path, profiles: Profiles) -> None:
-    """Refuse profiles with a cell beyond their axes or out of order, or with a value that is not above zero.
+    """Refuse profiles with cells beyond their axes or out of order, or values not above zero.
 
     Raises:
         ValueError: if there is one.

@@ -13,7 +13,7 @@ QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
 def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
-    """Daily totals, a row per profile and day with something missing, as ``daily_totals.parquet`` has them.
+    """Daily totals, a row per profile and day with something missing (``daily_totals.parquet``).
 
     Args:
         profiles: The completed profiles; known cells are read from them.

@@ -40,7 +40,7 @@ class UserCodes:
 
     @classmethod
     def of(cls, log: EventLog, most: int) -> UserCodes:
-        """Read the users of a log; whole numbers are used as they are while their range is below ``most``."""
+        """Read the users of a log; whole numbers in a range below ``most`` are codes."""
         users = log.table.select(**{KEY: log.user_key()})
         kind = users[KEY].type()
         with engine_errors("cannot read the users"):
@@ -58,7 +58,7 @@ class UserCodes:
         return codes
 
     def coded(self, rows: ir.Table) -> ir.Table:
-        """A table with a column KEY of users, with a column CODE added: null where the user is missing."""
+        """Add a column CODE to a table with users in KEY; null where missing."""
         if self.names is None:
             user: Column = rows[KEY]
             return rows.mutate(**{CODE: user.cast("int64") - self.first})
@@ -80,7 +80,7 @@ class UserCodes:
         return pa.array(codes + (self.first or 0)).cast(self.kind)
 
     def _attribute(self, log: EventLog, name: str) -> tuple[IntArray, pa.Array]:
-        """Codes that have the attribute, ascending, and its most frequent value (ties: the smallest)."""
+        """Codes that have the attribute, ascending, and its most frequent (or smallest) value."""
         rows = self.coded(log.table.select(**{KEY: log.user_key(), "value": log.table[name]}))
         counted = (
             rows.select(CODE, "value")
@@ -95,7 +95,7 @@ class UserCodes:
 
 
 def _range(users: ir.Table, most: int) -> tuple[int | None, int]:
-    """The smallest user and how far they reach, or None where there is none or they are too far apart for codes."""
+    """The smallest user and the range of all, or None where it is empty or too wide for codes."""
     user: Column = users[KEY]
     row = users.aggregate(first=user.min(), last=user.max()).to_pyarrow().to_pylist()[0]
     if row["first"] is None or row["last"] > LARGEST or row["last"] - row["first"] >= most:

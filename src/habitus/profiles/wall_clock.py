@@ -35,7 +35,7 @@ class Clock:
 
     @classmethod
     def of(cls, timezone: str, first: int, last: int) -> Self:
-        """The clock of a zone from ``first`` to ``last`` on the wall; that of UTC where each event had its own."""
+        """The clock of a zone from ``first`` to ``last``; UTC for offsets of events."""
         if timezone in ("UTC", OWN_CLOCK):
             return cls(np.zeros(0, np.int64), np.zeros(1, np.int64))
         margin = 2 * SECONDS_PER_DAY
@@ -67,7 +67,7 @@ class Clock:
         return utc + self.offset[np.searchsorted(self.until, utc, side="right")]
 
     def to_utc(self, wall: Times, second: BoolArray) -> Times:
-        """When it shows what it does show; ``second`` asks for the second time where it does so twice."""
+        """Convert to UTC; ``second`` asks for the second time that the clock shows it."""
         if not len(self.until):
             return wall - self.offset[0]
         # It shows `before` when an offset ends: the first such end after a time has the offset of
@@ -110,7 +110,7 @@ def onto_slots_that_exist(profiles: Profiles) -> Profiles:
 
 
 def existing(clock: Clock, wall: Times, length: int) -> Times:
-    """Times moved within their slots of the given length from what the clock skips to what it shows."""
+    """Move times that the clock skips to times that it shows, within slots of a length."""
     for low, high in clock.skipped():
         inside = (wall >= low) & (wall < high)
         if inside.any():

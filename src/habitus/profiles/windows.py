@@ -17,7 +17,7 @@ from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, Axes
 
 @dataclass(frozen=True)
 class Later:
-    """A population on windows that start some days later: what was day ``days`` is day 0, the last days are empty.
+    """A population on windows that start some days later; their last days are empty.
 
     Attributes:
         source: The population.

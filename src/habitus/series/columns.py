@@ -40,7 +40,7 @@ def numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
 
 
 def times(path: Path, table: pa.Table, name: str) -> NDArray[np.datetime64]:
-    """A column as datetime64[us] [R]: times, dates, ISO text, or numbers of seconds since 1970; zones become UTC.
+    """Convert times, dates, ISO text or seconds since 1970 to datetime64[us] [R]; zones become UTC.
 
     Raises:
         ValueError: for anything else, or a row without a time.
@@ -69,7 +69,7 @@ def times(path: Path, table: pa.Table, name: str) -> NDArray[np.datetime64]:
 def series_of_rows(
     path: Path, table: pa.Table, name: str
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """The number of each row's series [R], and the names of the series in the order of their first rows.
+    """The number of each row's series [R], and the names of the series by their first rows.
 
     Raises:
         ValueError: for a row without a name, or a column that cannot be one of names.

@@ -90,7 +90,7 @@ def to_profiles(series: Series, axes: Axes, users: pa.Table | None = None) -> Pr
 
 
 def check_values(series: Series, axes: Axes) -> None:
-    """Refuse series that do not have the channels of profiles, or whose values profiles cannot hold.
+    """Refuse series without the channels of profiles, or with values that these cannot hold.
 
     Raises:
         ValueError: for other variables, or the first negative value.
@@ -110,7 +110,7 @@ def check_values(series: Series, axes: Axes) -> None:
 
 
 def _names(users: pa.Table) -> tuple[str, ...]:
-    """A name of its own for each profile: the user, with the window's first day and a number where needed."""
+    """Distinct names of profiles: the user, the first day and a number where needed."""
     names = [str(name) for name in users[USER].to_pylist()]
     if len(set(names)) < len(names) and WINDOW in users.column_names:
         days = users[WINDOW].to_pylist()

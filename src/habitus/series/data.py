@@ -1,4 +1,4 @@
-"""Series: numbers over time, one or many series of one or several variables, with what is missing as a mask."""
+"""Series: numbers over time, in one or several variables, with a mask of what is missing."""
 
 from __future__ import annotations
 
@@ -136,7 +136,10 @@ class Series:
         names = ", ".join(self.axes.variables[:4]) + (
             ", ..." if len(self.axes.variables) > 4 else ""
         )
-        return f"Series({len(self):,} series, {len(self.values):,} rows of {names}, {missing:,} values missing)"
+        return (
+            f"Series({len(self):,} series, {len(self.values):,} rows of {names}, "
+            f"{missing:,} values missing)"
+        )
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -144,7 +147,7 @@ class Series:
         return np.diff(self.starts)
 
     def arrays(self) -> list[NDArray[np.float64]]:
-        """Each series as an array [T, V] with NaN where a value is missing: the inverse of :meth:`from_arrays`."""
+        """Each series as an array [T, V] with NaN where missing, for :meth:`from_arrays`."""
         return (
             np.split(np.where(self.observed, self.values, np.nan), self.starts[1:-1])
             if len(self)
@@ -172,7 +175,7 @@ class Series:
         return replace(self, **self._rows(self.starts[1:] - lengths, lengths))
 
     def split(self, share: float) -> tuple[Self, Self]:
-        """The first share of every series' rows, rounded down, and the rest: a test set that lies later in time.
+        """Split every series in time: its first share of rows, rounded down, and the rest.
 
         Args:
             share: Of the rows in the first set, between 0 and 1.

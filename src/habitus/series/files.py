@@ -1,4 +1,4 @@
-"""Tables on disk: CSV or Parquet in, Parquet out, with what habitus knows of them in the schema's metadata.
+"""Tables of series on disk: Parquet with what habitus knows of them in its metadata.
 
 The metadata's key is ``habitus``, its value JSON: ``kind`` ("series" or "forecast"), ``version``,
 ``axes``, ``columns`` (names of the columns that are no variables) and ``about`` (where it came

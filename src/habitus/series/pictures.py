@@ -1,4 +1,4 @@
-"""Long regular series as pictures of some days each, which convolutional models of profiles can learn."""
+"""Windows of long regular series as pictures, for convolutional models of profiles."""
 
 from __future__ import annotations
 

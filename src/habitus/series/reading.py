@@ -201,7 +201,7 @@ def _check_order(
     order: NDArray[np.int64],
     ids: tuple[str, ...],
 ) -> None:
-    """Refuse times that do not ascend within each series, by the first row of the file where they do not."""
+    """Refuse times that do not ascend within each series, naming the file's first such row."""
     wrong = not_later(stamps, starts)
     if not len(wrong):
         return

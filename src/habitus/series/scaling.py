@@ -12,7 +12,7 @@ Floats = TypeVar("Floats", np.float32, np.float64)
 
 
 def unscaled(values: NDArray[Floats], scale: float) -> NDArray[Floats]:
-    """Values divided by the scale, so that multiplied by it they are the same values again where that can be.
+    """Divide by the scale, so that multiplied by it values are the same again where possible.
 
     A quotient is off by a rounding error at times: 0.07 / 0.01 is 7.000000000000001. Of the numbers
     that, multiplied, give exactly the value, the one with the fewest decimals is taken, which is

@@ -1,10 +1,10 @@
 """Series written to Parquet.
 
-==============  =====================================================================================
-series          which series a row belongs to; under the name of ``axes.series_id``, and only where needed
-time or step    the time, under the name of ``axes.time``; or the number of the row in its series, from 1
-(variables)     values divided by the scale: in the units of the file they came from; null where missing
-==============  =====================================================================================
+==============  ==================================================================================
+series          the series of a row; under the name of ``axes.series_id``, and only where needed
+time or step    the time, under the name of ``axes.time``; or the row's number in its series, from 1
+(variables)     values divided by the scale, in the units of their file; null where missing
+==============  ==================================================================================
 
 The schema's metadata (:mod:`habitus.series.files`) holds the axes.
 """

@@ -1,4 +1,4 @@
-"""A population with known factors, as an event log: the demo, and the ground truth for what a model finds.
+"""A population with known factors, as an event log: for demonstration and as ground truth.
 
 How one user's log comes about, from the factors in :class:`Factors`:
 

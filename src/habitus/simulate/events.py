@@ -87,7 +87,7 @@ def day_probabilities(
 
 
 def _persistent_uniform(rng: Generator, persistence: FloatArray, days: int) -> FloatArray:
-    """Uniform draws, [U, D], each equal to the day before's with the probability ``persistence``, [U]."""
+    """Uniform draws, [U, D], equal to the day before's with probability ``persistence``, [U]."""
     fresh = rng.random((len(persistence), days)) >= persistence[:, None]
     drawn_on = np.maximum.accumulate(np.where(fresh, np.arange(days), 0), axis=1)
     return np.take_along_axis(rng.random(fresh.shape), drawn_on, axis=1)

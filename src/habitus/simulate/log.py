@@ -75,7 +75,7 @@ def write_log(
     channels: tuple[str, ...] = CHANNELS,
     on_progress: Progress = no_progress,
 ) -> int:
-    """Write a simulated log and, at :func:`factors_path`, its factors as Parquet; both appear whole or not at all.
+    """Write a simulated log and, at :func:`factors_path`, its factors; both appear whole.
 
     Args:
         path: The log, ending in ``.parquet``.

@@ -98,7 +98,7 @@ class Window:
 
     @property
     def block_users(self) -> int:
-        """Users in a block: fewer where the window is long, so that a block's memory stays the same."""
+        """Users in a block, fewer in a long window, so that the memory stays the same."""
         return max(1, min(BLOCK_USERS, BLOCK_USER_DAYS // self.days))
 
 
