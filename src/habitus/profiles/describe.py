@@ -1,4 +1,4 @@
-"""Description of a set of profiles and of what looks odd, before anything is trained."""
+"""Description of a set of profiles and of what looks odd, before anything is trained.
 
 Letters: U profiles, D days, S slots, C channels, N non-empty cells.
 """
