@@ -267,15 +267,19 @@ def _check(completed: CompletedSource, reference: ProfileSource) -> None:
     unit = completed.axes.unit
     theirs = reference.axes.unit
     if theirs not in (unit, "count") and not is_binary(completed.axes):
-        raise ValueError(f"expected a reference of counts or of unit {unit}, as completed, got unit "
-                         f"{theirs}; profile the reference again")  # fmt: skip
+        raise ValueError(
+            f"expected a reference of counts or of unit {unit}, as completed, got unit {theirs}; "
+            "profile the reference again"
+        )
     tables: list[Any] = [getattr(source, "users", None) for source in (completed, reference)]
     columns = [() if table is None else table.column_names for table in tables]
     shared = [name for name in _IDENTITY if all(name in names for names in columns)]
     starts = completed.axes.start, reference.axes.start
     if starts[0] != starts[1] and "window_start" not in shared:
-        raise ValueError(f"the completed profiles begin on {starts[0]} and the reference on "
-                         f"{starts[1]}; profile the days that were completed, or forecast")  # fmt: skip
+        raise ValueError(
+            f"the completed profiles begin on {starts[0]} and the reference on {starts[1]}; "
+            "profile the days that were completed, or forecast"
+        )
     for name in shared:
         ours, others = (table[name].to_pylist() for table in tables)
         for row, (one, other) in enumerate(zip(ours, others, strict=True)):

@@ -1,11 +1,11 @@
-"""The nearest of some profiles to each of others, by sparse products.
+"""Nearest of some profiles to each of others, by sparse products.
 
 Two profiles with cells a and b, on a log scale (log(1 + value)), are
 
     d(a, b) = 1 - 2 a·b / (|a|² + |b|²)
 
-apart: 0 for equal ones, 1 where no cell is active in both (Dice's distance, for numbers). It does not grow with how
-much a user does, as a Euclidean distance does, nor forget it, as the cosine does.
+apart: 0 for equal ones, 1 where no cell is active in both (Dice's distance, for numbers). It does
+not grow with how much a user does, as a Euclidean distance does, nor forget it, as the cosine does.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Cloud:
 
     Attributes:
         points: log(1 + value) of their cells, float32 [n, D S C].
-        users: Whose each is, from 0, [n].
-        keys: Their exact content; equal ones are equal profiles, [n].
+        users: User of each, from 0, [n].
+        keys: Exact content of each; equal ones are equal profiles, [n].
     """
 
     points: csr_array
@@ -42,7 +42,7 @@ class Cloud:
 
     @classmethod
     def of(cls, side: Side, unit: str) -> Cloud:
-        """Profiles of a set as counts, as shares of their peak, or as ones."""
+        """Take profiles of a set as counts, as shares of their peak, or as ones."""
         block = collected(side.source, side.rows)
         values = block.in_unit(side.source.axes, unit).astype(np.float32)
         ends = np.append(0, np.cumsum(block.lengths))
@@ -56,17 +56,17 @@ class Cloud:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """Active cells of each, [n]."""
+        """Number of active cells of each profile, [n]."""
         return np.diff(self.points.indptr).astype(np.int64)
 
     @property
     def norms(self) -> NDArray[np.float32]:
-        """Squared lengths, [n]."""
+        """Squared lengths of the points, [n]."""
         return np.asarray(self.points.multiply(self.points).sum(axis=1), np.float32)
 
 
 def nearest(queries: Cloud, pool: Cloud) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Distance from each query to its nearest profile of a pool, and which that is.
+    """Distance from each query to its nearest profile of a pool, and the number of that profile.
 
     Args:
         queries: Profiles, [n].
@@ -89,15 +89,8 @@ def nearest(queries: Cloud, pool: Cloud) -> tuple[NDArray[np.float32], NDArray[n
         best = np.take_along_axis(similarity, which[part, None], axis=1)[:, 0]
         distance[part] = np.clip(1 - 2 * best, 0, 1)
     distance[distance < _ROUNDING] = 0
-    return _with_empty(queries, pool, distance, which)
-
-
-def _with_empty(
-    queries: Cloud, pool: Cloud, distance: NDArray[np.float32], which: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Profiles in which nothing happens are equal."""
     empty = queries.sizes == 0
-    if empty.any() and (pool.sizes == 0).any():
+    if empty.any() and (pool.sizes == 0).any():  # profiles in which nothing happens are equal
         distance[empty] = 0
         which[empty] = int(np.argmin(pool.sizes))
     return distance, which

@@ -40,8 +40,10 @@ class Stack:
         """
         shapes = {each.shape[1] for each in panel if each.ndim == 2}
         if len(shapes) != 1 or any(each.ndim != 2 for each in panel):
-            raise ValueError("expected a panel of arrays [steps, variables] with the same variables, "
-                             f"got {len(panel)} arrays with {sorted(shapes)} variables")  # fmt: skip
+            raise ValueError(
+                "expected a panel of arrays [steps, variables] with the same variables, "
+                f"got {len(panel)} arrays with {sorted(shapes)} variables"
+            )
         starts = np.concatenate([[0], np.cumsum([len(each) for each in panel])]).astype(np.int64)
         if not starts[-1]:
             raise ValueError("expected at least one row in the panel, got none")

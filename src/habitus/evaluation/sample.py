@@ -1,4 +1,4 @@
-"""Who is compared: as many profiles on either side, drawn at random, and whose they are."""
+"""Samples of profiles to compare, as many on either side, with the user of each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ USER = "user"
 
 @dataclass(frozen=True)
 class Side:
-    """Some profiles of a set.
+    """Profiles chosen from a set.
 
     Attributes:
         source: The set, U profiles.
-        rows: Which of them, [U].
-        users: Whose each chosen one is, from 0, [n].
+        rows: Mask of the chosen ones, [U].
+        users: User of each chosen one, from 0, [n].
     """
 
     source: ProfileSource
@@ -35,11 +35,11 @@ class Side:
         return len(self.users)
 
     def folds(self, unit: str, count: int, seed: int) -> NDArray[np.int64]:
-        """A fold for each profile (see :func:`folds`), [n]."""
+        """Fold of each profile (see :func:`folds`), [n]."""
         return folds(self.users, contents(self, unit, seed), count)
 
     def cut(self, most: int, rng: np.random.Generator) -> Side:
-        """At most so many of its profiles, drawn at random."""
+        """Draw at most so many of its profiles at random."""
         kept = draw(len(self), most, rng)
         rows = self.rows.copy()
         rows[self.rows] = kept
@@ -47,12 +47,12 @@ class Side:
 
 
 def whole(source: ProfileSource) -> Side:
-    """All profiles of a set."""
+    """Choose all profiles of a set."""
     return Side(source, np.ones(len(source), bool), users_of(source))
 
 
 def halves(source: ProfileSource, rng: np.random.Generator) -> tuple[Side, Side]:
-    """Two parts of a set, by user: nobody is in both."""
+    """Split a set in two by user: no user is in both."""
     everyone = whole(source)
     count = int(everyone.users.max(initial=-1)) + 1
     first = draw(count, count // 2, rng)[everyone.users]
@@ -60,7 +60,7 @@ def halves(source: ProfileSource, rng: np.random.Generator) -> tuple[Side, Side]
 
 
 def users_of(source: ProfileSource) -> NDArray[np.int64]:
-    """Whose each profile is, from 0, [U]; everyone different where the set does not say."""
+    """User of each profile, from 0, [U]; all different where the set does not say."""
     tables: list[Any] = [getattr(chunk, "users", None) for chunk in source.chunks()]
     if any(table is None or USER not in table.column_names for table in tables):
         return np.arange(len(source))
@@ -69,7 +69,7 @@ def users_of(source: ProfileSource) -> NDArray[np.int64]:
 
 
 def contents(side: Side, unit: str, seed: int) -> NDArray[np.uint64]:
-    """A random number for each profile, which is the same for profiles that are equal in a unit, [n]."""
+    """Random number for each profile, the same for profiles that are equal in a unit, [n]."""
     salt = seed.to_bytes(8, "little")
     found = []
     for block in blocks(side.source, side.rows):
@@ -77,22 +77,21 @@ def contents(side: Side, unit: str, seed: int) -> NDArray[np.uint64]:
         ends = np.append(0, np.cumsum(block.lengths))
         for part in (slice(*pair) for pair in pairwise(ends)):
             content = block.cells[part].tobytes() + values[part].tobytes()
-            found.append(
-                int.from_bytes(blake2b(content, digest_size=8, salt=salt).digest(), "little")
-            )
+            digest = blake2b(content, digest_size=8, salt=salt).digest()
+            found.append(int.from_bytes(digest, "little"))
     return np.array(found, np.uint64)
 
 
 def folds(users: IntArray, keys: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
-    """A fold for each profile, the same for those of a user, as the key of the user's first profile says.
+    """Fold of each profile by the key of the user's first profile, the same for those of a user.
 
-    Equal users are in the same fold of either set, one for one: a classifier that had learnt from one of two equal
-    profiles would take the other for the opposite.
+    Equal users are in the same fold of either set, one for one: a classifier that had learnt from
+    one of two equal profiles would take the other for the opposite.
 
     Args:
-        users: Whose each profile is, from 0, [n]; at least ``count`` different ones.
+        users: User of each profile, from 0, [n]; at least ``count`` different ones.
         keys: Random numbers of their contents, [n].
-        count: How many folds, none of which is empty.
+        count: Number of folds, none of which is empty.
 
     Returns:
         Folds from 0, [n].
@@ -106,7 +105,7 @@ def folds(users: IntArray, keys: NDArray[np.uint64], count: int) -> NDArray[np.i
 
 
 def _occurrence(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many equal keys come before each, [n]."""
+    """Number of equal keys before each, [n]."""
     _, code = np.unique(keys, return_inverse=True)
     order = np.argsort(code, kind="stable")
     starts = starts_of_runs(code[order])

@@ -118,7 +118,7 @@ def paired(completed: CompletedSource, reference: ProfileSource) -> Iterator[Pai
 def examples(
     completed: CompletedSource, reference: ProfileSource, known: IntArray
 ) -> tuple[Example, ...]:
-    """Profiles at fixed places in the order of activity, so that nobody picks them by hand.
+    """Profiles at fixed places in the order of activity, so that none is picked by hand.
 
     Args:
         completed: The completed set.

@@ -1,1 +1,1 @@
-"""Metrics of profiles and of series, by topic: active users, totals, distances, correlations, transitions."""
+"""Metrics of profiles and series by topic: active users, totals, distances, correlations."""

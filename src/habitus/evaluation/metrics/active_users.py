@@ -1,8 +1,9 @@
 """Daily, weekly and monthly active users ("Time pictures" 5.3.2), stickiness and retention.
 
-The paper gives two sentences on the first days: the first WAU and MAU equal the DAU, and the seven and 30
-days are full from day seven and day 30 on. Both hold for one reading, which is used here: a trailing
-window that is cut off at the first day of the data. Relative errors look at full windows only.
+The paper gives two sentences on the first days: the first WAU and MAU equal the DAU, and the seven
+and 30 days are full from day seven and day 30 on. Both hold for one reading, which is used here: a
+trailing window that is cut off at the first day of the data. Relative errors look at full windows
+only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from habitus.schema import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class Activity:
-    """One of the activity metrics.
+    """Activity metric: the share of users active in a trailing window.
 
     Attributes:
         name: Its usual short name.
@@ -75,7 +76,8 @@ def relative_error(
         first_day: Index of the first day that counts: 6 for WAU, 29 for MAU.
 
     Returns:
-        The error as a share (0.05 is 5 %); None where no day counts; ``inf`` against a reference of zeros.
+        The error as a share (0.05 is 5 %); None where no day counts; ``inf`` against a reference of
+        zeros.
 
     >>> relative_error(np.array([0.9, 0.5]), np.array([0.5, 0.5]), first_day=1)
     0.0
@@ -84,27 +86,28 @@ def relative_error(
     theirs = reference[first_day:]
     if not len(theirs):
         return None
-    gap = float(np.abs(ours - theirs).mean())
+    error = float(np.abs(ours - theirs).mean())
     level = float(theirs.mean())
     if not level:
-        return float("inf") if gap else 0.0
-    return gap / level
+        return float("inf") if error else 0.0
+    return error / level
 
 
 def stickiness(active: BoolArray, window: int) -> float | None:
-    """Daily active users over those of a longer window, averaged over the days whose window is full.
+    """Daily active users over those of a longer window, mean over the days with a full window.
 
     Args:
         active: Whether the user has a non-empty cell on the day, [U, D].
         window: Days: 30 for DAU / MAU, 7 for DAU / WAU.
 
     Returns:
-        A share; None where no window is full, or nobody is active in one.
+        A share; None where no window is full, or no user is active in one.
 
     >>> stickiness(np.array([[True, False], [True, True]]), window=2)
     0.5
     """
-    daily, longer = (active_users(active, days)[window - 1 :] for days in (1, window))
+    daily = active_users(active, 1)[window - 1 :]
+    longer = active_users(active, window)[window - 1 :]
     return float((daily / longer).mean()) if len(longer) and longer.all() else None
 
 
@@ -115,7 +118,7 @@ def retention(active: BoolArray) -> NDArray[np.float64]:
         active: Whether the user has a non-empty cell on the day, [U, D].
 
     Returns:
-        Shares for k from 0, of the users who are still watched on that day, [D]; NaN where there is none.
+        Shares for k from 0, of the users who are still watched on that day, [D]; NaN for none.
 
     >>> retention(np.array([[True, False, True], [False, True, False]]))
     array([1., 0., 1.])

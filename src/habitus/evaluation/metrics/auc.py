@@ -1,7 +1,8 @@
-"""The area under the ROC curve with its interval.
+"""Area under the ROC curve with its interval.
 
-It is the probability that a generated profile has a higher score than a real one, ties counting half. Its variance
-is that of DeLong, DeLong and Clarke-Pearson 1988, with profiles of the same user taken together (Obuchowski 1997).
+It is the probability that a score that should be higher is, ties counting half. Its variance is
+that of DeLong, DeLong and Clarke-Pearson 1988, with profiles of the same user taken together
+(Obuchowski 1997), which ``sklearn.metrics.roc_auc_score`` does not have.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _Z = float(norm.ppf(0.975))
 
 @dataclass(frozen=True)
 class Auc:
-    """An area under the curve.
+    """Area under the curve.
 
     Attributes:
         value: The area; 1/2 is chance.
@@ -51,26 +52,23 @@ def auc(
     high_users: IntArray | None = None,
     low_users: IntArray | None = None,
 ) -> Auc:
-    """How far the scores ``high`` are above ``low``.
+    """Area under the curve of two sets of scores.
 
     Args:
         high: Scores that should be higher, [m].
         low: Scores that should be lower, [n].
-        high_users: Whose each of ``high`` is, from 0; all different where absent, [m].
-        low_users: The same of ``low``, [n].
+        high_users: User of each of ``high``, from 0; all different where absent, [m].
+        low_users: User of each of ``low``, [n].
 
     >>> auc(np.array([0.9, 0.6]), np.array([0.5, 0.7])).value
     0.75
     """
     together = rankdata(np.concatenate([high, low]))
-    above = (together[: len(high)] - rankdata(high)) / len(
-        low
-    )  # share of low ones below each high one
+    above = (together[: len(high)] - rankdata(high)) / len(low)  # share of low below each high one
     below = 1 - (together[len(high) :] - rankdata(low)) / len(high)
     value = float(above.mean())
-    return Auc(
-        value, math.sqrt(_variance(above - value, high_users) + _variance(below - value, low_users))
-    )
+    variance = _variance(above - value, high_users) + _variance(below - value, low_users)
+    return Auc(value, math.sqrt(variance))
 
 
 def _variance(parts: FloatArray, users: IntArray | None) -> float:

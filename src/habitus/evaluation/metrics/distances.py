@@ -37,7 +37,7 @@ def kolmogorov_distance(first: FloatArray, second: FloatArray) -> float:
 
 
 def _largest_lead(leader: FloatArray, other: FloatArray) -> float:
-    """Most that the CDF of sorted ``leader`` rises above the other's, which is where it steps up."""
+    """Most that the CDF of sorted ``leader`` rises above the other's, where it steps up."""
     last = np.flatnonzero(np.append(leader[1:] != leader[:-1], True))
     lead = 0.0
     for begin in range(0, len(last), _STEP):

@@ -1,4 +1,4 @@
-"""Proper scores and calibration of forecasts known by their draws: K draws of each of n quantities."""
+"""Proper scores and calibration of forecasts by K draws of each of n quantities."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from habitus.schema import IntArray
 def silences(keys: IntArray, length: int) -> NDArray[np.int64]:
     """Count silences by length, between active times of the same user.
 
-    Silence before the first active time and after the last is none: nobody knows how long it lasted.
+    Before the first active time and after the last there is none: its length is not known.
 
     Args:
         keys: User x length + time of whatever happened, ascending; equal ones count once, [n].

@@ -1,4 +1,4 @@
-"""What one pass over a set of profiles keeps: all that the figures need, and nothing that grows with N.
+"""Summary of a set of profiles from one pass: all that the figures need, not growing with N.
 
 Letters: U users, D days, S slots, C channels, N non-empty cells.
 """
@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.blocks import Block, blocks, is_count
+from habitus.evaluation.blocks import blocks, is_count
 from habitus.evaluation.metrics.silences import silences
 from habitus.schema import (
     DAYS_PER_WEEK,
@@ -30,18 +30,19 @@ class Summary:
 
     Attributes:
         axes: Axes of the set.
-        daily_totals: Total interaction count of each user on each day: normalised values summed over
-            slots and channels ("Time pictures" 5.1, footnote 1), float32 [U, D].
-        raw_daily_totals: The same in events, float32 [U, D] (exact up to 16,777,216); None unless
-            the set holds counts.
+        daily_totals: Total interaction count of each user on each day: normalised values summed
+            over slots and channels ("Time pictures" 5.1, footnote 1), float32 [U, D].
+        raw_daily_totals: Daily totals in events, float32 [U, D] (exact up to 16,777,216); None
+            unless the set holds counts.
         active: Whether the user has any non-empty cell on the day, [U, D] ("Time pictures" 5.3.2).
         mean_picture: Normalised values averaged over users, float64 [D, S, C].
         nonempty: Non-empty cells in the whole set (N).
         channel_overlap: User-hours (slots) in which both channels are non-empty, int64 [C, C];
             on the diagonal, those in which the channel is.
         channel_totals: Normalised values of each user summed by channel, float32 [U, C].
-        raw_channel_totals: The same in events; None unless the set holds counts.
-        silent_slots: Silences by their length in slots, between active slots of the same user, int64 [D S].
+        raw_channel_totals: Channel totals in events; None unless the set holds counts.
+        silent_slots: Silences by their length in slots, between active slots of the same user,
+            int64 [D S].
     """
 
     axes: Axes
@@ -57,7 +58,7 @@ class Summary:
 
     @property
     def users(self) -> int:
-        """Profiles in the set (U)."""
+        """Number of profiles in the set (U)."""
         return len(self.active)
 
     @property
@@ -72,18 +73,21 @@ class Summary:
 
     @cached_property
     def days_of_weekday(self) -> BoolArray:
-        """Which days fall on each weekday, Monday first, [7, D]; nowhere true where the axes do not fix it."""
+        """Mask of the days that fall on each weekday, Monday first, [7, D].
+
+        It is nowhere true where the axes do not fix the weekday.
+        """
         weekdays = [self.axes.weekday(day) for day in range(self.axes.days)]
-        return np.array(
-            [[weekday == each for weekday in weekdays] for each in range(DAYS_PER_WEEK)]
-        )
+        return np.array([
+            [weekday == each for weekday in weekdays] for each in range(DAYS_PER_WEEK)
+        ])  # fmt: skip
 
     @cached_property
     def weekday_slot_channel(self) -> NDArray[np.float64] | None:
         """The mean picture averaged over the days of each weekday, [7, S, C].
 
-        A mean and not a sum, since a window seldom has each weekday equally often. Weekdays that the
-        window lacks are zero. None where the axes do not fix the weekday.
+        A mean and not a sum, since a window seldom has each weekday equally often. Weekdays that
+        the window lacks are zero. None where the axes do not fix the weekday.
         """
         belongs = self.days_of_weekday
         if not belongs.any():
@@ -92,10 +96,10 @@ class Summary:
         return np.einsum("wd,dsc->wsc", weights, self.mean_picture)
 
     def week(self, axis: int) -> NDArray[np.float64] | None:
-        """Activity by weekday and channel [7, C], or slot [7, S]; NaN for weekdays that the window lacks.
+        """Activity by weekday and channel [7, C], or slot [7, S]; NaN for weekdays it lacks.
 
         Args:
-            axis: Of [7, S, C], that which is summed over: 1 for slots, 2 for channels.
+            axis: Axis of [7, S, C] that is summed over: 1 for slots, 2 for channels.
 
         Returns:
             The sums; None where the axes do not fix the weekday.
@@ -107,70 +111,12 @@ class Summary:
         return week
 
 
-class _Tally:
-    """The arrays of a summary while they fill."""
-
-    def __init__(self, axes: Axes, users: int) -> None:
-        self.axes = axes
-        self.filled = 0
-        self.daily_totals = np.zeros((users, axes.days), np.float32)
-        self.raw_daily_totals = np.zeros((users, axes.days), np.float32) if is_count(axes) else None
-        self.active = np.zeros((users, axes.days), bool)
-        self.picture = np.zeros(axes.cells)
-        self.nonempty = 0
-        self.overlap = np.zeros((len(axes.channels), len(axes.channels)), np.int64)
-        self.channel_totals = np.zeros((users, len(axes.channels)), np.float32)
-        self.raw_channel_totals = (
-            np.zeros((users, len(axes.channels)), np.float32) if is_count(axes) else None
-        )
-        self.silent_slots = np.zeros(axes.days * axes.slots, np.int64)
-
-    def add(self, block: Block) -> None:
-        """Add the profiles of a block as the next rows."""
-        days, slots, channels = self.axes.shape
-        rows = slice(self.filled, self.filled + len(block))
-        values = block.peak_values(self.axes)
-        users = block.users()
-        user_days = users * days + block.cells // (slots * channels)
-        user_channels = users * channels + block.cells % channels
-        _sum(self.daily_totals, rows, user_days, values)
-        _sum(self.channel_totals, rows, user_channels, values)
-        if self.raw_daily_totals is not None and self.raw_channel_totals is not None:
-            _sum(self.raw_daily_totals, rows, user_days, block.values)
-            _sum(self.raw_channel_totals, rows, user_channels, block.values)
-        self.active[rows].reshape(-1)[user_days] = True
-        self.picture += np.bincount(block.cells, values, self.axes.cells)
-        hours = users * days * slots + block.cells // channels
-        self.overlap += _overlap(hours, block.cells, channels)
-        self.silent_slots += silences(hours, days * slots)
-        self.filled = rows.stop
-        self.nonempty = self.nonempty + len(values)
-
-    def summary(self) -> Summary:
-        """The finished sums."""
-        assert self.filled == len(self.active), (
-            "the chunks hold another number of profiles than the set says"
-        )
-        return Summary(
-            axes=self.axes,
-            daily_totals=self.daily_totals,
-            raw_daily_totals=self.raw_daily_totals,
-            active=self.active,
-            mean_picture=(self.picture / max(self.filled, 1)).reshape(self.axes.shape),
-            nonempty=self.nonempty,
-            channel_overlap=self.overlap,
-            channel_totals=self.channel_totals,
-            raw_channel_totals=self.raw_channel_totals,
-            silent_slots=self.silent_slots,
-        )
-
-
 def summarise(source: ProfileSource, rows: BoolArray | None = None) -> Summary:
     """Read a set once, chunk by chunk; memory is bounded by U x D (9 bytes) and one chunk.
 
     Args:
         source: The set, U profiles.
-        rows: Which profiles to include, [U]; all when absent.
+        rows: Mask of the profiles to include, [U]; all when absent.
 
     Returns:
         The sums over the included profiles.
@@ -178,32 +124,70 @@ def summarise(source: ProfileSource, rows: BoolArray | None = None) -> Summary:
     Raises:
         ValueError: if the mask has another length than the set.
     """
-    tally = _Tally(source.axes, len(source) if rows is None else int(np.count_nonzero(rows)))
+    axes = source.axes
+    days, slots, channels = axes.shape
+    users = len(source) if rows is None else int(np.count_nonzero(rows))
+    daily_totals = np.zeros((users, days), np.float32)
+    channel_totals = np.zeros((users, channels), np.float32)
+    raw_daily_totals = np.zeros_like(daily_totals) if is_count(axes) else None
+    raw_channel_totals = np.zeros_like(channel_totals) if is_count(axes) else None
+    active = np.zeros((users, days), bool)
+    picture = np.zeros(axes.cells)
+    overlap = np.zeros((channels, channels), np.int64)
+    silent_slots = np.zeros(days * slots, np.int64)
+    nonempty = 0
+    filled = 0
     for block in blocks(source, rows):
-        tally.add(block)
-    return tally.summary()
+        part = slice(filled, filled + len(block))
+        values = block.peak_values(axes)
+        user = block.users()
+        user_days = user * days + block.cells // (slots * channels)
+        user_channels = user * channels + block.cells % channels
+        _sum(daily_totals[part], user_days, values)
+        _sum(channel_totals[part], user_channels, values)
+        if raw_daily_totals is not None and raw_channel_totals is not None:
+            _sum(raw_daily_totals[part], user_days, block.values)
+            _sum(raw_channel_totals[part], user_channels, block.values)
+        active[part].reshape(-1)[user_days] = True
+        picture += np.bincount(block.cells, values, axes.cells)
+        hours = user * days * slots + block.cells // channels
+        overlap += _overlap(hours, block.cells % channels, channels)
+        silent_slots += silences(hours, days * slots)
+        nonempty += len(values)
+        filled = part.stop
+    assert filled == users, "the chunks hold another number of profiles than the set says"
+    return Summary(
+        axes=axes,
+        daily_totals=daily_totals,
+        raw_daily_totals=raw_daily_totals,
+        active=active,
+        mean_picture=(picture / max(users, 1)).reshape(axes.shape),
+        nonempty=nonempty,
+        channel_overlap=overlap,
+        channel_totals=channel_totals,
+        raw_channel_totals=raw_channel_totals,
+        silent_slots=silent_slots,
+    )
 
 
-def _sum(
-    totals: NDArray[np.float32], rows: slice, index: IntArray, values: FloatArray | Values
-) -> None:
-    """Put sums by index into the rows of a table."""
-    part = totals[rows]
-    part.reshape(-1)[:] = np.bincount(index, values, part.size)
+def _sum(totals: NDArray[np.float32], index: IntArray, values: FloatArray | Values) -> None:
+    """Put sums by index into a table."""
+    totals.reshape(-1)[:] = np.bincount(index, values, totals.size)
 
 
-def _overlap(hours: IntArray, cells: IntArray, channels: int) -> NDArray[np.int64]:
-    """Pairs of channels within an hour: cells are sorted, so an hour is a run of at most C of them."""
+def _overlap(hours: IntArray, channel: IntArray, channels: int) -> NDArray[np.int64]:
+    """Count pairs of channels within an hour, [C, C].
+
+    Cells are sorted, so an hour is a run of at most C of them.
+    """
     pairs = np.zeros(channels * channels, np.int64)
-    channel = cells % channels
     for lag in range(channels):
         begin = slice(None, len(hours) - lag)
         end = slice(lag, None)
         same = hours[begin] == hours[end]
         if not same.any():
             break
-        pairs += np.bincount(
-            channel[begin][same] * channels + channel[end][same], minlength=len(pairs)
-        )
+        keys = channel[begin][same] * channels + channel[end][same]
+        pairs += np.bincount(keys, minlength=len(pairs))
     upper = pairs.reshape(channels, channels)
     return upper + np.triu(upper, 1).T

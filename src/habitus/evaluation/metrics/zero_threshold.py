@@ -1,10 +1,10 @@
-"""The threshold below which a generated value counts as zero ("Time pictures" 5.3.2).
+"""Threshold below which a generated value counts as zero ("Time pictures" 5.3.2).
 
     x -> x  if x > t,  else 0;     t minimises  sum_d (DAU_generated(t)_d - DAU_reference_d)^2
 
-A user is active on a day when the day's largest value passes, so the day maxima are all that matters. The
-objective changes only at those values; walking them in order gives each change in closed form, and the
-minimum is exact, with no grid.
+A user is active on a day when the day's largest value passes, so the day maxima are all that
+matters. The objective changes only at those values; walking them in order gives each change in
+closed form, and the minimum is exact, with no grid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ def fit_zero_threshold(reference_active_share: FloatArray, day_maximum: FloatArr
 
     Args:
         reference_active_share: Share of reference users active on each day, [D].
-        day_maximum: Largest generated value of each user and day, [U, D] (0 where there is none); no NaN.
+        day_maximum: Largest generated value of each user and day, [U, D] (0 where there is none);
+            no NaN.
 
     Returns:
         0, or one of the values: the smallest minimiser. It is exact in the precision of
@@ -29,22 +30,27 @@ def fit_zero_threshold(reference_active_share: FloatArray, day_maximum: FloatArr
     Raises:
         ValueError: if the arrays are empty or their days differ.
 
-    >>> fit_zero_threshold(np.array([0.5]), np.array([[0.125], [0.25], [0.75], [0.875]], np.float32))
+    >>> maxima = np.array([[0.125], [0.25], [0.75], [0.875]], np.float32)
+    >>> fit_zero_threshold(np.array([0.5]), maxima)
     0.25
     """
-    _check(reference_active_share, day_maximum)
-    values, order = _walk(day_maximum)
-    change = np.cumsum(_changes(reference_active_share, len(day_maximum)).reshape(-1)[order])
-    return _best(values, change)
+    values, order = _ordered(reference_active_share, day_maximum)
+    users = len(day_maximum)
+    # U^2 times the objective changes by (n - 1 - R)^2 - (n - R)^2 = 1 - 2 (n - R) when a day's next
+    # smallest user falls away, with n users left and R expected
+    left = users - np.arange(users)
+    changes = 1 - 2 * (left - reference_active_share[:, None] * users)
+    return _first_minimiser(values, np.cumsum(changes.reshape(-1)[order]))
 
 
 def fit_zero_threshold_of_active(
     reference_active_share: FloatArray, day_maximum: FloatArray
 ) -> float:
-    """The same where a user with no value above t does not count: shares are of the users that are active at all.
+    """Find the threshold where shares are of the users that are active at all.
 
-    With n_d(t) users active on day d and N(t) on any day, it minimises sum_d (n_d / N - DAU_reference_d)^2, again
-    exactly: n_d^2, n_d DAU_d and N change by known steps.
+    With n_d(t) users active on day d and N(t) on any day, it minimises
+    sum_d (n_d / N - DAU_reference_d)^2, again exactly: n_d^2, n_d DAU_d and N change by known
+    steps.
 
     Args:
         reference_active_share: Share of reference users active on each day, [D].
@@ -56,11 +62,11 @@ def fit_zero_threshold_of_active(
     Raises:
         ValueError: if the arrays are empty or their days differ.
 
-    >>> fit_zero_threshold_of_active(np.array([0.5, 1]), np.array([[0.1, 0.2], [0.3, 0.4], [0.2, 0.6]], np.float32))
+    >>> maxima = np.array([[0.1, 0.2], [0.3, 0.4], [0.2, 0.6]], np.float32)
+    >>> fit_zero_threshold_of_active(np.array([0.5, 1]), maxima)
     0.20000000298023224
     """
-    _check(reference_active_share, day_maximum)
-    values, order = _walk(day_maximum)
+    values, order = _ordered(reference_active_share, day_maximum)
     users, days = day_maximum.shape
     left = np.broadcast_to(users - np.arange(users), (days, users))
     squares = days * users**2 + np.cumsum((1 - 2 * left).reshape(-1)[order])
@@ -70,36 +76,26 @@ def fit_zero_threshold_of_active(
     start = days - 2 * reference_active_share.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.where(active > 0, squares / active**2 - 2 * products / active - start, np.inf)
-    return _best(values, change)
+    return _first_minimiser(values, change)
 
 
-def _check(reference_active_share: FloatArray, day_maximum: FloatArray) -> None:
+def _ordered(
+    reference_active_share: FloatArray, day_maximum: FloatArray
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """All values in order, and where each stands when every day is sorted by itself, [D U]."""
     users, days = day_maximum.shape
     if not users or not days or len(reference_active_share) != days:
         raise ValueError(
-            f"expected day maxima of at least one user on the reference's {len(reference_active_share)} days, "
-            f"got {users} users and {days} days"
+            f"expected day maxima of at least one user on the reference's "
+            f"{len(reference_active_share)} days, got {users} users and {days} days"
         )
-
-
-def _walk(day_maximum: FloatArray) -> tuple[FloatArray, NDArray[np.int64]]:
-    """All values in order, and where each stood when every day is sorted by itself, [D U]."""
     ordered = np.sort(day_maximum.T, axis=1)
     order = np.argsort(ordered, axis=None, kind="stable")  # a merge: each day is sorted already
     return ordered.reshape(-1)[order], order
 
 
-def _changes(reference_active_share: FloatArray, users: int) -> NDArray[np.float64]:
-    """Change of U^2 times the objective when a day's j-th smallest user falls away, [D, U].
-
-    With n users left and R expected, (n - 1 - R)^2 - (n - R)^2 = 1 - 2 (n - R).
-    """
-    left = users - np.arange(users)
-    return 1 - 2 * (left - reference_active_share[:, None] * users)
-
-
-def _best(values: FloatArray, change: FloatArray) -> float:
-    """The first minimiser among 0 and the positive values, each taken after all that tie with it."""
+def _first_minimiser(values: FloatArray, change: FloatArray) -> float:
+    """First minimiser among 0 and the positive values, each taken after all that tie with it."""
     below = int(np.searchsorted(values, 0, side="right"))
     ends = np.flatnonzero(np.append(values[1:] != values[:-1], True))
     ends = ends[ends >= below]

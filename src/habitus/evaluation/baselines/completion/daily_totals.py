@@ -32,7 +32,7 @@ class DailyTotals(CompletionBaseline):
     def _fill(self, task: Task, samples: int, rng: Rng) -> Totals:
         own, _ = task.mean_of(slice(None))
         own = own / task.peaks[:, None]
-        weights = own + np.float32(1e-6)  # evenly where nobody has done anything
+        weights = own + np.float32(1e-6)  # evenly where nothing was done
         if self.train is not None:
             population = self.train.mean.reshape(task.pictures.shape[1:]).mean(axis=0)
             weights += POPULATION_WEIGHT * population

@@ -45,7 +45,7 @@ class SeasonalNaive(SeriesBaseline):
         return paths
 
     def _residuals(self, lag: int) -> NDArray[np.float32]:
-        """Differences of training rows ``lag`` apart, or the most periods that there are, [P, V]."""
+        """Differences of training rows ``lag`` apart, or the most periods there are, [P, V]."""
         while lag > self.memory and not len(self.stack.followed(lag)):
             lag -= self.memory
         before = self.stack.followed(lag)
