@@ -147,7 +147,7 @@ def test_latents_and_predictions_are_those_of_the_models(lab):
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         mean = lab.model("noisy-lstm", 1).predictions(windows, generator).mean
-        latents = lab.model("tdlgm", 1).reconstructed(windows, 4, torch.Generator().manual_seed(1))
+        latents = lab.model("tdlgm", 1).reconstruct(windows, 4, torch.Generator().manual_seed(1))
     assert np.stack(imputing.ESTIMATES[RNN](lab, cases, 1, ys)) == pytest.approx(mean.numpy())
     assert np.stack(imputing.ESTIMATES[LATENTS](lab, cases, 1, ys)) == pytest.approx(
         latents.numpy()

@@ -116,7 +116,7 @@ def pinned(monkeypatch):
     def still(self, shape, generator):
         return torch.zeros(*shape, self.config.layers, self.config.latents)
 
-    monkeypatch.setattr(LatentLayers, "prior_draw", still)
+    monkeypatch.setattr(LatentLayers, "draw_prior", still)
 
 
 def every_phase(model: SeriesModel) -> list[str]:
@@ -244,7 +244,7 @@ class TestAutoregressiveModel:
             assert model.draw(p, noise()).shape == (B, v)
             assert model.continue_from(state, 4, noise()).shape == (B, 4, v)
             if hasattr(model, "reconstructed"):
-                found = model.reconstructed(x, 2, noise())
+                found = model.reconstruct(x, 2, noise())
                 assert found.shape == (B, T, v)
                 assert torch.isfinite(found).all()
 

@@ -137,7 +137,7 @@ def test_a_factor_depends_on_the_variables_before_it_and_on_nothing_else(anchor)
     p = model.relative_to(model(features(model)), anchor, LEVEL, SPREAD)
 
     def parameters(values: torch.Tensor) -> torch.Tensor:
-        found = p.given(values)
+        found = p.factors(values)
         parts = found.component_distribution
         return torch.stack(
             [found.mixture_distribution.logits, parts.mean, parts.stddev], -1
@@ -210,7 +210,7 @@ def test_gaps_are_filled_given_the_variables_before_them():
     at = torch.tensor([0.8, 33.0, 1e9]).expand(20_000, -1)
     observed = torch.tensor([True, True, False]).expand(20_000, -1)
     with torch.no_grad():
-        filled = model.filled(
+        filled = model.fill(
             model(torch.zeros(20_000, model.features)), at, observed, Generator().manual_seed(0)
         )
     weights = np.linalg.solve(covariance[:2, :2], covariance[:2, 2])

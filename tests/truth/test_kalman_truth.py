@@ -344,7 +344,7 @@ class TestOneLayerTDLGMAndVRNN:
         )
         monkeypatch.setattr(
             LatentLayers,
-            "prior_draw",
+            "draw_prior",
             lambda self, shape, g: torch.full((*shape, 2, Z), float(request.param)),
         )
 
@@ -383,7 +383,7 @@ class TestOneLayerTDLGMAndVRNN:
                     model.predict(model.read(x, noise()), noise()).mean for model in (one, other)
                 )
             else:
-                a, b = (model.reconstructed(x, 1, noise()) for model in (one, other))
+                a, b = (model.reconstruct(x, 1, noise()) for model in (one, other))
                 a, b = (torch.where(x.observed.any(-1, keepdim=True), each, 0.0) for each in (a, b))
             torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
 

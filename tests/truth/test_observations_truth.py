@@ -16,6 +16,7 @@ from habitus.models.recurrent.observations import (
     GaussianObservation,
     MixtureObservation,
 )
+from habitus.models.recurrent.observations.buckets import find_bucket
 
 MANY = 40_000
 
@@ -87,7 +88,7 @@ def test_components_are_the_distribution(kind, v):
 def test_a_pool_is_the_even_mixture(kind):
     model = made(kind)
     parts = [model(features(model, seed)) for seed in (1, 2, 3)]
-    log_weights, mean, scale = model.pooled(parts)
+    log_weights, mean, scale = model.pool(parts)
     torch.testing.assert_close(log_weights.logsumexp(-1), torch.zeros(2), rtol=0, atol=1e-5)
     expected = torch.stack([p.mean for p in parts]).mean(0)
     torch.testing.assert_close((log_weights.exp() * mean).sum(-1), expected, rtol=1e-4, atol=1e-4)
@@ -164,7 +165,7 @@ class TestBuckets:
         model.start_from(torch.tensor([0.0, 1.0, 10.0])[:, None])
         p = model(torch.zeros(1, 4))
         at = torch.tensor([[-3.0], [0.4], [0.6], [5.4], [5.6], [99.0]])
-        assert p.bucket(at).flatten().tolist() == [0, 0, 1, 1, 2, 2]
+        assert find_bucket(at, p.bounds).flatten().tolist() == [0, 0, 1, 1, 2, 2]
 
     def test_many_distinct_values_give_quantiles(self):
         """Each holds as many training values, so even weights are the empirical distribution."""
@@ -174,7 +175,7 @@ class TestBuckets:
         model = BucketObservation(1, 64)
         model.start_from(values)
         p = model(torch.zeros(len(values), 64))
-        held = torch.bincount(p.bucket(values).flatten(), minlength=64)
+        held = torch.bincount(find_bucket(values, p.bounds).flatten(), minlength=64)
         assert held.min() >= 99
         assert held.max() <= 101
         drawn = draws(model, torch.zeros(64))[:, 0]
@@ -192,14 +193,14 @@ class TestBuckets:
         assert drawn.min() >= 0
         assert drawn.max() <= 1
 
-    def test_what_is_told_is_the_value_and_its_bucket(self):
+    def test_inputs_are_the_value_and_its_bucket(self):
         model = BucketObservation(1, 3)
         model.start_from(torch.tensor([0.0, 1.0, 2.0])[:, None])
         seen = torch.tensor([[True], [False]])
-        told = model.told(torch.tensor([[2.0], [2.0]]), seen)
-        assert told.shape == (2, model.inputs)
-        assert told[0, 1:].tolist() == [0, 0, 1]
-        assert told[1].tolist() == [0, 0, 0, 0]
+        encoded = model.encode(torch.tensor([[2.0], [2.0]]), seen)
+        assert encoded.shape == (2, model.inputs)
+        assert encoded[0, 1:].tolist() == [0, 0, 1]
+        assert encoded[1].tolist() == [0, 0, 0, 0]
 
 
 class TestCounts:

@@ -25,9 +25,10 @@ class Entry(NamedTuple):
 
 
 class Registry(Mapping[str, "type[Model]"]):
-    """Models by the name that the command line and runs on disk use; the flagship comes first.
+    """Models by their name on the command line and in runs on disk.
 
-    A lookup imports that model's module, so that listing the names loads neither torch nor any model.
+    A lookup imports that model's module, so that listing the names loads neither torch nor any
+    model.
     """
 
     def __init__(self, entries: dict[str, Entry]) -> None:
@@ -47,7 +48,7 @@ class Registry(Mapping[str, "type[Model]"]):
         return name in self.entries
 
     def name_of(self, kind: type[Model]) -> str:
-        """Name under which a model's class is registered, without importing the other models.
+        """Look up the name of a model's class, without importing the other models.
 
         Raises:
             KeyError: for a class that is not in the registry.

@@ -221,10 +221,10 @@ def _expected(
 def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Generator) -> Expected:
     """The mixture of what is expected under several draws of the latents, from a step of one window on."""
     drawn = [
-        model.p_v.apart(model.predictions(x, generator), x.values)
+        model.p_v.factors(model.predictions(x, generator), x.values)
         for _ in range(model.latent_draws)
     ]
-    return Expected(*(each[0, skip:] for each in model.p_v.pooled(drawn)))
+    return Expected(*(each[0, skip:] for each in model.p_v.pool(drawn)))
 
 
 def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Tensor:
@@ -245,7 +245,7 @@ def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Gen
         for t in range(begin, min(end + LOOK, len(known))):
             p = model.predict(state, generator)
             observed = x.observed[:, t].expand(particles, -1)
-            v = model.p_v.filled(p, x.values[:, t].expand(particles, -1), observed, generator)
+            v = model.p_v.fill(p, x.values[:, t].expand(particles, -1), observed, generator)
             log_weights += _log_density(model, state, p, v, observed, generator)
             state = model.observe(state, v, torch.ones_like(observed), generator)
             if t < end:

@@ -125,7 +125,9 @@ def _posterior(
         )
         return found[-1].values
 
-    values = model.p_v.chosen([model.predict(state, generator) for _ in range(draws)], choose)
+    values = model.p_v.choose_values(
+        [model.predict(state, generator) for _ in range(draws)], choose
+    )
     evidence = torch.stack([each.log_evidence for each in found]).sum(0)
     return Posterior(values, evidence, torch.stack([each.moments for each in found]).sum(0))
 

@@ -1,8 +1,9 @@
-"""Recurrent networks whose states at all positions of a window come from the library's fused kernels.
+"""LSTM cells whose states at all positions of a window come from fused kernels.
 
-``torch.nn.LSTM`` tells the outputs h of every step, but the cell states c of the last one only. Given all h, the
-gates of every step are one matrix product, and c is the linear recurrence c_t = f_t c_(t-1) + i_t g_t, which takes
-log2 T elementwise passes: the same numbers as a loop over steps, without the loop.
+``torch.nn.LSTM`` returns the outputs h of every step, but the cell states c of the last one only.
+Given all h, the gates of every step are one matrix product, and c is the linear recurrence
+c_t = f_t c_(t-1) + i_t g_t, which takes log2 T elementwise passes: the same numbers as a loop over
+steps, without the loop.
 
 Letters: B series, T steps, I inputs, N hidden units.
 """
@@ -17,16 +18,19 @@ from torch.nn import functional
 
 
 def linear_recurrence(factors: Tensor, terms: Tensor) -> Tensor:
-    """c_t = factors_t c_(t-1) + terms_t with c_(-1) = 0, [B, T, N]."""
+    """Solve c_t = factors_t c_(t-1) + terms_t with c_(-1) = 0, [B, T, N]."""
     return _Recurrence.apply(factors, terms)
 
 
 class _Recurrence(torch.autograd.Function):
-    """The recurrence, whose gradient is the same recurrence backwards: autograd would keep every pass of it."""
+    """Linear recurrence with its gradient, the same recurrence backwards.
+
+    Autograd would keep every pass of it.
+    """
 
     @staticmethod
     def forward(ctx: Any, factors: Tensor, terms: Tensor) -> Tensor:
-        c = _doubled(factors, terms)
+        c = _solve_by_doubling(factors, terms)
         ctx.save_for_backward(factors, c)
         return c
 
@@ -35,12 +39,15 @@ class _Recurrence(torch.autograd.Function):
         factors, c = ctx.saved_tensors
         nothing = torch.zeros_like(c[:, :1])
         later = torch.cat([factors[:, 1:], nothing], 1)
-        of_terms = _doubled(later.flip(1), grads[0].flip(1)).flip(1)
+        of_terms = _solve_by_doubling(later.flip(1), grads[0].flip(1)).flip(1)
         return of_terms * torch.cat([nothing, c[:, :-1]], 1), of_terms
 
 
-def _doubled(factors: Tensor, terms: Tensor) -> Tensor:
-    """By doubling (Hillis and Steele 1986): after k passes each step has in it the 2^k steps up to it."""
+def _solve_by_doubling(factors: Tensor, terms: Tensor) -> Tensor:
+    """Solve the recurrence in log2 T passes (Hillis and Steele 1986).
+
+    After k passes each step holds the contributions of the 2^k steps up to it.
+    """
     reach = 1
     last = terms.shape[1]
     while reach < last:
@@ -53,15 +60,15 @@ def _doubled(factors: Tensor, terms: Tensor) -> Tensor:
 
 
 class CellLSTM(nn.Module):
-    """One LSTM layer that tells outputs and cell states of every step."""
+    """LSTM layer that returns outputs and cell states of every step."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.lstm = nn.LSTM(inputs, hidden, batch_first=True)
-        _forget_little(*self._weights()[2:])
+        _start_remembering(*self._weights()[2:])
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Outputs h and cell states c after each step of x [B, T, I] from zero states, each [B, T, N]."""
+        """Outputs and cell states [B, T, N] after each step of x [B, T, I], from zero states."""
         h, _ = self.lstm(x)
         before = torch.cat([torch.zeros_like(h[:, :1]), h[:, :-1]], 1)
         i, f, g, _ = self._gates(x, before).chunk(4, -1)
@@ -73,29 +80,28 @@ class CellLSTM(nn.Module):
 
     def _gates(self, x: Tensor, h: Tensor) -> Tensor:
         of_input, of_state, input_bias, state_bias = self._weights()
-        return functional.linear(x, of_input, input_bias) + functional.linear(
-            h, of_state, state_bias
-        )
+        from_input = functional.linear(x, of_input, input_bias)
+        return from_input + functional.linear(h, of_state, state_bias)
 
     def _weights(self) -> list[nn.Parameter]:
-        """Of inputs [4N, I] and of states [4N, N], and the bias of each [4N]."""
+        """Weights of inputs [4N, I] and of states [4N, N], and the bias of each [4N]."""
         return list(self.lstm.parameters())
 
 
 class StateCell(nn.Module):
-    """An LSTM cell that is known by its cell state alone: its previous output is taken as tanh of that state.
+    """LSTM cell whose only state is the cell state; its previous output is taken as tanh of that.
 
-    It is R_l and F_l of tDLGM (Eqs 11 and 12): R_l is its output, F_l its next cell state.
+    It is R_l (the output) and F_l (the next cell state) of tDLGM (Eqs 11 and 12).
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.of_input = nn.Linear(inputs, 4 * hidden)
         self.of_state = nn.Linear(hidden, 4 * hidden, bias=False)
-        _forget_little(self.of_input.bias)
+        _start_remembering(self.of_input.bias)
 
     def forward(self, x: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
-        """Output and next cell state [..., N] from an input [..., I] and a cell state [..., N]."""
+        """Output and next cell state from an input [..., I] and a cell state, all [..., N]."""
         return lstm_update(self.of_input(x) + self.of_state(s.tanh()), s)
 
 
@@ -106,8 +112,8 @@ def lstm_update(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     return o.sigmoid() * c.tanh(), c
 
 
-def _forget_little(*biases: Tensor) -> None:
-    """Begin with forget gates at sigmoid(1), so that gradients reach far at once (Gers et al. 2000)."""
+def _start_remembering(*biases: Tensor) -> None:
+    """Set forget gates to sigmoid(1), so that gradients reach far at once (Gers et al. 2000)."""
     with torch.no_grad():
         for bias in biases:
             hidden = len(bias) // 4

@@ -7,8 +7,8 @@
     q(xi | v) = prod_l N(mu_l(v_(t-m:t)), C_l(v_(t-m:t)))
     loss = KL(q || N(0, I)) - E_q log p(v_t | xi) - log p(theta)
 
-It has no state. As in tDLGM's section 3 the last m values are told to the recognition while it is fitted, not to
-the generator: what is generated is independent from step to step.
+The model has no state. As in tDLGM's section 3 the recognition reads the last m values in the fit,
+the generator does not: generated steps are independent of each other.
 """
 
 from __future__ import annotations
@@ -34,66 +34,64 @@ class DLGMConfig(LatentConfig):
     """Settings of a DLGM.
 
     Attributes:
-        history: Values before a step that its recognition is told, m.
+        history: Number of values before a step that its recognition reads, m.
     """
 
     history: Annotated[int, Field(ge=0)] = 8
 
 
 class DLGM(LatentLayers):
-    """The model; see the module for its equations and :class:`DLGMConfig` for its settings."""
+    """Deep latent Gaussian model; equations in the module, settings in :class:`DLGMConfig`.
+
+    A state is the anchor and the clock.
+    """
 
     Config = DLGMConfig
 
     def __init__(self, axes: SeriesAxes, config: DLGMConfig | None = None) -> None:
         super().__init__(axes, config or DLGMConfig())
-        hidden = self.config.hidden
-        layers = self.config.layers
-        self.q_xi = self.recognition((self.config.history + 1) * self.told)
-        self.G = nn.ModuleList(
-            nn.Linear(self.config.latents, hidden, bias=False) for _ in range(layers)
+        c = self.config
+        self.q_xi = self.recognition((c.history + 1) * self.step_inputs)
+        self.G = nn.ModuleList(nn.Linear(c.latents, c.hidden, bias=False) for _ in range(c.layers))
+        self.T = nn.ModuleList(
+            perceptron(c.hidden, c.hidden, c.hidden) for _ in range(c.layers - 1)
         )
-        self.T = nn.ModuleList(perceptron(hidden, hidden, hidden) for _ in range(layers - 1))
-        self.T_0 = perceptron(hidden + 2 * len(self.periods), hidden, self.p_v.features)
+        self.T_0 = perceptron(c.hidden + 2 * len(self.periods), c.hidden, self.p_v.features)
 
     def p_v_given_xi(self, xi: Tensor, clock: Tensor, anchor: Tensor) -> Distribution:
-        """p(v | xi) from latents [..., L, Z] (Eqs 4 to 6)."""
+        """Distribution p(v | xi) from latents [..., L, Z] (Eqs 4 to 6)."""
         h = self.G[-1](xi[..., -1, :])
         for at in range(self.config.layers - 2, -1, -1):
             h = self.T[at](h) + self.G[at](xi[..., at, :])
-        phases = self.season_features(clock).expand(*h.shape[:-1], -1)
-        return self.distribution(self.T_0(torch.cat([h, phases], -1)), anchor)
+        seasons = self.season_features(clock).expand(*h.shape[:-1], -1)
+        return self.distribution(self.T_0(torch.cat([h, seasons], -1)), anchor)
 
     def q_xi_given_v(self, x: Windows, anchors: Tensor) -> Gaussian:
-        """q(xi | v_(t-m:t)) from each step and the m before it; before the first there is nothing."""
-        told = self.tell(x.values, x.observed, anchors)
-        padded = nn.functional.pad(told, (0, 0, self.config.history, 0))
+        """Posterior q(xi | v_(t-m:t)) from each step and the m before it, zeros at the start."""
+        encoded = self.encode_step(x.values, x.observed, anchors)
+        padded = nn.functional.pad(encoded, (0, 0, self.config.history, 0))
         return self.posterior(self.q_xi(padded.unfold(1, self.config.history + 1, 1).flatten(2)))
 
     def conditionals(self, x: Windows) -> tuple[Gaussian, Callable[[Tensor], Distribution]]:
-        """Nothing is known of the past, but for what values are relative to."""
         anchors = self.anchors(x)[:, :-1]
         return self.q_xi_given_v(x, anchors), lambda xi: self.p_v_given_xi(xi, x.clock, anchors)
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
-        """The bound."""
         q, p_given = self.conditionals(x)
         return self.bound_terms(p_given(q.draw(generator)), q, x)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
-        """The anchor and the clock alone."""
-        return self.first_anchor(series), self.begin_clock(series, clock)
+        return self.first_anchor(series), self.first_clock(series, clock)
 
     def predict(self, state: State, generator: Generator) -> Distribution:
-        """Given a draw of latents."""
-        return self.p_v_given_xi(self.prior_draw(state[-1].shape, generator), state[-1], state[-2])
+        anchor, clock = state
+        return self.p_v_given_xi(self.draw_prior(clock.shape, generator), clock, anchor)
 
     def observe(
         self, state: State, values: Tensor, observed: Tensor, generator: Generator
     ) -> State:
-        """Nothing else is kept."""
-        return self.next_anchor(state[-2], values, observed), state[-1] + 1
+        anchor, clock = state
+        return self.next_anchor(anchor, values, observed), clock + 1
 
     def read(self, x: Windows, generator: Generator) -> State:
-        """Nothing else is kept."""
         return self.anchors(x)[:, -1], x.clock[:, -1] + 1

@@ -1,4 +1,4 @@
-"""What DLGM and tDLGM share: layers of Gaussian latents, recognised from what was seen.
+"""Base of DLGM and tDLGM: layers of Gaussian latents, recognised from observed steps.
 
 Letters: L layers, Z latents of a layer, N hidden units.
 """
@@ -21,7 +21,7 @@ from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
 from habitus.settings import NotNegative, Positive, Share, configuration
 
-LATENT_DRAWS = 24  # that stand for all latents where what they lead to is wanted
+LATENT_DRAWS = 24  # draws that stand for the distribution of a step's latents
 
 
 @configuration
@@ -31,9 +31,11 @@ class LatentConfig(SeriesConfig):
     Attributes:
         layers: Layers of latents, L.
         latents: Latents of a layer, Z.
-        covariance: Of the recognised latents: diagonal, or low-rank (precision of diagonal plus rank one).
+        covariance: Covariance of the recognised latents: diagonal, or low-rank (precision of
+            diagonal plus rank one).
         beta: Weight of the KL term; 1 is the bound of the likelihood.
-        warm_up: Share of the fit over which that weight rises from 0, so that latents are used before they cost.
+        warm_up: Share of the fit over which that weight rises from 0, so that latents are used
+            before they cost.
     """
 
     layers: Positive = 2
@@ -44,9 +46,10 @@ class LatentConfig(SeriesConfig):
 
 
 class LatentLayers(StepModel):
-    """A model whose step is drawn from latents xi_1 ... xi_L ~ N(0, I), independent between steps.
+    """A model whose steps are drawn from latents xi_1 ... xi_L ~ N(0, I), each step its own.
 
-    Its latents are recognised step by step, so the bound of a step is tight as samples grow, whatever the others.
+    Latents are recognised step by step, so the bound of each step becomes tight with more draws,
+    whatever the other steps.
     """
 
     latent_draws = LATENT_DRAWS
@@ -56,57 +59,57 @@ class LatentLayers(StepModel):
         self.per_latent, self.gaussian = COVARIANCES[config.covariance]
 
     def recognition(self, inputs: int) -> torch.nn.Module:
-        """Mu and C of all layers from what is recognised from."""
-        return perceptron(
-            inputs, self.config.hidden, self.config.layers * self.per_latent * self.config.latents
-        )
+        """Network for mean and covariance of all layers' latents from so many inputs."""
+        outputs = self.config.layers * self.per_latent * self.config.latents
+        return perceptron(inputs, self.config.hidden, outputs)
 
     def posterior(self, features: Tensor) -> Gaussian:
-        """q(xi), [..., L, Z], from the recognition's features."""
+        """Posterior q(xi), [..., L, Z], from the recognition's features."""
         return self.gaussian(features.unflatten(-1, (self.config.layers, -1)))
 
-    def prior_draw(self, shape: torch.Size, generator: Generator) -> Tensor:
-        """Xi ~ N(0, I), [*shape, L, Z] (Eqs 3 and 9)."""
+    def draw_prior(self, shape: torch.Size, generator: Generator) -> Tensor:
+        """Draw xi ~ N(0, I), [*shape, L, Z] (Eqs 3 and 9)."""
         return torch.randn(*shape, self.config.layers, self.config.latents, generator=generator)
 
     @property
     def kl_weight(self) -> float:
-        """beta, once warmed up."""
-        return self.config.beta * self.warmed_up
+        """Weight of the KL term: beta, once warmed up."""
+        return self.config.beta * self.warm_up_weight(self.config.warm_up)
 
     def bound_terms(self, p: Distribution, q: Gaussian, x: Windows) -> dict[str, Tensor]:
-        """Negative log-likelihood and weighted KL of the latents (Eqs 22 and 28); nothing seen costs nothing."""
+        """Negative log-likelihood and weighted KL (Eqs 22, 28); unobserved steps cost nothing."""
         seen = x.observed.any(-1)
         kl = torch.where(seen, q.kl().sum(-1), 0.0).mean()
         return {"nll": -self.log_prob(p, x).mean(), "kl": self.kl_weight * kl}
 
-    def weighted(self, p: Distribution, q: Gaussian, xi: Tensor, x: Windows) -> Tensor:
-        """Log importance weights log p(v, xi) - log q(xi) of every step, [K, B, T]."""
-        ratio = (standard_log_prob(xi) - q.log_prob(xi)).sum(-1)
-        return self.log_prob(p, x) + torch.where(x.observed.any(-1), ratio, 0.0)
-
     @abstractmethod
     def conditionals(self, x: Windows) -> tuple[Gaussian, Callable[[Tensor], Distribution]]:
-        """q(xi_t | v) of every step, and from latents [B, T, L, Z] to p(v_t | xi_t, what came before)."""
+        """Posterior q(xi_t | v) of every step, and the map from latents to p(v_t | xi_t, past).
+
+        Latents are [B, T, L, Z].
+        """
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Importance-weighted, step by step: latents are independent given what came before."""
+        """Importance-weighted bound, step by step: latents are independent given the past."""
         q, p_given = self.conditionals(x)
-        drawn = (q.draw(generator) for _ in range(samples))
-        return mean_weight(torch.stack([self.weighted(p_given(xi), q, xi, x) for xi in drawn])).sum(
-            -1
-        )
+        log_weights = list[Tensor]()
+        for _ in range(samples):
+            xi = q.draw(generator)
+            ratio = (standard_log_prob(xi) - q.log_prob(xi)).sum(-1)
+            ratio = torch.where(x.observed.any(-1), ratio, 0.0)
+            log_weights.append(self.log_prob(p_given(xi), x) + ratio)
+        return log_mean_exp(torch.stack(log_weights)).sum(-1)
 
-    def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """E[v_t | xi ~ q] of every step: what was seen, through the latents, [B, T, V]."""
+    def reconstruct(self, x: Windows, samples: int, generator: Generator) -> Tensor:
+        """Mean of v_t given latents from q, [B, T, V]: observed steps, through the latents."""
         q, p_given = self.conditionals(x)
         return torch.stack([p_given(q.draw(generator)).mean for _ in range(samples)]).mean(0)
 
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
-        """Given latents drawn from their prior."""
-        return self.conditionals(x)[1](self.prior_draw(x.clock.shape, generator))
+        """Distribution of every step given latents drawn from their prior."""
+        return self.conditionals(x)[1](self.draw_prior(x.clock.shape, generator))
 
 
-def mean_weight(log_weights: Tensor) -> Tensor:
-    """Log of the mean over the first axis of weights given by their logarithms."""
+def log_mean_exp(log_weights: Tensor) -> Tensor:
+    """Logarithm of the mean of weights over the first axis."""
     return log_weights.logsumexp(0) - math.log(len(log_weights))

@@ -3,7 +3,8 @@
     h_t = RNN(v_(t-1), h_(t-1))
     v_t ~ p(v | h_t)
 
-The baseline of tDLGM's section 3, with a distribution for an output, so that it can be drawn from and scored.
+The baseline of tDLGM's section 3, with a distribution as its output, so that it can be drawn from
+and scored.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class RecurrentConfig(SeriesConfig):
 
     Attributes:
         layers: Recurrent layers.
-        dropout: Share of their outputs dropped while fitting.
+        dropout: Share of the layers' outputs dropped in the fit.
     """
 
     layers: Positive = 1
@@ -32,11 +33,15 @@ class RecurrentConfig(SeriesConfig):
 
 
 class LSTM(StepModel):
-    """The model; see the module for its equations and :class:`RecurrentConfig` for its settings."""
+    """LSTM; equations in the module, settings in :class:`RecurrentConfig`.
+
+    A state is the output at the last step, the network's own states [B, layers, N] (h, and c for an
+    LSTM), the anchor and the clock.
+    """
 
     Config = RecurrentConfig
     network: type[nn.LSTM | nn.GRU] = nn.LSTM
-    states = 2  # tensors that a network keeps: h and c
+    states = 2  # tensors that the network keeps: h and c
 
     def __init__(self, axes: SeriesAxes, config: RecurrentConfig | None = None) -> None:
         super().__init__(axes, config or RecurrentConfig())
@@ -48,58 +53,51 @@ class LSTM(StepModel):
         self.features = perceptron(hidden, hidden, self.p_v.features)
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
-        """Negative log-likelihood."""
         return {"nll": -self.log_prob(self.predictions(x, generator), x).mean()}
 
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
-        """p(v_t | v_<t) of every step, in one call of the fused kernel."""
-        outputs, _ = self.rnn(self.inputs_of(x)[:, :-1])
+        outputs, _ = self.rnn(self.window_inputs(x)[:, :-1])
         return self.distribution(self.features(self.dropout(outputs)), self.anchors(x)[:, :-1])
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Exact."""
+        """Log p(v) of windows, [B], exactly."""
         return self.log_prob(self.predictions(x, generator), x).sum(-1)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
-        """Zero states, and the first input."""
-        clock = self.begin_clock(series, clock)
-        hidden = [
-            torch.zeros(self.config.layers, series, self.config.hidden) for _ in range(self.states)
-        ]
-        return self._after(
-            self.first_input(clock)[:, None], hidden, self.first_anchor(series), clock
-        )
+        clock = self.first_clock(series, clock)
+        inputs = self.first_input(clock)[:, None]
+        return self._run(inputs, self._zeros(series), self.first_anchor(series), clock)
 
     def predict(self, state: State, generator: Generator) -> Distribution:
-        """p(v_t | h_t)."""
-        return self.distribution(self.features(state[0]), state[-2])
+        output, *_, anchor, _ = state
+        return self.distribution(self.features(output), anchor)
 
     def observe(
         self, state: State, values: Tensor, observed: Tensor, generator: Generator
     ) -> State:
-        """One step of the network."""
-        *hidden, anchor, clock = state[1:]
+        _, *hidden, anchor, clock = state
         hidden = [each.transpose(0, 1).contiguous() for each in hidden]
-        told = self.input_of(values, observed, clock + 1, anchor)[:, None]
-        return self._after(told, hidden, self.next_anchor(anchor, values, observed), clock + 1)
+        inputs = self.next_input(values, observed, clock + 1, anchor)[:, None]
+        return self._run(inputs, hidden, self.next_anchor(anchor, values, observed), clock + 1)
 
     def read(self, x: Windows, generator: Generator) -> State:
-        """In one call of the fused kernel."""
-        zeros = [
-            torch.zeros(self.config.layers, len(x.values), self.config.hidden)
-            for _ in range(self.states)
-        ]
-        return self._after(self.inputs_of(x), zeros, self.anchors(x)[:, -1], x.clock[:, -1] + 1)
+        zeros = self._zeros(len(x.values))
+        clock = x.clock[:, -1] + 1
+        return self._run(self.window_inputs(x), zeros, self.anchors(x)[:, -1], clock)
 
-    def _after(self, inputs: Tensor, hidden: list[Tensor], anchor: Tensor, clock: Tensor) -> State:
-        """The output at the last of some inputs, the states [B, layers, N] after it, the anchor, and the clock."""
+    def _zeros(self, series: int) -> list[Tensor]:
+        shape = (self.config.layers, series, self.config.hidden)
+        return [torch.zeros(shape) for _ in range(self.states)]
+
+    def _run(self, inputs: Tensor, hidden: list[Tensor], anchor: Tensor, clock: Tensor) -> State:
+        """State after inputs [B, T, I] from the network's states [layers, B, N] before them."""
         outputs, after = self.rnn(inputs, tuple(hidden) if self.states > 1 else hidden[0])
         kept = after if self.states > 1 else (after,)
         return outputs[:, -1], *(each.transpose(0, 1) for each in kept), anchor, clock
 
 
 class GRU(LSTM):
-    """The same with gated recurrent units."""
+    """LSTM's counterpart with gated recurrent units."""
 
     network = nn.GRU
     states = 1

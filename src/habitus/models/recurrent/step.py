@@ -1,6 +1,7 @@
-"""What models of series share: their settings, what a step tells a network, and what they are fitted with.
+"""Base of the recurrent models: their settings, the inputs of their networks, and their loss.
 
-Letters: B series, T steps, V variables, I inputs of a network, K draws.
+Letters: B series, T steps, V variables, R training steps, I inputs of a network, F features,
+K draws.
 """
 
 from __future__ import annotations
@@ -22,14 +23,13 @@ from habitus.settings import NotNegative, Positive, configuration
 
 AUTO = "auto"
 FALLBACK = "gaussian"
-FEW_VALUES = 64  # of a variable: fewer are told apart
-NEAR = 0.9  # correlation of a value with the next, from which on the change is what is modelled
+FEW_VALUES = 64  # most distinct values of a variable that get a bucket each
+NEAR = 0.9  # correlation of a value with the next, from which on changes are modelled
 FIT = {
-    "epochs": 20, "batch": 32, "learning_rate": 2e-3, "schedule": "one-cycle", "held_out": 0.1, "keep": "best",
-    "clip": 1.0, "precision": "float32",
+    "epochs": 20, "batch": 32, "learning_rate": 2e-3, "schedule": "one-cycle", "held_out": 0.1,
+    "keep": "best", "clip": 1.0, "precision": "float32",
 }  # fmt: skip
-"""Settings of a fit that suit models of series: 1,000 steps on a small one."""
-
+"""Settings of a fit that suit models of series: 1,000 steps on a small series."""
 
 Window = Annotated[int, Field(ge=2)]
 Likelihood = Literal["auto", "gaussian", "mixture", "autoregressive", "buckets", "counts"]
@@ -40,19 +40,22 @@ class SeriesConfig:
     """Settings that every model of series has.
 
     Attributes:
-        window: Steps in the windows that it is fitted to.
-        hidden: Units of its networks.
-        likelihood: gaussian, mixture, buckets (the distinct values where they are few, or quantiles) or counts, of
-            every variable alone; autoregressive: mixtures, each given the variables before it. Auto takes buckets
-            for at most 64 distinct values, or else a mixture for one variable, autoregressive for several, relative
-            where values that follow each other are near each other. It is decided when a model is fitted; without
-            data it is gaussian.
-        components: Of a mixture, an autoregressive factor, or buckets; 0 for 8, 12 and 64.
+        window: Steps in the windows that the model is fitted to.
+        hidden: Units of the networks.
+        likelihood: gaussian, mixture, buckets (the distinct values where they are few, or
+            quantiles) or counts, of every variable alone; autoregressive: mixtures, each given the
+            variables before it. Auto takes buckets for at most 64 distinct values, or else a
+            mixture for one variable, autoregressive for several, relative where values that follow
+            each other are near each other. It is decided when a model is fitted; without data it
+            is gaussian.
+        components: Components of a mixture or an autoregressive factor, or buckets; 0 for 8, 12
+            and 64.
         periods: Steps of known seasons, such as 24 or 24,168; empty for none.
-        relative: Whether a step is expected relative to the value before it: for series that wander, or whose steps
-            are small beside their range. Of several variables, those whose next value correlates with them by 0.9
-            and less are not.
-        weight_decay: Precision of the Gaussian prior on the weights, per training step (tDLGM Eq 28).
+        relative: Whether a step is modelled relative to the value before it: for series that
+            wander, or whose steps are small beside their range. Of several variables, those whose
+            next value correlates with them by 0.9 and less are modelled as they are.
+        weight_decay: Precision of the Gaussian prior on the weights, per training step (tDLGM
+            Eq 28).
     """
 
     window: Window = 64
@@ -66,13 +69,14 @@ class SeriesConfig:
     def __post_init__(self) -> None:
         if self.relative and self.likelihood == "counts":
             raise ValueError(
-                "counts cannot be relative to the value before; take another likelihood, or relative=false"
+                "counts cannot be relative to the value before; take another likelihood, or "
+                "relative=false"
             )
         periods_of(self.periods)
 
 
 def periods_of(text: str) -> tuple[float, ...]:
-    """Steps of seasons.
+    """Parse the lengths of seasons, in steps.
 
     Raises:
         ValueError: if they are not numbers above 1, separated by commas.
@@ -90,7 +94,15 @@ def periods_of(text: str) -> tuple[float, ...]:
 
 
 class StepModel(AutoregressiveModel):
-    """A model that is told, before each step, the step before it and the seasons' phases."""
+    """A model whose networks read the step before and the seasons' phases at every step.
+
+    Attributes:
+        p_v: Observation model.
+        periods: Lengths of the seasons, in steps.
+        level: Mean of the training steps, [V].
+        range: Their standard deviation, [V].
+        wanders: Which variables are modelled relative to their last value, bool [V].
+    """
 
     fit_defaults: ClassVar[dict[str, Any]] = FIT
     config: Any
@@ -103,46 +115,44 @@ class StepModel(AutoregressiveModel):
         self.axes = axes
         self.config = config
         self.periods = periods_of(config.periods)
-        likelihood = FALLBACK if config.likelihood == AUTO else config.likelihood
-        kind = OBSERVATIONS[likelihood]
-        given = (config.components,) if config.components else ()
-        self.p_v = kind(len(axes.variables), *given)
-        for name, first in (("level", 0.0), ("range", 1.0)):
-            self.register_buffer(
-                name, torch.full((len(axes.variables),), first), persistent=config.relative
-            )
-        wanders = torch.full((len(axes.variables),), config.relative)
-        self.register_buffer("wanders", wanders, persistent=config.relative)
+        variables = len(axes.variables)
+        kind = OBSERVATIONS[FALLBACK if config.likelihood == AUTO else config.likelihood]
+        self.p_v = kind(variables, *([config.components] if config.components else []))
+        kept = config.relative
+        self.register_buffer("level", torch.zeros(variables), persistent=kept)
+        self.register_buffer("range", torch.ones(variables), persistent=kept)
+        self.register_buffer("wanders", torch.full((variables,), kept), persistent=kept)
 
     @classmethod
     def adapt_config(cls, config: SeriesConfig, values: Tensor) -> SeriesConfig:
-        """The likelihood that suits the values, where the settings leave it open."""
+        """Choose the likelihood that suits the values, where the settings leave it open."""
         if config.likelihood != AUTO:
             return config
         if all(len(column[~column.isnan()].unique()) <= FEW_VALUES for column in values.T):
             return replace(config, likelihood="buckets")
         likelihood = "autoregressive" if values.shape[1] > 1 else "mixture"
-        return replace(config, likelihood=likelihood, relative=config.relative or _near(values))
+        near = bool(_persistence(values).nanmedian() > NEAR)
+        return replace(config, likelihood=likelihood, relative=config.relative or near)
 
     @property
     def window(self) -> int:
-        """The setting."""
         return self.config.window
 
     @property
-    def inputs(self) -> int:
-        """Numbers that a network is told before a step, I."""
-        return self.told + 2 * len(self.periods)
-
-    @property
-    def told(self) -> int:
-        """Numbers that tell a step: its values, which were observed, and where it is relative its level too."""
+    def step_inputs(self) -> int:
+        """Number of inputs that encode a step: values, whether observed, and levels if relative."""
         return self.p_v.inputs + len(self.axes.variables) * (2 if self.config.relative else 1)
 
+    @property
+    def inputs(self) -> int:
+        """Number of inputs of a network before a step, I: the step before, and the seasons."""
+        return self.step_inputs + 2 * len(self.periods)
+
     def start_from(self, values: Tensor) -> None:
-        """The level of the values, which of them wander, and what the likelihood begins with."""
-        for own, found in zip((self.level, self.range), mean_and_scale(values), strict=True):
-            own.copy_(found)
+        """Take the level, the variables that wander, and the likelihood's start from the values."""
+        level, scale = mean_and_scale(values)
+        self.level.copy_(level)
+        self.range.copy_(scale)
         if not self.config.relative:
             self.p_v.start_from(values)
             return
@@ -151,43 +161,45 @@ class StepModel(AutoregressiveModel):
         self.p_v.start_from(torch.where(self.wanders, values.diff(dim=0), values[1:]))
         self.p_v.start_first_from(values)
 
-    def anchors(self, x: Windows) -> Tensor:
-        """What each step, and the one after the last, is relative to: the last value seen before it, [B, T + 1, V].
+    # Anchors: the values that steps are modelled relative to
 
-        Before the first value seen it is NaN; where nothing is relative it is 0.
+    def anchors(self, x: Windows) -> Tensor:
+        """Last observed value before each step, and before the one after the last, [B, T + 1, V].
+
+        It is NaN before the first observed value, and 0 where a variable is modelled as it is.
         """
-        shape = x.values.shape
+        series, steps, variables = x.values.shape
         if not self.config.relative:
-            return x.values.new_zeros(shape[0], shape[1] + 1, shape[2])
-        steps = torch.arange(1, shape[1] + 1, device=x.values.device)[:, None]
-        last = torch.where(x.observed & self.wanders, steps, 0).cummax(1).values  # 0 for none
-        padded = torch.cat([self.first_anchor(shape[0])[:, None], x.values], 1)
+            return x.values.new_zeros(series, steps + 1, variables)
+        number = torch.arange(1, steps + 1, device=x.values.device)[:, None]
+        last = torch.where(x.observed & self.wanders, number, 0).cummax(1).values  # 0 for none
+        padded = torch.cat([self.first_anchor(series)[:, None], x.values], 1)
         return padded.gather(1, torch.cat([torch.zeros_like(last[:, :1]), last], 1))
 
-    def next_anchor(self, anchor: Tensor, values: Tensor, observed: Tensor) -> Tensor:
-        """The same after one step, [B, V]."""
-        return torch.where(observed & self.wanders, values, anchor)
-
     def first_anchor(self, series: int) -> Tensor:
-        """The same before a first step, [B, V]."""
+        """Anchor before a first step, [B, V]."""
         return torch.where(self.wanders, math.nan, 0.0).expand(series, -1)
 
-    def distribution(self, features: Tensor, anchor: Tensor) -> Distribution:
-        """p(v) from features and what it is relative to [..., V]; before the first value seen that is the level."""
-        p = self.p_v(features)
-        return (
-            self.p_v.relative_to(p, anchor, self.level, self.range) if self.config.relative else p
-        )
+    def next_anchor(self, anchor: Tensor, values: Tensor, observed: Tensor) -> Tensor:
+        """Anchor after a step, [B, V]."""
+        return torch.where(observed & self.wanders, values, anchor)
 
-    def tell(self, values: Tensor, observed: Tensor, anchor: Tensor) -> Tensor:
-        """A step [..., V] as numbers [..., told]."""
+    def distribution(self, features: Tensor, anchor: Tensor) -> Distribution:
+        p = self.p_v(features)
+        if not self.config.relative:
+            return p
+        return self.p_v.relative_to(p, anchor, self.level, self.range)
+
+    # Inputs of the networks
+
+    def encode_step(self, values: Tensor, observed: Tensor, anchor: Tensor) -> Tensor:
+        """Encode a step [..., V] as inputs of a network, [..., step_inputs]."""
         seen = observed.to(values.dtype)
         if not self.config.relative:
-            return torch.cat([self.p_v.told(values, observed), seen], -1)
+            return torch.cat([self.p_v.encode(values, observed), seen], -1)
         level = torch.where(observed, (values - self.level) / self.range, 0.0)
-        return torch.cat(
-            [self.p_v.told(values - anchor, observed & ~anchor.isnan()), seen, level], -1
-        )
+        change = self.p_v.encode(values - anchor, observed & ~anchor.isnan())
+        return torch.cat([change, seen, level], -1)
 
     def season_features(self, clock: Tensor) -> Tensor:
         """Sine and cosine of the seasons' phases at steps [...], [..., 2 x seasons]."""
@@ -195,57 +207,48 @@ class StepModel(AutoregressiveModel):
         found = [function(angle) for angle in angles for function in (torch.sin, torch.cos)]
         return torch.stack(found, -1) if found else clock.new_zeros(*clock.shape, 0)
 
-    def input_of(self, values: Tensor, observed: Tensor, clock: Tensor, anchor: Tensor) -> Tensor:
-        """What a network is told before the step of a clock [...], from the step before it [..., V]."""
-        return torch.cat([self.tell(values, observed, anchor), self.season_features(clock)], -1)
-
     def first_input(self, clock: Tensor) -> Tensor:
-        """The same before the first step of windows, which has none before it, [B, I]."""
-        return torch.cat([clock.new_zeros(len(clock), self.told), self.season_features(clock)], -1)
+        """Inputs before the first step, whose number is ``clock`` [B]; [B, I]."""
+        nothing = clock.new_zeros(len(clock), self.step_inputs)
+        return torch.cat([nothing, self.season_features(clock)], -1)
 
-    def inputs_of(self, x: Windows) -> Tensor:
-        """The inputs before every step of windows and before the one after them, [B, T + 1, I]."""
-        rest = self.input_of(x.values, x.observed, x.clock + 1, self.anchors(x)[:, :-1])
+    def next_input(self, values: Tensor, observed: Tensor, clock: Tensor, anchor: Tensor) -> Tensor:
+        """Inputs [..., I] before the step with number ``clock`` [...], given the one before."""
+        encoded = self.encode_step(values, observed, anchor)
+        return torch.cat([encoded, self.season_features(clock)], -1)
+
+    def window_inputs(self, x: Windows) -> Tensor:
+        """Inputs before every step of windows, and before the one after them, [B, T + 1, I]."""
+        rest = self.next_input(x.values, x.observed, x.clock + 1, self.anchors(x)[:, :-1])
         return torch.cat([self.first_input(x.clock[:, 0])[:, None], rest], 1)
 
-    def begin_clock(self, series: int, clock: Tensor | None) -> Tensor:
-        """The number of the first step, [B]."""
+    def first_clock(self, series: int, clock: Tensor | None) -> Tensor:
+        """Number of the first step, [B]: 0 unless it is given."""
         return torch.zeros(series) if clock is None else clock
 
+    # Likelihood and loss
+
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
-        """Values from the likelihood, [..., V]."""
         return self.p_v.draw(p, generator)
 
-    @property
-    def warmed_up(self) -> float:
-        """How far a weight has risen that rises from 0 to 1 over the first share of the fit, ``warm_up``."""
-        return self.warm_up_weight(self.config.warm_up)
+    def log_prob(self, p: Distribution, x: Windows) -> Tensor:
+        """Log p of the observed values, summed over variables: [..., B, T]."""
+        return self.p_v.log_prob(p, x.values, x.observed).sum(-1)
 
     def weight_penalty(self) -> Tensor:
-        """-log p(theta) per training step, up to a constant: half the decay times the squared weights."""
+        """Half the decay times the squared weights: -log p(theta) per step, up to a constant."""
         squares = [weight.square().sum() for weight in self.parameters() if weight.requires_grad]
         return 0.5 * self.config.weight_decay * torch.stack(squares).sum()
 
-    def loss(self, x: Tensor, generator: Generator) -> Loss:
-        """The terms of :meth:`terms` and the prior on the weights, per step."""
-        terms = self.terms(Windows.unpack(x), generator)
-        return Loss(
-            sum(terms.values(), self.weight_penalty()),
-            {name: term.detach() for name, term in terms.items()},
-        )
-
     @abstractmethod
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
-        """What is minimised, by name: means over windows and steps."""
+        """Terms of the loss by name: means over windows and steps."""
 
-    def log_prob(self, p: Distribution, x: Windows) -> Tensor:
-        """Log p of what was observed, summed over variables: [..., B, T]."""
-        return self.p_v.log_prob(p, x.values, x.observed).sum(-1)
-
-
-def _near(values: Tensor) -> bool:
-    """Whether most variables change little from step to step."""
-    return bool(_persistence(values).nanmedian() > NEAR)
+    def loss(self, x: Tensor, generator: Generator) -> Loss:
+        """Sum the terms and the prior on the weights, per step."""
+        terms = self.terms(Windows.unpack(x), generator)
+        total = sum(terms.values(), self.weight_penalty())
+        return Loss(total, {name: term.detach() for name, term in terms.items()})
 
 
 def _persistence(values: Tensor) -> Tensor:
@@ -255,7 +258,7 @@ def _persistence(values: Tensor) -> Tensor:
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """One hidden layer; the outputs begin near zero."""
+    """Network with one hidden layer, whose outputs begin near zero."""
     last = nn.Linear(hidden, outputs)
     with torch.no_grad():
         last.weight.mul_(0.1)

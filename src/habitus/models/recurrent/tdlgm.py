@@ -6,14 +6,17 @@
     s_(l,t+1) = F_l(h_(l+1,t), s_(l,t))                     l = 1 .. L - 1
     v_t ~ p(v | T_0(h_(1,t)))
     q(xi_t | v) = prod_l N(mu_l, C_l)                       latent recognition
-    s_t = F^(v_<t)                                          state recognition: cell states of an LSTM
-    loss = KL(q || N(0, I)) + alpha D(F^(v_<=t), F(s_t, xi_t)) - E_q log p(v_t | s_t, xi_t) - log p(theta)
+    s_t = F^(v_<t)                                          state recognition: states of an LSTM
+    loss = KL(q || N(0, I)) + alpha D(F^(v_<=t), F(s_t, xi_t))
+           - E_q log p(v_t | s_t, xi_t) - log p(theta)
 
-D is the mean squared error (Eq 26), or minus the log-likelihood of the next state under a Gaussian around the
-generated one (the paper's alternative). The states of a window are recognised once for all its positions.
+D is the mean squared error (Eq 26), or minus the log-likelihood of the next state under a Gaussian
+around the generated one (the paper's alternative). The states of a window are recognised once for
+all its positions.
 
-With recognised states the model is autoregressive and its bound is one of log p(v), since the states follow from
-the past without error. Drawing with them is the default; drawing with generated states, by F, is the paper's way.
+With recognised states the model is autoregressive and its bound is one of log p(v), since the
+states follow from the past without error. Drawing with them is the default; drawing with generated
+states, by F, is the paper's way.
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from habitus.models.recurrent.step import perceptron
 from habitus.schema import SeriesAxes
 from habitus.settings import NotNegative, configuration
 
-LEAST_LOG_SCALE = -4.0  # of a state's spread: shrinking it would be rewarded without end
+# Least logarithm of a state's spread: shrinking it would be rewarded without end.
+LEAST_LOG_SCALE = -4.0
 
 
 @configuration
@@ -43,8 +47,9 @@ class TDLGMConfig(LatentConfig):
     Attributes:
         alpha: Weight of the states' error, alpha of Eq 26.
         state_error: mse, or likelihood (the paper's alternative).
-        recognition: What q(xi_t) is told: value (v_t alone, Eq 14) or both (v_t and the state).
-        transition: How states go on while drawing: recognised (from what was drawn) or generated (by F, Eq 12).
+        recognition: Input of q(xi_t): value (v_t alone, Eq 14) or both (v_t and the state).
+        transition: Next state while drawing: recognised (from the drawn values) or generated (by F,
+            Eq 12).
     """
 
     alpha: NotNegative = 0.1
@@ -61,10 +66,10 @@ class TDLGMConfig(LatentConfig):
 
 
 class TDLGM(LatentLayers):
-    """The model; see the module for its equations and :class:`TDLGMConfig` for its settings.
+    """Time deep latent Gaussian model; equations in the module, settings in :class:`TDLGMConfig`.
 
-    A state is the outputs h and cell states c of the recognition's layers, each [B, (L - 1) N], the anchor and the
-    clock.
+    A state is the outputs h and cell states c of the recognition's layers, each [B, (L - 1) N], the
+    anchor and the clock.
     """
 
     Config = TDLGMConfig
@@ -80,14 +85,17 @@ class TDLGM(LatentLayers):
         self.G = nn.ModuleList(
             nn.Linear(self.config.latents, hidden, bias=False) for _ in range(stateful + 1)
         )
-        told = self.told + (stateful * hidden if self.config.recognition == "both" else 0)
-        self.q_xi = self.recognition(told)
+        of_state = stateful * hidden if self.config.recognition == "both" else 0
+        self.q_xi = self.recognition(self.step_inputs + of_state)
         self.T_0 = perceptron(hidden, hidden, self.p_v.features)
         self.log_scale = nn.Parameter(torch.zeros(stateful * hidden))
 
     def states(self, x: Windows) -> tuple[Tensor, Tensor]:
-        """H and c of F^ before every step and after the last, each [B, T + 1, (L - 1) N] (Eqs 15, 17)."""
-        below = self.inputs_of(x)
+        """States h and c of F^ before every step and after the last (Eqs 15, 17).
+
+        Each is [B, T + 1, (L - 1) N].
+        """
+        below = self.window_inputs(x)
         outputs = list[Tensor]()
         cells = list[Tensor]()
         for layer in self.F_hat:
@@ -97,7 +105,13 @@ class TDLGM(LatentLayers):
         return torch.cat(outputs, -1), torch.cat(cells, -1)
 
     def generate_step(self, xi: Tensor, s: Tensor, anchor: Tensor) -> tuple[Distribution, Tensor]:
-        """p(v_t | s_t, xi_t) and F(s_t, xi_t) from xi [..., L, Z] and s [..., (L - 1) N] (Eqs 10 to 13)."""
+        """Distribution p(v_t | s_t, xi_t) and next state F(s_t, xi_t) (Eqs 10 to 13).
+
+        Args:
+            xi: Latents, [..., L, Z].
+            s: States, [..., (L - 1) N].
+            anchor: Values that the step is modelled relative to, [..., V].
+        """
         of_layer = s.unflatten(-1, (len(self.R), -1))
         after = list[Tensor]()
         h = self.G[-1](xi[..., -1, :])
@@ -108,33 +122,29 @@ class TDLGM(LatentLayers):
         return self.distribution(self.T_0(h), anchor), torch.cat(after, -1)
 
     def q_xi_given_v(self, x: Windows, s: Tensor, anchors: Tensor) -> Gaussian:
-        """q(xi_t) from v_t, and from the state before it where the settings say so (Eq 14)."""
-        told = self.tell(x.values, x.observed, anchors)
-        return self.posterior(
-            self.q_xi(torch.cat([told, s], -1) if self.config.recognition == "both" else told)
-        )
+        """Posterior q(xi_t) from v_t, and from the state where the settings say so (Eq 14)."""
+        seen = self.encode_step(x.values, x.observed, anchors)
+        if self.config.recognition == "both":
+            seen = torch.cat([seen, s], -1)
+        return self.posterior(self.q_xi(seen))
 
     def conditionals(self, x: Windows) -> tuple[Gaussian, Callable[[Tensor], Distribution]]:
-        """Given the recognised states."""
         s = self.states(x)[1][:, :-1]
         anchors = self.anchors(x)[:, :-1]
         return self.q_xi_given_v(x, s, anchors), lambda xi: self.generate_step(xi, s, anchors)[0]
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
-        """Eq 28 but for the prior on the weights."""
+        """Terms of Eq 28 but for the prior on the weights."""
         c = self.states(x)[1]
         anchors = self.anchors(x)[:, :-1]
         s = c[:, :-1]
-        after = c[:, 1:]
         q = self.q_xi_given_v(x, s, anchors)
         p, generated = self.generate_step(q.draw(generator), s, anchors)
-        return {
-            **self.bound_terms(p, q, x),
-            "state": self.config.alpha * self._state_error(after, generated),
-        }
+        terms = self.bound_terms(p, q, x)
+        return {**terms, "state": self.config.alpha * self._state_error(c[:, 1:], generated)}
 
     def _state_error(self, recognised: Tensor, generated: Tensor) -> Tensor:
-        """D of recognised and generated next states."""
+        """Error D of generated next states, scalar."""
         squared = (recognised - generated).square()
         if self.config.state_error == "mse":
             return squared.mean()
@@ -142,29 +152,24 @@ class TDLGM(LatentLayers):
         return (0.5 * squared * (-2 * log_scale).exp() + log_scale).mean()
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
-        """The states after the first input."""
-        clock = self.begin_clock(series, clock)
+        clock = self.first_clock(series, clock)
         zeros = torch.zeros(series, len(self.R) * self.config.hidden)
-        return self._recognised(
-            self.first_input(clock), zeros, zeros, self.first_anchor(series), clock
-        )
+        anchor = self.first_anchor(series)
+        return self._recognise(self.first_input(clock), zeros, zeros, anchor, clock)
 
     def predict(self, state: State, generator: Generator) -> Distribution:
-        """Given a draw of latents."""
-        return self.generate_step(self.prior_draw(state[-1].shape, generator), state[1], state[-2])[
-            0
-        ]
+        _, s, anchor, clock = state
+        return self.generate_step(self.draw_prior(clock.shape, generator), s, anchor)[0]
 
     def observe(
         self, state: State, values: Tensor, observed: Tensor, generator: Generator
     ) -> State:
-        """The recognised states after a step."""
         h, c, anchor, clock = state
-        told = self.input_of(values, observed, clock + 1, anchor)
-        return self._recognised(told, h, c, self.next_anchor(anchor, values, observed), clock + 1)
+        inputs = self.next_input(values, observed, clock + 1, anchor)
+        anchor = self.next_anchor(anchor, values, observed)
+        return self._recognise(inputs, h, c, anchor, clock + 1)
 
     def read(self, x: Windows, generator: Generator) -> State:
-        """In one call of the fused kernel per layer."""
         h, c = self.states(x)
         return h[:, -1], c[:, -1], self.anchors(x)[:, -1], x.clock[:, -1] + 1
 
@@ -173,26 +178,23 @@ class TDLGM(LatentLayers):
         if self.config.transition == "recognised":
             return super().continue_from(state, steps, generator)
         drawn = list[Tensor]()
-        s = state[1]
-        anchor = state[-2]
+        _, s, anchor, clock = state
         for _ in range(steps):
-            p, s = self.generate_step(self.prior_draw(state[-1].shape, generator), s, anchor)
-            drawn.append(self.draw(p, generator))
-            anchor = self.next_anchor(
-                anchor, drawn[-1], torch.ones_like(drawn[-1], dtype=torch.bool)
-            )
+            p, s = self.generate_step(self.draw_prior(clock.shape, generator), s, anchor)
+            values = self.draw(p, generator)
+            drawn.append(values)
+            anchor = self.next_anchor(anchor, values, torch.ones_like(values, dtype=torch.bool))
         return torch.stack(drawn, 1)
 
-    def _recognised(
+    def _recognise(
         self, below: Tensor, h: Tensor, c: Tensor, anchor: Tensor, clock: Tensor
     ) -> State:
-        """One step of F^ from an input [B, I]."""
+        """State after one step of F^ from an input [B, I]."""
         outputs = list[Tensor]()
         cells = list[Tensor]()
-        for layer, *before in zip(
-            self.F_hat, h.chunk(len(self.R), -1), c.chunk(len(self.R), -1), strict=True
-        ):
-            below, cell = cast(CellLSTM, layer).step(below, *before)
+        before = zip(h.chunk(len(self.R), -1), c.chunk(len(self.R), -1), strict=True)
+        for layer, (h_l, c_l) in zip(self.F_hat, before, strict=True):
+            below, cell = cast(CellLSTM, layer).step(below, h_l, c_l)
             outputs.append(below)
             cells.append(cell)
         return torch.cat(outputs, -1), torch.cat(cells, -1), anchor, clock

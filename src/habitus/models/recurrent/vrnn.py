@@ -6,7 +6,10 @@
     h_t = GRU(phi_v(v_t), phi_z(z_t), h_(t-1))
     loss = sum_t KL(q(z_t) || p(z_t)) - E_q log p(v_t)
 
-Its latents enter its state, so its steps are one after another, unlike those of a tDLGM.
+Latents enter the state, so steps are computed one after another, unlike those of a tDLGM.
+
+Letters: B series, T steps, V variables, Z latents, N hidden units, E encoded inputs of a step,
+M = N + phases of the seasons.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from torch.distributions import Distribution
 
 from habitus.models.base import State, Windows
 from habitus.models.parts.gaussians import Diagonal, diagonal, kl_of_diagonals
-from habitus.models.recurrent.latent_layers import LATENT_DRAWS, mean_weight
+from habitus.models.recurrent.latent_layers import LATENT_DRAWS, log_mean_exp
 from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
 from habitus.settings import Positive, Share, configuration
@@ -30,7 +33,7 @@ class VRNNConfig(SeriesConfig):
     """Settings of a VRNN.
 
     Attributes:
-        latents: Of a step, Z.
+        latents: Latents of a step, Z.
         warm_up: Share of the fit over which the weight of the KL term rises from 0 to 1.
     """
 
@@ -38,17 +41,27 @@ class VRNNConfig(SeriesConfig):
     warm_up: Share = 0.2
 
 
-class _Inferred(NamedTuple):
-    """What going through windows leaves: latents z ~ q, q, their prior, and p(v | z), of every step."""
+class Inferred(NamedTuple):
+    """Latents of every step of windows.
 
+    Attributes:
+        known: State and phases of the seasons before the step, [B, T, M].
+        z: Latents drawn from q, [B, T, Z].
+        q: Their posterior.
+        prior: Their prior.
+    """
+
+    known: Tensor
     z: Tensor
     q: Diagonal
     prior: Diagonal
-    p: Distribution
 
 
 class VRNN(StepModel):
-    """The model; see the module for its equations and :class:`VRNNConfig` for its settings."""
+    """Variational recurrent network; equations in the module, settings in :class:`VRNNConfig`.
+
+    A state is h [B, N], the anchor and the clock.
+    """
 
     Config = VRNNConfig
     latent_draws = LATENT_DRAWS
@@ -57,8 +70,8 @@ class VRNN(StepModel):
         super().__init__(axes, config or VRNNConfig())
         hidden = self.config.hidden
         latents = self.config.latents
-        known = hidden + 2 * len(self.periods)  # the state, and the phases of the step
-        self.phi_v = nn.Sequential(nn.Linear(self.told, hidden), nn.SiLU())
+        known = hidden + 2 * len(self.periods)
+        self.phi_v = nn.Sequential(nn.Linear(self.step_inputs, hidden), nn.SiLU())
         self.phi_z = nn.Sequential(nn.Linear(latents, hidden), nn.SiLU())
         self.p_z = perceptron(known, hidden, 2 * latents)
         self.q_z = perceptron(hidden + known, hidden, 2 * latents)
@@ -66,92 +79,87 @@ class VRNN(StepModel):
         self.gru = nn.GRUCell(2 * hidden, hidden)
 
     def terms(self, x: Windows, generator: Generator) -> dict[str, Tensor]:
-        """The bound."""
-        found = self._inferred(x, generator)
+        found = self.infer(x, generator)
         kl = kl_of_diagonals(found.q, found.prior).mean()
-        return {"nll": -self.log_prob(found.p, x).mean(), "kl": self.warmed_up * kl}
+        nll = -self.log_prob(self._p_v(found, x), x).mean()
+        return {"nll": nll, "kl": self.warm_up_weight(self.config.warm_up) * kl}
 
     def log_likelihood(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """Importance-weighted over whole windows, since latents enter the state."""
-        drawn = [self._inferred(x, generator) for _ in range(samples)]
-        weights = [self.log_prob(d.p, x) + d.prior.log_prob(d.z) - d.q.log_prob(d.z) for d in drawn]
-        return mean_weight(torch.stack(weights).sum(-1))
+        """Importance-weighted bound over whole windows, since latents enter the state."""
+        log_weights = list[Tensor]()
+        for found in [self.infer(x, generator) for _ in range(samples)]:
+            log_p = self.log_prob(self._p_v(found, x), x)
+            z = found.z
+            log_weights.append(log_p + found.prior.log_prob(z) - found.q.log_prob(z))
+        return log_mean_exp(torch.stack(log_weights).sum(-1))
 
-    def reconstructed(self, x: Windows, samples: int, generator: Generator) -> Tensor:
-        """E[v_t | z_t ~ q]: what was seen, through the latents, [B, T, V]."""
-        return torch.stack([self._inferred(x, generator).p.mean for _ in range(samples)]).mean(0)
+    def reconstruct(self, x: Windows, samples: int, generator: Generator) -> Tensor:
+        """Mean of v_t given latents from q, [B, T, V]: observed steps, through the latents."""
+        draws = [self._p_v(self.infer(x, generator), x).mean for _ in range(samples)]
+        return torch.stack(draws).mean(0)
 
     def predictions(self, x: Windows, generator: Generator) -> Distribution:
-        """Given latents from their prior, after states from inferred ones."""
-        known = self._through(x, generator)[0]
-        return self._drawn(known, self.anchors(x)[:, :-1], generator)
+        """Distribution given latents from their prior, after states from inferred ones."""
+        known = self.infer(x, generator).known
+        return self._predict(known, self.anchors(x)[:, :-1], generator)
 
     def begin(self, series: int, clock: Tensor | None = None) -> State:
-        """A zero state, and nothing to be relative to."""
-        clock = self.begin_clock(series, clock)
+        clock = self.first_clock(series, clock)
         return clock.new_zeros(series, self.config.hidden), self.first_anchor(series), clock
 
     def predict(self, state: State, generator: Generator) -> Distribution:
-        """Given a draw of latents."""
         h, anchor, clock = state
-        return self._drawn(self._known(h, clock), anchor, generator)
+        return self._predict(self._known(h, clock), anchor, generator)
 
     def observe(
         self, state: State, values: Tensor, observed: Tensor, generator: Generator
     ) -> State:
-        """The state after a step whose latents are inferred."""
         h, anchor, clock = state
-        told = self.phi_v(self.tell(values, observed, anchor))
-        seen = observed.any(-1)
-        z = self._posteriors(self._known(h, clock), told, seen)[0].draw(generator)
-        return self._next(h, told, z), self.next_anchor(anchor, values, observed), clock + 1
+        encoded = self.phi_v(self.encode_step(values, observed, anchor))
+        q, _ = self._posterior_and_prior(self._known(h, clock), encoded, observed.any(-1))
+        h = self._next(h, encoded, q.draw(generator))
+        return h, self.next_anchor(anchor, values, observed), clock + 1
+
+    def infer(self, x: Windows, generator: Generator) -> Inferred:
+        """Draw the latents of every step of windows from their posterior."""
+        encoded = self.phi_v(self.encode_step(x.values, x.observed, self.anchors(x)[:, :-1]))
+        seen = x.observed.any(-1)
+        steps = list[tuple[Tensor, ...]]()
+        h = self.begin(len(x.values), x.clock[:, 0])[0]
+        for t in range(x.values.shape[1]):
+            known = self._known(h, x.clock[:, t])
+            q, prior = self._posterior_and_prior(known, encoded[:, t], seen[:, t])
+            z = q.draw(generator)
+            steps.append((known, z, q.mean, q.log_variance, prior.mean, prior.log_variance))
+            h = self._next(h, encoded[:, t], z)
+        known, z, *moments = (torch.stack(each, 1) for each in zip(*steps, strict=True))
+        return Inferred(known, z, Diagonal(*moments[:2]), Diagonal(*moments[2:]))
 
     def _known(self, h: Tensor, clock: Tensor) -> Tensor:
         return torch.cat([h, self.season_features(clock)], -1)
 
-    def _next(self, h: Tensor, told: Tensor, z: Tensor) -> Tensor:
-        """The state after a step."""
-        return self.gru(torch.cat([told, self.phi_z(z)], -1), h)
+    def _next(self, h: Tensor, encoded: Tensor, z: Tensor) -> Tensor:
+        """State h after a step, [B, N]."""
+        return self.gru(torch.cat([encoded, self.phi_z(z)], -1), h)
 
-    def _given(self, z: Tensor, known: Tensor, anchor: Tensor) -> Distribution:
-        """p(v | z, h)."""
+    def _posterior_and_prior(
+        self, known: Tensor, encoded: Tensor, seen: Tensor
+    ) -> tuple[Diagonal, Diagonal]:
+        """Posterior and prior of a step's latents, which are the same where nothing was seen."""
+        prior = diagonal(self.p_z(known))
+        q = diagonal(self.q_z(torch.cat([encoded, known], -1)))
+        mean = torch.where(seen[:, None], q.mean, prior.mean)
+        log_variance = torch.where(seen[:, None], q.log_variance, prior.log_variance)
+        return Diagonal(mean, log_variance), prior
+
+    def _decode(self, z: Tensor, known: Tensor, anchor: Tensor) -> Distribution:
+        """Distribution p(v | z, h)."""
         return self.distribution(self.features(torch.cat([self.phi_z(z), known], -1)), anchor)
 
-    def _drawn(self, known: Tensor, anchor: Tensor, generator: Generator) -> Distribution:
-        """p(v | z) with z from the prior."""
-        return self._given(diagonal(self.p_z(known)).draw(generator), known, anchor)
+    def _predict(self, known: Tensor, anchor: Tensor, generator: Generator) -> Distribution:
+        """Distribution p(v | z, h) with z from the prior."""
+        return self._decode(diagonal(self.p_z(known)).draw(generator), known, anchor)
 
-    def _inferred(self, x: Windows, generator: Generator) -> _Inferred:
-        """Every step with latents from q."""
-        known, z, q, prior = self._through(x, generator)
-        return _Inferred(z, q, prior, self._given(z, known, self.anchors(x)[:, :-1]))
-
-    def _through(
-        self, x: Windows, generator: Generator
-    ) -> tuple[Tensor, Tensor, Diagonal, Diagonal]:
-        """What is known before every step, and its latents, with their q and prior; what each decodes to is not."""
-        told = self.phi_v(self.tell(x.values, x.observed, self.anchors(x)[:, :-1]))
-        seen = x.observed.any(-1)
-        clock = x.clock
-        steps = list[tuple[Tensor, ...]]()
-        h = self.begin(len(x.values), clock[:, 0])[0]
-        for t in range(x.values.shape[1]):
-            known = self._known(h, clock[:, t])
-            q, prior = self._posteriors(known, told[:, t], seen[:, t])
-            z = q.draw(generator)
-            steps.append((known, z, q.mean, q.log_variance, prior.mean, prior.log_variance))
-            h = self._next(h, told[:, t], z)
-        known, z, *moments = (torch.stack(each, 1) for each in zip(*steps, strict=True))
-        return known, z, Diagonal(*moments[:2]), Diagonal(*moments[2:])
-
-    def _posteriors(self, known: Tensor, told: Tensor, seen: Tensor) -> tuple[Diagonal, Diagonal]:
-        """Q and the prior of a step's latents, the same where nothing was seen."""
-        prior = diagonal(self.p_z(known))
-        found = diagonal(self.q_z(torch.cat([told, known], -1)))
-        assert isinstance(prior, Diagonal)
-        assert isinstance(found, Diagonal)
-        moments = (
-            torch.where(seen[:, None], a, b)
-            for a, b in ((found.mean, prior.mean), (found.log_variance, prior.log_variance))
-        )
-        return Diagonal(*moments), prior
+    def _p_v(self, found: Inferred, x: Windows) -> Distribution:
+        """Distribution of every step given its inferred latents."""
+        return self._decode(found.z, found.known, self.anchors(x)[:, :-1])

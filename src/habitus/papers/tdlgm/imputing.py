@@ -113,7 +113,7 @@ def _through_latents(lab: Lab, name: str, seed: int, ys: Arrays) -> Arrays:
     assert isinstance(model, LatentLayers)
     with torch.inference_mode():
         generator = Generator().manual_seed(seed)
-        found = model.reconstructed(as_windows(ys), lab.settings.latent_samples, generator)
+        found = model.reconstruct(as_windows(ys), lab.settings.latent_samples, generator)
     return list(found.double().numpy())
 
 

@@ -1,6 +1,6 @@
-"""From features to the distribution of a series' values, one class per likelihood.
+"""Observation models: from features to the distribution of a series' values, one per likelihood.
 
-An observation model says how many features a step takes, how a value is told to a network, and how one is drawn.
+An observation model also encodes values as inputs of a network, and draws them.
 """
 
 from habitus.models.recurrent.observations.autoregressive import (
@@ -25,7 +25,7 @@ OBSERVATIONS: dict[str, type[Observation]] = {
 }
 
 __all__ = [
-    "LEAST_SCALE", "OBSERVATIONS", "AutoregressiveMixture", "AutoregressiveObservation", "BucketObservation",
-    "CountObservation", "GaussianObservation", "Histogram", "MixtureObservation", "Observation", "ZeroInflated",
-    "mean_and_scale",
+    "LEAST_SCALE", "OBSERVATIONS", "AutoregressiveMixture", "AutoregressiveObservation",
+    "BucketObservation", "CountObservation", "GaussianObservation", "Histogram",
+    "MixtureObservation", "Observation", "ZeroInflated", "mean_and_scale",
 ]  # fmt: skip

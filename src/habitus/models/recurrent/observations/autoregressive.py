@@ -1,12 +1,16 @@
-"""The variables of a step together, one after another (RNADE, Uria et al. 2013; MADE, Germain et al. 2015).
+"""Variables of a step one after another (RNADE, Uria et al. 2013; MADE, Germain et al. 2015).
 
     p(v | features) = prod_i p(v_i | v_<i, features),    each factor a mixture of K Gaussians
 
-Masked weights give the parameters of all factors in one pass, so a density costs one pass; a draw goes through the
-variables in their order. The mean of a factor begins at the least squares prediction from the variables before it.
+Masked weights give the parameters of all factors in one pass, so a density costs one pass; a draw
+goes through the variables in their order. The mean of a factor begins at the least squares
+prediction from the variables before it.
 
-Letters: V variables, n of them that follow each other, K components, H units, R training steps; of whatever there
-are two, the first is of later values (or of all), the second of first values, where later ones are changes.
+A series that is modelled relative to its last value has two kinds of values: later ones, which are
+changes, and first ones. Whatever has an axis of length 2 is for later values (or for all, where
+nothing is relative), then for first ones.
+
+Letters: V variables, n of them that follow each other, K components, H units, R training steps.
 """
 
 from __future__ import annotations
@@ -23,34 +27,35 @@ from habitus.models.recurrent.observations.base import (
     LEAST_SCALE,
     Components,
     Observation,
-    drawn_value,
+    draw_value,
     mean_and_scale,
 )
 
 LATER = 0
 FIRST = 1
-TOLD = 3  # numbers that tell a value: it as a later one, it as a first one, whether it was seen
+ENCODED = 3  # inputs that encode a value: as a later value, as a first one, whether it was seen
 UNITS_PER_VARIABLE = 4
 FEWEST_UNITS = 64
-RIDGE = 1e-5  # of least squares, of standardised values: copies of a variable share its weight
-FEWEST_ROWS = 10  # for least squares, per variable
-FREQUENT = 0.01  # share of values, from which on one has a component of its own
-REACH = 0.005, 0.995  # quantiles that the other components are laid between
-ROUNDS = 20
-MOST_ROWS = 5000
-FEWEST = 1e-2  # of EM; values that it is done on; fewer than so many leave a component
+RIDGE = 1e-5  # penalty of least squares: copies of a variable share its weight
+FEWEST_ROWS = 10  # least number of training steps per variable for least squares
+FREQUENT = 0.01  # least share of a value that gets a component of its own
+REACH = (0.005, 0.995)  # quantiles that the other components are laid between
+ROUNDS = 20  # rounds of EM
+MOST_ROWS = 5000  # most training steps that EM reads
+FEWEST = 1e-2  # least weight of a component in EM, in training steps
 EVERY = slice(None)
 
 
 class AutoregressiveMixture(Distribution):
-    """A row of variables, of batch shape [..., V].
+    """Joint distribution of the variables of a step, of batch shape [..., V].
 
     Attributes:
-        net: Tells the factors.
-        features: Of the components, [..., V, K, 3], of the predictions, [..., V], and of the units, [..., H].
-        place: What standardised values are added to, after they are multiplied by ``stretch``, each [..., V].
-        stretch: The same.
-        first: Bool [..., V], which values are first ones.
+        net: Network of the factors' parameters.
+        features: Features of the components [..., V, K, 3], of the predictions [..., V], and of
+            the units [..., H].
+        place: Shift of standardised values, [..., V].
+        stretch: Scale of standardised values, [..., V].
+        first: Which values are first ones, bool [..., V].
     """
 
     arg_constraints = {}  # noqa: RUF012  # pyright: ignore
@@ -72,40 +77,39 @@ class AutoregressiveMixture(Distribution):
         self.first = first.expand(shape)
         super().__init__(shape, validate_args=False)
 
-    def given(self, values: Tensor) -> MixtureSameFamily:
-        """The factor of each variable given the values [..., V] of those before it, NaN where not seen."""
-        told = self._told(values, EVERY)
+    def factors(self, values: Tensor) -> MixtureSameFamily:
+        """Factor of each variable given the values [..., V] of those before it, NaN if unseen."""
+        encoded = self._encode(values, EVERY)
         _, predicted, units = self.features
-        units = units + self.net.to_units(told, EVERY)
-        predicted = predicted + self.net.to_means(told, EVERY)
+        units = units + self.net.to_units(encoded, EVERY)
+        predicted = predicted + self.net.to_means(encoded, EVERY)
         return self._factor(units, predicted, EVERY)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Log-density of each variable given those before it; 0 of values that are NaN, which were not seen."""
+        """Log-density of each variable given those before it; 0 for unseen values, NaN."""
         seen = ~value.isnan()
-        return torch.where(
-            seen, self.given(value).log_prob(torch.where(seen, value, self.place)), 0.0
-        )
+        log_p = self.factors(value).log_prob(torch.where(seen, value, self.place))
+        return torch.where(seen, log_p, 0.0)
 
     @property
     def mean(self) -> Tensor:
-        """Of each variable given that those before it are at their means: exact where means are linear in them."""
+        """Mean of each variable given those before it at their means; exact for linear means."""
         return self.in_turn(lambda at, factor: factor.mean)
 
     def in_turn(self, choose: Callable[[slice, MixtureSameFamily], Tensor]) -> Tensor:
-        """Values [..., V], each chosen [..., 1] from its factor given those chosen before it."""
-        (_, predicted, units) = self.features
+        """Values [..., V], each chosen from its factor given those chosen before it."""
+        _, predicted, units = self.features
         chosen = list[Tensor]()
         for number in range(self.place.shape[-1]):
             at = slice(number, number + 1)
             chosen.append(choose(at, self._factor(units, predicted[..., at], at)))
-            told = self._told(chosen[-1], at)
-            units = units + self.net.to_units(told, at)
-            predicted = predicted + self.net.to_means(told, at)
+            encoded = self._encode(chosen[-1], at)
+            units = units + self.net.to_units(encoded, at)
+            predicted = predicted + self.net.to_means(encoded, at)
         return torch.cat(chosen, -1)
 
-    def _told(self, values: Tensor, at: slice) -> Tensor:
-        """Numbers that tell values of some variables, [..., n, 3]."""
+    def _encode(self, values: Tensor, at: slice) -> Tensor:
+        """Encode values of some variables as inputs of the network, [..., n, 3]."""
         place = self.place[..., at]
         first = self.first[..., at]
         seen = ~values.isnan()
@@ -115,25 +119,35 @@ class AutoregressiveMixture(Distribution):
         return torch.stack([later, begun, seen.to(later.dtype)], -1)
 
     def _factor(self, units: Tensor, predicted: Tensor, at: slice) -> MixtureSameFamily:
-        """The distributions of some variables, from units [..., H] and linear predictions [..., n]."""
+        """Factors of some variables from units [..., H] and linear predictions [..., n]."""
         first = self.first[..., at]
         stretch = self.stretch[..., at, None]
         logits, mean, spread = self.net(
             self.features[0][..., at, :, :], units, predicted, first, at
         )
-        parts = Normal(
-            self.place[..., at, None] + stretch * mean, stretch * spread, validate_args=False
-        )
+        mean = self.place[..., at, None] + stretch * mean
+        parts = Normal(mean, stretch * spread, validate_args=False)
         return MixtureSameFamily(
             Categorical(logits=logits, validate_args=False), parts, validate_args=False
         )
 
 
 class Factors(nn.Module):
-    """The factors' parameters for standardised values: one hidden layer and linear predictions, all masked.
+    """Network of the factors' parameters: one hidden layer and linear predictions, all masked.
 
-    A third of a factor's components are where values are, the others around the linear prediction. What the network
-    says of a component is added to what EM found on training steps, its shift in shares of the component's width.
+    A third of a factor's components lie at absolute values, the others around the linear
+    prediction. The network's outputs are added to the components that EM found on training steps,
+    shifts in shares of a component's width. All values are standardised.
+
+    Attributes:
+        reads: Mask of the variables that a unit reads, [V, 1, H].
+        is_read: Mask of the units that a variable's parameters depend on, [H, V, 1].
+        before: Mask of the variables before each variable, [V, V].
+        follows: Mask of the components around the prediction, [K].
+        log_weights: Log-weights of the components, [2, V, K].
+        centres: Means of the components, [2, V, K].
+        widths: Standard deviations of the components, [2, V, K].
+        least: Least standard deviation of a variable's components, [2, V, 1].
     """
 
     reads: Tensor
@@ -149,43 +163,48 @@ class Factors(nn.Module):
         super().__init__()
         self.components = components
         number = torch.arange(variables)
-        degrees = (
-            torch.arange(units) % max(1, variables - 1) + 1
-        )  # a unit reads so many of the first variables
-        follows = torch.arange(components) >= components // 3
-        for name, mask in (
-            ("reads", (number[:, None] < degrees)[:, None]),
-            ("is_read", (degrees[:, None] <= number)[..., None]),
-            ("before", number[:, None] < number),
-            ("follows", follows),
-        ):
+        # A unit reads as many of the first variables as its degree says.
+        degrees = torch.arange(units) % max(1, variables - 1) + 1
+        masks = {
+            "reads": (number[:, None] < degrees)[:, None],
+            "is_read": (degrees[:, None] <= number)[..., None],
+            "before": number[:, None] < number,
+            "follows": torch.arange(components) >= components // 3,
+        }
+        for name, mask in masks.items():
             self.register_buffer(name, mask.float(), persistent=False)
-        self.inner = nn.Parameter(
-            torch.empty(variables, TOLD, units).uniform_(-1, 1) / math.sqrt(units)
-        )
-        self.outer = nn.Parameter(
-            torch.empty(units, variables, 3 * components).uniform_(-0.1, 0.1) / math.sqrt(units)
-        )
+        inner = torch.empty(variables, ENCODED, units).uniform_(-1, 1)
+        outer = torch.empty(units, variables, 3 * components).uniform_(-0.1, 0.1)
+        self.inner = nn.Parameter(inner / math.sqrt(units))
+        self.outer = nn.Parameter(outer / math.sqrt(units))
         self.linear = nn.Parameter(torch.zeros(2, variables, variables))
-        for name in ("log_weights", "centres"):
-            self.register_buffer(name, torch.zeros(2, variables, components))
+        self.register_buffer("log_weights", torch.zeros(2, variables, components))
+        self.register_buffer("centres", torch.zeros(2, variables, components))
         self.register_buffer("widths", torch.ones(2, variables, components))
         self.register_buffer("least", torch.full((2, variables, 1), LEAST_SCALE))
 
-    def to_units(self, told: Tensor, at: slice) -> Tensor:
-        """What values [..., n, 3] of some variables add to the units, [..., H]."""
+    def to_units(self, encoded: Tensor, at: slice) -> Tensor:
+        """Contribution of encoded variables [..., n, 3] to the units, [..., H]."""
         weight = (self.inner * self.reads)[at]
-        return told.flatten(-2) @ weight.flatten(0, 1)
+        return encoded.flatten(-2) @ weight.flatten(0, 1)
 
-    def to_means(self, told: Tensor, at: slice) -> Tensor:
-        """What they add to the means of the variables after them, [..., V]."""
+    def to_means(self, encoded: Tensor, at: slice) -> Tensor:
+        """Contribution of encoded variables [..., n, 3] to the linear predictions, [..., V]."""
         weight = (self.linear * self.before)[:, at]
-        return told[..., LATER] @ weight[LATER] + told[..., FIRST] @ weight[FIRST]
+        return encoded[..., LATER] @ weight[LATER] + encoded[..., FIRST] @ weight[FIRST]
 
     def forward(
         self, own: Tensor, units: Tensor, predicted: Tensor, first: Tensor, at: slice
     ) -> list[Tensor]:
-        """Logits, means and standard deviations [..., n, K], from linear predictions [..., n]."""
+        """Logits, means and standard deviations of the components of n factors, [..., n, K].
+
+        Args:
+            own: Features of the components, [..., n, K, 3].
+            units: Inputs of the hidden units, [..., H].
+            predicted: Linear predictions, [..., n].
+            first: Which values are first ones, bool [..., n].
+            at: Which variables they are.
+        """
         weight = (self.outer * self.is_read)[:, at]
         added = functional.silu(units) @ weight.flatten(1)
         logits, shift, log_scale = (own + added.unflatten(-1, own.shape[-3:])).unbind(-1)
@@ -194,32 +213,30 @@ class Factors(nn.Module):
             for each in (self.log_weights, self.centres, self.widths, self.least)
         )
         mean = predicted[..., None] * self.follows + centres + widths * shift
-        return [
-            logits + log_weights,
-            mean,
-            widths * functional.softplus(log_scale + 0.5413) + least,
-        ]  # 1 at 0
+        spread = widths * functional.softplus(log_scale + 0.5413) + least  # 1 width at 0
+        return [logits + log_weights, mean, spread]
 
     @torch.no_grad()
     def start_from(self, standardised: Tensor, which: int, least: Tensor) -> None:
-        """Least squares from the variables before, and components where values and what that leaves are.
+        """Fit linear predictions by least squares, and components to values and residuals.
 
         Args:
             standardised: Training steps [R, V], NaN where missing.
             which: LATER or FIRST.
-            least: The narrowest that a component may be, [V].
+            least: Least standard deviation of a component, [V].
         """
         self.least[which] = least[:, None]
         self.linear[which] = _least_squares(standardised.double()).to(self.linear.dtype)
         predicted = standardised @ self.linear[which]
         for v, floor in enumerate(least.tolist()):
-            self._begin_at(which, v, standardised[:, v], predicted[:, v], floor)
+            self._fit_components(which, v, standardised[:, v], predicted[:, v], floor)
 
-    def _begin_at(
+    def _fit_components(
         self, which: int, v: int, values: Tensor, predicted: Tensor, least: float
     ) -> None:
-        """Components of one variable, from its values [R] and their predictions, NaN for none."""
-        values = values[known := ~values.isnan()]
+        """Fit the components of one variable to its values and their predictions, both [R]."""
+        known = ~values.isnan()
+        values = values[known]
         predicted = predicted[known].nan_to_num(0.0)
         if not len(values):
             return
@@ -230,14 +247,25 @@ class Factors(nn.Module):
         )
         weights, centres, widths = (torch.cat(each) for each in zip(*parts, strict=True))
         every = slice(None, None, -(-len(values) // MOST_ROWS))
-        away = values[every, None] - self.follows * predicted[every, None]
-        found = _fitted(away, weights, centres, widths, least)
-        for own, each in zip((self.log_weights, self.centres, self.widths), found, strict=True):
-            own[which, v] = each
+        # Each component explains a value itself or its residual.
+        x = values[every, None] - self.follows * predicted[every, None]
+        for _ in range(ROUNDS):  # EM
+            log_share = weights.log() - widths.log() - 0.5 * ((x - centres) / widths).square()
+            share = log_share.softmax(-1)
+            weights = share.sum(0).clamp_min(FEWEST)
+            centres = (share * x).sum(0) / weights
+            squared = (share * (x - centres).square()).sum(0)
+            widths = (squared / weights).sqrt().clamp_min(least)
+        self.log_weights[which, v] = (weights / weights.sum()).log()
+        self.centres[which, v] = centres
+        self.widths[which, v] = widths
 
 
 def _spread_over(values: Tensor, count: int, least: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, centres and widths: at values that many have, over equal shares of the others, and over all."""
+    """Weights, centres and widths of first components: at frequent values, over the rest, over all.
+
+    The components over the rest cover equal shares of it.
+    """
     rounded = (values / least).round()
     fewest = FREQUENT * len(values)
     distinct, counts = rounded.unique(return_counts=True)
@@ -255,21 +283,11 @@ def _spread_over(values: Tensor, count: int, least: float) -> tuple[Tensor, Tens
     return weights[:count], centres[:count], widths[:count].clamp_min(least)
 
 
-def _fitted(
-    away: Tensor, weights: Tensor, centres: Tensor, widths: Tensor, least: float
-) -> tuple[Tensor, ...]:
-    """Log-weights, centres and widths [K] after rounds of EM on values relative to each component, [R, K]."""
-    for _ in range(ROUNDS):
-        log_share = weights.log() - widths.log() - 0.5 * ((away - centres) / widths).square()
-        share = log_share.softmax(-1)
-        weights = share.sum(0).clamp_min(FEWEST)
-        centres = (share * away).sum(0) / weights
-        widths = ((share * (away - centres).square()).sum(0) / weights).sqrt().clamp_min(least)
-    return (weights / weights.sum()).log(), centres, widths
-
-
 def _least_squares(standardised: Tensor) -> Tensor:
-    """Weights [V, V] of each variable (row) in the prediction of those after it (column); 0 on too few rows."""
+    """Weights of each variable (row) in the prediction of later ones (column), [V, V].
+
+    They are 0 where there are too few rows.
+    """
     rows = standardised[~standardised.isnan().any(-1)]
     variables = standardised.shape[1]
     weights = standardised.new_zeros(variables, variables)
@@ -283,7 +301,7 @@ def _least_squares(standardised: Tensor) -> Tensor:
 
 
 class AutoregressiveObservation(Observation):
-    """Every variable given those before it: a mixture of Gaussians each, whose parameters follow from them."""
+    """Mixture of Gaussians of every variable given those before it."""
 
     def __init__(self, variables: int, components: int = 12) -> None:
         super().__init__(variables)
@@ -294,81 +312,78 @@ class AutoregressiveObservation(Observation):
         self.net = Factors(variables, components, self.units)
 
     def start_from(self, values: Tensor) -> None:
-        """Begin at least squares and EM on what is modelled."""
+        """Fit linear predictions and components to training steps [R, V], NaN where missing."""
         super().start_from(values)
-        self.net.start_from(
-            self.standardised(values), LATER, torch.full_like(self.scale, LEAST_SCALE)
-        )
+        least = torch.full_like(self.scale, LEAST_SCALE)
+        self.net.start_from(self.standardise(values), LATER, least)
 
     def start_first_from(self, values: Tensor) -> None:
-        """The same of first values, whose components may be as narrow as those of the changes."""
+        """Fit those of first values, with components as narrow as those of the changes."""
         level, spread = mean_and_scale(values)
         self.net.start_from((values - level) / spread, FIRST, LEAST_SCALE * self.scale / spread)
 
     def forward(self, features: Tensor) -> Distribution:
-        """Logits, shifts and logs of the standard deviations of components, predictions, and the units' inputs."""
+        """Joint distribution from features of components, predictions and units."""
         own, predicted, units = features.float().split(self.sizes, -1)
         own = own.unflatten(-1, (self.variables, self.count, 3))
+        first = torch.zeros_like(self.mean) > 0
         return AutoregressiveMixture(
-            self.net,
-            (own, predicted, units),
-            self.mean,
-            self.scale,
-            torch.zeros_like(self.mean) > 0,
+            self.net, (own, predicted, units), self.mean, self.scale, first
         )
 
     def relative_to(
         self, p: Distribution, anchor: Tensor, level: Tensor, spread: Tensor
     ) -> Distribution:
-        """First values have predictions and components of their own."""
+        # First values have predictions and components of their own.
         assert isinstance(p, AutoregressiveMixture)
         first = anchor.isnan()
         place = torch.where(first, level, anchor + p.place)
         stretch = torch.where(first, spread, p.stretch)
         return AutoregressiveMixture(p.net, p.features, place, stretch, first)
 
-    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
-        """With another place and stretch."""
+    def affine(self, p: Distribution, shift: Tensor, scale: Tensor) -> Distribution:
         assert isinstance(p, AutoregressiveMixture)
         return AutoregressiveMixture(
-            p.net, p.features, p.place * stretch + by, p.stretch * stretch, p.first
+            p.net, p.features, p.place * scale + shift, p.stretch * scale, p.first
         )
 
     def log_prob(self, p: Distribution, values: Tensor, observed: Tensor) -> Tensor:
-        """What was not observed is not told to the variables after it."""
+        # An unobserved value is hidden from the variables after it.
         return p.log_prob(torch.where(observed, values, math.nan))
 
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
-        """Variable by variable."""
         assert isinstance(p, AutoregressiveMixture)
-        return p.in_turn(lambda at, factor: drawn_value(*self.components(factor), generator))
+        return p.in_turn(lambda at, factor: draw_value(*self.components(factor), generator))
 
-    def filled(
+    def fill(
         self, p: Distribution, values: Tensor, observed: Tensor, generator: Generator
     ) -> Tensor:
-        """What was not observed is drawn given the variables before it."""
+        """Draw the unobserved values among [..., V], each given the variables before it."""
         assert isinstance(p, AutoregressiveMixture)
 
         def choose(at: slice, factor: MixtureSameFamily) -> Tensor:
-            drawn = drawn_value(*self.components(factor), generator)
+            drawn = draw_value(*self.components(factor), generator)
             return torch.where(observed[..., at], values[..., at], drawn)
 
         return p.in_turn(choose)
 
-    def apart(self, p: Distribution, values: Tensor) -> Distribution:
-        """The factors."""
+    def factors(self, p: Distribution, values: Tensor) -> Distribution:
         assert isinstance(p, AutoregressiveMixture)
-        return p.given(values)
+        return p.factors(values)
 
-    def chosen(
+    def choose_values(
         self, drawn: Sequence[Distribution], choose: Callable[[slice, Components], Tensor]
     ) -> Tensor:
-        """Variable by variable; from the first distribution, since each value says which of them it is of."""
+        """Choose variable by variable, from the first distribution alone.
+
+        A value says which of an even mixture's distributions it is from, so that the variables
+        after it are not from an even mixture.
+        """
         assert isinstance(drawn[0], AutoregressiveMixture)
         return drawn[0].in_turn(lambda at, factor: choose(at, self.components(factor)))
 
     def components(self, p: Distribution) -> Components:
-        """Those of factors; see :meth:`apart`."""
+        """Components of factors, as :meth:`factors` returns them."""
         assert isinstance(p, MixtureSameFamily)
         return (
             p.mixture_distribution.logits,

@@ -1,4 +1,4 @@
-"""A value in one of K buckets, for each variable alone.
+"""Histograms: a value in one of K buckets, for each variable alone.
 
 Letters: V variables, K buckets.
 """
@@ -18,13 +18,13 @@ from habitus.models.recurrent.observations.base import Components, Observation
 
 
 class Histogram(Distribution):
-    """A value in one of K buckets, uniform within; a bucket without width is a single value.
+    """Distribution over K buckets, uniform within each; one without width is a single value.
 
     Attributes:
-        logits: [..., V, K], normalised.
-        middles: [..., V, K].
-        widths: [..., V, K].
-        bounds: Between buckets, [..., V, K - 1], ascending.
+        logits: Log-probabilities of the buckets, [..., V, K].
+        middles: Middles of the buckets, [..., V, K].
+        widths: Widths of the buckets, [..., V, K].
+        bounds: Bounds between buckets, [..., V, K - 1], ascending.
     """
 
     arg_constraints = {}  # noqa: RUF012  # pyright: ignore
@@ -39,25 +39,24 @@ class Histogram(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """Weights times middles."""
+        """Mean, weights times middles."""
         return (self.logits.exp() * self.middles).sum(-1)
-
-    def bucket(self, value: Tensor) -> Tensor:
-        """The bucket that each value [..., V] falls into."""
-        return (value[..., None] > self.bounds).sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density within buckets; log-probability of buckets without width."""
-        at = self.bucket(value)[..., None]
+        at = find_bucket(value, self.bounds)[..., None]
         widths = torch.where(self.widths > 0, self.widths, 1.0).expand(self.logits.shape)
-        return (
-            self.logits.gather(-1, at.expand(*self.logits.shape[:-1], 1))
-            - widths.gather(-1, at).log()
-        ).squeeze(-1)
+        log_share = self.logits.gather(-1, at.expand(*self.logits.shape[:-1], 1))
+        return (log_share - widths.gather(-1, at).log()).squeeze(-1)
+
+
+def find_bucket(value: Tensor, bounds: Tensor) -> Tensor:
+    """Number of the bucket that each value [..., V] falls into, given bounds [..., V, K - 1]."""
+    return (value[..., None] > bounds).sum(-1)
 
 
 class BucketObservation(Observation):
-    """A categorical over buckets: the distinct training values where there are few, or else quantiles of them."""
+    """Categorical over buckets: the distinct training values if few, or else their quantiles."""
 
     middles: Tensor
     widths: Tensor
@@ -75,47 +74,41 @@ class BucketObservation(Observation):
         self.register_buffer("unused", torch.zeros(variables, buckets, dtype=torch.bool))
 
     def start_from(self, values: Tensor) -> None:
-        """Find the buckets."""
+        """Choose the buckets from training steps [R, V], NaN where missing."""
         super().start_from(values)
         for v, column in enumerate(values.T):
-            self._find(v, column[~column.isnan()].double())
+            known = column[~column.isnan()].double()
+            distinct = known.unique()
+            if len(distinct) <= self.count:
+                middles = distinct
+                widths = torch.zeros_like(distinct)
+                bounds = (distinct[1:] + distinct[:-1]) / 2
+            else:
+                shares = torch.linspace(0, 1, self.count + 1, dtype=torch.float64)
+                edges = torch.quantile(known, shares).unique()
+                middles = (edges[1:] + edges[:-1]) / 2
+                widths = edges.diff()
+                bounds = edges[1:-1]
+            used = len(middles)
+            self.middles[v, :used] = middles.float()
+            self.widths[v, :used] = widths.float()
+            self.bounds[v, : used - 1] = bounds.float()
+            self.unused[v] = torch.arange(self.count) >= used
 
-    def _find(self, v: int, column: Tensor) -> None:
-        distinct = column.unique()
-        if len(distinct) <= self.count:
-            middles = distinct
-            widths = torch.zeros_like(distinct)
-            bounds = (distinct[1:] + distinct[:-1]) / 2
-        else:
-            edges = torch.quantile(
-                column, torch.linspace(0, 1, self.count + 1, dtype=torch.float64)
-            ).unique()
-            middles = (edges[1:] + edges[:-1]) / 2
-            widths = edges.diff()
-            bounds = edges[1:-1]
-        used = len(middles)
-        self.middles[v, :used] = middles.float()
-        self.widths[v, :used] = widths.float()
-        self.bounds[v, : used - 1] = bounds.float()
-        self.unused[v] = torch.arange(self.count) >= used
-
-    def told(self, values: Tensor, observed: Tensor) -> Tensor:
-        """The standardised value, and which bucket it is in."""
-        at = (values[..., None] > self.bounds).sum(-1)
-        which = functional.one_hot(at, self.count) * observed[..., None]
-        return torch.cat([super().told(values, observed), which.flatten(-2).to(values.dtype)], -1)
+    def encode(self, values: Tensor, observed: Tensor) -> Tensor:
+        """Encode the standardised value, and its bucket as one of K."""
+        which = functional.one_hot(find_bucket(values, self.bounds), self.count)
+        which = (which * observed[..., None]).flatten(-2).to(values.dtype)
+        return torch.cat([super().encode(values, observed), which], -1)
 
     def forward(self, features: Tensor) -> Distribution:
-        """Logits of the buckets."""
-        logits = (
-            features.float()
-            .unflatten(-1, (self.variables, self.count))
-            .masked_fill(self.unused, -1e9)
-        )
+        """Histograms from the logits of their buckets."""
+        logits = features.float().unflatten(-1, (self.variables, self.count))
+        logits = logits.masked_fill(self.unused, -1e9)
         return Histogram(logits, self.middles, self.widths, self.bounds)
 
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
-        """A bucket, then a place in it."""
+        """Draw a bucket, then a place in it."""
         assert isinstance(p, Histogram)
         at = draw_index(p.logits, generator)
         middles, widths = (
@@ -124,25 +117,24 @@ class BucketObservation(Observation):
         )
         return middles + (torch.rand(at.shape, generator=generator) - 0.5) * widths
 
-    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
-        """With other buckets."""
+    def affine(self, p: Distribution, shift: Tensor, scale: Tensor) -> Distribution:
         assert isinstance(p, Histogram)
-        by = by[..., None]
-        stretch = stretch[..., None]
+        shift = shift[..., None]
+        scale = scale[..., None]
         return Histogram(
-            p.logits, p.middles * stretch + by, p.widths * stretch, p.bounds * stretch + by
+            p.logits, p.middles * scale + shift, p.widths * scale, p.bounds * scale + shift
         )
 
     def components(self, p: Distribution) -> Components:
-        """Each bucket as a Gaussian of its variance; buckets that no variable uses are left out."""
+        """Gaussians with the buckets' variances, without buckets that no variable uses."""
         assert isinstance(p, Histogram)
         used = ~self.unused.all(0)
         logits = p.logits[..., used]
         spread = p.widths[..., used] / math.sqrt(12)
         return logits, p.middles[..., used].expand(logits.shape), spread.expand(logits.shape)
 
-    def pooled(self, drawn: Sequence[Distribution]) -> Components:
-        """The buckets are the same in all of them, so their weights are averaged."""
+    def pool(self, drawn: Sequence[Distribution]) -> Components:
+        """Average the weights of the buckets, which all distributions share."""
         parts = [self.components(p) for p in drawn]
         log_weights = torch.stack([part[0] for part in parts]).log_softmax(-1).logsumexp(0)
         return log_weights - math.log(len(parts)), *parts[0][1:]

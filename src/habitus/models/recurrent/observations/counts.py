@@ -1,4 +1,4 @@
-"""Counts: zero, or a negative binomial.
+"""Counts: zero, or a draw from a negative binomial.
 
 Letters: V variables.
 """
@@ -14,18 +14,18 @@ from habitus.models.recurrent.observations.base import Components, Observation
 
 
 class CountObservation(Observation):
-    """Counts: zero, or a negative binomial of any mean and spread (so zeros may be many and bursts large)."""
+    """Zero-inflated negative binomial, so that zeros may be many and bursts large."""
 
     def __init__(self, variables: int) -> None:
         super().__init__(variables)
         self.features = 3 * variables
 
-    def standardised(self, values: Tensor) -> Tensor:
-        """log(1 + v): bursts do not drown the rest."""
+    def standardise(self, values: Tensor) -> Tensor:
+        """Take log(1 + v), so that bursts do not drown the rest."""
         return values.log1p()
 
     def forward(self, features: Tensor) -> Distribution:
-        """Logit of being zero, log of the mean, log of the size."""
+        """Distribution from the logit of zero, the log of the mean and the log of the size."""
         zero, log_mean, log_size = features.float().unflatten(-1, (self.variables, 3)).unbind(-1)
         log_size = log_size.clamp(-6, 6)
         logits = log_mean.clamp(-12, 12) - log_size
@@ -34,7 +34,7 @@ class CountObservation(Observation):
         )
 
     def draw(self, p: Distribution, generator: Generator) -> Tensor:
-        """Zero, or a Poisson count of a gamma rate."""
+        """Draw zero, or a Poisson count of a gamma rate."""
         assert isinstance(p, ZeroInflated)
         size = p.counts.total_count
         mean = p.counts.mean
@@ -46,23 +46,22 @@ class CountObservation(Observation):
         zero = torch.rand(mean.shape, generator=generator) < p.zero.sigmoid()
         return torch.where(zero, 0.0, torch.poisson(rate, generator=generator))
 
-    def moved(self, p: Distribution, by: Tensor, stretch: Tensor) -> Distribution:
-        """None."""
+    def affine(self, p: Distribution, shift: Tensor, scale: Tensor) -> Distribution:
         raise ValueError("counts are not relative to anything")
 
     def components(self, p: Distribution) -> Components:
-        """None."""
         raise ValueError(
-            "a likelihood of counts has no Gaussian noise to remove; take gaussian, mixture or buckets"
+            "a likelihood of counts has no Gaussian noise to remove; take gaussian, mixture or "
+            "buckets"
         )
 
 
 class ZeroInflated(Distribution):
-    """Zero with some probability, or else from a distribution of counts.
+    """Distribution that is zero with some probability, or else one of counts.
 
     Attributes:
-        zero: Logit of that probability, [..., V].
-        counts: The distribution of counts.
+        zero: Logit of the extra probability of zero, [..., V].
+        counts: Distribution of counts.
     """
 
     arg_constraints = {}  # noqa: RUF012  # pyright: ignore
@@ -74,12 +73,11 @@ class ZeroInflated(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """(1 - probability of zero) x mean of the counts."""
+        """Mean, (1 - probability of zero) x mean of the counts."""
         return torch.sigmoid(-self.zero) * self.counts.mean
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """log(p [v = 0] + (1 - p) NB(v))."""
+        """Log-probability log(p [v = 0] + (1 - p) NB(v))."""
         counted = functional.logsigmoid(-self.zero) + self.counts.log_prob(value)
-        return torch.where(
-            value == 0, torch.logaddexp(functional.logsigmoid(self.zero), counted), counted
-        )
+        either = torch.logaddexp(functional.logsigmoid(self.zero), counted)
+        return torch.where(value == 0, either, counted)
