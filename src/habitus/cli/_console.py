@@ -24,6 +24,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from habitus.extras import how_to_install
 from habitus.files import NO_SPACE
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def one_line_errors() -> Iterator[None]:
         _fail("stopped", INTERRUPTED)
     except BrokenPipeError:
         _leave_quietly()
+    except ModuleNotFoundError as error:
+        message = how_to_install(error)
+        if message is None or os.environ.get(DEBUG):
+            raise
+        _fail(message, USER_ERROR)
     except (ValueError, OSError, MemoryError) as error:
         if os.environ.get(DEBUG):
             raise
