@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from habitus.profiles.sparse import CHUNK, Profiles, concat
-from habitus.schema import Axes, BoolArray
+from habitus.schema import Axes, BoolArray, IntArray
 
 BUFFER = 262_144  # profiles shuffled together: about 15 million cells, 115 MB
 
@@ -28,6 +28,8 @@ class Population(Protocol):
     @property
     def groups(self) -> int: ...
     def __len__(self) -> int: ...
+    def load(self) -> Profiles: ...
+    def take(self, rows: IntArray | BoolArray | Sequence[int], /) -> Profiles: ...
     def chunks(self) -> Iterator[Profiles]: ...
     def read_group(self, group: int) -> Profiles: ...
 

@@ -147,7 +147,7 @@ class Build:
             config.days,
             config.slot_minutes,
             self._channels(),
-            self._clock(),
+            OWN_CLOCK if self.log.offset else self.log.timezone,
             every=config.every,
         )
         self._check_room()
@@ -156,7 +156,10 @@ class Build:
         """The profiles, a batch of keys at a time; then ``tally`` and ``about`` are complete."""
         for whole in self._whole_profiles():
             first = int(np.searchsorted(whole.keys, 0))
-            self._set_aside(whole.at(slice(None, first)))
+            unusable = whole.at(slice(None, first))
+            for key, count in zip(unusable.keys.tolist(), unusable.counts.tolist(), strict=True):
+                reason = REASONS[key]
+                self.tally.unusable[reason] = self.tally.unusable.get(reason, 0) + count
             usable = whole.at(slice(first, None))
             chunk = self._assemble(usable.keys, usable.counts)
             self.tally.events += int(usable.counts.sum())
@@ -284,18 +287,11 @@ class Build:
         """Sorted keys and their counts, cut where a profile ends."""
         held = Counts.none()
         largest = self.user_codes.count * self.windows * self.axes.cells
-        for counts in count_keys(self.keys(), largest, self._sort_here()):
+        fits = self.log.is_local and self.form.rows * self._overlap() <= MOST_HERE
+        for counts in count_keys(self.keys(), largest, here=fits):
             whole, held = held.and_then(counts).cut(self.axes.cells)
             yield whole
         yield held
-
-    def _sort_here(self) -> bool:
-        """True if the keys come from this process and fit into its memory, to be sorted here."""
-        return self.log.is_local and self.form.rows * self._overlap() <= MOST_HERE
-
-    def _set_aside(self, counts: Counts) -> None:
-        for key, count in zip(counts.keys.tolist(), counts.counts.tolist(), strict=True):
-            self.tally.unusable[REASONS[key]] = self.tally.unusable.get(REASONS[key], 0) + count
 
     def _assemble(self, keys: IntArray, counts: IntArray) -> Profiles:
         """Profiles from whole runs of sorted keys."""
@@ -360,9 +356,6 @@ class Build:
         if self.config.align is None:
             return start
         return start + dt.timedelta(days=(self.config.align - start.weekday()) % DAYS_PER_WEEK)
-
-    def _clock(self) -> str:
-        return OWN_CLOCK if self.log.offset else self.log.timezone
 
     @cached_property
     def _raw_channels(self) -> list[str]:

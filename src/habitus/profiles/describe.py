@@ -83,7 +83,7 @@ class Description:
     @property
     def findings(self) -> list[str]:
         """Sentences on what looks odd or missing; empty where nothing does."""
-        parts = (_log_rows(self), _silence(self), _drops(self), _unusual_users(self), _sizes(self))
+        parts = (_log_rows(self), _silence(self), _drops(self), _oddities(self))
         return [line for part in parts for line in part]
 
     def to_json(self) -> dict[str, Any]:
@@ -141,13 +141,13 @@ class _Tally:
         self.lengths.append(lengths)
         self.picture += np.bincount(chunk.cells, values, self.axes.cells)
         self.largest_profile = max(self.largest_profile, np.bincount(user, values, 1).max())
-        self.users_of_channel += _distinct(
-            user, chunk.cells % channels, len(lengths), channels
-        ).sum(0)
+        has_channel = np.zeros((len(lengths), channels), bool)
+        has_channel[user, chunk.cells % channels] = True
+        self.users_of_channel += has_channel.sum(0)
         self._add_days(len(lengths), user * days * slots + chunk.cells // channels)
-        for value, count in zip(
-            *np.unique(_rounded(values, self.axes.unit), return_counts=True), strict=True
-        ):
+        # Shares to three digits are few enough to count one by one.
+        kinds = values if self.axes.unit == "count" else np.round(values, 3)
+        for value, count in zip(*np.unique(kinds, return_counts=True), strict=True):
             self.values[float(value)] = self.values.get(float(value), 0) + int(count)
 
     def _add_days(self, users: int, hours: IntArray) -> None:
@@ -169,6 +169,8 @@ class _Tally:
         sizes = self.values or {0.0: 1}
         values = np.array(sorted(sizes))
         counts = np.array([sizes[value] for value in sorted(sizes)])
+        below = np.cumsum(counts) / counts.sum()
+        half, most, nearly_all = values[np.searchsorted(below, (0.5, 0.9, 0.99))].tolist()
         low, middle, high = np.quantile(lengths, (0.05, 0.5, 0.95)).tolist()
         return Description(
             axes=self.axes,
@@ -181,31 +183,13 @@ class _Tally:
             by_channel=picture.sum((0, 1)),
             users_of_channel=self.users_of_channel,
             largest_cell=float(values[-1]),
-            cell_quantiles=_quantiles(values, counts),
+            cell_quantiles=(half, most, nearly_all),
             tail_share=_tail(values, counts),
             one_day=self.one_day,
             automatic=self.automatic,
             largest_share=self.largest_profile / events if events else 0.0,
             rows=rows,
         )
-
-
-def _rounded(values: FloatArray, unit: str) -> FloatArray:
-    """Values that are few enough to count one by one: shares to three digits."""
-    return values if unit == "count" else np.round(values, 3)
-
-
-def _distinct(user: IntArray, group: IntArray, users: int, groups: int) -> NDArray[np.bool_]:
-    """True where a profile has a non-empty cell in a group, [users, groups]."""
-    found = np.zeros((users, groups), bool)
-    found[user, group] = True
-    return found
-
-
-def _quantiles(values: FloatArray, counts: IntArray) -> tuple[float, float, float]:
-    below = np.cumsum(counts) / counts.sum()
-    half, most, nearly_all = (float(values[np.searchsorted(below, q)]) for q in (0.5, 0.9, 0.99))
-    return half, most, nearly_all
 
 
 def _tail(values: FloatArray, counts: IntArray) -> float:
@@ -238,7 +222,7 @@ def _silence(found: Description) -> Iterator[str]:
     silent = [
         day
         for day in np.flatnonzero(found.by_day == 0).tolist()
-        if not _weekday_is_silent(axes, day, weekly)
+        if (weekday := axes.weekday(day)) is None or weekly.get(WEEKDAYS[weekday]) != 0
     ]
     if silent:
         yield (
@@ -255,11 +239,6 @@ def _silence(found: Description) -> Iterator[str]:
         name for name, sum_ in zip(axes.channels, found.by_channel, strict=True) if sum_ == 0
     ):
         yield f"channel {name!r} is empty"
-
-
-def _weekday_is_silent(axes: Axes, day: int, weekly: dict[str, float]) -> bool:
-    weekday = axes.weekday(day)
-    return weekday is not None and weekly.get(WEEKDAYS[weekday]) == 0
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -292,7 +271,7 @@ def _drops(found: Description) -> Iterator[str]:
         )
 
 
-def _unusual_users(found: Description) -> Iterator[str]:
+def _oddities(found: Description) -> Iterator[str]:
     if found.one_day > found.profiles / 2:
         yield f"{found.one_day / found.profiles:.0%} of the profiles are active on only one day"
     if found.automatic:
@@ -306,8 +285,6 @@ def _unusual_users(found: Description) -> Iterator[str]:
             "a program, or a default name?"
         )
 
-
-def _sizes(found: Description) -> Iterator[str]:
     if found.axes.unit == "count" and found.largest_cell > LARGEST:
         yield f"one cell holds {found.largest_cell:,.0f} events: a program, or a retry loop?"
 

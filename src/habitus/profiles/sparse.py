@@ -238,14 +238,10 @@ class Profiles(ProfileSet):
 
     def counted(self) -> pa.Table:
         """The table on disk: ``users`` with two list columns, ``cells`` and ``values``."""
-        lists = (
-            pa.ListArray.from_arrays(_int32(self.indptr), pa.array(x))
-            for x in (self.cells, self.values)
-        )
-        table = self.users
-        for name, column in zip(("cells", "values"), lists, strict=True):
-            table = table.append_column(name, column)
-        return table
+        starts = pa.array(self.indptr.astype(np.int32))
+        cells = pa.ListArray.from_arrays(starts, pa.array(self.cells))
+        values = pa.ListArray.from_arrays(starts, pa.array(self.values))
+        return self.users.append_column("cells", cells).append_column("values", values)
 
 
 def concat(parts: Sequence[Profiles]) -> Profiles:
@@ -342,10 +338,6 @@ def numbered(count: int, first: int = 0, text: bool = False) -> pa.Table:
     return pa.table(
         {USER: pa.array([f"generated-{n:09d}" for n in numbers], pa.string()) if text else numbers}
     )
-
-
-def _int32(indptr: NDArray[np.int64]) -> pa.Array:
-    return pa.array(indptr.astype(np.int32))
 
 
 def _matches(users: pa.Table, name: str, value: Any) -> NDArray[np.bool_]:

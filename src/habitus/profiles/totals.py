@@ -26,29 +26,24 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     known = known_totals(profiles, filled)[row, day]
     drawn = sums_of_runs(filled.draws, first)
     quantiles = known + np.quantile(drawn, list(QUANTILES.values()), axis=0)
+    # Of counts the draws' mean, since point forecasts weigh large ones down; of shares the sum of
+    # the point forecasts, since draws have lost what is up to a threshold.
+    count = profiles.axes.unit == "count"
+    expected = drawn.mean(0) if count else sums_of_runs(filled.mean, first)
+    dates = (window_starts(profiles.users, profiles.axes)[row] + day).astype("datetime64[D]")
     who = profiles.users.select(
         [name for name in (USER, WINDOW) if name in profiles.users.column_names]
     )
     table = who.take(pa.array(row)).append_column("day", pa.array(day.astype(np.int32)))
     columns = {
-        "date": _dates(profiles, row, day),
+        "date": pa.array(dates, pa.date32()),
         "known": pa.array(known),
-        "mean": pa.array(known + _expected(profiles, filled, first, drawn)),
+        "mean": pa.array(known + expected),
     }
     columns |= {name: pa.array(values) for name, values in zip(QUANTILES, quantiles, strict=True)}
     for name, column in columns.items():
         table = table.append_column(name, column)
     return table
-
-
-def _expected(
-    profiles: Profiles, filled: Filled, first: NDArray[np.int64], drawn: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Expected totals: of counts the draws' mean, since point forecasts weigh large ones down.
-
-    Of shares the sum of the point forecasts, since draws have lost what is up to a threshold.
-    """
-    return drawn.mean(0) if profiles.axes.unit == "count" else sums_of_runs(filled.mean, first)
 
 
 def known_cells(profiles: Profiles, filled: Filled) -> BoolArray:
@@ -66,9 +61,3 @@ def known_totals(profiles: Profiles, filled: Filled) -> NDArray[np.float64]:
         key, np.where(known_cells(profiles, filled), profiles.values, 0.0), len(profiles) * days
     )
     return sums.astype(np.float64).reshape(-1, days)
-
-
-def _dates(profiles: Profiles, row: NDArray[np.int64], day: NDArray[np.int64]) -> pa.Array:
-    """The date of each row's day."""
-    starts = window_starts(profiles.users, profiles.axes)[row]
-    return pa.array((starts + day).astype("datetime64[D]"), pa.date32())

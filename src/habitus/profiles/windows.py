@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from habitus.profiles.batches import Population
-from habitus.profiles.sparse import WINDOW, Profiles
-from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, Axes
+from habitus.profiles.sparse import WINDOW, Profiles, ProfileSet
+from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, Axes, BoolArray, IntArray
 
 
 @dataclass(frozen=True)
-class Later:
+class Later(ProfileSet):
     """A population on windows that start some days later; their last days are empty.
 
     Attributes:
@@ -34,18 +34,13 @@ class Later:
 
     @property
     def about(self) -> dict[str, Any]:
-        """As of the source."""
+        """Provenance of the source."""
         return self.source.about
 
     @property
     def users(self) -> pa.Table:
         """Users of the source, with windows that start later."""
         return later_users(self.source.users, self.days)
-
-    @property
-    def groups(self) -> int:
-        """As of the source."""
-        return self.source.groups
 
     def __len__(self) -> int:
         return len(self.source)
@@ -54,9 +49,13 @@ class Later:
         """One group of the source, in later windows."""
         return later(self.source.read_group(group), self.days)
 
-    def chunks(self) -> Iterator[Profiles]:
-        """The groups of the source in order, in later windows."""
-        return map(self.read_group, range(self.groups))
+    def load(self) -> Profiles:
+        """The whole population, in later windows."""
+        return later(self.source.load(), self.days)
+
+    def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Profiles:
+        """The given profiles of the source, in later windows."""
+        return later(self.source.take(rows), self.days)
 
 
 def later(profiles: Profiles, days: int) -> Profiles:
