@@ -231,18 +231,18 @@ def test_findings_on_completed_populations_follow_the_numbers():
 
 def test_findings_on_methods_follow_the_numbers():
     better = {hole: {"VAE": 2.0, "VCE": 1.0, "zeros": 3.0} for hole in ("centre", "bottom")}
-    told = list(of_methods(better))
-    assert "is below the VAE's, 2 by 50%" in told[0]
-    assert "and below that of the best baseline" in told[0]
-    assert "for neither method" in told[2]
+    sentences = list(of_methods(better))
+    assert "is below the VAE's, 2 by 50%" in sentences[0]
+    assert "and below that of the best baseline" in sentences[0]
+    assert "for neither method" in sentences[2]
     worse = {
         "centre": {"VAE": 1.0, "VCE": 2.0, "zeros": 1.5},
         "bottom": {"VAE": 2.0, "VCE": 1.0, "zeros": 1.5},
     }
-    told = list(of_methods(worse))
-    assert "is not below the VAE's" in told[0]
-    assert "not below that of the best baseline" in told[0]
-    assert "for the VAE only" in told[2]
+    sentences = list(of_methods(worse))
+    assert "is not below the VAE's" in sentences[0]
+    assert "not below that of the best baseline" in sentences[0]
+    assert "for the VAE only" in sentences[2]
 
 
 def test_a_second_lab_loads_what_the_first_one_kept(lab, sets, made, monkeypatch):

@@ -20,12 +20,12 @@ from habitus.papers.tdlgm.imputing import (
     DLGM,
     FILTERED,
     GAUSSIAN,
+    GIVEN,
     IDENTITY,
     LATENTS,
     MEAN,
     METHODS,
     RNN,
-    TOLD,
     Case,
     Errors,
 )
@@ -135,7 +135,7 @@ def test_table_1_is_made_of_the_errors(lab, made):
     ]
     assert by_seed[1] == pytest.approx(squared, rel=1e-9)
     assert grid.rows[names.index(IDENTITY)][4] == Spread.of(by_seed)
-    no_noise = [row[1] for row in grid.rows[4:] if row[0] in (TOLD, IDENTITY, MEAN)]
+    no_noise = [row[1] for row in grid.rows[4:] if row[0] in (GIVEN, IDENTITY, MEAN)]
     assert no_noise == [Spread(0.0, 0.0)] * 3
 
 
@@ -283,8 +283,8 @@ def test_a_folder_keeps_to_its_series_and_its_paper(lab):
         Lab(sticky(400), lab.folder, dataclasses.replace(SETTINGS, epochs=2))
 
 
-def errors_of(cleaned, told, identity=0.01, mean=0.005, kept=(0,)):
-    rows = {CLEANED: cleaned, TOLD: told, LATENTS: [0.1, 0.1], GAUSSIAN: [0.1, 0.1], DLGM: [0.2, 0.2],
+def errors_of(cleaned, given, identity=0.01, mean=0.005, kept=(0,)):
+    rows = {CLEANED: cleaned, GIVEN: given, LATENTS: [0.1, 0.1], GAUSSIAN: [0.1, 0.1], DLGM: [0.2, 0.2],
             RNN: [0.3, 0.3], FILTERED: [0.3] * len(kept), IDENTITY: [identity] * 2, MEAN: [mean] * 2}  # fmt: skip
     case = Case(Level(1.0, 0.1), "variance")
     return Errors({case: rows}, {case: rows}, list(kept))
@@ -324,8 +324,8 @@ def test_the_reading_is_the_one_that_is_possible():
 def test_above_by_more_than_the_spread():
     ours = {"tDLGM": {2: Spread(80.0, 1.0), 5: Spread(80.0, 1.0)}}
     near = {"baseline": {2: Spread(77.0, 1.5), 5: Spread(78.0, 1.5)}}
-    (told,) = findings.of_steps({**ours, **near}, "tDLGM", ["baseline"])
-    assert "at 1 of 2 steps (not 5); nearest at step 5: +2.00, spreads 2.50" in told
+    (given,) = findings.of_steps({**ours, **near}, "tDLGM", ["baseline"])
+    assert "at 1 of 2 steps (not 5); nearest at step 5: +2.00, spreads 2.50" in given
     far = {"baseline": {2: Spread(70.0, 1.5), 5: Spread(70.0, 1.5)}}
     assert "at every step" in next(findings.of_steps({**ours, **far}, "tDLGM", ["baseline"]))
 

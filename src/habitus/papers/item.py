@@ -1,4 +1,4 @@
-"""What a reproduction is made of: the tables and figures of a paper, each made on demand."""
+"""Parts of a reproduction: the tables and figures of a paper, each made on demand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Self:
-        """Of a number for each seed; the standard deviation has N - 1 below it."""
+        """Mean and spread of a number for each seed; the standard deviation has N - 1 below it."""
         return cls(
             float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
         )
@@ -139,7 +139,7 @@ class Drawing:
         caption: What it shows.
         part: The letter of the part, such as a; empty where there is one only.
         wide: Whether it takes the whole width of a page.
-        real: Whether it shows single real users, whom nobody else should see.
+        real: True where it shows single real users, which must not be published.
         data: The numbers behind it, for a file beside it.
     """
 
@@ -169,7 +169,7 @@ class Item:
 
 
 def publishable(item: Item) -> Item:
-    """What is left of an item without the drawings that show single real users."""
+    """Item without the drawings that show single real users."""
     return replace(item, drawings=[drawing for drawing in item.drawings if not drawing.real])
 
 
@@ -262,7 +262,7 @@ class Paper(Generic[Lab]):
             above.
         paths: How many paths its data are.
         takes: What these are, as a message says it.
-        options: Options that it has -> their defaults, as a reader is told them.
+        options: Options that it has -> their defaults, as a reader sees them.
         open_lab: Makes its lab from the paths of the data, the folder, and the options that were
             given.
         origin: What a page says last, besides the command and the versions.

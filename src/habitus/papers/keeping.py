@@ -1,4 +1,4 @@
-"""What labs keep in their folder: the mark of a reproduction, runs that were fitted, and scores that took long."""
+"""Files that a reproduction keeps in its folder: its marker, fitted runs, and scores that took long."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 class Once:
-    """What is made when it is first asked for, and then kept in memory."""
+    """Cache in memory of values that are made when they are first asked for."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
-        """What was made under a key before, or what is made now."""
+        """Return the value of a key, made now where it was not before."""
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
@@ -66,7 +66,7 @@ def kept_run(path: Path, config: Any, how: FitConfig, make: Callable[[bool], Run
         path: Its folder.
         config: The settings of its model.
         how: Those of its fit.
-        make: Fits it; told whether to go on with a run that was stopped.
+        make: Fits it; its argument is True where a run that was stopped goes on.
 
     Raises:
         ValueError: if the run that is there has other settings.

@@ -14,11 +14,11 @@ GROUPS = (
         "Imputation under noise",
         "Each value of the test part is modified with a probability P by adding a Gaussian. The paper calls the "
         "second number a variance; both readings of it are shown. tDLGM is fitted to clean data only: “cleaned” "
-        "estimates the noise from the series, “told” is given it. “Through its latents” is the paper's way, to "
+        "estimates the noise from the series, the row “given the noise” reads it. “Through its latents” is the paper's way, to "
         "recognise latents and generate from them: once with our likelihood, once with its Gaussian. DLGM and RNN "
         "are Gaussian and fitted to noise, as in the paper: each training value under one of Table 1's levels, "
         "drawn evenly, read as standard deviations. “Identity” returns what it was given; “posterior mean” is the "
-        "best estimate of a value seen alone, told the noise, under the training histogram.",
+        "best estimate of a value seen alone, given the noise, under the training histogram.",
         (
             tables.imputation,
             pictures.best_rnn,

@@ -1,4 +1,4 @@
-"""What a page of tDLGM says first, and last: the data and the settings."""
+"""Lead, tiles and foot of the tDLGM page: the data and the settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from habitus.papers.tdlgm.lab import Lab
 
 
 def facts(lab: Lab) -> tuple[str, list[tuple[str, str]]]:
-    """The sentence below the heading, and short facts, (name, value)."""
+    """Return the sentence below the heading, and short facts as (name, value)."""
     settings = lab.settings
     lead = (
         "The paper's models, the two that it names and does not run (TimeGAN draws whole series and reads no past, "
@@ -29,6 +29,6 @@ def facts(lab: Lab) -> tuple[str, list[tuple[str, str]]]:
 
 
 def origin(lab: Lab) -> dict[str, str]:
-    """The settings."""
+    """Settings of the reproduction, for the foot of its page."""
     settings = {**lab.settings.fixed(), "seeds": lab.settings.seeds}
     return {"Settings": ", ".join(f"{name} {value}" for name, value in settings.items())}

@@ -1,4 +1,4 @@
-"""What the numbers say of the paper's claims, in sentences that follow from them whichever way they fall."""
+"""Findings on the paper's claims, in sentences that follow from them whichever way they fall."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from habitus.papers.tdlgm.imputing import (
     CLEANED,
     FILTERED,
     GAUSSIAN,
+    GIVEN,
     IDENTITY,
     LATENTS,
     MEAN,
-    TOLD,
     Case,
     Errors,
 )
@@ -29,7 +29,7 @@ Scores = Mapping[str, Mapping[int, Spread]]
 
 
 def of_noise(by_reading: Mapping[str, Errors], printed: Table) -> Iterator[str]:
-    """What Tables 1 and 3 show.
+    """Findings of Tables 1 and 3.
 
     Args:
         by_reading: Reading of the noise -> errors.
@@ -37,11 +37,11 @@ def of_noise(by_reading: Mapping[str, Errors], printed: Table) -> Iterator[str]:
     """
     yield _which_reading(by_reading, printed)
     yield (
-        f"tDLGM, fitted to clean data and not told the noise, is below identity where identity's error is above "
+        f"tDLGM, fitted to clean data and not given the noise, is below identity where identity's error is above "
         f"{LIMIT}, and below {LIMIT} elsewhere, for every seed: {_each(by_reading, _against_identity)}."
     )
     yield (
-        f"Told the noise, tDLGM is within {NEAR_BEST:g} times the single-value posterior mean, for every seed: "
+        f"Given the noise, tDLGM is within {NEAR_BEST:g} times the single-value posterior mean, for every seed: "
         f"{_each(by_reading, _against_the_best)}."
     )
     yield (
@@ -55,10 +55,10 @@ def of_noise(by_reading: Mapping[str, Errors], printed: Table) -> Iterator[str]:
     yield from _without_noise(next(iter(by_reading.values())))
 
 
-def _each(by_reading: Mapping[str, Errors], told: Callable[[Errors], str]) -> str:
+def _each(by_reading: Mapping[str, Errors], describe: Callable[[Errors], str]) -> str:
     """The same of each reading."""
     return "; ".join(
-        f"read as {_plural(reading)} {told(found)}" for reading, found in by_reading.items()
+        f"read as {_plural(reading)} {describe(found)}" for reading, found in by_reading.items()
     )
 
 
@@ -99,14 +99,14 @@ def _against_identity(found: Errors) -> str:
         missed += (
             [] if all(good) else [f"{_level(case)} for {good.count(False)} of {len(good)} seeds"]
         )
-    told = f" (not at {', '.join(missed)})" if missed else ""
-    return f"at {met} of {len(found.mse)} levels{told}"
+    exceptions = f" (not at {', '.join(missed)})" if missed else ""
+    return f"at {met} of {len(found.mse)} levels{exceptions}"
 
 
 def _against_the_best(found: Errors) -> str:
     """At how many levels, and how many times the posterior mean's error, the largest ratio of any seed."""
     ratios = {
-        case: max(ours / least for ours, least in zip(rows[TOLD], rows[MEAN], strict=True))
+        case: max(ours / least for ours, least in zip(rows[GIVEN], rows[MEAN], strict=True))
         for case, rows in found.mse.items()
         if min(rows[MEAN]) > 0
     }
@@ -129,7 +129,7 @@ def _printed_against_identity(found: Errors, printed: Table) -> str:
 
 
 def _filter(found: Errors) -> str:
-    """How many RNNs the t-test keeps."""
+    """Count the RNNs that the t-test keeps."""
     first, rows = next(iter(found.mse.items()))
     kept = f"{len(found.kept)} of {len(rows[IDENTITY])}"
     if not found.kept:
@@ -138,7 +138,7 @@ def _filter(found: Errors) -> str:
 
 
 def _without_noise(found: Errors) -> Iterator[str]:
-    """Whether what is clean stays so."""
+    """Error that cleaning adds where there is no noise."""
     for case, rows in found.mse.items():
         if case.noise.sigma == 0:
             worst = max(rows[CLEANED])
@@ -152,7 +152,7 @@ def _without_noise(found: Errors) -> Iterator[str]:
 
 
 def of_steps(weighted: Scores, ours: str, baselines: Sequence[str]) -> Iterator[str]:
-    """Whether a model is above its baselines at every horizon by more than the spread over seeds.
+    """Margins of a model over its baselines, against the spread over seeds, at every horizon.
 
     Args:
         weighted: Row -> step -> score; higher is better.
@@ -169,19 +169,19 @@ def of_steps(weighted: Scores, ours: str, baselines: Sequence[str]) -> Iterator[
         clear = [step for step, margin in margins.items() if margin > spread[step]]
         missed = [f"{step}" for step in margins if step not in clear]
         least = min(margins, key=lambda step: margins[step] - spread[step])
-        told = (
+        steps = (
             "at every step"
             if not missed
             else f"at {len(clear)} of {len(margins)} steps (not {', '.join(missed)})"
         )
         yield (
-            f"Mass-weighted, {ours} is above {baseline} by more than both spreads together {told}; nearest at step "
+            f"Mass-weighted, {ours} is above {baseline} by more than both spreads together {steps}; nearest at step "
             f"{least}: {margins[least]:+.2f}, spreads {spread[least]:.2f}."
         )
 
 
 def of_printed(printed: Scores, theirs: Mapping[int, float], plain: str) -> str:
-    """Whether the score as printed tells learning from none."""
+    """Count the steps at which draws without learning reach the printed score."""
     over = [step for step, score in theirs.items() if printed[plain][step].mean >= score]
     return (
         f"As printed, {plain} reach the score that the paper prints for its tDLGM at {len(over)} of {len(theirs)} "
@@ -200,11 +200,11 @@ def of_crps(crps: Scores, ours: str, plain: str) -> str:
 
 
 def of_collapse(collapsed: Sequence[str], runs: int) -> str:
-    """Whether runs learnt nothing."""
-    told = "more of held-out steps than one distribution for all steps would (DLGMs, without a state, not counted)"
+    """Runs that learnt nothing, by name."""
+    more = "more of held-out steps than one distribution for all steps would (DLGMs, without a state, not counted)"
     if not collapsed:
-        return f"None of {runs} runs collapsed: each tells {told}."
-    return f"{len(collapsed)} of {runs} runs collapsed ({', '.join(collapsed)}): these do not tell {told}."
+        return f"None of {runs} runs collapsed: each explains {more}."
+    return f"{len(collapsed)} of {runs} runs collapsed ({', '.join(collapsed)}): these do not explain {more}."
 
 
 def _mean(found: Errors, case: Case, method: str) -> float:

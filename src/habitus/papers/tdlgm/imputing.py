@@ -27,11 +27,11 @@ from habitus.synthesis import CleanConfig, clean
 from habitus.synthesis.noise import Noise
 
 VARIANCE, DEVIATION = READINGS = ("variance", "standard deviation")
-CLEANED, TOLD, LATENTS, GAUSSIAN, DLGM, RNN, FILTERED, IDENTITY, MEAN = METHODS = (
-    "tDLGM, cleaned", "tDLGM, told the noise", "tDLGM, through its latents", "tDLGM, Gaussian, through its latents",
+CLEANED, GIVEN, LATENTS, GAUSSIAN, DLGM, RNN, FILTERED, IDENTITY, MEAN = METHODS = (
+    "tDLGM, cleaned", "tDLGM, given the noise", "tDLGM, through its latents", "tDLGM, Gaussian, through its latents",
     "DLGM", "RNN", "filtered RNN", "identity", "posterior mean",
 )  # fmt: skip
-"""How a table calls them, in its order."""
+"""Names of the methods in tables, in order."""
 
 
 Arrays = list[NDArray[np.float64]]
@@ -57,13 +57,13 @@ class Case(NamedTuple):
 
     @property
     def noise(self) -> Noise:
-        """As a model is told of it."""
+        """The same noise as an argument of :func:`habitus.clean`."""
         none = not self.sigma or not self.level.probability
         return Noise(0.0) if none else Noise(self.sigma, self.level.probability)
 
     @property
     def name(self) -> str:
-        """In a file's name."""
+        """Name of the case in file names."""
         clamped = "-clamped" if self.limits else ""
         return f"{self.reading.replace(' ', '-')}-{self.level.probability:g}-{self.level.printed:g}{clamped}"
 
@@ -75,16 +75,16 @@ def noisy_test(lab: Lab, case: Case, seed: int) -> NDArray[np.float64]:
 
 
 def _cleaned(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
-    """The noise is found in each series itself."""
+    """Clean with noise estimated from each series itself."""
     return _clean(lab, seed, ys, None)
 
 
-def _told(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
+def _given_noise(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
     return _clean(lab, seed, ys, tuple(case.noise for case in cases))
 
 
 def _clean(lab: Lab, seed: int, ys: Arrays, noise: tuple[Noise, ...] | None) -> Arrays:
-    """All cases side by side."""
+    """Clean all cases side by side, with noise that is given or estimated."""
     series = Series.from_arrays(ys, lab.test.axes.variables, scale=lab.test.axes.scale)
 
     def on_progress(done: int, total: int, stage: str) -> None:
@@ -95,12 +95,12 @@ def _clean(lab: Lab, seed: int, ys: Arrays, noise: tuple[Noise, ...] | None) -> 
 
 
 def _latents(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
-    """Recognised latents, then the mean of what they generate."""
+    """Reconstruct by the mean of what recognised latents generate."""
     return _through_latents(lab, TDLGM_, seed, ys)
 
 
 def _gaussian(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
-    """The same with the paper's likelihood."""
+    """Reconstruct likewise with the paper's Gaussian likelihood."""
     return _through_latents(lab, PLAIN_TDLGM, seed, ys)
 
 
@@ -118,7 +118,7 @@ def _through_latents(lab: Lab, name: str, seed: int, ys: Arrays) -> Arrays:
 
 
 def _rnn(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
-    """Mean of its prediction of each step, from the noisy steps before: it has nothing else to reconstruct with."""
+    """Mean of an RNN's prediction of each step from the noisy steps before it."""
     model = lab.model(NOISY_RNN, seed)
     with torch.inference_mode():
         p = model.predictions(as_windows(ys), Generator().manual_seed(seed))
@@ -139,10 +139,10 @@ def _posterior_mean(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> A
 
 Estimate = Callable[[Lab, Sequence[Case], int, Arrays], Arrays]
 ESTIMATES: dict[str, Estimate] = {
-    CLEANED: _cleaned, TOLD: _told, LATENTS: _latents, GAUSSIAN: _gaussian, DLGM: _dlgm, RNN: _rnn,
+    CLEANED: _cleaned, GIVEN: _given_noise, LATENTS: _latents, GAUSSIAN: _gaussian, DLGM: _dlgm, RNN: _rnn,
     IDENTITY: _identity, MEAN: _posterior_mean,
 }  # fmt: skip
-"""Method -> what it makes of noisy values, [T, 1] for each case."""
+"""Method -> its estimate of the noisy values, [T, 1] for each case."""
 
 
 def errors(lab: Lab, cases: Sequence[Case], seed: int) -> Json:
@@ -161,7 +161,7 @@ def errors(lab: Lab, cases: Sequence[Case], seed: int) -> Json:
 
 
 def p_value(lab: Lab, cases: Sequence[Case], seed: int) -> float:
-    """Of a one-sided paired t-test: that noise of these cases does not make an RNN's errors larger.
+    """P-value of a one-sided paired t-test that noise does not make an RNN's errors larger.
 
     A low value says that its errors grow with noise, as they do where it follows the series.
     """

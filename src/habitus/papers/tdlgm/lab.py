@@ -76,7 +76,7 @@ class Lab:
         return self._once(("run", name, seed), lambda: self._fitted(name, seed))
 
     def model(self, name: str, seed: int) -> AutoregressiveModel:
-        """Its model."""
+        """Model of a run."""
         return autoregressive_model(self.run(name, seed).model)
 
     def noisy_train(self, seed: int) -> Series:
@@ -94,7 +94,7 @@ class Lab:
         return self.train.with_values(values)
 
     def score(self, name: str, make: Callable[[], Json]) -> Json:
-        """What was measured under a name, from the folder or now."""
+        """Measurement under a name, from the folder or now."""
 
         def kept() -> Json:
             path = self.folder / "scores" / f"{name}.json"
@@ -143,7 +143,7 @@ def limits_of(series: Series) -> tuple[float, float]:
 
 
 def _parts(series: Series, settings: LabSettings) -> tuple[Series, Series]:
-    """What is fitted to, and what is tested on."""
+    """Training part and test part: what is fitted to, and what is tested on."""
     if len(series) != 1 or len(series.axes.variables) != 1:
         raise ValueError(
             f"the paper's tables are of one series of one variable, got {len(series)} series of "

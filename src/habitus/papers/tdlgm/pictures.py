@@ -185,20 +185,20 @@ def _drawing(
     slices = [_slice(lab, case, each, rows) for case, each in estimates.items()]
     drawn = figures.series_slices(slices, rows.start, _label(lab))
     truth = lab.test.values
-    told = [
+    errors = [
         f"{name} {text(float(np.square(values - truth).mean()))}{_under(case)}"
         for case, each in estimates.items()
         for name, values in each.items()
         if name in methods
     ]
-    caption = f"{note} Error over the whole test part, seed {seed}: {', '.join(told)}."
+    caption = f"{note} Error over the whole test part, seed {seed}: {', '.join(errors)}."
     return Drawing(drawn, caption.strip(), part=part, wide=True, data=_data(estimates, truth, rows))
 
 
 def _estimates(
     lab: Lab, cases: Sequence[Case], methods: Sequence[str], seed: int
 ) -> dict[Case, Rows]:
-    """What was given, where that is not the truth, and what each method makes of it, [T, 1] each."""
+    """Noisy values, where they are not the truth, and each method's estimate of them, [T, 1] each."""
     ys = [noisy_test(lab, case, seed) for case in cases]
     found = {
         case: {} if case.noise.sigma == 0 else {"given": y}

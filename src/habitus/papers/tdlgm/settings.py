@@ -1,4 +1,4 @@
-"""What a reproduction of the tDLGM paper is made with."""
+"""Settings of a reproduction of the tDLGM paper."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FREE = (
 
 @configuration
 class LabSettings:
-    """Settings.
+    """Settings of a reproduction.
 
     Attributes:
         column: The variable.
@@ -44,9 +44,9 @@ class LabSettings:
 
     @property
     def each_seed(self) -> range:
-        """The seeds."""
+        """Seeds of the fits of each model."""
         return range(self.seed, self.seed + self.seeds)
 
     def fixed(self) -> dict[str, Any]:
-        """What has to stay the same in one folder, as JSON can hold it."""
+        """Settings that have to stay the same in one folder, as JSON can hold them."""
         return {name: value for name, value in asdict(self).items() if name not in FREE}

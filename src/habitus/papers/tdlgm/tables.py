@@ -8,11 +8,11 @@ from habitus.papers.item import Cell, Grid, Item, Spread, table
 from habitus.papers.tdlgm import ahead, findings
 from habitus.papers.tdlgm.imputing import (
     CLEANED,
+    GIVEN,
     IDENTITY,
     MEAN,
     METHODS,
     READINGS,
-    TOLD,
     Case,
     Errors,
     all_errors,
@@ -23,13 +23,13 @@ from habitus.papers.tdlgm.paper import DLGM, RNN, TABLE_1, TABLE_2, TABLE_3, TDL
 
 BY_SEED = "Ours are means over {seeds} ± their standard deviation."
 SUFFIX = ", paper"
-FIRST = (CLEANED, TOLD, IDENTITY, MEAN)
-"""What Table 3 shows first: our tDLGM between nothing and the best that a value alone allows."""
+FIRST = (CLEANED, GIVEN, IDENTITY, MEAN)
+"""First columns of Table 3: our tDLGM between no method and the best that a value alone allows."""
 
 
 @table("1", "Error of the test series, imputed under noise")
 def imputation(lab: Lab) -> Item:
-    """Mean squared error of each method's reconstruction at five noise levels, under both readings of the noise.
+    """Mean squared error of each method at five noise levels, under both readings of the noise.
 
     Reads a tDLGM, and a DLGM and an RNN fitted to noise, for each seed. In the paper the DLGM is at
     0.0006, tDLGM at 0.012, the RNN at 0.077, whatever the noise.
@@ -44,7 +44,7 @@ def imputation(lab: Lab) -> Item:
 
 @table("3", "Error of the test series with every value under noise, clamped")
 def robustness(lab: Lab) -> Item:
-    """Mean squared error where every value is modified and the result is clamped to the range of the series.
+    """Mean squared error where every value has noise and is clamped to the range of the series.
 
     Reads the same runs as Table 1. In the paper tDLGM, fitted to clean data, stays at 0.013 up to
     0.0333, and is at 0.019 at 0.1.
@@ -114,7 +114,7 @@ def _by_level(
 
 @table("2", "Multi-step generation: Algorithm 1 by steps ahead")
 def steps_ahead(lab: Lab) -> Item:
-    """Overlap of the generated and true transitions from the last known value to the one so many steps ahead.
+    """Overlap of generated and true transitions from the last known value to one some steps ahead.
 
     Reads every model for each seed: tDLGM, DLGM, RNN, VRNN and GRU with buckets, fitted to clean
     data, and the paper's baselines, Gaussian and fitted to noise. In the paper tDLGM is at 63, DLGM
@@ -137,20 +137,20 @@ def steps_ahead(lab: Lab) -> Item:
     ]
     paper = "tDLGM generates best, at every step alike, then DLGM, then the RNN."
     crps = {row: _by_step(scores, "crps") for row, scores in each.items()}
-    told = list(findings.of_steps(by_step["weighted"], TDLGM, list(ahead.PLAIN.values())[:2]))
+    sentences = list(findings.of_steps(by_step["weighted"], TDLGM, list(ahead.PLAIN.values())[:2]))
     plain = ahead.PLAIN["independent"]
-    told.append(
+    sentences.append(
         findings.of_printed(
             by_step["printed"], {s: row[TDLGM] for s, row in TABLE_2.items()}, plain
         )
     )
-    told.append(findings.of_crps(crps, TDLGM, plain))
-    told.append(findings.of_collapse(*_collapsed(lab)))
-    return Item(tables, paper=paper, findings=told)
+    sentences.append(findings.of_crps(crps, TDLGM, plain))
+    sentences.append(findings.of_collapse(*_collapsed(lab)))
+    return Item(tables, paper=paper, findings=sentences)
 
 
 def _collapsed(lab: Lab) -> tuple[list[str], int]:
-    """Runs that say that they collapsed, and how many were asked; a DLGM has no state to learn more with."""
+    """Names of collapsed runs, and the number of runs with a state, which alone are looked at."""
     kinds = [name for name, subject in SUBJECTS.items() if subject.kind is not SUBJECTS[DLGM_].kind]
     said = {
         f"{name}-{seed}": lab.run(name, seed).about.get("collapsed")
@@ -169,12 +169,12 @@ def _overlaps(lab: Lab, how: str, rows: findings.Scores, whole: Json) -> Grid:
         out += [[f"{m}{SUFFIX}", *(TABLE_2[s][m] for s in ahead.STEPS)] for m in (TDLGM, RNN, DLGM)]
     out += [[row, *scores.values()] for row, scores in rows.items()]
     out.append([ahead.TRAINING, *(whole[how][f"{step}"] for step in ahead.STEPS)])
-    told = {
+    meaning = {
         "weighted": "Weighted by the true mass of each cell: 100 less the total variation distance.",
         "printed": "As printed: every cell that occurs counts alike, however rare.",
     }
     caption = (
-        f"{told[how]} In percent, higher is better; 50 buckets, {len(ahead.origins(lab)):,} origins in the test "
+        f"{meaning[how]} In percent, higher is better; 50 buckets, {len(ahead.origins(lab)):,} origins in the test "
         f"part, {lab.settings.samples} draws of each row. The training set is scored as it is, with its own first "
         f"values. {_seeds(lab)}"
     )

@@ -59,10 +59,10 @@ def search(lab: Lab) -> Item:
     ]
     epochs = lab.searched.settings.epochs
     fitted = len(lab.searched.train)
-    judged = len(lab.searched.test)
+    tested = len(lab.searched.test)
     caption = (
         f"β = {BEST_BETA:g}; epochs: {epochs}, on {fitted:,} training profiles drawn at random, compared with "
-        f"{judged:,} test profiles: enough to tell large differences, not small ones. Loss on training users that "
+        f"{tested:,} test profiles: enough for large differences, not for small ones. Loss on training users that "
         "were kept aside."
     )
     heads = ["Architecture", "Latents", "Parameters", "Loss", *DISTANCES]
@@ -98,7 +98,7 @@ def _written(layers: tuple[Layer, ...]) -> str:
 
 
 def _findings(trials: list[Trial]) -> Iterator[str]:
-    """What the losses say of the paper's choice."""
+    """Compare the paper's choice with the smallest loss."""
     losses = {
         (each.architecture, each.latents): each.loss for each in trials if each.loss is not None
     }

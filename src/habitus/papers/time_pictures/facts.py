@@ -1,4 +1,4 @@
-"""What a page of "Time pictures" says first: the data and the settings."""
+"""Lead and tiles of the "Time pictures" page: the data and the settings."""
 
 from __future__ import annotations
 

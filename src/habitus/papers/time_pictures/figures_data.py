@@ -78,10 +78,10 @@ def samples_and_mean(lab: Lab) -> Item:
     whole = figures.mean_pictures(lab.axes, mean, channels=shown, unit=f"mean {PEAKS}")
     share = mean.sum((0, 1)) / max(float(mean.sum()), np.finfo(float).tiny)
     order = np.argsort(-share)[: len(shown)]
-    told = ", ".join(f"{lab.axes.channels[at]} {share[at]:.1%}" for at in order)
+    sentence = ", ".join(f"{lab.axes.channels[at]} {share[at]:.1%}" for at in order)
     drawings = [
         Drawing(samples, f"{len(pictures)} test users, drawn at random.", "a", real=True),
-        Drawing(whole, f"Mean of {len(lab.test):,} test users. Of all activity: {told}.", "b"),
+        Drawing(whole, f"Mean of {len(lab.test):,} test users. Of all activity: {sentence}.", "b"),
     ]
     return Item(
         drawings=drawings,
@@ -100,21 +100,21 @@ def statistics(lab: Lab) -> Item:
     for part, (name, curve, label) in zip("ab", CURVES, strict=True):
         pair = {who: curve(each.daily_totals) for who, each in _sets(lab).items()}
         found[name] = kl_divergence(pair["reference"], pair[TRAIN])
-        told = f"Daily {name}. KLD: {text(found[name])}."
+        sentence = f"Daily {name}. KLD: {text(found[name])}."
         drawings.append(
-            Drawing(figures.day_curves(lab.axes, pair, label), told, part, data=by_day(pair))
+            Drawing(figures.day_curves(lab.axes, pair, label), sentence, part, data=by_day(pair))
         )
     totals = {who: each.daily_totals for who, each in _sets(lab).items()}
     gap = kolmogorov_distance(totals["reference"], totals[TRAIN])
     drawings.append(
         Drawing(figures.total_cdf(totals, TOTAL), f"Totals. Largest gap: {text(gap)}.", "c")
     )
-    told = (
+    sentence = (
         f"Training against test users: KLD(mean) {text(found['mean'])}, KLD(std) "
         f"{text(found['standard deviation'])}, largest gap of the totals {text(gap)}; chance aside, no model does "
         "better than that."
     )
-    return Item(drawings=drawings, paper="the two sets are alike.", findings=[told])
+    return Item(drawings=drawings, paper="the two sets are alike.", findings=[sentence])
 
 
 CURVES = (("mean", daily_mean, MEAN), ("standard deviation", daily_std, STD))
@@ -145,9 +145,9 @@ def activity(lab: Lab) -> Item:
             f"{LABELS.get(who, who)}, {name}": share * sizes[who]
             for (who, name), share in shares.items()
         }
-        told = f"Each pair from below: daily, weekly, monthly active users. KLD: {klds}."
+        sentence = f"Each pair from below: daily, weekly, monthly active users. KLD: {klds}."
         drawn = figures.day_curves(lab.axes, curves, what, styles=_styles(curves))
-        drawings.append(Drawing(drawn, told, part, data=by_day(curves)))
+        drawings.append(Drawing(drawn, sentence, part, data=by_day(curves)))
     return Item(drawings=drawings, paper="the scaled curves lie on each other.")
 
 

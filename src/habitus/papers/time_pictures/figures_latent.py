@@ -26,7 +26,7 @@ ORDER = (
 
 @dataclass(frozen=True)
 class Use:
-    """What the dimensions of a run are used for.
+    """Use that a run makes of its dimensions.
 
     Attributes:
         used: How many have a KL of at least IN_USE nats.
@@ -46,8 +46,8 @@ class Use:
     made: Traversal
 
     @property
-    def told(self) -> str:
-        """In words."""
+    def description(self) -> str:
+        """Number of dimensions in use and their share of intensity, in words."""
         count = f"{self.used} of {len(self.made.dims)} dimensions are in use"
         if self.intensity is None:
             return f"{count}."
@@ -85,13 +85,13 @@ def walks_0(lab: Lab) -> Item:
         "users are placed almost exactly" if use.least < DENSE else "users are not placed exactly"
     )
     least = f"the smallest learned variance is {text(use.least)} (in the paper about 10⁻⁹)"
-    told = f"β = 0: {dense}; {least}. {use.told}"
+    sentence = f"β = 0: {dense}; {least}. {use.description}"
     return _walks(
         lab,
         0.0,
         use,
         "variances of about 10⁻⁹, and a similar spike in nearly every dimension.",
-        told,
+        sentence,
     )
 
 
@@ -114,12 +114,12 @@ def walks_05(lab: Lab) -> Item:
 
 
 def diversity(use: Use, one: Use) -> str:
-    """Whether less of what the walks of beta 0.5 change is overall intensity than at beta 1."""
+    """Compare: is less of what the walks of beta 0.5 change is overall intensity than at beta 1."""
     if use.intensity is None or one.intensity is None:
-        return f"β = 0.5: {use.told} At β = 1: {one.told}"
+        return f"β = 0.5: {use.description} At β = 1: {one.sentence}"
     more = use.intensity < one.intensity
     claim = "more diverse, as in the paper" if more else "no more diverse, unlike in the paper"
-    return f"β = 0.5: {use.told} At β = 1 that is {one.intensity:.0%}: {claim}."
+    return f"β = 0.5: {use.description} At β = 1 that is {one.intensity:.0%}: {claim}."
 
 
 @figure("6.12", "Latent walks, β = 1")
@@ -153,14 +153,14 @@ def _constrained(lab: Lab, beta: float) -> Item:
 
 
 def constraint(beta: float, use: Use) -> str:
-    """Whether one dimension of overall intensity is all that is left."""
+    """Find out where one dimension of overall intensity is all that is left."""
     if use.lead is None or use.lead_intensity is None:
         return f"β = {beta:g}: nothing changes along any dimension; in the paper one is left, of overall intensity."
     alone = use.lead >= MOSTLY and use.lead_intensity >= MOSTLY
     return (
         f"β = {beta:g}: one dimension makes {use.lead:.0%} of all change, and {use.lead_intensity:.0%} of that is "
         f"more or less of the same picture: {'as' if alone else 'unlike'} in the paper, where one of overall "
-        f"intensity is left. {use.told}"
+        f"intensity is left. {use.description}"
     )
 
 
@@ -187,8 +187,10 @@ def walks_b3(lab: Lab) -> Item:
 
 def _example(lab: Lab, number: int) -> Item:
     use = use_of(lab, BEST_BETA, number)
-    told = [] if number else [f"β = {BEST_BETA:g}: {use.told}"]
-    return _walks(lab, BEST_BETA, use, "diverse patterns, such as once against regularly.", *told)
+    sentence = [] if number else [f"β = {BEST_BETA:g}: {use.description}"]
+    return _walks(
+        lab, BEST_BETA, use, "diverse patterns, such as once against regularly.", *sentence
+    )
 
 
 def _walks(lab: Lab, beta: float, use: Use, paper: str, *findings: str) -> Item:
@@ -262,7 +264,7 @@ def _against_beta(lab: Lab, kind: str, label: str, paper: str) -> Item:
         best = ", ".join(
             f"{name} at β = {betas[int(np.nanargmin(line))]:g}" for name, line in scores.items()
         )
-        drawings.append(Drawing(drawn, f"{stage.told} Smallest: {best}.", part))
+        drawings.append(Drawing(drawn, f"{stage.sentence} Smallest: {best}.", part))
     return Item(drawings=drawings, paper=paper)
 
 

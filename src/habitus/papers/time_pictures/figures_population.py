@@ -88,7 +88,9 @@ def totals(lab: Lab) -> Item:
         drawn = figures.total_cdf(made, TOTAL, styles=figures.setting_styles(made))
         gaps = {name: kolmogorov_distance(made["reference"], each) for name, each in made.items()}
         drawings.append(
-            Drawing(drawn, f"{stage.told} Largest gap to the real one: {_listed(gaps)}", part)
+            Drawing(
+                drawn, f"{stage.description} Largest gap to the real one: {_listed(gaps)}", part
+            )
         )
     return Item(drawings=drawings, paper="β = 0 is nearest, then 0.1; 1 and 4 have too few zeros.")
 
@@ -133,8 +135,10 @@ def _statistic(
         distances = {
             name: kl_divergence(curves["reference"], each) for name, each in curves.items()
         }
-        told = f"{stage.told} KLD to the real one (in the paper): {_listed(distances, printed)}"
-        drawings.append(Drawing(drawn, told, part, data=by_day(curves)))
+        sentence = (
+            f"{stage.description} KLD to the real one (in the paper): {_listed(distances, printed)}"
+        )
+        drawings.append(Drawing(drawn, sentence, part, data=by_day(curves)))
     return Item(drawings=drawings, paper=paper)
 
 
@@ -161,14 +165,16 @@ def _activity(lab: Lab, name: str, paper: str) -> Item:
         for name, each in curves.items()
     }
     caption = f"Relative error: {_listed(errors)}{cut(activity.window)}"
-    told = _nearest(name.upper(), {each: errors[each] for each in made}, errors["floor"], paper)
-    return Item(drawings=[Drawing(drawn, caption, data=by_day(curves))], paper=paper, findings=told)
+    sentence = _nearest(name.upper(), {each: errors[each] for each in made}, errors["floor"], paper)
+    return Item(
+        drawings=[Drawing(drawn, caption, data=by_day(curves))], paper=paper, findings=sentence
+    )
 
 
 def _nearest(
     name: str, errors: Mapping[str, float | None], floor: float | None, paper: str
 ) -> list[str]:
-    """Which beta is nearest; nothing where no day of the window counts."""
+    """Name the beta that is nearest; nothing where no day of the window counts."""
     known = {beta: error for beta, error in errors.items() if error is not None}
     if not known or floor is None:
         return []
@@ -198,5 +204,5 @@ def full_from(activity: Activity, lab: Lab) -> int:
 
 
 def cut(window: int) -> str:
-    """What to say of days before the first full window."""
+    """Sentence on days before the first full window."""
     return "" if window == 1 else CUT.format(window=window)

@@ -177,14 +177,14 @@ def _statistic(
     curves = {name: curve(each) for name, each in totals.items()}
     real = curves["reference"]
     errors = {method: mean_squared_error(real, curves[method]) for method in METHODS}
-    told = "; ".join(
+    sentence = "; ".join(
         f"{method}: KLD {text(kl_divergence(real, curves[method]))}, MSE {text(errors[method])}"
         for method in METHODS
     )
     drawn = figures.day_curves(lab.axes, curves, label, styles=figures.setting_styles(curves))
     drawing = Drawing(
         drawn,
-        f"Whole profiles with the expected values in the hidden {hole}. {told}.",
+        f"Whole profiles with the expected values in the hidden {hole}. {sentence}.",
         data=by_day(curves),
     )
     found = nearer(f"daily {label.split(',')[0]}, mean squared error", errors)
@@ -192,7 +192,7 @@ def _statistic(
 
 
 def nearer(what: str, errors: Mapping[str, float]) -> str:
-    """Whether the VCE is nearer to the real users than the VAE."""
+    """Compare VAE and VCE: which is nearer to the real users than the VAE."""
     vae = errors["VAE"]
     vce = errors["VCE"]
     claim = "nearer, as in the paper" if vce < vae else "not nearer, unlike in the paper"
@@ -220,5 +220,7 @@ def _activity(lab: Lab, hole: str, name: str, paper: str) -> Item:
         f"{', '.join(f'{method} {text(error)}' for method, error in errors.items())}.{cut(activity.window)}"
     )
     known = {method: error for method, error in errors.items() if error is not None}
-    told = [nearer("relative error of daily active users", known)] if name == "dau" else []
-    return Item(drawings=[Drawing(drawn, caption, data=by_day(curves))], paper=paper, findings=told)
+    sentence = [nearer("relative error of daily active users", known)] if name == "dau" else []
+    return Item(
+        drawings=[Drawing(drawn, caption, data=by_day(curves))], paper=paper, findings=sentence
+    )

@@ -31,13 +31,13 @@ def test_loss(lab: Lab) -> Item:
     The paper takes its test set; here every run keeps a part of the training users aside for that,
     so that it can be looked at while a model is fitted.
     """
-    told = (
+    sentence = (
         "On training users that were kept aside, at up to 40 steps, with the same noise each time."
     )
-    return _losses(lab, "held_out_loss", "held_out_step", 0.0, told)
+    return _losses(lab, "held_out_loss", "held_out_step", 0.0, sentence)
 
 
-def _losses(lab: Lab, column: str, steps: str, smoothing: float, told: str) -> Item:
+def _losses(lab: Lab, column: str, steps: str, smoothing: float, sentence: str) -> Item:
     histories = {beta: curves(lab.vae(beta).history) for beta in DRAWN_BETAS}
     losses = {
         f"β = {beta:g}": Losses(np.array(history[steps]), np.array(history[column]))
@@ -51,6 +51,6 @@ def _losses(lab: Lab, column: str, steps: str, smoothing: float, told: str) -> I
     drawn = figures.losses_by_setting(losses, LABEL, smoothing=smoothing)
     last = ", ".join(f"{name} {text(float(each.values[-1]))}" for name, each in losses.items())
     return Item(
-        drawings=[Drawing(drawn, f"{told} Last: {last}.")],
+        drawings=[Drawing(drawn, f"{sentence} Last: {last}.")],
         paper="a steep fall, then all four converge.",
     )

@@ -1,4 +1,4 @@
-"""What the numbers say of the paper's claims, in sentences that follow from them whichever way they fall."""
+"""Findings on the paper's claims, in sentences that follow from them whichever way they fall."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ APART = 2.0  # times: two divergences that differ by less are called alike
 
 
 def of_betas(lab: Lab) -> Iterator[str]:
-    """What Table 6.1 shows."""
+    """Findings of Table 6.1."""
     betas = lab.settings.betas
     found = {
         stage: {beta: distances_of(lab, beta, stage) for beta in betas} for stage in (BEFORE, AFTER)
@@ -50,19 +50,19 @@ def _best(found: Mapping[Stage, Mapping[float, Distances]]) -> str:
         for stage, beta in best.items():
             winners[stage].add(beta)
     alone = [stage.name for stage, betas in winners.items() if len(betas) == 1]
-    told = (
+    sentence = (
         f"one β is best in every column {' and '.join(alone)}"
         if alone
         else "no β is best in every column"
     )
     return (
         "The best β of each column, before and after small values are set to zero (in the paper): "
-        f"{', '.join(parts)}; {told}."
+        f"{', '.join(parts)}; {sentence}."
     )
 
 
 def _order(found: Mapping[float, Distances], shared: Sequence[float]) -> str:
-    """Whether the betas come in the paper's order."""
+    """Rank correlation of our columns with the paper's, in words."""
     parts = []
     for column, name in enumerate(DISTANCES):
         ours, theirs = ([table[beta][column] for beta in shared] for table in (found, TABLE_6_1))
@@ -87,7 +87,7 @@ def _of_the_papers_best(lab: Lab, stage: Stage, ours: Distances) -> str:
 
 
 def _spread(lab: Lab) -> str:
-    """Whether generated users differ too little from each other."""
+    """Find the betas at which generated users differ too little from each other."""
     real = daily_std(lab.reference.daily_totals).mean()
     betas = lab.settings.betas
     sizes = {beta: daily_std(totals_of(lab, beta, BEFORE)).mean() / real for beta in betas}
@@ -101,7 +101,7 @@ def _spread(lab: Lab) -> str:
 
 
 def _generative_power(lab: Lab) -> str:
-    """Whether beta 0 fails for lack of a prior, or altogether."""
+    """Find out if beta 0 fails for lack of a prior, or altogether."""
     run = lab.vae(0.0)
     if run.mixture is None:
         return "β = 0: there are too few profiles to fit a mixture to its latents."
@@ -121,7 +121,7 @@ def _generative_power(lab: Lab) -> str:
 
 
 def of_methods(errors: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    """What Table 6.2 shows.
+    """Findings of Table 6.2.
 
     Args:
         errors: Hole -> method or baseline -> squared error.
@@ -144,9 +144,9 @@ def of_methods(errors: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     harder = [
         method for method in ("VAE", "VCE") if errors["bottom"][method] > errors["centre"][method]
     ]
-    told = {
+    sentence = {
         2: "for both methods, as in the paper",
         1: f"for the {''.join(harder)} only",
         0: "for neither method",
     }
-    yield f"The bottom half has a larger error than the centre {told[len(harder)]}; it has twice the cells."
+    yield f"The bottom half has a larger error than the centre {sentence[len(harder)]}; it has twice the cells."

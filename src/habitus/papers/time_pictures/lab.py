@@ -90,17 +90,17 @@ class Lab:
 
     @property
     def axes(self) -> Axes:
-        """Of the profiles, in the unit that models read."""
+        """Axes of the profiles in the unit that models read."""
         return self.train.axes.with_unit(self.unit)
 
     @property
     def unit(self) -> Literal["binary", "peak"]:
-        """What the models read: shares of each user's peak, as in the paper, unless the profiles are binary."""
+        """Profiles as the models read them: shares of each user's peak, as in the paper, unless the profiles are binary."""
         return "binary" if self.train.axes.unit == "binary" else "peak"
 
     @property
     def users(self) -> int:
-        """How many users each model generates."""
+        """Number of users that each model generates."""
         return min(len(self.test), self.settings.users)
 
     @property

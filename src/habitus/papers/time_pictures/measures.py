@@ -26,7 +26,7 @@ def distances_of_totals(real: FloatArray, made: FloatArray) -> Distances:
 
 
 def change(pictures: FloatArray) -> float:
-    """How much changes along a walk: squared distance from its mean picture, summed over cells, mean over points.
+    """Change along a walk: squared distance from its mean picture, summed over cells, mean over points.
 
     Args:
         pictures: Along a walk, [P, ...].
@@ -36,7 +36,7 @@ def change(pictures: FloatArray) -> float:
 
 
 def intensity_share(pictures: FloatArray) -> float | None:
-    """How much of a walk's change is more or less of one picture, the walk's mean: 1 where nothing else changes.
+    """Share of a walk's change that is more or less of one picture, the walk's mean: 1 where nothing else changes.
 
     With m the mean picture and a_p the multiple of it that is nearest to picture p, it is
     1 - sum_p |x_p - a_p m|^2 / sum_p |x_p - m|^2.

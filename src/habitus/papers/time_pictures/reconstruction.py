@@ -1,4 +1,4 @@
-"""How near reconstructed cells are to what was hidden ("Time pictures" 5.3.3)."""
+"""Squared error of reconstructed cells ("Time pictures" 5.3.3)."""
 
 from __future__ import annotations
 

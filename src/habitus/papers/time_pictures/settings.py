@@ -1,4 +1,4 @@
-"""What a reproduction is made with."""
+"""Settings of a reproduction of "Time pictures"."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ class LabSettings:
             raise ValueError(f"betas must be distinct numbers of 0 or more, got {list(self.betas)}")
 
     def fixed(self) -> dict[str, Any]:
-        """What has to stay the same in one folder, as JSON can hold it."""
+        """Settings that have to stay the same in one folder, as JSON can hold it."""
         return {name: value for name, value in asdict(self).items() if name not in FREE}

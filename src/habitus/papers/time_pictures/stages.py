@@ -15,11 +15,11 @@ from habitus.schema import FloatArray
 
 
 class Stage(NamedTuple):
-    """Whether small values are zero already, and how that is told."""
+    """Population before or after small values are set to zero, with its name and description."""
 
     zeroed: bool
     name: str
-    told: str
+    description: str
 
 
 BEFORE = Stage(

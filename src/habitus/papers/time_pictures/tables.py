@@ -142,7 +142,7 @@ def _distances_by_beta(lab: Lab, stage: Stage) -> Grid:
     }
     rows += [[name, *_beside(None, distances(figures))] for name, figures in others.items()]
     caption = (
-        f"{stage.told} {lab.users:,} generated users of each model against {len(lab.test):,} real ones; KLD in "
+        f"{stage.description} {lab.users:,} generated users of each model against {len(lab.test):,} real ones; KLD in "
         "nats, MSE in shares of a user's peak, squared."
     )
     return Grid(
