@@ -33,8 +33,8 @@ from habitus.profiles.store import StoredProfiles, save
 from habitus.schema import no_progress
 from habitus.simulate import write_log
 from habitus.training.config import FitConfig
-from habitus.training.fit import material_of
-from habitus.training.fitting import Fitting
+from habitus.training.fit import training_data_of
+from habitus.training.loop import FitLoop
 from habitus.training.precision import PRECISIONS, chosen_precision
 from machine import describe
 
@@ -56,8 +56,8 @@ def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Steps:
     settings = FitConfig(epochs=1, batch=BATCH, chunk=chunk, held_out=0, precision=precision)
     model = BetaVAE(profiles.axes, BetaVAEConfig(beta=0.1))
     fabric = Fabric(accelerator="cpu", devices=1, precision=PRECISIONS[chosen_precision(settings)])
-    fitting = Fitting(
-        fabric, model, material_of(profiles, model, settings), settings, Path("unused")
+    fitting = FitLoop(
+        fabric, model, training_data_of(profiles, model, settings), settings, Path("unused")
     )
     return lambda: fitting.train(no_progress)
 

@@ -154,6 +154,6 @@ def test_a_log_of_which_no_day_was_recorded(run):
     assert code == 2
     assert (
         err
-        == "habitus: no day of any window was observed; mend the dates that are told as unobserved\n"
+        == "habitus: no day of any window was observed; mend the dates given as unobserved\n"
     )
     assert not Path("r").exists()

@@ -11,7 +11,7 @@ from habitus.models.base import ScoredSample
 from habitus.models.parts.examples import Days
 from habitus.profiles.conditions import Conditions
 from habitus.schema import Axes
-from habitus.training.moment_matching import PRIOR, USERS, calibrate, likeliest, slopes_of
+from habitus.training.moment_matching import PRIOR, USERS, likeliest, match_moments, slopes_of
 
 AXES = Axes(dt.date(2018, 2, 1), 8, 240, ("a",))
 ANYBODY = Conditions()
@@ -74,7 +74,7 @@ def wanted_of(model: Known, conditions: Conditions) -> Tensor:
 def test_faults_that_are_known_are_undone(faults):
     """A model that was given faults is brought back to the one without them: the shifts are the faults undone."""
     model = Known(faults)
-    shifts, _ = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
+    shifts, _ = match_moments(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
     np.testing.assert_allclose(shifts, -np.array(faults), atol=0.08)
     assert model.logit_offsets.tolist() == pytest.approx(shifts)
 
@@ -85,7 +85,7 @@ def test_those_who_are_let_in_have_the_habits():
     model = Known([-0.3, 0.3, 0.4])
     wanted = wanted_of(Known([0.0] * 3), strict)
     before = wanted_of(model, strict)
-    calibrate(model, wanted, strict, *TOLD, 0)
+    match_moments(model, wanted, strict, *TOLD, 0)
     after = wanted_of(model, strict)
     np.testing.assert_allclose(after.mean(0), wanted.mean(0), rtol=0.008)
     assert float((before.mean(0) / wanted.mean(0) - 1).abs().max()) > 0.04
@@ -94,7 +94,7 @@ def test_those_who_are_let_in_have_the_habits():
 def test_a_single_user_moves_nothing():
     """How far the habits of one are from those of all is not known, and the prior alone decides."""
     model = Known([0.4, 0.2, 0.5])
-    found = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY)[:1], ANYBODY, *TOLD, 0)
+    found = match_moments(model, wanted_of(Known([0.0] * 3), ANYBODY)[:1], ANYBODY, *TOLD, 0)
     assert found.shifts == model.logit_offsets.tolist() == [0.0] * 3
 
 
@@ -140,7 +140,7 @@ def test_coupled_habits_are_not_led_away(seed):
     model = Coupled([1.0, 1.0, 0.3, 0.3, 0.2, 0.2, *[0.1] * 9], seed)
     before = model.excess
     wanted = torch.randn(14_000, len(before), generator=Generator().manual_seed(100 + seed))
-    calibrate(model, wanted, ANYBODY, *TOLD, seed)
+    match_moments(model, wanted, ANYBODY, *TOLD, seed)
     assert float(model.excess.norm()) < 0.25 * float(before.norm())
     assert float(model.excess.abs().max()) < 0.05
 
@@ -176,5 +176,5 @@ def test_a_step_weighs_what_is_found_against_the_prior(certain):
 
 def test_no_shift_goes_beyond_a_bound():
     model = Known([5.0, 0.0, 0.0])
-    shifts, _ = calibrate(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
+    shifts, _ = match_moments(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
     assert max(map(abs, shifts)) <= 1

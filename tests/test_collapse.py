@@ -12,7 +12,7 @@ from habitus.models.recurrent.lstm_gru import LSTM, RecurrentConfig
 from habitus.models.recurrent.timegan import TimeGAN, TimeGANConfig
 from habitus.schema import SeriesAxes
 from habitus.series import Series
-from habitus.training.collapse import verdict
+from habitus.training.collapse import detect_collapse
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
 from habitus.training.windows import windows
@@ -38,7 +38,9 @@ def test_the_constant_baseline_is_the_best_single_gaussian():
     values = persistent()
     model = LSTM(AXES, RecurrentConfig(window=16, hidden=4))
     model.start_from(torch.from_numpy(values).float())
-    found = verdict(model, torch.from_numpy(values).float(), Windows.unpack(held_out(values)), 0)
+    found = detect_collapse(
+        model, torch.from_numpy(values).float(), Windows.unpack(held_out(values)), 0
+    )
     kept = values[: len(values) // 16 * 16]
     best = (
         -0.5 * math.log(2 * math.pi * values.var())
@@ -72,7 +74,7 @@ def test_a_generator_that_draws_one_value_has_collapsed():
     model.start_from(values)
     with torch.no_grad():
         model.r.out.weight.zero_()
-    assert verdict(model, values, None, 0)["collapsed"]
+    assert detect_collapse(model, values, None, 0)["collapsed"]
 
 
 def test_the_command_says_so(tmp_path, capsys):

@@ -101,7 +101,7 @@ def test_a_run_says_what_it_was_told(run, tmp_path):
     [
         (
             {"where": {"country": "France"}},
-            "this run knows no attribute 'country'; it was told of plan",
+            "this run knows no attribute 'country'; it was fitted to plan",
         ),
         (
             {"where": {"plan": "c"}},
@@ -119,7 +119,7 @@ def test_what_is_refused(run, tmp_path, settings, expected):
 def test_a_beta_vae_draws_its_own_window_of_anybody(tmp_path):
     other = fit(BetaVAE, two_sorts(), fit=FitConfig(epochs=1))
     with pytest.raises(
-        ValueError, match=r"^this run knows no attribute 'plan'; it was told of none"
+        ValueError, match=r"^this run knows no attribute 'plan'; it was fitted to none"
     ):
         drawn(other, tmp_path / "a", where={"plan": "a"})
     with pytest.raises(ValueError, match=r"^a BetaVAE draws windows of 14 days, got days 28"):

@@ -14,12 +14,12 @@ from habitus.models.recurrent.vrnn import VRNN, VRNNConfig
 from habitus.run import CHECKPOINT
 from habitus.series import Series
 from habitus.training import collapse
-from habitus.training import fitting as fitting_module
+from habitus.training import loop as loop_module
 from habitus.training import windows as windows_module
 from habitus.training.config import FitConfig
-from habitus.training.fit import fit, material_of
-from habitus.training.fitting import Fitting
-from habitus.training.windows import WindowMaterial
+from habitus.training.fit import fit, training_data_of
+from habitus.training.loop import Fitting
+from habitus.training.windows import WindowData
 
 FAST = FitConfig(
     epochs=1, batch=4, precision="float32", accelerator="cpu", held_out=0.2, learning_rate=1e-2
@@ -116,7 +116,7 @@ class TestResumed:
 
         whole = fit(kind, data, config, fit=settings)
         with monkeypatch.context() as patched:
-            patched.setattr(fitting_module, "CHECKPOINT_SECONDS", -1.0)
+            patched.setattr(loop_module, "CHECKPOINT_SECONDS", -1.0)
             patched.setattr(Fitting, "checkpoint", at_one_step)
             patched.setattr(Fitting, "step", dying)
             with pytest.raises(RuntimeError, match="killed"):
@@ -221,40 +221,42 @@ def numbered(lengths: list[int]) -> Series:
     )
 
 
-def material(series: Series, window: int = 5, **settings) -> WindowMaterial:
-    return WindowMaterial(series, LSTM(series.axes, RecurrentConfig(window=window, hidden=2)),
+def training_data(series: Series, window: int = 5, **settings) -> WindowData:
+    return WindowData(series, LSTM(series.axes, RecurrentConfig(window=window, hidden=2)),
                           dataclasses.replace(FAST, **settings))  # fmt: skip
 
 
 class TestWindows:
     def test_they_are_runs_of_rows_of_one_series_with_their_numbers(self):
-        found = torch.cat(list(material(numbered([40, 3, 60]), held_out=0.0).epoch(0)))
+        found = torch.cat(list(training_data(numbered([40, 3, 60]), held_out=0.0).epoch(0)))
         assert found.shape == (4 * STEPS, 5, 2)
         assert (found[..., 0].diff(dim=1) == 1).all()
         assert torch.equal(found[..., 0] % 1000, found[..., 1])
         assert set((found[:, 0, 0] // 1000).tolist()) == {0.0, 2.0}
 
     def test_each_epoch_has_others_and_each_again_the_same(self):
-        one = material(numbered([200]))
+        one = training_data(numbered([200]))
         first, second, again = (torch.cat(list(one.epoch(number))) for number in (0, 1, 0))
         assert torch.equal(first, again)
         assert not torch.equal(first, second)
-        assert not torch.equal(first, torch.cat(list(material(numbered([200]), seed=1).epoch(0))))
+        assert not torch.equal(
+            first, torch.cat(list(training_data(numbered([200]), seed=1).epoch(0)))
+        )
 
     def test_every_place_of_a_window_is_used(self):
         starts = torch.cat(
-            [b[:, 0, 0] for epoch in range(3) for b in material(numbered([40])).epoch(epoch)]
+            [b[:, 0, 0] for epoch in range(3) for b in training_data(numbered([40])).epoch(epoch)]
         )
         assert set(starts.tolist()) == set(range(32 - 5 + 1))
 
     def test_many_rows_make_longer_epochs(self):
-        big = material(numbered([4 * STEPS * 5 * 3]), held_out=0.0)
+        big = training_data(numbered([4 * STEPS * 5 * 3]), held_out=0.0)
         assert big.count == 12 * STEPS
         assert sum(len(batch) for batch in big.epoch(0)) == 12 * STEPS
 
     def test_of_few_series_the_last_steps_are_held_out(self):
         """With their own numbers, on which seasons depend."""
-        one = material(numbered([40, 60]))
+        one = training_data(numbered([40, 60]))
         seen = {
             float(x)
             for number in range(4)
@@ -267,7 +269,7 @@ class TestWindows:
         assert torch.equal(held[..., 0] % 1000, held[..., 1])
 
     def test_of_many_series_whole_ones_are_held_out(self):
-        one = material(numbered([10] * 30))
+        one = training_data(numbered([10] * 30))
         held = {float(x) for batch in one.held_out(100) for x in (batch[..., 0] // 1000).flatten()}
         seen = {float(x) for batch in one.epoch(0) for x in (batch[..., 0] // 1000).flatten()}
         assert len(held) == 6
@@ -275,7 +277,7 @@ class TestWindows:
         assert all(torch.equal(batch[..., 0] % 1000, batch[..., 1]) for batch in one.held_out(100))
 
     def test_too_few_to_hold_out_are_all_fitted_to(self):
-        one = material(numbered([12]), window=10)
+        one = training_data(numbered([12]), window=10)
         assert list(one.held_out(5)) == []
         starts = {float(x) for batch in one.epoch(0) for x in batch[:, 0, 0]}
         assert starts == {0.0, 1.0, 2.0}
@@ -284,13 +286,13 @@ class TestWindows:
         values = np.arange(50.0)
         values[20:23] = np.nan
         found = torch.cat(
-            list(material(Series.from_arrays([values], ["a"]), held_out=0.0).epoch(0))
+            list(training_data(Series.from_arrays([values], ["a"]), held_out=0.0).epoch(0))
         )
         assert torch.equal(found[..., 0].isnan(), (found[..., 1] >= 20) & (found[..., 1] < 23))
 
     def test_the_scale_is_of_training_steps_alone(self):
         model = LSTM(numbered([100]).axes, RecurrentConfig(window=5, hidden=2))
-        one = WindowMaterial(numbered([100]), model, FAST)
+        one = WindowData(numbered([100]), model, FAST)
         one.start(model)
         assert model.p_v.mean.item() == pytest.approx(np.arange(80).mean())
         assert model.p_v.scale.item() == pytest.approx(np.arange(80).std(), rel=1e-5)
@@ -391,7 +393,7 @@ def test_models_and_data_have_to_be_of_one_sort(data, axes):
     ]
     for model, given, told in cases:
         with pytest.raises(ValueError, match=told) as error:
-            material_of(given, model, FAST)
+            training_data_of(given, model, FAST)
         assert "\n" not in str(error.value)
 
 

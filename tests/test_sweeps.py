@@ -429,13 +429,13 @@ class TestSharing:
 
 WORKER = """
 import sys
-import habitus.training.fitting as fitting
+import habitus.training.loop as fitting
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.store import StoredProfiles
 from habitus.sweeps import Plan, Patience, grid_of, run_sweep
 from habitus.training.config import FitConfig
 
-fitting.CHECKPOINT_SECONDS = 0.01
+loop.CHECKPOINT_SECONDS = 0.01
 train, against = (StoredProfiles.open(name) for name in ("train", "against"))
 how = FitConfig(epochs=int(sys.argv[1]), batch=20, precision="float32", accelerator="cpu")
 space = grid_of({"beta": tuple(map(float, sys.argv[2].split(",")))})

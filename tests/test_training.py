@@ -20,10 +20,10 @@ from habitus.records import read_json
 from habitus.run import CHECKPOINT, load, save_tensors
 from habitus.synthesis import generate
 from habitus.synthesis.chunks import Chunks
-from habitus.training import fitting as fitting_module
+from habitus.training import loop as loop_module
 from habitus.training.config import SCHEDULES, FitConfig, for_profiles, one_cycle
 from habitus.training.fit import fit
-from habitus.training.fitting import interrupts_deferred
+from habitus.training.loop import interrupts_deferred
 from habitus.training.precision import chosen_precision
 
 SMALL = FitConfig(
@@ -78,21 +78,21 @@ def test_same_seed_same_run_and_other_seed_another(population):
 def test_what_was_recorded_between_two_rows_of_the_history_survives(
     population, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(fitting_module, "CURVE_POINTS", 4)
-    monkeypatch.setattr(fitting_module, "HELD_OUT_POINTS", 2)
+    monkeypatch.setattr(loop_module, "CURVE_POINTS", 4)
+    monkeypatch.setattr(loop_module, "HELD_OUT_POINTS", 2)
     whole = fit(BetaVAE, population, MODEL, fit=SMALL)
     stops = []
-    step = fitting_module.Fitting.step
+    step = loop_module.FitLoop.step
 
     def stopping(self, batch):
         if len(stops) == 7:
             raise Stop
         stops.append(step(self, batch))
 
-    monkeypatch.setattr(fitting_module.Fitting, "step", stopping)
+    monkeypatch.setattr(loop_module.FitLoop, "step", stopping)
     with pytest.raises(Stop):
         fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run")
-    monkeypatch.setattr(fitting_module.Fitting, "step", step)
+    monkeypatch.setattr(loop_module.FitLoop, "step", step)
     resumed = fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
     assert same(whole, resumed)
     assert whole.history == resumed.history
@@ -146,13 +146,13 @@ def test_profiles_to_start_from_are_read_for_models_that_want_them(
 
 def test_the_step_size_of_each_step_is_that_of_its_schedule(population, monkeypatch):
     rates = []
-    step = fitting_module.Fitting.step
+    step = loop_module.FitLoop.step
 
     def spy(self, batch):
         step(self, batch)
         rates.append(self.optimiser.param_groups[0]["lr"] / SCHEDULED.learning_rate)
 
-    monkeypatch.setattr(fitting_module.Fitting, "step", spy)
+    monkeypatch.setattr(loop_module.FitLoop, "step", spy)
     fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SCHEDULED, epochs=10))
     assert len(rates) == 40
     np.testing.assert_allclose(rates, [one_cycle(done / 40) for done in range(40)])
@@ -204,9 +204,9 @@ def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
     save(tmp_path / "train", population.chunks(), axes)
     script = (
         "from habitus.training.config import FitConfig; from habitus.training.fit import fit\n"
-        "from habitus.training import fitting\n"
+        "from habitus.training import loop\n"
         "from habitus.models.pictures.beta_vae import *; from habitus.profiles.store import StoredProfiles\n"
-        "fitting.CHECKPOINT_SECONDS = 0.0\n"
+        "loop.CHECKPOINT_SECONDS = 0.0\n"
         f"fit(BetaVAE, StoredProfiles.open({str(tmp_path / 'train')!r}), BetaVAEConfig(latents=3),\n"
         f"    fit=FitConfig(**{dataclasses.asdict(SMALL)!r}), out={str(tmp_path / 'run')!r},\n"
         "    on_progress=lambda done, total, stage: print(done, flush=True))\n"
@@ -396,7 +396,7 @@ def test_a_threshold_that_leaves_nobody_is_one_clear_line(population):
 
 
 def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop_module, "CHECKPOINT_SECONDS", 0.0)
     seen = []
 
     def progress(done: int, total: int, stage: str) -> None:

@@ -1,4 +1,4 @@
-"""Numbered pieces of work side by side, in processes of their own, their results in order.
+"""Numbered pieces of work on several processes, their results in order.
 
 Work of many small operations holds the interpreter most of the time, so that threads would wait for each other.
 """
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
-    """What each piece returns, or the error that it ends with: the loader would wrap that in many lines."""
+    """Data set of each piece's result, or of its error, which the loader would wrap in many lines."""
 
     def __init__(self, work: Callable[[int], T], numbers: Sequence[int]) -> None:
         self.work = work
@@ -36,7 +36,7 @@ class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
 
 @contextmanager
 def _single_thread() -> Iterator[None]:
-    """Threads that share operations as small as these mostly wait for each other."""
+    """Use one thread: several that share operations as small as these mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -65,5 +65,5 @@ def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
 
 
 def _as_it_is(found: T) -> T:
-    """In place of tensors for arrays."""
+    """Collate a piece as it is, where the loader would make tensors of arrays."""
     return found

@@ -1,4 +1,4 @@
-"""Named settings: what the papers used, and what we recommend."""
+"""Named settings: those of the papers, and recommended ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _time_pictures() -> FitConfig:
 
 
 class SweepRecipe(NamedTuple):
-    """What a sweep begins from, and the values that it gives to some settings."""
+    """Start of a sweep, and the values that it gives to some settings."""
 
     recipe: Recipe
     grid: dict[str, tuple[Any, ...]]

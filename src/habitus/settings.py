@@ -47,7 +47,7 @@ EXPECTED = {
     "less_than_equal": "at most {le}",
     "less_than": "below {lt}",
 }
-"""What a value must be, by the type of pydantic's error or its first word."""
+"""Descriptions of what a value must be, by the type of pydantic's error or its first word."""
 
 LONGEST = 80  # characters of a refused value that a message repeats
 

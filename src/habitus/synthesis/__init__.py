@@ -1,4 +1,4 @@
-"""What a fitted model makes: populations and series that never existed, gaps filled, noise removed, forecasts, scores."""
+"""Verbs of a fitted model: generate, complete, clean, forecast and score, of profiles and of series."""
 
 from habitus.synthesis.cleaning import CleanConfig, Cleaned, clean
 from habitus.synthesis.completion import CompleteConfig, complete, complete_to

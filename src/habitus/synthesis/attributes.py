@@ -1,4 +1,4 @@
-"""Which attributes users that never existed have: as often together as those that a model was fitted to."""
+"""Attributes of generated users, in the combinations and shares of the training users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 8  # values in a message
 
 @dataclass(frozen=True)
 class Combinations:
-    """Values of attributes that come together; K of them.
+    """Combinations of values of attributes; K of them.
 
     Attributes:
         vocabulary: The attributes and their values.
@@ -33,10 +33,10 @@ class Combinations:
 
     @classmethod
     def of(cls, model: Model, about: dict[str, Any], where: Mapping[str, str]) -> Self | None:
-        """Those of the training users of a run that have certain values; None for a model that is told of none.
+        """Combinations of a run's training users that have certain values; None for a model without attributes.
 
         Raises:
-            ValueError: for an attribute or a value that the model was not told of.
+            ValueError: for an attribute or a value that the model was not fitted to.
         """
         vocabulary = model.vocabulary
         for name, value in where.items():
@@ -54,24 +54,26 @@ class Combinations:
             axis=0,
         )
         if not kept.any():
-            told = ", ".join(f"{name}={value}" for name, value in where.items())
+            wanted_text = ", ".join(f"{name}={value}" for name, value in where.items())
             raise ValueError(
-                f"no user that the run was fitted to has {told} together; leave one of them out"
+                f"no user that the run was fitted to has {wanted_text} together; leave one of them out"
             )
         return cls(vocabulary, codes[kept], users[kept] / users[kept].sum())
 
     def draw(self, size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Codes of users, [size, A]."""
+        """Draw codes of users, [size, A]."""
         return self.codes[rng.choice(len(self.codes), size, p=self.chances)]
 
     def columns(self, codes: NDArray[np.int64]) -> dict[str, pa.Array]:
-        """What they stand for."""
+        """Columns of the values that codes [U, A] stand for."""
         return columns_of(codes, self.vocabulary)
 
 
 def _check(vocabulary: Vocabulary, name: str, value: str) -> None:
     if name not in vocabulary:
-        known = f"it was told of {', '.join(vocabulary)}" if vocabulary else "it was told of none"
+        known = (
+            f"it was fitted to {', '.join(vocabulary)}" if vocabulary else "it was fitted to none"
+        )
         raise ValueError(
             f"this run knows no attribute {name!r}; {known} (fit a rhythm to profiles that have it)"
         )

@@ -15,7 +15,7 @@ SMALLEST = 512  # where a chunk may be as large
 
 @dataclass(frozen=True)
 class Chunks:
-    """So many users; each chunk is as large as all before it together, up to a most.
+    """Users in numbered chunks; each chunk is as large as all before it together, up to a most.
 
     Attributes:
         users: How many there are.
@@ -32,7 +32,7 @@ class Chunks:
         return len(self._begins) - 1
 
     def __getitem__(self, number: int) -> tuple[int, int]:
-        """The first user of a chunk, and how many it holds; the last one may hold more than there are."""
+        """First user of a chunk, and its size; the last one may hold more than there are."""
         return self._begins[number], self._begins[number + 1] - self._begins[number]
 
     @cached_property

@@ -35,7 +35,7 @@ LOOK = 16  # steps after a gap that say which of its fillings are likely
 
 @configuration
 class CleanConfig:
-    """What is put right.
+    """Settings of a cleaning.
 
     Attributes:
         noise: The noise in all series, or in each; None to estimate it from each series, sigma 0 for none.
@@ -48,7 +48,7 @@ class CleanConfig:
     seed: int = 0
 
     def noises(self, series: int) -> list[Noise | None]:
-        """The noise of each of so many series.
+        """Noise of each series, None where it is to be estimated.
 
         Raises:
             ValueError: if there are not as many.
@@ -62,10 +62,10 @@ class CleanConfig:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """Series that were put right.
+    """Cleaned series.
 
     Attributes:
-        series: They, without gaps.
+        series: The series, without gaps.
         noise: What was removed from each.
         filled: Values that were missing.
     """
@@ -83,7 +83,7 @@ def clean(
     Args:
         run: A fitted model that goes on from a past.
         series: What was seen.
-        config: What is put right.
+        config: Settings of a cleaning.
         on_progress: Called with steps done, and steps in all.
 
     Raises:
@@ -114,7 +114,7 @@ def clean(
 
 
 def _side_by_side(lengths: NDArray[np.int64], most: int) -> Iterator[list[int]]:
-    """Numbers of series that are equally long, at most so many at a time."""
+    """Yield numbers of equally long series, at most ``most`` at a time."""
     for length in np.unique(lengths):
         same = np.flatnonzero(lengths == length)
         for first in range(0, len(same), most):
@@ -122,7 +122,7 @@ def _side_by_side(lengths: NDArray[np.int64], most: int) -> Iterator[list[int]]:
 
 
 def _windows(arrays: list[NDArray[np.float64]]) -> Windows:
-    """Whole series, equally long, as windows [N, T, V]."""
+    """Stack whole series, equally long, as windows [N, T, V]."""
     values = torch.from_numpy(np.stack(arrays).astype(np.float32))
     observed = ~values.isnan()
     clock = torch.arange(values.shape[1]).float().expand(len(values), -1)
@@ -130,7 +130,7 @@ def _windows(arrays: list[NDArray[np.float64]]) -> Windows:
 
 
 def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArray[np.float64]:
-    """What was known without noise stays as it was, to the last digit."""
+    """Merge cleaned values into the given ones; values known without noise stay the same to the last digit."""
     kept: BoolArray = ~np.isnan(array) & (noise.sigma == 0)
     return np.where(kept, array, cleaned.double().numpy())
 
@@ -142,7 +142,7 @@ def _put_right(
     particles: int,
     generator: Generator,
 ) -> tuple[list[Tensor], list[Noise]]:
-    """Whole series [T, V] without gaps and noise, and the noise of each, that was given or found."""
+    """Clean whole series [T, V]; returns them and the noise of each, given or estimated."""
     noises = _found(model, x, given, particles, generator)
     done = dict[int, Tensor]()
     if noisy := [at for at, noise in enumerate(noises) if noise.sigma]:
@@ -167,7 +167,7 @@ def _found(
     particles: int,
     generator: Generator,
 ) -> list[Noise]:
-    """The noise of each series: what was given, or else a first guess, sharpened by EM where there is any."""
+    """Noise of each series: as given, or else a first guess, sharpened by EM where there is any."""
     noises = [_guessed(model, _one(x, at), particles, generator) if noise is None else noise
               for at, noise in enumerate(given)]  # fmt: skip
     sharpened = [at for at, noise in enumerate(given) if noise is None and noises[at].sigma]
@@ -183,7 +183,7 @@ def _found(
 
 
 def _guessed(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Noise:
-    """The noise under which one series is most probable, if its past is taken as it was seen."""
+    """Noise under which one series is most probable, its past taken as it was observed."""
     if not x.observed.any():
         return Noise(0.0)
     x = Windows(*(each[:, :MOST_TO_ESTIMATE] for each in x))
@@ -208,7 +208,7 @@ def _estimated(
 def _expected(
     model: AutoregressiveModel, x: Windows, generator: Generator
 ) -> Iterator[tuple[slice, Expected]]:
-    """What the model expects of every step given those before it, piece by piece."""
+    """Yield the model's expectation of every step given those before it, piece by piece."""
     steps = x.values.shape[1]
     context = CONTEXT * model.window
     for first in range(0, steps, PIECE):
@@ -219,7 +219,7 @@ def _expected(
 
 
 def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Generator) -> Expected:
-    """The mixture of what is expected under several draws of the latents, from a step of one window on."""
+    """Mixture of expectations under several draws of the latents, from step ``skip`` of one window on."""
     drawn = [
         model.p_v.factors(model.predictions(x, generator), x.values)
         for _ in range(model.latent_draws)
@@ -228,7 +228,7 @@ def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Gener
 
 
 def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Tensor:
-    """Values [1, T, V] with every gap filled by the mean of its fillings, weighed by what comes after it."""
+    """Fill every gap of values [1, T, V] by the mean of drawn fillings, weighed by what comes after it."""
     values = x.values.clone()
     known = x.observed[0].all(-1)
     for begin, end in _gaps(known.numpy()):
@@ -263,7 +263,7 @@ def _log_density(
     observed: Tensor,
     generator: Generator,
 ) -> Tensor:
-    """Log p of what was observed of a step, for each particle; a step without gaps is averaged over latents."""
+    """Log density of the observed part of a step, for each particle; without gaps it is averaged over latents."""
     draws = model.latent_draws if observed.all() else 1  # or else v was drawn with the latents of p
     each = [p, *(model.predict(state, generator) for _ in range(draws - 1))]
     log_p = torch.stack([torch.where(observed, one.log_prob(v), 0.0).sum(-1) for one in each])
@@ -271,6 +271,6 @@ def _log_density(
 
 
 def _gaps(known: BoolArray) -> list[tuple[int, int]]:
-    """First steps of runs in which something is missing, and the steps after them."""
+    """First steps of runs with missing values, and the steps after the runs."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], known, [True]]).astype(int)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

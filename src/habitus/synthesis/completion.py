@@ -1,4 +1,4 @@
-"""Missing cells filled, from any model that completes."""
+"""Completion: missing cells of profiles and missing values of series, filled by a fitted model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ THRESHOLD_PROFILES = 4096
 
 @configuration
 class CompleteConfig:
-    """How missing cells are filled.
+    """Settings of a completion.
 
     Attributes:
         mask: What is missing, as in :mod:`habitus.models.parts.masks`.
@@ -143,7 +143,7 @@ def complete_to(
 
 
 class Completing:
-    """Profiles completed piece by piece; a piece's randomness depends on the seed and its number only."""
+    """Completion of profiles piece by piece; a piece's randomness depends on the seed and its number only."""
 
     def __init__(
         self,
@@ -170,12 +170,12 @@ class Completing:
 
     @property
     def fixed(self) -> BoolArray | None:
-        """The missing cells [D, S, C], where they are the same for all profiles."""
+        """Missing cells [D, S, C], where they are the same for all profiles."""
         return None if self.mask is None else self.mask.fixed
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the profiles came to be completed."""
+        """Provenance of the completed profiles."""
         how = {"mask": self.config.mask, "samples": self.config.samples, "seed": self.config.seed}
         calendar = Calendar.of(self.profiles.about).to_json()
         return {
@@ -186,7 +186,7 @@ class Completing:
         }
 
     def pieces(self, on_progress: Progress = no_progress) -> Iterator[CompletedPiece]:
-        """The profiles, completed."""
+        """Yield the profiles, completed."""
         done = 0
         _ = self.threshold  # which is fitted first
         for profiles, filled in self._filled():
@@ -197,7 +197,7 @@ class Completing:
 
     @cached_property
     def threshold(self) -> float:
-        """The threshold to apply: as asked, none where zeros are true, or fitted to the first profiles."""
+        """Threshold to apply: as given, 0 where zeros are exact, or fitted to the first profiles."""
         if self.config.threshold is not None:
             return self.config.threshold
         if self.model.exact_zeros:
@@ -207,7 +207,7 @@ class Completing:
         return _fitted_threshold(list(pieces), np.asarray(self.run.about["active_share"]))
 
     def _thresholded(self, draws: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Draws without what is up to the threshold; in binary profiles what is above it has happened."""
+        """Apply the threshold to draws; in binary profiles values above it become 1."""
         if not self.threshold:
             return draws
         one = np.float32(1)
@@ -216,13 +216,13 @@ class Completing:
         )
 
     def _filled(self) -> Iterator[tuple[Profiles, Filled]]:
-        """The profiles and what is filled in, in order."""
+        """Yield the profiles and their filled cells, in order."""
         return in_order(
             partial(self._fill, number, *hole) for number, hole in enumerate(self._holes())
         )
 
     def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
-        """Profiles in the model's unit, and their missing cells [B, D, S, C]."""
+        """Yield profiles in the model's unit, and their missing cells [B, D, S, C]."""
         first = 0
         for chunk in self.profiles.chunks():
             chunk, missing = _in_unit(chunk, self.model.unit), self._missing(first, len(chunk))
@@ -238,7 +238,7 @@ class Completing:
         return self.mask.draw(count, np.random.default_rng([self.config.seed, 1, first]))
 
     def _fill(self, number: int, profiles: Profiles, missing: BoolArray) -> tuple[Profiles, Filled]:
-        """One piece, and draws of its missing cells."""
+        """Draw the missing cells of one piece."""
         seed = np.random.SeedSequence([self.config.seed, 2, number]).generate_state(1)[0]
         missing = np.array(missing)
         hole = torch.from_numpy(missing)
@@ -258,7 +258,7 @@ class Completing:
 
 
 def _in_unit(profiles: Profiles, unit: str) -> Profiles:
-    """Profiles in another unit; where counts are divided by their peak, the users say by what."""
+    """Convert profiles to another unit; where counts are divided by their peak, a column of the users keeps it."""
     made = profiles.in_unit(unit)
     if unit != "peak" or profiles.axes.unit == unit:
         return made
@@ -267,7 +267,7 @@ def _in_unit(profiles: Profiles, unit: str) -> Profiles:
 
 
 def _with_something_known(missing: BoolArray, first: int) -> BoolArray:
-    """The missing cells of profiles from number ``first`` on, unless nothing of one is known."""
+    """Check that every profile, numbered from ``first``, has a known cell, and return its missing cells."""
     hidden = missing.all((1, 2, 3))
     if hidden.any():
         row = first + int(hidden.argmax())
@@ -298,7 +298,7 @@ def check_axes(model: ProfileModel, given: Axes) -> None:
 
 
 def with_first_draw(profiles: Profiles, filled: Filled) -> Profiles:
-    """The profiles with the first draw in their missing cells; known cells are the same numbers, untouched."""
+    """Put the first draw into the missing cells of profiles; known cells stay as they are."""
     known = known_cells(profiles, filled)
     drawn = np.flatnonzero(filled.draws[0])
     rows = np.concatenate([profiles.row_of_cell()[known], filled.row[drawn]])
@@ -316,7 +316,7 @@ def with_first_draw(profiles: Profiles, filled: Filled) -> Profiles:
 def _mask(
     model: CompletingModel, profiles: Population, text: str, missing: MissingCells | None
 ) -> tuple[Mask | None, MissingCells | None]:
-    """The mask as a rule, or as missing cells for each profile [U, D, S, C]."""
+    """Resolve a mask to a rule, or to missing cells of each profile [U, D, S, C]."""
     if missing is None or len(missing.shape) != 4:
         fixed = None if missing is None else np.array(missing[:])
         mask = (
@@ -336,7 +336,7 @@ def _mask(
 
 
 def _fitted_threshold(pieces: list[tuple[Profiles, Filled]], share: NDArray[np.float64]) -> float:
-    """The threshold with which as many profiles are active, on days with something missing, as in training."""
+    """Fit the threshold with which as many profiles are active, on days with missing cells, as in training."""
     maxima = []
     days = np.zeros(len(share), bool)
     for profiles, filled in pieces:

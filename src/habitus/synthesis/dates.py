@@ -1,4 +1,4 @@
-"""Which days users that never existed live on: the window, its weekdays and its holidays."""
+"""Days of generated users: the window, its weekdays and its holidays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from habitus.training.encoding import Known
 
 
 def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -> Axes:
-    """The axes of what a model draws, over a number of days, from a first day on.
+    """Axes of a model's draws, over a number of days, from a first day on.
 
     Args:
         model: The model.
@@ -44,10 +44,10 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
 def calendar_of(
     axes: Axes, about: dict[str, Any], holidays: tuple[dt.date, ...] | None
 ) -> Calendar:
-    """The holidays in a window: those given, or those that a run was told of."""
+    """Holidays in a window: those given, or those of the run's own log."""
     return Calendar(Calendar.of(about).holidays if holidays is None else holidays).within(axes)
 
 
 def days_of(axes: Axes, calendar: Calendar) -> Days:
-    """The days of a window, [1, D]."""
+    """Days of a window, [1, D]."""
     return Known({}, calendar).days(numbered(1), axes)

@@ -34,7 +34,7 @@ TOGETHER = 2048  # series continued at once
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a forecast is made: the window moves by ``shift`` days, which are filled, and the first ``days`` kept."""
+    """Plan of a forecast: the window moves by ``shift`` days, which are filled, and the first ``days`` are kept."""
 
     days: int
     shift: int
@@ -140,13 +140,13 @@ def _work(
 
 
 def _about(work: Completing, days: int) -> dict[str, Any]:
-    """How the forecast came to be; the mask is that of its own window."""
+    """Provenance of a forecast; the mask is that of its own window."""
     about = work.about
     return {**about, "completed": {**about["completed"], "mask": f"last:{days}"}}
 
 
 def _shift(run: Run, axes: Axes, days: int) -> int:
-    """By how many days the window moves: as many as the run fills; by whole weeks where weekdays stay in place."""
+    """Days that the window moves by: as many as the run fills; whole weeks where weekdays stay in place."""
     most = completing_model(run.model).forecast_days
     mask = getattr(run.model.config, "mask", None)
     fitted = f"mask={mask or 'none'}"
@@ -169,7 +169,7 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
 
 
 def _cut(piece: CompletedPiece, plan: _Plan) -> CompletedPiece:
-    """Only the days that were asked for."""
+    """Cut a piece to the days that were asked for."""
     if plan.days == plan.shift:
         return piece
     first_days = piece.filled.select(piece.filled.cell < plan.axes.cells)
@@ -227,7 +227,7 @@ def _states(
     samples: int,
     generator: Generator,
 ) -> Iterator[tuple[NDArray[np.int64], State]]:
-    """Some origins at a time, with the model's state there; those with as long a past are read together."""
+    """Yield some origins at a time with the model's state there; origins with equally long pasts are read together."""
     begins = series.starts[np.searchsorted(series.starts, origins - 1, side="right") - 1]
     lengths = np.minimum(origins - begins, CONTEXT * model.window)
     together = max(1, TOGETHER // samples)
@@ -242,7 +242,7 @@ def _states(
 def _continued(
     model: AutoregressiveModel, state: State, samples: int, steps: int, generator: Generator
 ) -> NDArray[np.float32]:
-    """Draws [O, K, H, V] after states of O origins."""
+    """Continue from the states of O origins: draws [O, K, H, V]."""
     repeated = tuple(each.repeat_interleave(samples, 0) for each in state)
     drawn = model.continue_from(repeated, steps, generator)
     return drawn.unflatten(0, (-1, samples)).numpy()

@@ -1,4 +1,4 @@
-"""The posterior of a value that was seen with noise, given what the model expected there.
+"""Posterior of a value that was observed with noise, given the model's expectation.
 
     y = v               with probability 1 - P
     y = v + e           with probability P,  e ~ N(0, sigma^2)
@@ -33,7 +33,7 @@ LEAST_GAIN_EACH = (
 
 @dataclass(frozen=True)
 class Noise:
-    """What was added to a series.
+    """Noise that was added to a series.
 
     Attributes:
         sigma: Standard deviation, in the values' units.
@@ -53,7 +53,7 @@ class Noise:
 
 
 class Levels(NamedTuple):
-    """Noises as they are computed with, broadcast over [..., V, K].
+    """Levels of noise, broadcast over [..., V, K].
 
     Attributes:
         variance: sigma^2.
@@ -65,13 +65,13 @@ class Levels(NamedTuple):
 
     @classmethod
     def of(cls, noises: Sequence[Noise], times: int = 1) -> Levels:
-        """Those of several series, each as often as it has particles, [N times, 1, 1]."""
+        """Levels of several series, each repeated for its particles, [N times, 1, 1]."""
         both = torch.tensor([[noise.sigma**2, noise.share] for noise in noises]).reshape(-1, 2)
         return cls(*both.repeat_interleave(times, 0)[..., None, None].unbind(1))
 
     @property
     def log_shares(self) -> tuple[Tensor, Tensor]:
-        """Of values that were not modified, and of those that were."""
+        """Log probabilities of values that were not modified, and of those that were."""
         return torch.log1p(-self.share), self.share.log()
 
 
@@ -91,7 +91,7 @@ class Posterior(NamedTuple):
 
 @dataclass(frozen=True)
 class Expected:
-    """What a model expects of every value.
+    """Expectation of a model of every value: a mixture.
 
     Attributes:
         log_weights: [T, V, K].

@@ -1,4 +1,4 @@
-"""What noisy series were, given all of them: a particle filter with fixed-lag smoothing (Kitagawa 1996).
+"""Posterior mean of noisy series: a particle filter with fixed-lag smoothing (Kitagawa 1996).
 
 Each particle is a past that may have been, with the model's state after it. At every step its value is drawn from
 its own posterior given what was seen, which is in closed form (the best proposal there is), and the particle is
@@ -54,7 +54,7 @@ def smoothed(
 
 
 class _Cloud:
-    """Particles of N series on their way."""
+    """Weighted particles of N series, at one step."""
 
     def __init__(self, model: AutoregressiveModel, series: int, particles: int) -> None:
         self.model = model
@@ -66,7 +66,7 @@ class _Cloud:
         self.moments = torch.zeros(series, 3)
 
     def step(self, y: Tensor, observed: Tensor, levels: Levels, generator: Generator) -> None:
-        """Take a step [N, V] in."""
+        """Update the particles with a step [N, V]."""
         y, observed = (each.repeat_interleave(self.shape[1], 0) for each in (y, observed))
         found = _posterior(self.model, self.state, y, observed, levels, generator)
         self.log_weights = self.log_weights + found.log_evidence.view(self.shape)
@@ -85,7 +85,7 @@ class _Cloud:
             self._draw_anew(weights, few, generator)
 
     def _draw_anew(self, weights: Tensor, few: Tensor, generator: Generator) -> None:
-        """Particles of the series whose weight lies on few of them, each about as often as its weight says."""
+        """Resample the particles of series whose weight lies on few of them."""
         chosen = torch.where(
             few[:, None], _systematic(weights, generator), torch.arange(self.shape[1])
         )
@@ -114,7 +114,7 @@ def _posterior(
     levels: Levels,
     generator: Generator,
 ) -> Posterior:
-    """What each particle [N K, ...] makes of a step y [N K, V], its latents pooled over some draws."""
+    """Posterior of a step y [N K, V] for each particle [N K, ...], its latents pooled over some draws."""
     draws = min(LATENTS, model.latent_draws)
     found = list[Posterior]()
 
@@ -133,7 +133,7 @@ def _posterior(
 
 
 def _systematic(weights: Tensor, generator: Generator) -> Tensor:
-    """As many indices as there are weights [N, K], with one random number for each series."""
+    """Systematic resampling of weights [N, K], with one random number for each series; indices [N, K]."""
     series, count = weights.shape
     places = (torch.arange(count) + torch.rand(series, 1, generator=generator)) / count
     return torch.searchsorted(weights.cumsum(-1), places).clamp_max(count - 1)
@@ -144,7 +144,7 @@ def _taken(state: State, chosen: Tensor) -> State:
 
 
 def _most_probable(moments: Sequence[float], noise: Noise) -> Noise:
-    """From counts of values, of modified ones, and of their squared modifications."""
+    """Estimate the noise from counts of values, of modified ones, and their squared modifications."""
     count, modified, squares = moments
     if not modified:
         return noise

@@ -59,7 +59,7 @@ WHOLE = (1, 1)
 
 @configuration
 class GenerateConfig:
-    """How a population is drawn.
+    """Settings of a population.
 
     Attributes:
         users: How many.
@@ -74,7 +74,7 @@ class GenerateConfig:
         shard: Which part of the population to draw, from 1, and of how many parts.
         where: Values of attributes that all users have.
         days: Of the window; None for as many as the model was fitted to.
-        holidays: Dates, some of which may be in the window; None for those that the run was told of.
+        holidays: Dates, some of which may be in the window; None for those of the run's own log.
     """
 
     users: Positive
@@ -98,7 +98,7 @@ class GenerateConfig:
 
 @dataclass(frozen=True)
 class Part:
-    """Users of a population whose latents are drawn from one distribution.
+    """Part of a population, whose latents are drawn from one distribution.
 
     Attributes:
         prior: The distribution; None for N(0, I).
@@ -116,25 +116,25 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the users of a population come from.
+    """Source of the users of a population.
 
     Attributes:
         parts: One or more; the weights hold for users after those without activity were drawn again.
-        told: What the population's ``about`` says of it.
+        about: Provenance that the population's ``about`` repeats.
     """
 
     parts: tuple[Part, ...]
-    told: dict[str, Any]
+    about: dict[str, Any]
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """The weights, with sum 1."""
+        """Weights of the parts, with sum 1."""
         weights = np.array([part.weight for part in self.parts])
         return weights / weights.sum()
 
 
 class Drawing:
-    """A population that is drawn as it is asked for.
+    """Population that is drawn chunk by chunk, on demand.
 
     Attributes:
         axes: Of its profiles.
@@ -172,27 +172,27 @@ class Drawing:
 
     @property
     def zero_threshold(self) -> float:
-        """The threshold that was applied; of several parts with one each their mean over users."""
+        """Zero threshold that was applied; the mean over users where parts have their own."""
         return float(self.source.shares @ [part.threshold for part in self.parts])
 
     def _about(self, run: Run, conditions: Conditions | None) -> dict[str, Any]:
-        told = {**self.source.told, "inactive": self.config.inactive, "seed": self.config.seed}
+        about = {**self.source.about, "inactive": self.config.inactive, "seed": self.config.seed}
         if len(self.parts) > 1:
-            told["zero_thresholds"] = [part.threshold for part in self.parts]
+            about["zero_thresholds"] = [part.threshold for part in self.parts]
         if self.config.shard != WHOLE:
             number, of = self.config.shard
-            told["shard"] = {"number": number, "of": of, "users": self.config.users}
+            about["shard"] = {"number": number, "of": of, "users": self.config.users}
         if conditions is not None:
-            told |= {"redrawn": 0, "conditions": vars(conditions)}
+            about |= {"redrawn": 0, "conditions": vars(conditions)}
         if self.config.where:
-            told["where"] = dict(self.config.where)
+            about["where"] = dict(self.config.where)
         if "log" in run.about:
-            told["log"] = run.about["log"]
-        told |= self.calendar.to_json()
-        return {"zero_threshold": self.zero_threshold, **told, "run": str(run.path)}
+            about["log"] = run.about["log"]
+        about |= self.calendar.to_json()
+        return {"zero_threshold": self.zero_threshold, **about, "run": str(run.path)}
 
     def pieces(self, on_progress: Progress = no_progress) -> Iterator[tuple[int, Profiles]]:
-        """The users, chunk by chunk, and the number of each chunk's first one."""
+        """Yield the users chunk by chunk, with the number of each chunk's first one."""
         number, of = self.config.shard
         self.users = 0
         redrawn = 0
@@ -208,7 +208,7 @@ class Drawing:
             self.about["redrawn"] = redrawn
 
     def chunks(self, on_progress: Progress = no_progress) -> Iterator[Profiles]:
-        """The users, chunk by chunk; nobody where the shard is empty."""
+        """Yield the users chunk by chunk; a single empty chunk where the shard is empty."""
         empty = True
         for _, piece in self.pieces(on_progress):
             empty = False
@@ -217,14 +217,14 @@ class Drawing:
             yield self.empty()
 
     def empty(self) -> Profiles:
-        """No profiles, of users with the columns of all others."""
+        """Empty set of profiles, with the columns of all others."""
         none = Profiles.from_dense(
             self.axes, np.zeros((0, *self.axes.shape)), self.draws.users(0, 0)
         )
         return replace(none, users=self._users(0, np.zeros(0, np.int64), none.users))
 
     def _chunk(self, chunk: int) -> tuple[Profiles, int]:
-        """The users of a chunk that are wanted, its parts mixed, and how many were drawn again."""
+        """Draw the wanted users of a chunk, its parts mixed, and count those that were drawn again."""
         begin, size = self.in_chunks[chunk]
         rng = np.random.default_rng([self.config.seed, PARTS, chunk])
         of_part = rng.choice(len(self.parts), size, p=self.source.shares)
@@ -240,7 +240,7 @@ class Drawing:
         return drawn, sum(redrawn for _, redrawn in taken)
 
     def _users(self, first: int, of_part: NDArray[np.int64], drawn: pa.Table) -> pa.Table:
-        """Who they are: a number, or a text of it as in the log; their attributes, and cohort if there is one."""
+        """Table of drawn users: a number, or its text as in the log; attributes, and the cohort if there is one."""
         users = numbered(len(of_part), first, self.text)
         for name in drawn.column_names[1:]:
             users = users.append_column(name, drawn[name])
@@ -252,7 +252,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class _Draws:
-    """What all parts are drawn with.
+    """Settings and model that all parts of a population share.
 
     Attributes:
         model: The model.
@@ -277,16 +277,16 @@ class _Draws:
     attributes: Combinations | None
 
     def draw(self, size: int, prior: Prior | None, *numbers: int) -> NDArray[np.float32]:
-        """Dense profiles before any threshold, the same for the same numbers."""
+        """Draw dense profiles before any threshold, the same for the same numbers."""
         seed = np.random.SeedSequence([self.config.seed, *numbers]).generate_state(1)[0]
         generator = Generator().manual_seed(int(seed))
         codes = self.codes(size, *numbers)
         with torch.no_grad():
-            told = None if codes is None else torch.from_numpy(codes)
-            return self.model.sample(size, generator, prior, self.days, told).numpy()
+            given = None if codes is None else torch.from_numpy(codes)
+            return self.model.sample(size, generator, prior, self.days, given).numpy()
 
     def codes(self, size: int, *numbers: int) -> NDArray[np.int64] | None:
-        """The attributes of the users of these profiles, [size, A]."""
+        """Draw attribute codes of the users, [size, A]."""
         if self.attributes is None:
             return None
         return self.attributes.draw(
@@ -294,14 +294,14 @@ class _Draws:
         )
 
     def users(self, size: int, *numbers: int) -> pa.Table:
-        """These users with their attributes."""
+        """Table of the users with their attributes."""
         codes = self.codes(size, *numbers)
         columns = {} if self.attributes is None or codes is None else self.attributes.columns(codes)
         return pa.table({USER: np.arange(size), **columns})
 
 
 class _Users:
-    """Users of one part.
+    """Drawn users of one part of a population.
 
     Attributes:
         threshold: Values up to it become zero.
@@ -316,7 +316,7 @@ class _Users:
         self.threshold = self._threshold(share)
 
     def take(self, chunk: int, size: int, needed: int) -> tuple[Profiles, int]:
-        """Users of this part in a chunk, and how many others were drawn who do not meet the conditions.
+        """Take the users of this part in a chunk, and count those drawn who do not meet the conditions.
 
         Args:
             chunk: Its number.
@@ -342,7 +342,7 @@ class _Users:
         return concat(pieces), redrawn
 
     def _wanted(self, missing: int, taken: int, drawn: int) -> int:
-        """How many to draw so that, as a rule, those who are missing come out."""
+        """Number to draw so that, as a rule, the missing users are among them."""
         met = taken / drawn if drawn else self.draws.met
         if not met:
             return self.draws.most
@@ -351,7 +351,7 @@ class _Users:
         return min(math.ceil(SPARE * self.draws.most), math.ceil(expected + spare))
 
     def _draw(self, chunk: int, attempt: int, size: int) -> Profiles:
-        """Profiles drawn for a chunk."""
+        """Draw profiles for a chunk."""
         numbers = (AGAIN, chunk, self.number, attempt) if attempt else (FIRST, chunk, *self.own)
         x = self.draws.draw(size, self.part.prior, *numbers)
         if self.threshold:
@@ -360,7 +360,7 @@ class _Users:
         return onto_slots_that_exist(profiles) if self.draws.axes.unit == "count" else profiles
 
     def _met(self, profiles: Profiles) -> IntArray:
-        """Who meets the conditions."""
+        """Rows of the users who meet the conditions."""
         if self.draws.conditions is None:
             return np.arange(len(profiles))
         return np.flatnonzero(self.draws.conditions.met(profiles))
@@ -377,7 +377,7 @@ class _Users:
             )
 
     def _threshold(self, active_share: FloatArray) -> float:
-        """The threshold to apply: as asked, none where zeros are true, or fitted on users of their own."""
+        """Threshold to apply: as given, 0 where zeros are exact, or fitted on further drawn users."""
         config = self.draws.config
         most = self.draws.most
         if config.threshold is not None:
@@ -391,7 +391,7 @@ class _Users:
 
 
 def _named_in_text(about: dict[str, Any]) -> bool:
-    """Whether users of the log had names, not numbers."""
+    """Tell whether the log names its users by texts, not numbers."""
     if not about.get("log"):
         return False
     form = log_format(about)

@@ -1,4 +1,4 @@
-"""How likely users are under a fitted model, and who behaves oddly for one so active.
+"""Likelihood of users under a fitted model, and oddness among users who are about as active.
 
     n_u = -log p(x_u) / max(k_u, 1)                      nats per active slot, of which there are k_u
     oddness_u = (n_u - median n_v) / (1.4826 MAD n_v)    v: peers, a tenth of the users, about as active as u
@@ -52,7 +52,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """What a model makes of U users.
+    """Likelihoods of U users under a model.
 
     Attributes:
         log_likelihood: Log p(x) in nats, a bound that more samples make tighter, [U].
@@ -76,7 +76,7 @@ class Likelihoods:
 
     @property
     def compared(self) -> dict[str, Floats]:
-        """What users are compared by, each [U]: all nats per active slot, those of each part, and the one day's."""
+        """Quantities that users are compared by, each [U]: all nats per active slot, those of each part, and the one day's."""
         of_parts = {name: self.per_active_slot(nats) for name, nats in self.parts.items()}
         return {ALL: self.per_active_slot(-self.log_likelihood), **of_parts, ONE_DAY: self.day_nats}
 
@@ -101,19 +101,19 @@ class Scores:
 
     @property
     def rank(self) -> NDArray[np.int64]:
-        """From 1 for the oddest, [U]."""
+        """Rank by oddness, from 1 for the oddest, [U]."""
         rank = np.empty(len(self.oddness), np.int64)
         rank[np.argsort(-self.oddness, kind="stable")] = np.arange(1, len(rank) + 1)
         return rank
 
     @property
     def oddest_part(self) -> list[str]:
-        """That of ``oddness_of`` which is largest, [U]."""
+        """Name of the largest of ``oddness_of`` for each user, [U]."""
         names = list(self.oddness_of)
         return [names[at] for at in np.argmax(np.stack(list(self.oddness_of.values())), 0)]
 
     def table(self) -> pa.Table:
-        """A row per profile: who it is, then what was found; docs/rhythm.md has the columns.
+        """Table with a row per profile: the user, then the scores; docs/rhythm.md has the columns.
 
         Raises:
             ValueError: if an attribute has the name of such a column.
@@ -200,7 +200,7 @@ def likelihoods(
     seed: int,
     on_progress: Progress = no_progress,
 ) -> Likelihoods:
-    """What a model makes of users, in their order; a piece's draws depend on the seed and its number only.
+    """Compute users' likelihoods, in their order; a piece's draws depend on the seed and its number only.
 
     Raises:
         ValueError: for profiles that cannot be brought into the model's unit.
@@ -238,7 +238,7 @@ def _of_piece(
 
 
 def _active_slots(profiles: Profiles) -> NDArray[np.int64]:
-    """Slots of days with any activity, [U]."""
+    """Number of slots with any activity, [U]."""
     days, slots, channels = profiles.axes.shape
     slot = profiles.row_of_cell() * days * slots + profiles.cells // channels
     return np.bincount(slot[starts_of_runs(slot)] // (days * slots), minlength=len(profiles))
@@ -256,7 +256,7 @@ def _joined(pieces: list[Likelihoods]) -> Likelihoods:
 
 
 def oddness(active_slots: IntArray, nats: Floats, their_slots: IntArray, theirs: Floats) -> Floats:
-    """How far values are above the median of peers, in their robust standard deviations, [U, P].
+    """Distance of values above the median of peers, in their robust standard deviations, [U, P].
 
     Peers are a tenth of the users compared with, but 50 to 2,000, whose active slots are nearest by ratio, and all
     others who are as near.
@@ -294,7 +294,7 @@ def write_scores(path: Path | str, scores: Scores) -> None:
 
 
 def scores_format(path: Path | str) -> str:
-    """Parquet or CSV, as the file's name ends.
+    """Choose Parquet or CSV by the end of the file's name.
 
     Raises:
         ValueError: if it ends in neither, or there is a folder of that name.

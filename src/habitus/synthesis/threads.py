@@ -1,4 +1,4 @@
-"""Pieces of work side by side, their results in order."""
+"""Pieces of work on several threads, their results in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def in_order(pieces: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """What each piece of work returns, in order; a thread for each processor works on a piece of its own.
+    """Yield what each piece of work returns, in order; a thread for each processor works on a piece of its own.
 
     Pieces are small, so that whole ones side by side are quicker than several threads on each operation. Few are
     begun ahead of what is taken, so that memory is bounded.

@@ -1,1 +1,1 @@
-"""Fitting any model to any data: configuration, training data, loop, precision and encoding."""
+"""Fit any model to any data: configuration, training data, loop, precision and encoding."""

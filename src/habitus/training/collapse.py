@@ -1,4 +1,4 @@
-"""Whether a fitted model of series has learned anything: a fit that fails has to say so.
+"""Test for the collapse of a fitted model of series: a fit that learned nothing has to say so.
 
 A run collapsed where it expects of held-out steps no more than one distribution that is the same for every step
 does, or, for a model without a likelihood, where what it draws hardly varies.
@@ -22,10 +22,10 @@ SAMPLES = 20
 SERIES = 64
 
 
-def verdict(
+def detect_collapse(
     model: SeriesModel, values: Tensor, judged: Windows | None, seed: int
 ) -> dict[str, Any]:
-    """What a run says of itself: ``collapsed``, and the figures that say why.
+    """Test a model for collapse: ``collapsed``, and the figures that say why.
 
     Args:
         model: The fitted model.

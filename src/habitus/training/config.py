@@ -20,7 +20,7 @@ WARM_UP = 0.1  # share of a one-cycle fit
 
 
 def one_cycle(done: float) -> float:
-    """The share of the largest learning rate once a share of the steps is done.
+    """Learning rate after a share of the steps, as a share of the largest.
 
     >>> [round(one_cycle(done), 3) for done in (0.0, 0.05, 0.1, 0.55, 1.0)]
     [0.04, 0.52, 1.0, 0.5, 0.0]
@@ -84,11 +84,11 @@ class FitConfig:
 
 
 SINCE = {"keep": "last", "clip": None, "least_seen": 0}
-"""What runs had before these settings were there, and do not say."""
+"""Values of later settings for runs that were fitted before these existed."""
 
 
 def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a fit that somebody gave: epochs are what was asked, however few profiles there are.
+    """Complete the settings that were given for a fit: epochs are then exact, however few profiles there are.
 
     >>> as_asked({"epochs": 3, "seed": 1}), as_asked({"seed": 1})
     ({'least_seen': 0, 'epochs': 3, 'seed': 1}, {'seed': 1})
@@ -97,7 +97,7 @@ def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
-    """The settings with the epochs and the batch that they mean for so many profiles.
+    """Settle the epochs and the batch that settings mean for a number of profiles.
 
     >>> for_profiles(FitConfig(epochs=10), 14_800).batch, for_profiles(FitConfig(epochs=10), 1_000_000).batch
     (140, 500)

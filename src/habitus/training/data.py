@@ -1,4 +1,4 @@
-"""What a fit reads: batches of examples in random order, and examples that it is judged on but not fitted to."""
+"""Training data: batches of examples in random order, and held-out examples for the loss."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from habitus.profiles.sparse import USER, users_drawn
 from habitus.schema import Progress
 from habitus.training.config import FitConfig, for_profiles
 from habitus.training.encoding import encode, examples_of, known_to
-from habitus.training.moment_matching import USERS, calibrate, habits_of
+from habitus.training.moment_matching import USERS, habits_of, match_moments
 
 HELD_OUT_PROFILES = 4096
 MIXTURE_PROFILES = 20_000
 FEWEST_FOR_MIXTURE = 10
 
 
-class Material(Protocol):
-    """Examples of any sort.
+class TrainingData(Protocol):
+    """Training data of any kind.
 
     Attributes:
-        noun: What an example is called, in the plural.
+        noun: Plural noun for its examples.
         count: Examples in an epoch.
         size: Examples in a batch; the last one of an epoch may be smaller.
     """
@@ -47,37 +47,37 @@ class Material(Protocol):
     @property
     def size(self) -> int: ...
     def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
-        """The batches of an epoch."""
+        """Batches of an epoch."""
         ...
 
     def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
-        """The examples that a fit is judged on, so many at a time; none where there are too few."""
+        """Held-out examples, in chunks; none where there are too few."""
         ...
 
     def start(self, model: Model) -> None:
-        """Give the model the first weights that come from data."""
+        """Set the model's first weights from data."""
         ...
 
     def fingerprint(self) -> dict[str, float]:
-        """Numbers that tell this data from other."""
+        """Numbers that identify the data."""
         ...
 
     def finish(
         self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
-        """The prior fitted to a model's latents, and what its run says of the data.
+        """Fit the prior of a model's latents, and describe the data for its run.
 
         ``on_progress`` is called with examples drawn and examples in all, where some are drawn.
         """
         ...
 
 
-def batches_in(material: Material) -> int:
-    """Batches in an epoch."""
-    return -(-material.count // material.size)
+def batches_in(training_data: TrainingData) -> int:
+    """Number of batches in an epoch."""
+    return -(-training_data.count // training_data.size)
 
 
-class ProfileMaterial:
+class ProfileData:
     """Profiles, all users in the training part or in the held-out one."""
 
     noun = "profiles"
@@ -101,12 +101,12 @@ class ProfileMaterial:
 
     @property
     def count(self) -> int:
-        """Training profiles."""
+        """Number of training profiles in an epoch."""
         return self.batches.count
 
     @property
     def size(self) -> int:
-        """Profiles in a batch."""
+        """Number of profiles in a batch."""
         return self.batches.size
 
     def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
@@ -120,7 +120,7 @@ class ProfileMaterial:
                 yield examples_of(self.judged.take(rows), self.known)
 
     def start(self, model: Model) -> None:
-        """Some training profiles, for the models that ask for them."""
+        """Give the model some training profiles, if it asks for any."""
         model = cast(ProfileModel, model)
         if model.start_profiles:
             some: Any = examples_of(
@@ -129,13 +129,13 @@ class ProfileMaterial:
             model.start_from(some)
 
     def fingerprint(self) -> dict[str, float]:
-        """The population's."""
+        """Fingerprint of the population."""
         return fingerprint(self.batches.source)
 
     def finish(
         self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
-        """A mixture fitted to the latents, and the share of profiles active on each day."""
+        """Fit the mixture prior, or match moments, and describe the training users."""
         about: dict[str, Any] = {"profiles": self.count, "active_share": self._active_share()}
         source = self.batches.source
         about |= {name: source.about[name] for name in ("log", ABOUT) if name in source.about}
@@ -149,9 +149,9 @@ class ProfileMaterial:
         about |= {"latents": posterior.to_json()}
         if isinstance(model, CalibratedModel) and self.known:
             users = some.users.take(np.arange(min(USERS, 2 * len(some))) % len(some))
-            told = self.known.codes(users), self.known.days(users, some.axes)
-            found = calibrate(
-                model, self._habits(model), Conditions.of(about), *told, seed, on_progress
+            conditioning = self.known.codes(users), self.known.days(users, some.axes)
+            found = match_moments(
+                model, self._habits(model), Conditions.of(about), *conditioning, seed, on_progress
             )
             return None, about | {"shifts": found.shifts, "conditions_met": found.met}
         if len(posterior) < FEWEST_FOR_MIXTURE:
@@ -159,13 +159,13 @@ class ProfileMaterial:
         return fit_mixture(posterior.draw(Generator().manual_seed(seed)), seed), about
 
     def _habits(self, model: CalibratedModel) -> Tensor:
-        """Those of the training profiles that were observed at all, [n, J]."""
+        """Statistics of the training profiles with any observed day, [n, J]."""
         batches = (cast(Examples, batch) for batch in self.epoch(0))
         found = [habits_of(model, batch.x, batch.days) for batch in batches]
         return torch.cat(found)
 
     def _active_share(self) -> list[float]:
-        """Share of the training profiles active on each day, which a zero threshold is fitted to (5.3.2).
+        """Share of training profiles active on each day, [D], which a zero threshold is fitted to (5.3.2).
 
         It is that of those observed; of a day that nobody was observed on, that of all days.
         """
@@ -183,7 +183,7 @@ class ProfileMaterial:
 
 
 def fingerprint(data: Population) -> dict[str, float]:
-    """Numbers that tell one population from another: its size, and sums over its first group."""
+    """Fingerprint of a population: its size, and sums over its first group."""
     first = data.read_group(0)
     sums = {
         "cells": int(first.cells.sum(dtype=np.int64)),

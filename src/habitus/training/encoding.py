@@ -44,7 +44,7 @@ class Posterior:
 
     @property
     def variance(self) -> Tensor:
-        """The learned variance of each dimension, [Z]: the mean over users ("Time pictures" 6.2.4).
+        """Learned variance of each dimension, [Z]: the mean over users ("Time pictures" 6.2.4).
 
         It is small where a user is placed exactly, and 1 where the encoder says nothing.
         """
@@ -60,16 +60,16 @@ class Posterior:
         return kl_from_standard_normal(q).mean(0)
 
     def to_json(self) -> dict[str, list[float]]:
-        """What a run keeps of it: ``variance`` and ``kl`` of each dimension."""
+        """Summary that a run keeps: ``variance`` and ``kl`` of each dimension."""
         return {"variance": self.variance.tolist(), "kl": self.kl.tolist()}
 
     def draw(self, generator: Generator) -> Tensor:
-        """A draw from each user's posterior, [U, Z]."""
+        """Draw from each user's posterior, [U, Z]."""
         return self.mean + self.stddev * torch.randn(self.mean.shape, generator=generator)
 
 
 def encode(model: ProfileModel, data: Population, on_progress: Progress = no_progress) -> Posterior:
-    """The posterior of every profile, read piece by piece; ``on_progress`` is called with how many are done.
+    """Compute the posterior of every profile, piece by piece.
 
     Under :func:`habitus.training.precision.quick_inference` it takes half the time, where the processor has bfloat16.
 
@@ -85,8 +85,8 @@ def encode(model: ProfileModel, data: Population, on_progress: Progress = no_pro
     known = known_to(model, data)
     with torch.no_grad():
         for piece in pieces(data, model.unit, CHUNK):
-            told: Any = examples_of(piece, known)  # as the model takes it
-            q = model.encode(told)
+            x: Any = examples_of(piece, known)  # as the model takes it
+            q = model.encode(x)
             means.append(q.mean)
             scales.append(q.stddev)
             done += len(piece)
@@ -96,7 +96,7 @@ def encode(model: ProfileModel, data: Population, on_progress: Progress = no_pro
 
 @dataclass(frozen=True)
 class Known:
-    """What a model is told of profiles beside their counts.
+    """Conditioning of a model beside the counts of profiles.
 
     Attributes:
         vocabulary: The attributes of their users.
@@ -107,23 +107,23 @@ class Known:
     calendar: Calendar
 
     def days(self, users: pa.Table, axes: Axes) -> Days:
-        """Theirs, [B, D]."""
+        """Calendar of the users' days, [B, D]."""
         return Days(*map(torch.from_numpy, self.calendar.days(users, axes)))
 
     def codes(self, users: pa.Table) -> Tensor:
-        """Of their attributes, [B, A]."""
+        """Codes of the users' attributes, [B, A]."""
         return torch.from_numpy(codes_of(users, self.vocabulary))
 
 
 def known_to(model: Model, data: Population) -> Known | None:
-    """What a model is told of a population; None for one that is told of nothing but counts."""
+    """Conditioning of a model on a population; None for a model that reads nothing but counts."""
     return (
         Known(model.vocabulary, Calendar.of(data.about)) if model.conditions_on_calendar else None
     )
 
 
 def examples_of(profiles: Profiles, known: Known | None) -> Tensor | Examples:
-    """Pictures [B, D, S, C], with what is known of their users and days where a model is told of it."""
+    """Arrange profiles as pictures [B, D, S, C], with the conditioning on users and days where a model has any."""
     x = torch.from_numpy(profiles.dense())
     if known is None:
         return x
@@ -131,7 +131,7 @@ def examples_of(profiles: Profiles, known: Known | None) -> Tensor | Examples:
 
 
 def observed_of(profiles: Profiles, known: Known | None) -> Profiles:
-    """Profiles without what stands in days that a model takes for unobserved."""
+    """Empty the days of profiles that a model takes for unobserved."""
     if known is None:
         return profiles
     return observed_part(profiles, known.calendar.observed(profiles.users, profiles.axes))

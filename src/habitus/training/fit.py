@@ -23,10 +23,10 @@ from habitus.run import CHECKPOINT, Run, load, read_run_header
 from habitus.schema import Progress, no_progress
 from habitus.series import Series
 from habitus.training.config import SINCE, FitConfig, for_profiles
-from habitus.training.data import Material, ProfileMaterial
-from habitus.training.fitting import run_fit
+from habitus.training.data import ProfileData, TrainingData
+from habitus.training.loop import run_fit
 from habitus.training.precision import PRECISIONS, chosen_precision
-from habitus.training.windows import WindowMaterial, values_of
+from habitus.training.windows import WindowData, values_of
 
 
 def fit(
@@ -83,9 +83,9 @@ def _fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)
-    material = material_of(data, model, settings)
+    training_data = training_data_of(data, model, settings)
     if resume:
-        check_same(out, model, material, settings)
+        check_same(out, model, training_data, settings)
     fabric = Fabric(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -93,7 +93,7 @@ def _fit(
         precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
     )
     task = partial(
-        run_fit, model=model, material=material, settings=settings, out=out, resume=resume
+        run_fit, model=model, training_data=training_data, settings=settings, out=out, resume=resume
     )
     if settings.devices == 1:
         fabric.launch()
@@ -104,14 +104,14 @@ def _fit(
 
 
 def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:
-    """The settings with what they leave to the data decided."""
+    """Decide what settings leave to the data."""
     if isinstance(data, Series):
         return cast(type[SeriesModel], kind).adapt_config(config, values_of(data))
     if kind.conditions_on_calendar:
         calendar = Calendar.of(data.about)
         if calendar.leaves_out(data.users) and not calendar.observed(data.users, data.axes).any():
             raise ValueError(
-                "no day of any window was observed; mend the dates that are told as unobserved"
+                "no day of any window was observed; mend the dates given as unobserved"
             )
         holidays = calendar.has_holidays(data.users, data.axes)
         return cast(type[ProfileModel], kind).adapt_config(
@@ -137,17 +137,17 @@ def check_suits(kind: type[Model], data: Population | Series) -> None:
         )
 
 
-def material_of(data: Population | Series, model: Model, settings: FitConfig) -> Material:
-    """What a model is fitted to.
+def training_data_of(data: Population | Series, model: Model, settings: FitConfig) -> TrainingData:
+    """Arrange profiles or series as the training data of a model.
 
     Raises:
         ValueError: for profiles and a model of series, or the other way round; or if there is too little of either.
     """
     check_suits(type(model), data)
     if isinstance(data, Series):
-        return WindowMaterial(data, cast(SeriesModel, model), settings)
+        return WindowData(data, cast(SeriesModel, model), settings)
     model = cast(ProfileModel, model)
-    return ProfileMaterial(data, model, settings)
+    return ProfileData(data, model, settings)
 
 
 def check_out(out: Path, resume: bool) -> None:
@@ -164,7 +164,7 @@ def check_out(out: Path, resume: bool) -> None:
         )
 
 
-def check_same(out: Path, model: Model, material: Material, settings: FitConfig) -> None:
+def check_same(out: Path, model: Model, training_data: TrainingData, settings: FitConfig) -> None:
     """Refuse to go on with a run that was begun on other data or with other settings.
 
     Raises:
@@ -175,7 +175,7 @@ def check_same(out: Path, model: Model, material: Material, settings: FitConfig)
     begun |= {**header.config, **SINCE, **header.fit}
     now = {
         "axes": model.axes.to_json(),
-        "data": material.fingerprint(),
+        "data": training_data.fingerprint(),
         **asdict(model.config),
         **asdict(settings),
     }

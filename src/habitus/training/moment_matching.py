@@ -40,8 +40,8 @@ PRIOR = 0.3  # standard deviation
 TINY = 1e-8  # a variance: habits that all users share are not known to any precision
 
 
-class Calibrated(NamedTuple):
-    """What :func:`calibrate` found.
+class MatchedMoments(NamedTuple):
+    """Result of :func:`match_moments`.
 
     Attributes:
         shifts: One for each habit.
@@ -52,7 +52,7 @@ class Calibrated(NamedTuple):
     met: float
 
 
-def calibrate(
+def match_moments(
     model: CalibratedModel,
     wanted: Tensor,
     conditions: Conditions,
@@ -60,8 +60,8 @@ def calibrate(
     days: Days,
     seed: int,
     on_progress: Progress = no_progress,
-) -> Calibrated:
-    """Find the shifts with which drawn users have the mean habits of training users.
+) -> MatchedMoments:
+    """Find the logit offsets with which drawn users have the mean statistics of training users.
 
     Each population has a seed of its own: a small shift changes what all later days are drawn from, so that one
     seed would not make two populations alike.
@@ -92,21 +92,21 @@ def calibrate(
         path.append(at)
     at = torch.stack(path[-LAST:]).mean(0)
     model.logit_offsets.copy_(at)
-    return Calibrated(at.tolist(), populations.met)
+    return MatchedMoments(at.tolist(), populations.met)
 
 
 def _variance(habits: Tensor) -> Tensor:
-    """Of the habits [J] of users [U, J]; without bound for a single user, who does not tell how users differ."""
+    """Variance of each statistic over users [U, J], [J]; infinite for a single user, who does not show how users differ."""
     return habits.var(0) if len(habits) > 1 else torch.full_like(habits[0], torch.inf)
 
 
 def slopes_of(habits: Tensor, scores: Tensor) -> Tensor:
-    """Of the means of users' habits [B, J] by shifts, from the scores of these [B, J]: [J, J], habits by shifts."""
+    """Slope of the mean of each statistic by each offset, [J, J], from statistics and scores of users, each [B, J]."""
     return (habits - habits.mean(0)).T @ (scores - scores.mean(0)) / len(habits)
 
 
 class _Population(NamedTuple):
-    """What a population tells.
+    """Statistics of one drawn population.
 
     Attributes:
         excess: By how much its mean habits exceed those wanted, [J].
@@ -120,7 +120,7 @@ class _Population(NamedTuple):
 
 
 def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Tensor:
-    """The likeliest shifts [J], up to MOST, where those at hand leave excesses [J], which have slopes [J, J]."""
+    """Likeliest offsets [J], up to MOST, given the present ones, their excesses [J] and slopes [J, J]."""
     scale = weights.sqrt()
     rows = torch.cat([scale[:, None] * slopes, torch.eye(len(at), dtype=at.dtype) / PRIOR])
     right = torch.cat([scale * (slopes @ at - found), torch.zeros_like(at)])
@@ -147,13 +147,13 @@ class _Populations:
     met: float = 1.0
 
     def prepare(self) -> None:
-        """Draw somebody, so that what is compiled is loaded here and not by the processes of every step."""
+        """Draw one user, so that compiled code is loaded here and not by the processes of every step."""
         self.model.sample_with_scores(
             1, Generator().manual_seed(0), days=self.days.of(slice(1)), codes=self.codes[:1]
         )
 
     def drawn_with(self, shifts: Tensor, number: int) -> list[_Population]:
-        """So many, with some shifts [J]."""
+        """Draw and measure a number of populations with the offsets [J]."""
         found = list[_Population]()
         begun = self.drawn
         self.model.logit_offsets.copy_(shifts)
@@ -166,7 +166,7 @@ class _Populations:
         return found
 
     def _population(self, number: int) -> _Population:
-        """Of drawn users who meet the conditions; of all where nobody does."""
+        """Draw a population and measure its users who meet the conditions; all of them where no one does."""
         model = self.model
         days = self.days
         users = len(self.codes)
@@ -186,6 +186,6 @@ class _Populations:
 
 
 def habits_of(model: CalibratedModel, x: Tensor, days: Days) -> Tensor:
-    """The habits of those profiles [B, D, S, C] of which any day [B, D] was observed, [n, J]."""
+    """Statistics of the profiles [B, D, S, C] with any observed day [B, D], [n, J]."""
     some = days.observed.any(1)
     return model.statistics(days.emptied(x)[some], days.of(some))

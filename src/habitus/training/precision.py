@@ -1,4 +1,4 @@
-"""What this machine is fast at, and how its memory is best kept."""
+"""Precision that this machine is fast in, and settings of its memory allocator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TRIM_BYTES = 2**30
 
 
 def processor_has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16 and does not only emulate it."""
+    """Tell whether the processor computes in bfloat16 and does not only emulate it."""
     has = torch.cpu.get_capabilities()
     return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
 

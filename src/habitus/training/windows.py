@@ -18,7 +18,7 @@ from habitus.models.parts.priors import Mixture
 from habitus.schema import IntArray, Progress
 from habitus.series import Series
 from habitus.series.checks import check_fit
-from habitus.training.collapse import verdict
+from habitus.training.collapse import detect_collapse
 from habitus.training.config import FitConfig
 
 FEWEST_BATCHES = 50  # in an epoch
@@ -28,7 +28,7 @@ MOST_TO_START = 100_000  # steps that first weights are taken from
 MOST_JUDGED = 256  # held-out windows that say whether a run collapsed
 
 
-class WindowMaterial:
+class WindowData:
     """Windows [B, T, V + 1] of series: values, NaN where they are missing, and each step's number in its series."""
 
     noun = "windows"
@@ -48,11 +48,11 @@ class WindowMaterial:
 
     @property
     def count(self) -> int:
-        """Windows in an epoch."""
+        """Number of windows in an epoch."""
         return max(FEWEST_BATCHES * self.size, -(-len(self.train.values) // self.length))
 
     def epoch(self, epoch: int) -> Iterator[Tensor]:
-        """The windows of one epoch, batch by batch."""
+        """Draw the windows of one epoch, batch by batch."""
         rng = np.random.default_rng([self.seed, epoch])
         for done in range(0, self.count, self.size):
             size = min(self.size, self.count - done)
@@ -61,7 +61,7 @@ class WindowMaterial:
             )
 
     def held_out(self, chunk: int) -> Iterator[Tensor]:
-        """Windows side by side of what was not fitted to."""
+        """Cut the held-out part into windows side by side."""
         if self.judged is None:
             return
         starts = self.judged.window_starts(self.length, self.length)[:MOST_HELD_OUT]
@@ -69,33 +69,33 @@ class WindowMaterial:
             yield windows(self.judged, starts[first : first + chunk], self.length, self.judged_from)
 
     def start(self, model: Model) -> None:
-        """Some training steps, for what is standardised or counted."""
+        """Give the model some training steps, to standardise or count."""
         cast(SeriesModel, model).start_from(values_of(self.train))
 
     def fingerprint(self) -> dict[str, float]:
-        """Sizes and sums."""
+        """Fingerprint of the series: sizes and sums."""
         sums = {"observed": int(self.data.observed.sum()), "values": float(self.data.values.sum())}
         return {"series": len(self.data), "rows": len(self.data.values), **sums}
 
     def finish(
         self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
-        """What the run says of its data, and whether it collapsed."""
+        """Describe the data for the run, and the outcome of the collapse test."""
         judged = [Windows.unpack(x) for x in self.held_out(MOST_JUDGED)][:1]
-        found = verdict(
+        found = detect_collapse(
             cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed
         )
         return None, {"series": len(self.data), "steps": len(self.data.values), **found}
 
 
 def values_of(series: Series) -> Tensor:
-    """Some steps of series [R, V], NaN where missing."""
+    """Take some steps of series [R, V], NaN where missing."""
     values = np.where(series.observed, series.values, np.nan)[:MOST_TO_START]
     return torch.from_numpy(values.astype(np.float32))
 
 
 def _parts(data: Series, held_out: float, seed: int, length: int) -> tuple[Series, Series | None]:
-    """What is fitted to and what is judged on; the second is None where it would hold no window."""
+    """Split series into a training and a held-out part; the second is None where it would hold no window."""
     if held_out == 0:
         return data, None
     if len(data) >= MANY_SERIES:

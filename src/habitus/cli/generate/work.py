@@ -140,7 +140,7 @@ def _source(
     profiles = open_profiles(like)
     with bar("Encoding", "profiles") as advance:
         source = around(fitted, profiles, seed, advance)
-    return Source(source.parts, {**source.told, "like": str(like)})
+    return Source(source.parts, {**source.about, "like": str(like)})
 
 
 def _kind(as_: str, path: Path, wanted: str | None) -> str | None:
@@ -165,9 +165,9 @@ def _told(source: Source | None, config: GenerateConfig) -> str:
     """Whom they are like."""
     if source is None:
         return f"prior {config.prior}"
-    if "cohorts" not in source.told:
-        return f"around those of {source.told['like']}"
-    mixed = zip(source.told["cohorts"], source.shares, strict=True)
+    if "cohorts" not in source.about:
+        return f"around those of {source.about['like']}"
+    mixed = zip(source.about["cohorts"], source.shares, strict=True)
     return ", ".join(
         f"{share:.0%} of cohort {each['number']} ({each['name']})" for each, share in mixed
     )

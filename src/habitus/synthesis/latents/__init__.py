@@ -1,1 +1,1 @@
-"""What the latents of a run hold: encodings, traversals, explanations and cohorts."""
+"""Latents of a run: traversals, explanations and cohorts."""

@@ -52,7 +52,7 @@ COUNTED = 0.5  # expected events from which on a day counts as active, for model
 
 @dataclass(frozen=True)
 class Change:
-    """How one habit changes along one dimension.
+    """Change of one habit along one dimension.
 
     Attributes:
         low: Typical value at the low end.
@@ -79,12 +79,12 @@ class Change:
 
     @property
     def weight(self) -> float:
-        """How much it says of the dimension: the relative change, as far as real users differ in the habit too."""
+        """Weight of the change in the dimension's name: the relative change, as far as real users differ in the habit too."""
         return self.relative * self.association
 
     @property
     def clear(self) -> bool:
-        """Whether it goes the same way whatever the other dimensions are."""
+        """True where the change has the same direction whatever the other dimensions are."""
         return self.q05 > 0 or self.q95 < 0
 
     def to_json(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Dimension:
-    """What one dimension does.
+    """Explanation of one dimension.
 
     Attributes:
         number: As in z, from 0.
@@ -117,7 +117,7 @@ class Dimension:
 
     @property
     def in_use(self) -> bool:
-        """Whether it tells anything about a user."""
+        """True where the dimension carries information about users."""
         return self.kl >= IN_USE
 
     def to_json(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What :func:`explain` found.
+    """Result of :func:`explain`.
 
     Attributes:
         axes: The profiles'.
@@ -158,23 +158,23 @@ class Explanation:
 
     @property
     def in_use(self) -> int:
-        """How many dimensions tell anything about a user."""
+        """Number of dimensions that carry information about users."""
         return sum(dimension.in_use for dimension in self.dimensions)
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``explained.json``."""
-        told = {
+        content = {
             "latents": len(self.dimensions),
             "in_use": self.in_use,
             "least_kl": IN_USE,
             "walks": self.walks,
         }
-        told |= {
+        content |= {
             "points": self.points.tolist(),
             "users": self.users,
             "activity_threshold": self.threshold,
         }
-        return told | {"dimensions": [dimension.to_json() for dimension in self.dimensions]}
+        return content | {"dimensions": [dimension.to_json() for dimension in self.dimensions]}
 
 
 def explain(
@@ -243,7 +243,7 @@ def explain(
 
 
 def name_of(changes: dict[str, Change]) -> str:
-    """What the high end of a dimension has against its low end: the strongest one or two clear changes."""
+    """Name of a dimension: the strongest one or two clear changes from its low end to its high end."""
     scores = {habit: each.weight for habit, each in changes.items() if each.clear}
     chosen = strongest(scores, most=2, least=LEAST)
     if not chosen:
@@ -257,7 +257,7 @@ def name_of(changes: dict[str, Change]) -> str:
 
 
 def _words(habit: str, changes: dict[str, Change]) -> str:
-    """One habit's contrast; a channel that grows at the cost of another is told with it."""
+    """Contrast of one habit; a channel that grows at the cost of another is named with it."""
     each = changes[habit]
     if habit.startswith(CHANNEL):
         others = {
@@ -287,7 +287,7 @@ def _change(habit: str, low: FloatArray, high: FloatArray, usual: float, tied: f
 
 
 def _associations(latents: FloatArray, own: Habits) -> dict[str, NDArray[np.float64]]:
-    """How much each dimension goes with each habit of the users, [Z] by habit; 0 where all users are alike."""
+    """Correlation of each dimension with each habit of the users, [Z] by habit; 0 where all users are alike."""
     known = np.all([np.isfinite(values) for values in own.values()], axis=0)
     factors = [
         Factor(habit, values[known], period=HOURS if is_circular(habit) else None)
@@ -299,7 +299,7 @@ def _associations(latents: FloatArray, own: Habits) -> dict[str, NDArray[np.floa
 
 
 def _sample(profiles: Population, seed: int, unit: str) -> tuple[NDArray[np.int64], Profiles]:
-    """Which profiles are looked at, and these, in the model's unit."""
+    """Rows of the profiles that are examined, and these profiles in the model's unit."""
     count = min(MOST_USERS, len(profiles))
     chosen = np.zeros(len(profiles), bool)
     chosen[np.random.default_rng(seed).choice(len(profiles), count, replace=False)] = True

@@ -1,4 +1,4 @@
-"""What each latent dimension does: walks through the latent space, one dimension at a time ("Time pictures" 6.2.4).
+"""Traversals of the latent space, one dimension at a time, which show what each does ("Time pictures" 6.2.4).
 
 Letters: Z latent dimensions, N walks from different fixed values, P points of a walk, D days, S slots, C channels.
 """
@@ -28,7 +28,7 @@ ORDERS = ("variance", "kl")
 
 @dataclass(frozen=True)
 class Traversal:
-    """Walks along some dimensions.
+    """Traversals of some dimensions.
 
     Attributes:
         axes: What the pictures' axes mean, in the model's unit.
@@ -90,7 +90,7 @@ def traverse(
 
 
 def points_of(count: int) -> NDArray[np.float64]:
-    """Values of z whose cumulative probabilities are evenly spaced from that of -3 to that of 3 (6.2.4).
+    """Values of z with evenly spaced cumulative probabilities, from that of -3 to that of 3 (6.2.4).
 
     Raises:
         ValueError: for fewer than two.
@@ -119,7 +119,7 @@ def learned(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def checked_dims(dims: Sequence[int] | None, latents: int) -> list[int]:
-    """The dimensions that are asked for, all where None.
+    """Check dimensions against the run's; all where None.
 
     Raises:
         ValueError: for one that does not exist, or none.
@@ -139,7 +139,7 @@ def checked_dims(dims: Sequence[int] | None, latents: int) -> list[int]:
 def ordered(
     dims: Sequence[int], variance: NDArray[np.float64], kl: NDArray[np.float64], order: str
 ) -> list[int]:
-    """The dimensions from the one that says most.
+    """Order dimensions, from the one that says most.
 
     Raises:
         ValueError: for an order that there is not.
@@ -150,7 +150,7 @@ def ordered(
 
 
 def drawn_latents(run: Run, count: int, seed: int, prior: str) -> Tensor:
-    """Draws from a prior of the run, [count, Z]."""
+    """Draw latents from a prior of the run, [count, Z]."""
     source = run.prior(prior) or StandardNormal(latent_model(run.model).latents)
     return source.sample(count, Generator().manual_seed(seed))
 

@@ -110,7 +110,7 @@ def _groups(
 
 
 class _Tally:
-    """What is summed over the users of each cohort, in one pass.
+    """Sums over the users of each cohort, in one pass.
 
     Attributes:
         sizes: Users, [K].
@@ -140,7 +140,7 @@ class _Tally:
 
 
 def _mixture(posterior: Posterior, rows: IntArray, seed: int) -> Mixture:
-    """What latents of a cohort's users are drawn from, fitted to draws from some of their posteriors."""
+    """Fit the distribution of a cohort's latents to draws from some of its users' posteriors."""
     if len(rows) > MIXTURE_USERS:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MIXTURE_USERS, replace=False))
     index = torch.from_numpy(rows)
@@ -151,7 +151,7 @@ def _mixture(posterior: Posterior, rows: IntArray, seed: int) -> Mixture:
 
 
 def _members(users: pa.Table, found: Clustering) -> pa.Table:
-    """Who is in which cohort."""
+    """Members of the cohorts, a row per user."""
     table = users.select([name for name in (USER, WINDOW) if name in users.column_names])
     columns = {
         COHORT: pa.array(found.labels, pa.int32()),

@@ -1,4 +1,4 @@
-"""What a cohort is: some users with like habits, what sets them apart, and what users like them are drawn from.
+"""Cohorts: users with like habits, what sets them apart, and the distribution of users like them.
 
 Letters: Z latent dimensions, D days, S slots, C channels.
 """
@@ -21,7 +21,7 @@ SURE = 0.75  # mean best Jaccard similarity of a stable cluster (Hennig)
 
 @dataclass(frozen=True)
 class Candidate:
-    """What was measured of one number of clusters.
+    """Measurements of one number of clusters.
 
     Attributes:
         k: The number.
@@ -40,13 +40,13 @@ class Candidate:
 
     @property
     def is_stable(self) -> bool:
-        """Whether it and all its clusters come back."""
+        """True where the clustering and each of its clusters recur."""
         return self.stability >= STABLE and self.weakest >= SURE
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """Some users with like habits.
+    """Users with like habits.
 
     Attributes:
         number: From 0, in order of size.
@@ -54,7 +54,7 @@ class Cohort:
         size: How many users.
         share: Their share of all users.
         stability: Mean best Jaccard similarity with the clusters of random halves of the users (Hennig 2007).
-        habits: The typical value of each habit.
+        habits: Typical value of each habit.
         centre: The middle of their latents in the dimensions in use, [Z in use].
         picture: Their mean profile, [D, S, C].
         active_share: The share of them that is active on each day, [D].
@@ -75,7 +75,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Cohorts:
-    """The cohorts of a set of profiles.
+    """Cohorts of a set of profiles.
 
     Attributes:
         groups: The cohorts, the largest first.
@@ -104,5 +104,5 @@ class Cohorts:
 
     @property
     def users(self) -> int:
-        """How many users were clustered."""
+        """Number of clustered users."""
         return sum(group.size for group in self.groups)

@@ -128,7 +128,7 @@ def checked_k(k: int | str, users: int) -> None:
 
 
 def chosen(tried: Sequence[Candidate]) -> tuple[int, str]:
-    """Which candidate :data:`RULE` takes, and why.
+    """Choose a candidate by :data:`RULE`, with the reason.
 
     >>> measured = [(2, 0.9, 0.9), (3, 0.85, 0.8), (4, 0.82, 0.4)]
     >>> chosen([Candidate(k, stability, weakest, None, 0.0) for k, stability, weakest in measured])
@@ -170,7 +170,7 @@ def least_similar(first: IntArray, second: IntArray, k: int) -> float:
 
 
 def _numbers(part: FloatArray, k: int | str) -> tuple[list[int], str]:
-    """The numbers of clusters to try, and the rule; users that do not differ cannot be told apart."""
+    """Choose the numbers of clusters to try, and the rule; users that do not differ cannot be clustered."""
     distinct = len(np.unique(part, axis=0))
     if isinstance(k, str):
         return list(range(FEWEST, min(MOST, distinct) + 1)) or [1], RULE
@@ -198,7 +198,7 @@ class _Trial:
         self.stability = np.mean(similar, axis=0)
 
     def candidate(self) -> Candidate:
-        """What was measured."""
+        """Measurements of one number of clusters."""
         stability = float(np.mean([adjusted_rand_score(*pair) for pair in self.pairs]))
         weakest = float(np.mean([least_similar(*pair, self.k) for pair in self.pairs]))
         return Candidate(self.k, stability, weakest, self._silhouette(), self.inertia)

@@ -1,4 +1,4 @@
-"""What cohorts are called: the habits that set their users apart from everybody."""
+"""Names of cohorts: the habits that set their users apart from all users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Medians = dict[str, float]
 
 
 def medians(habits: Habits) -> Medians:
-    """The typical value of each habit."""
+    """Typical value of each habit."""
     return {name: middle(name, values) for name, values in habits.items()}
 
 
@@ -34,7 +34,7 @@ def medians_of_groups(habits: Habits, labels: IntArray, k: int) -> list[Medians]
 
 
 def scores(group: Medians, usual: Medians, spreads: Medians) -> Medians:
-    """How many spreads a group's habits are away from everybody's; habits in which nobody differs are left out."""
+    """Distance of a group's habits from those of all users, in spreads; habits without spread are left out."""
     return {
         name: float(difference(name, np.asarray(group[name]), np.asarray(usual[name])))
         / spreads[name]
@@ -44,7 +44,7 @@ def scores(group: Medians, usual: Medians, spreads: Medians) -> Medians:
 
 
 def spreads_of(habits: Habits) -> Medians:
-    """How much users differ in each habit."""
+    """Spread of each habit over users."""
     return {name: spread(name, values) for name, values in habits.items()}
 
 
@@ -67,12 +67,12 @@ def names_of(groups: Sequence[Medians], usual: Medians, spreads: Medians) -> lis
 
 
 def _phrases(name: str) -> frozenset[str]:
-    """What a name says, in any order: who reads two of them takes the same words for the same."""
+    """Parts of a name in a fixed order, so that names with the same words compare equal."""
     return frozenset(name.split(BETWEEN))
 
 
 def _name(group: Medians, usual: Medians, spreads: Medians, most: int) -> str:
-    habits = strongest(_told(scores(group, usual, spreads)), len(usual), LEAST)
+    habits = strongest(_worth_naming(scores(group, usual, spreads)), len(usual), LEAST)
     phrases = dict[str, str]()
     for name in habits:
         phrase = apart(name, group[name], usual[name])
@@ -80,7 +80,7 @@ def _name(group: Medians, usual: Medians, spreads: Medians, most: int) -> str:
     return joined(list(phrases.values())[:most]) or LIKE_ALL
 
 
-def _told(found: Mapping[str, float]) -> Medians:
+def _worth_naming(found: Mapping[str, float]) -> Medians:
     """Scores without channels that are used less, where another is used more: one implies the other."""
     if not any(score >= LEAST for name, score in found.items() if name.startswith(CHANNEL)):
         return dict(found)

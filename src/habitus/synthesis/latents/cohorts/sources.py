@@ -1,4 +1,4 @@
-"""What users like those of some cohorts, or like given ones, are drawn from."""
+"""Sources of users like those of some cohorts, or like given ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_LIKE = 20_000  # users that a population is drawn around
 
 
 def mix(run: Run, cohorts: Cohorts, weights: Mapping[int, float]) -> Source:
-    """Users of some cohorts: latents from each one's mixture, zeros as often as its users have them.
+    """Make a source of users of some cohorts: latents from each one's mixture, zeros as often as its users have them.
 
     Args:
         run: The run whose latents were clustered.
@@ -43,11 +43,11 @@ def mix(run: Run, cohorts: Cohorts, weights: Mapping[int, float]) -> Source:
         raise ValueError(
             "the weights of cohorts are too large to be added; give shares, such as 3:0.7,5:0.3"
         )
-    told = [
+    shares = [
         {"number": number, "name": cohorts.groups[number].name, "weight": weight}
         for number, weight in weights.items()
     ]
-    return Source(parts, {"prior": "cohorts", "cohorts": told})
+    return Source(parts, {"prior": "cohorts", "cohorts": shares})
 
 
 def _part(cohorts: Cohorts, number: int, weight: float) -> Part:
@@ -66,7 +66,7 @@ def _part(cohorts: Cohorts, number: int, weight: float) -> Part:
 def around(
     run: Run, profiles: Population, seed: int = 0, on_progress: Progress = no_progress
 ) -> Source:
-    """Users around given ones: latents from the posterior q(z|x) of one of them, zeros as often as theirs.
+    """Make a source of users around given ones: latents from the posterior q(z|x) of one of them, zeros as often as theirs.
 
     Args:
         run: A run whose model has latents.
@@ -86,5 +86,5 @@ def around(
         rows = np.random.default_rng(seed).choice(len(posterior), MOST_LIKE, replace=False)
         posterior = Posterior(posterior.mean[rows], posterior.stddev[rows])
     active = summarise(profiles).active.mean(0)
-    told = {"prior": "like", "like": len(profiles)}
-    return Source((Part(Mixture.of_normals(posterior.mean, posterior.stddev), active),), told)
+    about = {"prior": "like", "like": len(profiles)}
+    return Source((Part(Mixture.of_normals(posterior.mean, posterior.stddev), active),), about)

@@ -74,7 +74,7 @@ class CohortsRecord(Record):
 
 
 def save_cohorts(path: Path | str, cohorts: Cohorts) -> None:
-    """Write the folder; it appears whole or not at all.
+    """Write cohorts into a folder; it appears whole or not at all.
 
     Raises:
         ValueError: if ``path`` is a folder that habitus did not write.
@@ -93,7 +93,7 @@ def write_cohorts(folder: Path, cohorts: Cohorts, about: dict[str, Any] | None =
 
 
 def load_cohorts(path: Path | str) -> Cohorts:
-    """Read the folder.
+    """Read cohorts from a folder.
 
     Raises:
         ValueError: if it is not one of cohorts, or is damaged.
@@ -112,7 +112,7 @@ def remember(run: Run, cohorts: Cohorts) -> None:
 
 
 def remembered(run: Run) -> Cohorts:
-    """The latest cohorts of a run, without who their members are.
+    """Read the latest cohorts of a run, without their members.
 
     Raises:
         ValueError: if there are none, or their files are damaged.

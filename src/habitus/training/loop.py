@@ -1,4 +1,4 @@
-"""A fit under way: steps, history, checkpoints, and what is left to do at the end."""
+"""Loop of a fit: steps, history, checkpoints, and the end of the fit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from habitus.run import (
 )
 from habitus.schema import Progress, no_progress
 from habitus.training.config import SCHEDULES, FitConfig, Optimiser
-from habitus.training.data import Material, batches_in
+from habitus.training.data import TrainingData, batches_in
 from habitus.training.precision import chosen_precision, in_memory_format, keep_freed_memory
 
 OPTIMISERS: dict[Optimiser, Callable[..., torch.optim.Optimizer]] = {
@@ -49,14 +49,14 @@ HELD_OUT_POINTS = 40  # of the held-out loss
 def run_fit(
     fabric: Fabric,
     model: Model,
-    material: Material,
+    training_data: TrainingData,
     settings: FitConfig,
     out: Path,
     resume: bool,
     on_progress: Progress = no_progress,
 ) -> None:
-    """The whole fit in one process; every process runs it, the first one writes."""
-    fitting = Fitting(fabric, model, material, settings, out)
+    """Run the whole fit in one process of several; the first one writes."""
+    fitting = FitLoop(fabric, model, training_data, settings, out)
     if resume:
         fitting.restore()
     else:
@@ -72,20 +72,25 @@ def run_fit(
     fabric.barrier()
 
 
-class Fitting:
+class FitLoop:
     """A fit under way."""
 
     def __init__(
-        self, fabric: Fabric, model: Model, material: Material, settings: FitConfig, out: Path
+        self,
+        fabric: Fabric,
+        model: Model,
+        training_data: TrainingData,
+        settings: FitConfig,
+        out: Path,
     ) -> None:
         keep_freed_memory()
         self.fabric = fabric
         self.model = model
         self.settings = settings
         self.out = out
-        self.material = material
-        self.per_epoch = batches_in(material)
-        material.start(model)
+        self.training_data = training_data
+        self.per_epoch = batches_in(training_data)
+        training_data.start(model)
         # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.
         in_memory_format(model, torch.channels_last)
         optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)
@@ -111,7 +116,7 @@ class Fitting:
         """
         for epoch in range(self.position[0], self.settings.epochs):
             done = self.position[1] if epoch == self.position[0] else 0
-            for index, batch in enumerate(self.material.epoch(epoch)):
+            for index, batch in enumerate(self.training_data.epoch(epoch)):
                 if index < done:
                     continue
                 self.step(batch)
@@ -160,7 +165,7 @@ class Fitting:
         return terms
 
     def shares(self, x: Tensor | Examples) -> list[tuple[Tensor | Examples, float]]:
-        """This process's chunks of a batch, each with its weight: over all processes the weights average to 1."""
+        """Split off this process's chunks of a batch, each with its weight; over all processes the weights average to 1."""
         rank = self.fabric.global_rank
         processes = self.fabric.world_size
         if rank >= len(
@@ -171,7 +176,7 @@ class Fitting:
         return [(chunk, len(chunk) * processes / len(x)) for chunk in chunks]
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
-        """The model's loss in the chosen precision; with one device Fabric leaves that to us."""
+        """Compute the model's loss in the chosen precision, which Fabric leaves to the caller with one device."""
         with self.fabric.autocast():
             return self.module.loss(x, generator)
 
@@ -183,7 +188,7 @@ class Fitting:
         )
         if held_out or step % max(1, self.total_steps // CURVE_POINTS) == 0:
             self.record(step, held_out)
-            total = self.settings.epochs * self.material.count
+            total = self.settings.epochs * self.training_data.count
             on_progress(self.examples_seen, total, f"loss {self.last_loss:.4g}")
         if time.monotonic() > self.checkpoint_due:
             self.checkpoint()
@@ -216,12 +221,12 @@ class Fitting:
 
     @torch.no_grad()
     def judge(self) -> dict[str, float]:
-        """The loss on held-out examples, with the same noise each time; empty where there are none."""
+        """Evaluate the loss on held-out examples, with the same noise each time; empty where there are none."""
         self.module.eval()
         generator = self.generator(2**40)
         sums = dict[str, float]()
         count = 0
-        for x in self.material.held_out(self.settings.chunk):
+        for x in self.training_data.held_out(self.settings.chunk):
             loss = self.loss(x.to(self.fabric.device), generator)
             count += len(x)
             for name, value in {"loss": loss.total, **loss.terms}.items():
@@ -232,7 +237,7 @@ class Fitting:
     def begin(self) -> None:
         """Make the run's folder, whole from the start, so that a fit killed in its first seconds can be resumed."""
         if self.fabric.is_global_zero:
-            about = {"complete": False, "data": self.material.fingerprint(), **versions()}
+            about = {"complete": False, "data": self.training_data.fingerprint(), **versions()}
             with replacing(self.out) as part:
                 part.mkdir()
                 save_tensors(part / CHECKPOINT, self.state())
@@ -245,7 +250,7 @@ class Fitting:
         self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
 
     def state(self) -> dict[str, Tensor]:
-        """Weights, optimiser, history and position, as tensors."""
+        """Collect weights, optimiser, history and position as tensors."""
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, state in self.optimiser.state_dict()["state"].items():
             tensors |= {
@@ -265,7 +270,7 @@ class Fitting:
         return tensors | {"position": torch.tensor(self.position), "best_loss": best_loss}
 
     def restore(self) -> None:
-        """The inverse of :meth:`state`, from the checkpoint file.
+        """Restore what :meth:`state` collects from the checkpoint file.
 
         Raises:
             ValueError: if the file is damaged or of another model.
@@ -318,28 +323,30 @@ class Fitting:
         if self.best:
             self.model.load_state_dict(self.best)
         model = in_memory_format(self.model.to("cpu"), torch.contiguous_format).eval()
-        mixture, of_data = self.material.finish(model, self.settings.seed, drawn)
+        mixture, of_data = self.training_data.finish(model, self.settings.seed, drawn)
         about = {**versions(), **of_data, "precision": chosen_precision(self.settings)}
         Run(model, mixture, asdict(self.settings), self.history, about).save(self.out)
 
     @property
     def steps_done(self) -> int:
-        """Steps taken so far."""
+        """Number of steps taken so far."""
         return self.position[0] * self.per_epoch + self.position[1]
 
     @property
     def examples_seen(self) -> int:
-        """Examples seen so far, over all epochs."""
+        """Number of examples seen so far, over all epochs."""
         epoch, batches = self.position
-        return epoch * self.material.count + min(batches * self.material.size, self.material.count)
+        return epoch * self.training_data.count + min(
+            batches * self.training_data.size, self.training_data.count
+        )
 
     @property
     def last_loss(self) -> float:
-        """The training loss last recorded."""
+        """Training loss that was recorded last."""
         return self.history["loss"][-1] or 0.0
 
     def generator(self, step: int) -> Generator:
-        """The source of all noise of a step, different in each process."""
+        """Generator of all noise of a step, different in each process."""
         seed = np.random.SeedSequence(
             [self.settings.seed, step, self.fabric.global_rank]
         ).generate_state(1)[0]
