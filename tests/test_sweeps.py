@@ -429,7 +429,7 @@ class TestSharing:
 
 WORKER = """
 import sys
-import habitus.training.loop as fitting
+import habitus.training.loop as loop
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.store import StoredProfiles
 from habitus.sweeps import Plan, Patience, grid_of, run_sweep
