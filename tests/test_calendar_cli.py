@@ -152,8 +152,5 @@ def test_a_log_of_which_no_day_was_recorded(run):
     profiled(run, "--unobserved", "u.csv")
     code, _, err = run("fit", "p", "--model", "rhythm", "--epochs", "1", "--out", "r")
     assert code == 2
-    assert (
-        err
-        == "habitus: no day of any window was observed; mend the dates given as unobserved\n"
-    )
+    assert err == "habitus: no day of any window was observed; mend the dates given as unobserved\n"
     assert not Path("r").exists()
