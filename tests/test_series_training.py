@@ -18,7 +18,7 @@ from habitus.training import loop as loop_module
 from habitus.training import windows as windows_module
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit, training_data_of
-from habitus.training.loop import Fitting
+from habitus.training.loop import FitLoop
 from habitus.training.windows import WindowData
 
 FAST = FitConfig(
@@ -102,14 +102,14 @@ class TestResumed:
         self, data, tmp_path, monkeypatch, kind, config, settings
     ):
         """What was done since the checkpoint is done again, and the same; TimeGAN enters another phase."""
-        write = Fitting.checkpoint
-        step = Fitting.step
+        write = FitLoop.checkpoint
+        step = FitLoop.step
 
-        def at_one_step(self: Fitting) -> None:
+        def at_one_step(self: FitLoop) -> None:
             if self.steps_done == 10:
                 write(self)
 
-        def dying(self: Fitting, batch: torch.Tensor) -> None:
+        def dying(self: FitLoop, batch: torch.Tensor) -> None:
             if self.steps_done == 20:
                 raise RuntimeError("killed")
             step(self, batch)
@@ -117,8 +117,8 @@ class TestResumed:
         whole = fit(kind, data, config, fit=settings)
         with monkeypatch.context() as patched:
             patched.setattr(loop_module, "CHECKPOINT_SECONDS", -1.0)
-            patched.setattr(Fitting, "checkpoint", at_one_step)
-            patched.setattr(Fitting, "step", dying)
+            patched.setattr(FitLoop, "checkpoint", at_one_step)
+            patched.setattr(FitLoop, "step", dying)
             with pytest.raises(RuntimeError, match="killed"):
                 fit(kind, data, config, fit=settings, out=tmp_path / "run")
         resumed = fit(kind, data, config, fit=settings, out=tmp_path / "run", resume=True)
@@ -129,16 +129,16 @@ class TestResumed:
 def judged(monkeypatch) -> list[tuple[float, dict[str, torch.Tensor]]]:
     """The held-out losses of a fit to come, each with the weights that had it."""
     found = []
-    judge = Fitting.judge
+    judge = FitLoop.judge
 
-    def spy(self: Fitting) -> dict[str, float]:
+    def spy(self: FitLoop) -> dict[str, float]:
         losses = judge(self)
         found.append(
             (losses["loss"], {name: x.clone() for name, x in self.model.state_dict().items()})
         )
         return losses
 
-    monkeypatch.setattr(Fitting, "judge", spy)
+    monkeypatch.setattr(FitLoop, "judge", spy)
     return found
 
 
@@ -316,9 +316,9 @@ def test_what_is_held_out_moves_no_weight(kind, config):
 
 def test_the_phases_of_timegan_move_their_own_networks_alone(data, monkeypatch):
     moved = {}
-    phase_step = Fitting.phase_step
+    phase_step = FitLoop.phase_step
 
-    def spy(self: Fitting, parts, generator) -> dict[str, torch.Tensor]:
+    def spy(self: FitLoop, parts, generator) -> dict[str, torch.Tensor]:
         before = {name: weight.detach().clone() for name, weight in self.model.named_parameters()}
         terms = phase_step(self, parts, generator)
         changed = {
@@ -329,7 +329,7 @@ def test_the_phases_of_timegan_move_their_own_networks_alone(data, monkeypatch):
         moved.setdefault(self.model.phase, []).append(changed)
         return terms
 
-    monkeypatch.setattr(Fitting, "phase_step", spy)
+    monkeypatch.setattr(FitLoop, "phase_step", spy)
     fit(TimeGAN, data, TimeGANConfig(layers=1, **SIZE), fit=FAST)
     assert list(moved) == ["embedding", "supervised", "generator", "recovery", "discriminator"]
     for name, changed in moved.items():
@@ -361,9 +361,9 @@ def test_the_loss_falls_and_gaps_are_no_obstacle(data):
 
 def test_the_weight_of_the_latents_cost_rises_over_the_warm_up(data, monkeypatch):
     seen = []
-    step = Fitting.step
+    step = FitLoop.step
 
-    def spy(self: Fitting, batch: torch.Tensor) -> None:
+    def spy(self: FitLoop, batch: torch.Tensor) -> None:
         step(self, batch)
         seen.append(self.steps_done / self.total_steps)
         self.model.fit_progress = seen[-1]
@@ -371,7 +371,7 @@ def test_the_weight_of_the_latents_cost_rises_over_the_warm_up(data, monkeypatch
         self.model.fit_progress = 1.0
 
     weights: list[float] = []
-    monkeypatch.setattr(Fitting, "step", spy)
+    monkeypatch.setattr(FitLoop, "step", spy)
     run = fit(TDLGM, data, TDLGMConfig(latents=2, warm_up=0.5, beta=2.0, **STEP), fit=FAST)
     np.testing.assert_allclose(weights, [2 * min(1.0, done / 0.5) for done in seen])
     assert run.model.kl_weight == 2.0
