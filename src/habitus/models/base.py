@@ -84,7 +84,7 @@ class Model(nn.Module, ABC):
 
     @property
     def knows_holidays(self) -> bool:
-        """Whether there were holidays among the days that the model was fitted to."""
+        """True if some of the days that the model was fitted to were holidays."""
         return False
 
     def phases(self, fit_progress: float) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class ProfileModel(Model):
     @property
     @abstractmethod
     def exact_zeros(self) -> bool:
-        """Whether drawn profiles have true zeros, so that no threshold is needed."""
+        """True if drawn profiles have true zeros, so that they need no threshold."""
 
     @property
     def latents(self) -> int:

@@ -26,7 +26,7 @@ class MaskedModel(CompletingModel):
         fixed = self.mask.fixed
         if fixed is None:
             return self.axes.days // 2 if self.mask.text == "any" else 0
-        whole = fixed.all((1, 2))
+        whole = np.asarray(fixed.all((1, 2)))
         count = int(whole.sum())
         at_the_end = count > 0 and bool(whole[-count:].all()) and not fixed[:-count].any()
         return count if at_the_end else 0

@@ -1,4 +1,4 @@
-"""Which cells of a profile are missing: true where a cell is to be filled.
+"""Masks: the missing cells of a profile, true where a cell is to be filled.
 
 A mask is written as one word, with an argument where it takes one:
 
@@ -59,7 +59,7 @@ class Mask(ABC):
 
 @dataclass(frozen=True, eq=False)
 class FixedMask(Mask):
-    """The same missing cells for every profile.
+    """Mask with the same missing cells for every profile.
 
     Raises:
         ValueError: for a mask of another shape, or one that hides nothing or everything.
@@ -90,7 +90,7 @@ class FixedMask(Mask):
 
 @dataclass(frozen=True)
 class RandomMask(Mask):
-    """Missing cells drawn anew for each profile by a rule ``(axes, count, rng) -> missing``.
+    """Mask drawn anew for each profile by a rule ``(axes, count, rng) -> missing``.
 
     Raises:
         ValueError: if profiles have a single cell, which cannot be both missing and known.
