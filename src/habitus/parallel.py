@@ -1,6 +1,7 @@
 """Numbered pieces of work on several processes, their results in order.
 
-Work of many small operations holds the interpreter most of the time, so that threads would wait for each other.
+Work of many small operations holds the interpreter most of the time, so that threads would wait for
+each other.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def _single_thread() -> Iterator[None]:
 def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
     """Yield what work returns for each number, from a process for each thread of torch that has a core.
 
-    Few are begun ahead of what is taken, so that memory is bounded. All work with a single thread. Processes are
-    forked: others would have to import, and be given, all that the work needs.
+    Few are begun ahead of what is taken, so that memory is bounded. All work with a single thread.
+    Processes are forked: others would have to import, and be given, all that the work needs.
     """
     pieces = _Pieces(work, numbers)
     cores = len(os.sched_getaffinity(0))

@@ -11,8 +11,8 @@ cohorts.json             the latest cohorts of its users, once there are any
 cohorts.safetensors      their numbers, from which users of a cohort are drawn
 =======================  ====================================================================================
 
-Each file is written beside its place and renamed, so a run killed at any moment is whole. No file is ever executed:
-settings are JSON and tensors are safetensors.
+Each file is written beside its place and renamed, so a run killed at any moment is whole. No file
+is ever executed: settings are JSON and tensors are safetensors.
 """
 
 from __future__ import annotations
@@ -123,10 +123,12 @@ class Run:
 
     Attributes:
         model: The model, ready to draw from.
-        mixture: The Gaussian mixture fitted to the training users' posterior; None where the model has no latents.
+        mixture: The Gaussian mixture fitted to the training users' posterior; None where the model
+            has no latents.
         fit: The settings of the fit.
         history: A list per column, a row per recorded step.
-        about: Provenance: versions, data, the share of training users active on each day; see :class:`RunAbout`.
+        about: Provenance: versions, data, the share of training users active on each day; see
+            :class:`RunAbout`.
         path: Its folder, or None where it was never saved.
     """
 
@@ -172,7 +174,8 @@ def load(path: Path | str) -> Run:
     """Read a finished run.
 
     Raises:
-        ValueError: if it is not a run, is not finished, or a file of it is damaged or of another model.
+        ValueError: if it is not a run, is not finished, or a file of it is damaged or of another
+            model.
     """
     path = Path(path)
     header = read_run_header(path)
@@ -197,7 +200,8 @@ def read_run_header(path: Path) -> ProfileRunHeader | SeriesRunHeader:
     """Read the JSON of a run, finished or not.
 
     Raises:
-        ValueError: if the folder is no run, of a model that this version does not know, or its JSON is damaged.
+        ValueError: if the folder is no run, of a model that this version does not know, or its JSON
+            is damaged.
     """
     name = read_header(path, KIND, VERSION, RunHeader).model
     if name not in MODELS:

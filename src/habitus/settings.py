@@ -6,7 +6,8 @@
         latents: Positive = 10
         architecture: Literal["conv", "strided"] = "conv"
 
-One declaration gives the checks, the reading of ``--set key=value`` and of a run's JSON, and the choices in a help.
+One declaration gives the checks, the reading of ``--set key=value`` and of a run's JSON, and the
+choices in a help.
 """
 
 from __future__ import annotations
@@ -134,7 +135,8 @@ def settings_of(kind: type[Any], pairs: Iterable[str]) -> dict[str, Any]:
     """Read settings of a dataclass from ``key=value`` texts, each as its field is typed.
 
     Raises:
-        ValueError: naming the field and its type, if there is no such field or the value is not of that type.
+        ValueError: naming the field and its type, if there is no such field or the value is not of
+            that type.
     """
     types = types_of(kind)
     texts = (key_and_text(pair, types, "--set", "value") for pair in pairs)

@@ -1,7 +1,8 @@
 """Users in numbered chunks, each of which is drawn as a whole.
 
-Where a chunk begins depends on no user after it, so that the first users are the same however many there are. The
-first chunks are small, lest a small population waits for a large chunk of which few are wanted.
+Where a chunk begins depends on no user after it, so that the first users are the same however many
+there are. The first chunks are small, lest a small population waits for a large chunk of which few
+are wanted.
 """
 
 from __future__ import annotations

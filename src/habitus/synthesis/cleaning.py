@@ -38,7 +38,8 @@ class CleanConfig:
     """Settings of a cleaning.
 
     Attributes:
-        noise: The noise in all series, or in each; None to estimate it from each series, sigma 0 for none.
+        noise: The noise in all series, or in each; None to estimate it from each series, sigma 0
+            for none.
         particles: Pasts, or fillings of a gap, that are weighed against each other.
         seed: Same seed, same result.
     """
@@ -87,8 +88,8 @@ def clean(
         on_progress: Called with steps done, and steps in all.
 
     Raises:
-        ValueError: for a model that reads no past or tells no densities, other variables, or noises that are not as
-            many as the series.
+        ValueError: for a model that reads no past or tells no densities, other variables, or noises
+            that are not as many as the series.
     """
     model = autoregressive_model(run.model)
     generator = Generator().manual_seed(config.seed)

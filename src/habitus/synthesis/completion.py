@@ -48,8 +48,9 @@ class CompleteConfig:
         mask: What is missing, as in :mod:`habitus.models.parts.masks`.
         samples: Draws of each missing cell.
         seed: Decides the draws, and the masks that differ by profile.
-        threshold: Drawn values up to it become zero; None fits it to the training users' daily activity ("Time
-            pictures" 5.3.2) where the model cannot draw true zeros; 0 turns it off. Expected values stay.
+        threshold: Drawn values up to it become zero; None fits it to the training users' daily
+            activity ("Time pictures" 5.3.2) where the model cannot draw true zeros; 0 turns it off.
+            Expected values stay.
     """
 
     mask: str = "centre"
@@ -92,19 +93,20 @@ def complete(
 
     Args:
         run: A run whose model completes; of series, one whose model continues a past.
-        data: Profiles or series. What stands in missing cells is not read, but for a run whose unit is ``peak``,
-            where all of a profile is divided by its peak beforehand, as "Time pictures" does.
-        mask: Text of a mask of profiles, or their missing cells, bool [D, S, C] or [U, D, S, C]. Series are filled
-            where their values are NaN.
-        samples: Draws of each missing cell, K, 20 unless given; fillings that the mean of a gap is taken over in
-            series, 64 unless given.
+        data: Profiles or series. What stands in missing cells is not read, but for a run whose unit
+            is ``peak``, where all of a profile is divided by its peak beforehand, as "Time
+            pictures" does.
+        mask: Text of a mask of profiles, or their missing cells, bool [D, S, C] or [U, D, S, C].
+            Series are filled where their values are NaN.
+        samples: Draws of each missing cell, K, 20 unless given; fillings that the mean of a gap is
+            taken over in series, 64 unless given.
         seed: Seed of the draws.
         threshold: See :class:`CompleteConfig`; of profiles.
         on_progress: Called with profiles or steps done, and all of them.
 
     Raises:
-        ValueError: for a run that cannot complete, profiles on other axes, a mask that does not fit, or series of
-            other variables.
+        ValueError: for a run that cannot complete, profiles on other axes, a mask that does not
+            fit, or series of other variables.
     """
     if isinstance(data, Series):
         fill_only = CleanConfig(Noise(0.0), 64 if samples is None else samples, seed)

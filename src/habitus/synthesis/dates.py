@@ -24,8 +24,8 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
         start: The first; None for that of the window that it was fitted to.
 
     Raises:
-        ValueError: for another number than it was fitted to, or a first day on another weekday, and a model that
-            can draw no other.
+        ValueError: for another number than it was fitted to, or a first day on another weekday, and
+            a model that can draw no other.
     """
     axes = model.axes.with_unit(model.unit)
     if days is not None and days != axes.days:

@@ -80,18 +80,19 @@ def forecast(
         data: Profiles, whose last days are the context, or series.
         days: Days ahead of profiles.
         steps: Steps ahead of series, H; None for a window of the model.
-        origins: Rows of series at which the first step ahead would stand, [O]; None for the end of every series.
+        origins: Rows of series at which the first step ahead would stand, [O]; None for the end of
+            every series.
         samples: Draws of each, K.
         seed: Seed of the draws.
         on_progress: Called with profiles or origins done, and all of them.
 
     Returns:
-        Profiles whose window ends ``days`` days later than the given ones' and whose last ``days`` are forecast; or
-        the draws of the steps ahead of series.
+        Profiles whose window ends ``days`` days later than the given ones' and whose last ``days``
+        are forecast; or the draws of the steps ahead of series.
 
     Raises:
-        ValueError: for more days than the run was fitted for, or as :func:`habitus.complete`; of series, for a model
-            that reads no past, other variables, or no origin, step or sample.
+        ValueError: for more days than the run was fitted for, or as :func:`habitus.complete`; of
+            series, for a model that reads no past, other variables, or no origin, step or sample.
     """
     if isinstance(data, Series):
         return _forecast_series(run, data, steps, origins, samples, seed, on_progress)

@@ -65,15 +65,16 @@ def generate(
         seed: Seed of all randomness.
         series: Number of series, from a run of a model of series; given instead of ``users``.
         steps: Steps of each series; None for a window of the model.
-        prior: mixture or normal, a distribution of latents, or a :class:`Source`: users of some cohorts
-            (:func:`habitus.synthesis.latents.cohorts.mix`), or around given ones
+        prior: mixture or normal, a distribution of latents, or a :class:`Source`: users of some
+            cohorts (:func:`habitus.synthesis.latents.cohorts.mix`), or around given ones
             (:func:`habitus.synthesis.latents.cohorts.around`).
         threshold: See :class:`GenerateConfig`.
         inactive: See :class:`GenerateConfig`.
         on_progress: Called with users or series drawn, and all of them.
 
     Raises:
-        ValueError: for a prior that the run does not have, a setting out of range, or a model of the other kind.
+        ValueError: for a prior that the run does not have, a setting out of range, or a model of
+            the other kind.
     """
     if series is not None or steps is not None:
         return _generate_series(run, 1 if series is None else series, steps, seed, on_progress)
@@ -139,8 +140,8 @@ def generate_log_to(
 ) -> dict[str, Any]:
     """Generate a population, or a shard of it, as a log like the one that the run's profiles were made from.
 
-    The events are those of :func:`habitus.profiles.to_events` from the profiles that :func:`generate_to` would
-    write with the same config; counting them gives these profiles.
+    The events are those of :func:`habitus.profiles.to_events` from the profiles that
+    :func:`generate_to` would write with the same config; counting them gives these profiles.
 
     Args:
         sink: A file, or a stream such as ``sys.stdout.buffer``.

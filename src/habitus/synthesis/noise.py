@@ -81,7 +81,8 @@ class Posterior(NamedTuple):
     Attributes:
         values: Drawn ones, [K, V].
         log_evidence: log p(y), [K].
-        moments: How many values were seen, how many of them were modified, and by how much squared, [K, 3].
+        moments: How many values were seen, how many of them were modified, and by how much squared,
+            [K, 3].
     """
 
     values: Tensor

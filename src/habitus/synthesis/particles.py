@@ -1,9 +1,9 @@
 """Posterior mean of noisy series: a particle filter with fixed-lag smoothing (Kitagawa 1996).
 
-Each particle is a past that may have been, with the model's state after it. At every step its value is drawn from
-its own posterior given what was seen, which is in closed form (the best proposal there is), and the particle is
-weighed by how probable what was seen is under it. What comes later so decides between pasts. Series go side by
-side.
+Each particle is a past that may have been, with the model's state after it. At every step its value
+is drawn from its own posterior given what was seen, which is in closed form (the best proposal
+there is), and the particle is weighed by how probable what was seen is under it. What comes later
+so decides between pasts. Series go side by side.
 
 Letters: N series, T steps, V variables, K particles of a series, C components.
 """

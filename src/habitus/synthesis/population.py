@@ -1,9 +1,9 @@
 """Users drawn from a model, chunk by chunk; a chunk is the same whatever else is drawn.
 
-How large it is depends on its number, the model and the size of a profile (habitus.synthesis.chunks). It is filled
-by draws of its own, whose randomness comes from the seed, its number, and how often was drawn for it. So a
-population is the same whether it is drawn at once or in shards, and its first users do not depend on how many come
-after.
+How large it is depends on its number, the model and the size of a profile
+(habitus.synthesis.chunks). It is filled by draws of its own, whose randomness comes from the seed,
+its number, and how often was drawn for it. So a population is the same whether it is drawn at once
+or in shards, and its first users do not depend on how many come after.
 """
 
 from __future__ import annotations
@@ -65,11 +65,12 @@ class GenerateConfig:
         users: How many.
         seed: Decides who.
         prior: mixture (fitted to the training users' latents) or normal, N(0, I).
-        threshold: Values up to it become zero; None fits it to the training users' daily activity as "Time
-            pictures" 5.3.2 does, where the model cannot draw true zeros; 0 turns it off.
-        inactive: What becomes of a user with no activity at all or, of counts, with fewer events or days than the
-            training users had at least: redraw draws another one, since a population holds users that were active
-            (5.1.2), and fits the threshold to what remains; keep leaves them in, as the paper does.
+        threshold: Values up to it become zero; None fits it to the training users' daily activity
+            as "Time pictures" 5.3.2 does, where the model cannot draw true zeros; 0 turns it off.
+        inactive: What becomes of a user with no activity at all or, of counts, with fewer events or
+            days than the training users had at least: redraw draws another one, since a population
+            holds users that were active (5.1.2), and fits the threshold to what remains; keep
+            leaves them in, as the paper does.
         start: First day of the window; None for the training users'.
         shard: Which part of the population to draw, from 1, and of how many parts.
         where: Values of attributes that all users have.
@@ -102,10 +103,12 @@ class Part:
 
     Attributes:
         prior: The distribution; None for N(0, I).
-        active_share: Share of users active on each day, [D], which their zero threshold is fitted to; None for the
-            training users'.
-        weight: How many of the population's users are of this part, against the weights of the others.
-        cohort: The number of their cohort, which the population's users say; None where they are of none.
+        active_share: Share of users active on each day, [D], which their zero threshold is fitted
+            to; None for the training users'.
+        weight: How many of the population's users are of this part, against the weights of the
+            others.
+        cohort: The number of their cohort, which the population's users say; None where they are of
+            none.
     """
 
     prior: Prior | None
@@ -119,7 +122,8 @@ class Source:
     """Source of the users of a population.
 
     Attributes:
-        parts: One or more; the weights hold for users after those without activity were drawn again.
+        parts: One or more; the weights hold for users after those without activity were drawn
+            again.
         about: Provenance that the population's ``about`` repeats.
     """
 

@@ -3,11 +3,13 @@
     n_u = -log p(x_u) / max(k_u, 1)                      nats per active slot, of which there are k_u
     oddness_u = (n_u - median n_v) / (1.4826 MAD n_v)    v: peers, a tenth of the users, about as active as u
 
-Whoever does more is less likely as such, so nobody is compared with all. Median and median absolute deviation
-(MAD) are not moved by a few odd ones among the peers; for Gaussian n_v the oddness has variance 1. The same is
-computed of each part of -log p, and of the day on which it is largest: they tell what is odd.
+Whoever does more is less likely as such, so nobody is compared with all. Median and median absolute
+deviation (MAD) are not moved by a few odd ones among the peers; for Gaussian n_v the oddness has
+variance 1. The same is computed of each part of -log p, and of the day on which it is largest: they
+tell what is odd.
 
-Letters: U users (profiles), D days, S slots, C channels, P parts, V users that others are compared with.
+Letters: U users (profiles), D days, S slots, C channels, P parts, V users that others are compared
+with.
 """
 
 from __future__ import annotations
@@ -88,7 +90,8 @@ class Scores:
     Attributes:
         users: Who they are, in the order of the profiles.
         likelihoods: Theirs.
-        oddness: Robust standard deviations by which they are less likely than users about as active, [U].
+        oddness: Robust standard deviations by which they are less likely than users about as
+            active, [U].
         oddness_of: The same for each part of -log p, and for the day on which it is largest, [U].
         date: The day with the largest -log p, datetime64[D] [U].
     """
@@ -160,8 +163,8 @@ def score(
         on_progress: Called with profiles done and profiles in all, those compared with included.
 
     Raises:
-        ValueError: for a run without a likelihood, profiles on other axes or in another unit, or too few to compare
-            with.
+        ValueError: for a run without a likelihood, profiles on other axes or in another unit, or
+            too few to compare with.
     """
     if samples < 1:
         raise ValueError(f"samples must be at least 1, got {samples}")
@@ -258,8 +261,8 @@ def _joined(pieces: list[Likelihoods]) -> Likelihoods:
 def oddness(active_slots: IntArray, nats: Floats, their_slots: IntArray, theirs: Floats) -> Floats:
     """Distance of values above the median of peers, in their robust standard deviations, [U, P].
 
-    Peers are a tenth of the users compared with, but 50 to 2,000, whose active slots are nearest by ratio, and all
-    others who are as near.
+    Peers are a tenth of the users compared with, but 50 to 2,000, whose active slots are nearest by
+    ratio, and all others who are as near.
 
     Args:
         active_slots: Of the users, [U].

@@ -1,7 +1,7 @@
 """Test for the collapse of a fitted model of series: a fit that learned nothing has to say so.
 
-A run collapsed where it expects of held-out steps no more than one distribution that is the same for every step
-does, or, for a model without a likelihood, where what it draws hardly varies.
+A run collapsed where it expects of held-out steps no more than one distribution that is the same
+for every step does, or, for a model without a likelihood, where what it draws hardly varies.
 """
 
 from __future__ import annotations

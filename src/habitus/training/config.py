@@ -47,18 +47,21 @@ class FitConfig:
 
     Attributes:
         epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
-        least_seen: Profiles, held-out ones counted, times epochs at least; where there are few, up to five times as
-            many epochs.
-        batch: Profiles per step of the optimiser; None is the paper's 500, fewer (but 32) where that would leave
-            less than about 1,000 steps: on 14,000 profiles the daily mean's divergence is then a third.
-        chunk: Profiles whose gradients are computed together, where a whole batch would take too much memory.
+        least_seen: Profiles, held-out ones counted, times epochs at least; where there are few, up
+            to five times as many epochs.
+        batch: Profiles per step of the optimiser; None is the paper's 500, fewer (but 32) where
+            that would leave less than about 1,000 steps: on 14,000 profiles the daily mean's
+            divergence is then a third.
+        chunk: Profiles whose gradients are computed together, where a whole batch would take too
+            much memory.
         optimiser: adam, rmsprop or adagrad.
         largest_batch: What batch is at most where it is None.
         learning_rate: Step size; the largest one where it has a schedule.
-        schedule: constant, or one-cycle: up over the first tenth of the steps, then down to zero as a half cosine.
+        schedule: constant, or one-cycle: up over the first tenth of the steps, then down to zero as
+            a half cosine.
         seed: Decides weights, order and noise.
-        held_out: Share of the users, or of the steps of a series, that the model is not fitted to but judged on
-            as it learns.
+        held_out: Share of the users, or of the steps of a series, that the model is not fitted to
+            but judged on as it learns.
         keep: Which weights are kept: those of the last step, or the best on held-out examples.
         clip: Largest norm of a step's gradient; None for any.
         precision: float32, bfloat16, or auto: bfloat16 where the processor computes in it.

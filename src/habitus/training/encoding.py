@@ -54,7 +54,8 @@ class Posterior:
     def kl(self) -> Tensor:
         """KL(q(z|x) || N(0, 1)) of each dimension in nats, [Z], mean over users.
 
-        A dimension's variance alone depends on the scale that the dimension happens to have; this does not.
+        A dimension's variance alone depends on the scale that the dimension happens to have; this
+        does not.
         """
         q = Independent(Normal(self.mean, self.stddev.clamp_min(1e-30), validate_args=False), 1)
         return kl_from_standard_normal(q).mean(0)
@@ -71,7 +72,8 @@ class Posterior:
 def encode(model: ProfileModel, data: Population, on_progress: Progress = no_progress) -> Posterior:
     """Compute the posterior of every profile, piece by piece.
 
-    Under :func:`habitus.training.precision.quick_inference` it takes half the time, where the processor has bfloat16.
+    Under :func:`habitus.training.precision.quick_inference` it takes half the time, where the
+    processor has bfloat16.
 
     Raises:
         ValueError: for profiles that cannot be brought into the model's unit, or for none at all.

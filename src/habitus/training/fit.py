@@ -1,7 +1,7 @@
 """Fit any model to any population, on Lightning Fabric: CPU or GPU, one process or several, resumable.
 
-The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit that was killed and
-resumed ends with the same numbers as one that was not.
+The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit
+that was killed and resumed ends with the same numbers as one that was not.
 """
 
 from __future__ import annotations
@@ -48,15 +48,17 @@ def fit(
         fit: How to fit; None takes what suits the model.
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
-        on_progress: Called as the history grows, with examples (profiles, or windows of series) seen, examples in
-            all, and ``loss 1.23``; with several processes not at all. Users drawn after the last step, to bring a
-            model's habits to those of the log, count as well: examples in all then grow once.
+        on_progress: Called as the history grows, with examples (profiles, or windows of series)
+            seen, examples in all, and ``loss 1.23``; with several processes not at all. Users drawn
+            after the last step, to bring a model's habits to those of the log, count as well:
+            examples in all then grow once.
 
     Returns:
         The run, complete.
 
     Raises:
-        ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is not given.
+        ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is
+            not given.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
     """
     settings = for_profiles(fit or FitConfig(**kind.fit_defaults), len(data))
@@ -141,7 +143,8 @@ def training_data_of(data: Population | Series, model: Model, settings: FitConfi
     """Arrange profiles or series as the training data of a model.
 
     Raises:
-        ValueError: for profiles and a model of series, or the other way round; or if there is too little of either.
+        ValueError: for profiles and a model of series, or the other way round; or if there is too
+            little of either.
     """
     check_suits(type(model), data)
     if isinstance(data, Series):

@@ -1,16 +1,18 @@
 """Whole users whose habits are drawn one after another, brought to those of the training users.
 
-Each day is drawn from what was drawn before, and small errors add up: a little too much chance that a day is
-active, or that an hour or a size of count is one that the user never had, is a lot after a month. Users who do not
-meet the conditions of a population are drawn again, which leaves the more active ones. "Time pictures" 5.3.2 fits
-its zero threshold to the training users' daily activity for like reasons.
+Each day is drawn from what was drawn before, and small errors add up: a little too much chance that
+a day is active, or that an hour or a size of count is one that the user never had, is a lot after a
+month. Users who do not meet the conditions of a population are drawn again, which leaves the more
+active ones. "Time pictures" 5.3.2 fits its zero threshold to the training users' daily activity for
+like reasons.
 
-The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training users an error
-that is that of two means; the likeliest shifts are sought by steps of the method of Gauss and Newton, each from
-populations of its own. The slope of a mean by a shift is the covariance of the habit with the score of the users
-drawn, d log p / d shift (Williams 1992): no population has to be drawn with another shift to see what it does. Each
-step is moved by chance, which does not change where the steps lead to: their mean is taken (Polyak and Juditsky
-1992). What few users cannot tell stays near 0.
+The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training
+users an error that is that of two means; the likeliest shifts are sought by steps of the method of
+Gauss and Newton, each from populations of its own. The slope of a mean by a shift is the covariance
+of the habit with the score of the users drawn, d log p / d shift (Williams 1992): no population has
+to be drawn with another shift to see what it does. Each step is moved by chance, which does not
+change where the steps lead to: their mean is taken (Polyak and Juditsky 1992). What few users
+cannot tell stays near 0.
 """
 
 from __future__ import annotations
@@ -63,8 +65,8 @@ def match_moments(
 ) -> MatchedMoments:
     """Find the logit offsets with which drawn users have the mean statistics of training users.
 
-    Each population has a seed of its own: a small shift changes what all later days are drawn from, so that one
-    seed would not make two populations alike.
+    Each population has a seed of its own: a small shift changes what all later days are drawn from,
+    so that one seed would not make two populations alike.
 
     Args:
         model: The model; its shifts are changed.

@@ -1,7 +1,7 @@
 """Windows of series as what a fit reads.
 
-An epoch is as many windows as the series would give side by side, placed at random so that no step is always at the
-same position of a window; small series are gone through several times in an epoch.
+An epoch is as many windows as the series would give side by side, placed at random so that no step
+is always at the same position of a window; small series are gone through several times in an epoch.
 """
 
 from __future__ import annotations

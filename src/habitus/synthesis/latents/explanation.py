@@ -1,9 +1,9 @@
 """A readable account of what each latent dimension does: the habits that change along it.
 
-From its low end to its high end a dimension is walked N times, each time from other fixed values of the rest, and
-the habits of the expected profile are measured at every point. The change that is largest, against how much users
-differ and as far as real users with a high value differ in it too, gives the dimension its name, provided that it
-goes the same way in nearly all walks.
+From its low end to its high end a dimension is walked N times, each time from other fixed values of
+the rest, and the habits of the expected profile are measured at every point. The change that is
+largest, against how much users differ and as far as real users with a high value differ in it too,
+gives the dimension its name, provided that it goes the same way in nearly all walks.
 
 Letters: Z latent dimensions, N walks, P points of a walk, U users.
 """
@@ -57,11 +57,13 @@ class Change:
     Attributes:
         low: Typical value at the low end.
         high: Typical value at the high end.
-        change: From the low end to the high end, the median over walks; hours go the shorter way round.
+        change: From the low end to the high end, the median over walks; hours go the shorter way
+            round.
         q05: The change in all but a twentieth of the walks is above this.
         q95: And below this.
         spread: Standard deviation of the habit over real users.
-        association: Of the dimension with the habit over real users, from 0 to 1: the absolute rank correlation.
+        association: Of the dimension with the habit over real users, from 0 to 1: the absolute rank
+            correlation.
     """
 
     low: float
@@ -191,7 +193,8 @@ def explain(
 
     Args:
         run: A run whose model has latents.
-        profiles: Real profiles, whose spread says what a large change is; at most MOST_USERS are drawn of them.
+        profiles: Real profiles, whose spread says what a large change is; at most MOST_USERS are
+            drawn of them.
         seed: Decides who, and the fixed values of the walks.
         walks: N.
         points: P.
@@ -199,7 +202,8 @@ def explain(
         on_progress: Called with dimensions done, and dimensions in all.
 
     Raises:
-        ValueError: for a run without latents, profiles that are not like those it was fitted on, or none.
+        ValueError: for a run without latents, profiles that are not like those it was fitted on, or
+            none.
     """
     model = latent_model(run.model)
     check_axes(model, profiles.axes)

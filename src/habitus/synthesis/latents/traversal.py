@@ -1,6 +1,7 @@
 """Traversals of the latent space, one dimension at a time, which show what each does ("Time pictures" 6.2.4).
 
-Letters: Z latent dimensions, N walks from different fixed values, P points of a walk, D days, S slots, C channels.
+Letters: Z latent dimensions, N walks from different fixed values, P points of a walk, D days, S
+slots, C channels.
 """
 
 from __future__ import annotations
@@ -66,11 +67,13 @@ def traverse(
         points: Values of z along each.
         seed: Decides what the other dimensions are held at.
         prior: What that is drawn from: normal, N(0, I), as in the paper, or mixture.
-        order: What puts the dimensions into order: the learned variance, smallest first, as in the paper; or kl,
-            largest first, which does not depend on the scale that a dimension happens to have.
+        order: What puts the dimensions into order: the learned variance, smallest first, as in the
+            paper; or kl, largest first, which does not depend on the scale that a dimension happens
+            to have.
 
     Raises:
-        ValueError: for a run without latents, a dimension that it does not have, or a setting that there is not.
+        ValueError: for a run without latents, a dimension that it does not have, or a setting that
+            there is not.
     """
     model = latent_model(run.model)
     variance, kl = learned(run)

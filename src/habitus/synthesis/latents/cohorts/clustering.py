@@ -50,7 +50,8 @@ def cluster(
         on_progress: Called with profiles encoded, and profiles in all.
 
     Raises:
-        ValueError: for a run without latents or none in use, profiles on other axes, or a k that there cannot be.
+        ValueError: for a run without latents or none in use, profiles on other axes, or a k that
+            there cannot be.
     """
     model = encoding_model(run.model)
     check_axes(model, profiles.axes)

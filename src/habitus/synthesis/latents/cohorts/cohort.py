@@ -26,10 +26,12 @@ class Candidate:
     Attributes:
         k: The number.
         stability: Mean adjusted Rand index over pairs of random halves.
-        weakest: The lowest best Jaccard similarity of a cluster of one half with those of the other; mean over
-            pairs.
-        silhouette: Mean silhouette of a sample of users, from -1 to 1; None where it is not defined.
-        inertia: Sum of squared distances to the centres, over the users that the centres were fitted to.
+        weakest: The lowest best Jaccard similarity of a cluster of one half with those of the
+            other; mean over pairs.
+        silhouette: Mean silhouette of a sample of users, from -1 to 1; None where it is not
+            defined.
+        inertia: Sum of squared distances to the centres, over the users that the centres were
+            fitted to.
     """
 
     k: int
@@ -53,7 +55,8 @@ class Cohort:
         name: What sets them apart, in words.
         size: How many users.
         share: Their share of all users.
-        stability: Mean best Jaccard similarity with the clusters of random halves of the users (Hennig 2007).
+        stability: Mean best Jaccard similarity with the clusters of random halves of the users
+            (Hennig 2007).
         habits: Typical value of each habit.
         centre: The middle of their latents in the dimensions in use, [Z in use].
         picture: Their mean profile, [D, S, C].
@@ -87,8 +90,8 @@ class Cohorts:
         reason: Why it is this one, in words.
         seed: What decided all that is random.
         fingerprint: Of the weights of the run whose latents these are.
-        members: One row per profile: user, window_start where known, cohort, and the distance to its centre; None
-            for what a run remembers.
+        members: One row per profile: user, window_start where known, cohort, and the distance to
+            its centre; None for what a run remembers.
     """
 
     groups: tuple[Cohort, ...]

@@ -1,11 +1,11 @@
 """K-means clusters of latents, how many there are, and which of them come back when users are drawn again.
 
-A clustering is stable where two random halves of the users lead to the same one: the adjusted Rand index of the
-labels that both halves' centres give to all users is near 1 (Ben-Hur, Elisseeff and Guyon 2002). A single cluster
-is stable where each half has one with nearly the same members: its mean best Jaccard similarity is near 1 (Hennig
-2007, "Cluster-wise assessment of cluster stability", whose limit is used). For a choice of k the least similar
-cluster of two halves counts, too: the Rand index hardly falls when one of many groups is cut in two, to 0.8 or 0.9
-where four become five.
+A clustering is stable where two random halves of the users lead to the same one: the adjusted Rand
+index of the labels that both halves' centres give to all users is near 1 (Ben-Hur, Elisseeff and
+Guyon 2002). A single cluster is stable where each half has one with nearly the same members: its
+mean best Jaccard similarity is near 1 (Hennig 2007, "Cluster-wise assessment of cluster stability",
+whose limit is used). For a choice of k the least similar cluster of two halves counts, too: the
+Rand index hardly falls when one of many groups is cut in two, to 0.8 or 0.9 where four become five.
 
 Letters: U users, Z dimensions, K clusters.
 """

@@ -30,7 +30,8 @@ def mix(run: Run, cohorts: Cohorts, weights: Mapping[int, float]) -> Source:
         weights: Of each cohort, by number; they need not sum to 1.
 
     Raises:
-        ValueError: for cohorts of another run, one that does not exist, or a weight that is not above 0.
+        ValueError: for cohorts of another run, one that does not exist, or a weight that is not
+            above 0.
     """
     if cohorts.fingerprint != fingerprint(run.model):
         raise ValueError(
