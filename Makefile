@@ -60,11 +60,13 @@ papers: $(STAMP)
 	$(HABITUS) reproduce time-pictures --all --data reproduction/train reproduction/test --out reproduction/time-pictures
 	$(if $(SERIES),$(HABITUS) reproduce tdlgm --all --data $(SERIES) --out reproduction/tdlgm)
 
+# Two processes share two cores best with a thread each. Python keeps what it compiled, or each process that tests
+# start would compile everything again.
 test: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --quiet  # two processes share two cores best with a thread each
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal --quiet
 
 clean:
 	rm -rf .venv demo

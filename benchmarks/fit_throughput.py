@@ -51,13 +51,13 @@ def simulated(users: int) -> Profiles:
         return profile(log, ProfileConfig(start=dt.date(2018, 2, 1), days=32))
 
 
-def habitus_steps(profiles: Profiles, precision: str, chunk: int) -> Steps:
+def habitus_steps(profiles: Profiles, precision: str, chunk: int, folder: str) -> Steps:
     """One epoch of our own fit."""
     settings = FitConfig(epochs=1, batch=BATCH, chunk=chunk, held_out=0, precision=precision)
     model = BetaVAE(profiles.axes, BetaVAEConfig(beta=0.1))
     fabric = Fabric(accelerator="cpu", devices=1, precision=PRECISIONS[chosen_precision(settings)])
     fitting = FitLoop(
-        fabric, model, training_data_of(profiles, model, settings), settings, Path("unused")
+        fabric, model, training_data_of(profiles, model, settings), settings, Path(folder)
     )
     return lambda: fitting.train(no_progress)
 
@@ -130,7 +130,7 @@ def rate(way: str, chunk: int, profiles: str) -> float:
             steps = (
                 pythae_steps(population, folder)
                 if way == "pythae"
-                else habitus_steps(population, way, chunk)
+                else habitus_steps(population, way, chunk, folder)
             )
             start = time.perf_counter()
             steps()

@@ -1,11 +1,9 @@
 """Bad input gives one clear line and exit code 2, never a traceback, and leaves no half-written output."""
 
 import datetime as dt
-import os
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -558,7 +556,7 @@ def test_a_channel_called_script_works(run, fitted):
         ("evaluate", "profiles", "--against", "profiles", "--html", "fresh.html"),
     ],
 )
-def test_a_disk_that_fills_up(here, monkeypatch, command):
+def test_a_disk_that_fills_up(here, monkeypatch, capsys, command):
     """No file may grow beyond 1 kB, as on a full disk."""
     monkeypatch.chdir(here)
     rng = np.random.default_rng(0)
@@ -568,16 +566,15 @@ def test_a_disk_that_fills_up(here, monkeypatch, command):
         channel=rng.choice(["web", "phone"], 5000).tolist(),
     )
     before = files()
-
-    def full() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-
-    done = subprocess.run(
-        [sys.executable, "-m", "habitus", *command], capture_output=True, text=True, preexec_fn=full,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("habitus: no space left for fresh"), done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert signal.getsignal(signal.SIGXFSZ) is signal.SIG_IGN, "Python ignores it from its start"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        code, _, err = call(capsys, *command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert code == 2, err
+    assert err.startswith("habitus: no space left for fresh"), err
+    assert err.count("\n") == 1, err
     assert files() == before
