@@ -12,7 +12,7 @@ TESTS = Path(__file__).parent
 SELECTION = (
     "test_circumstances.py::test_child_processes_take_ctrl_c",
     "test_circumstances.py::test_usage_errors_are_as_wide_as_on_an_ordinary_terminal",
-    "test_events.py::test_each_event_has_its_own_clock",
+    "events/test_events.py::test_each_event_has_its_own_clock",
     "test_processes.py",
 )
 ENVIRONMENT = {

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from habitus.files import MARKER, check_replaceable
-from habitus.profiles.store import header_errors, read_header
-from habitus.records import write_header
+from habitus.records import Header, read_header, write_header
 from habitus.run import CHECKPOINT, Run, is_complete, load
 from habitus.training.config import SINCE, FitConfig
 
@@ -31,6 +30,13 @@ class Once:
         return self._kept[key]
 
 
+class PaperHeader(Header):
+    """The ``habitus.json`` of a folder of a paper's tables and figures."""
+
+    paper: str
+    made_with: dict[str, Any]
+
+
 def begin(folder: Path, paper: str, made_with: Mapping[str, Any]) -> None:
     """Mark a folder as the reproduction of a paper, or see that it is.
 
@@ -48,9 +54,8 @@ def begin(folder: Path, paper: str, made_with: Mapping[str, Any]) -> None:
         check_replaceable(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_header(folder, KIND, VERSION, paper=paper, made_with=dict(made_with))
-    header = read_header(folder, KIND, VERSION)
-    with header_errors(folder):
-        begun = {"paper": header["paper"], **header["made_with"]}
+    header = read_header(folder, KIND, VERSION, PaperHeader)
+    begun = {"paper": header.paper, **header.made_with}
     for name, value in now.items():
         if begun.get(name) != value:
             raise ValueError(

@@ -29,9 +29,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from habitus import records
 from habitus.events.format import LogRecord
-from habitus.files import MARKER, replacing
+from habitus.files import replacing
 from habitus.profiles.calendar import CalendarRecord
 from habitus.profiles.sparse import CHUNK, USER, WINDOW, Profiles, ProfileSet, concat, value_type
 from habitus.records import (
@@ -44,6 +43,7 @@ from habitus.records import (
     check_equal_lengths,
     check_values,
     open_parquet,
+    read_header,
     write_header,
 )
 from habitus.schema import Axes, BoolArray, IntArray
@@ -104,7 +104,7 @@ class StoredProfiles(ProfileSet):
             ValueError: if it is not a folder of profiles, or it is damaged.
         """
         path = Path(path)
-        header = records.read_header(path, KIND, VERSION, cls.record)
+        header = read_header(path, KIND, VERSION, cls.record)
         _check_file(path / TABLE, header.axes, header.profiles)
         return cls(path, header.axes, header.content["about"], header.profiles)
 
@@ -250,26 +250,6 @@ def from_table(axes: Axes, table: pa.Table) -> Profiles:
 def empty(axes: Axes) -> Profiles:
     """A population without profiles."""
     return Profiles.from_dense(axes, np.zeros((0, *axes.shape), value_type(axes.unit)))
-
-
-def read_header(folder: Path, kind: str, version: int) -> dict[str, Any]:
-    """Read the JSON of a folder of a kind, unchecked beyond kind and version."""
-    return records.read_header(folder, kind, version, records.Header).content
-
-
-@contextmanager
-def header_errors(folder: Path) -> Iterator[None]:
-    """Say that a folder's JSON is damaged where something in it is absent or of another type.
-
-    Raises:
-        ValueError: in place of KeyError, TypeError and AttributeError.
-    """
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{folder / MARKER} is damaged or foreign: {type(error).__name__} {error}"
-        ) from None
 
 
 def list_column(table: pa.Table, name: str) -> pa.ListArray:

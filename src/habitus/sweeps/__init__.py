@@ -17,11 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from habitus.files import MARKER, check_replaceable
 from habitus.models.base import Model
 from habitus.profiles.batches import Population
-from habitus.profiles.store import read_header
-from habitus.records import write_header
+from habitus.records import Header, read_header, write_header
 from habitus.report.wording import figures_of
 from habitus.schema import Progress, no_progress
 from habitus.sweeps.drawing import draw
@@ -150,6 +151,12 @@ def run_sweep(
     return replace(results, files=(*results.write(), *draw(plan, results)))
 
 
+class SweepHeader(Header):
+    """The ``habitus.json`` of a sweep."""
+
+    definition: dict[str, Any] = Field(default_factory=dict)
+
+
 def _check_folder(out: Path, definition: dict[str, Any]) -> None:
     """Refuse a folder that holds something else.
 
@@ -159,8 +166,8 @@ def _check_folder(out: Path, definition: dict[str, Any]) -> None:
     check_replaceable(out)
     if not (out / MARKER).is_file():
         return
-    header = read_header(out, KIND, VERSION)
-    if what := another(header.get("definition") or {}, definition):
+    header = read_header(out, KIND, VERSION, SweepHeader)
+    if what := another(header.definition, definition):
         raise ValueError(f"{out} holds another sweep ({what}); choose another --out")
 
 
