@@ -207,20 +207,24 @@ class FitLoop:
             raise ValueError(
                 f"the loss is not finite after {step} steps; try a smaller --learning-rate"
             )
-        judged = self.judge() if held_out else {}
-        row |= {f"held_out_{name}": judged.get(name) for name in row}
+        held_out_terms = self.evaluate_held_out() if held_out else {}
+        row |= {f"held_out_{name}": held_out_terms.get(name) for name in row}
         rows = len(self.history.get("step", []))
         for name in dict.fromkeys([*self.history, "step", *row]):
             value = float(step) if name == "step" else row.get(name)
             self.history.setdefault(name, [None] * rows).append(value)
-        if self.settings.keep == "best" and judged and judged["loss"] < self.best_loss:
-            self.best_loss = judged["loss"]
+        if (
+            self.settings.keep == "best"
+            and held_out_terms
+            and held_out_terms["loss"] < self.best_loss
+        ):
+            self.best_loss = held_out_terms["loss"]
             self.best = {
                 name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()
             }
 
     @torch.no_grad()
-    def judge(self) -> dict[str, float]:
+    def evaluate_held_out(self) -> dict[str, float]:
         """Evaluate the loss on held-out examples, with the same noise each time; empty where there are none."""
         self.module.eval()
         generator = self.generator(2**40)

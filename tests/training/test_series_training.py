@@ -129,7 +129,7 @@ class TestResumed:
 def judged(monkeypatch) -> list[tuple[float, dict[str, torch.Tensor]]]:
     """The held-out losses of a fit to come, each with the weights that had it."""
     found = []
-    judge = FitLoop.judge
+    judge = FitLoop.evaluate_held_out
 
     def spy(self: FitLoop) -> dict[str, float]:
         losses = judge(self)
@@ -138,7 +138,7 @@ def judged(monkeypatch) -> list[tuple[float, dict[str, torch.Tensor]]]:
         )
         return losses
 
-    monkeypatch.setattr(FitLoop, "judge", spy)
+    monkeypatch.setattr(FitLoop, "evaluate_held_out", spy)
     return found
 
 
