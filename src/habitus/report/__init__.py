@@ -47,15 +47,17 @@ def write_report(
     Args:
         path: The HTML file.
         evaluation: What :func:`~habitus.evaluation.evaluate` found for the two sets.
-        generated: The set that was judged, for sample pictures.
-        reference: The set that it was judged against, for sample pictures.
-        completion: For a completed set, what :func:`~habitus.evaluation.evaluate_completion.evaluate_completion` found; the
-            report then begins with what was filled in.
+        generated: The set that was evaluated, for sample pictures.
+        reference: The set that it was evaluated against, for sample pictures.
+        completion: For a completed set, what
+            :func:`~habitus.evaluation.evaluate_completion.evaluate_completion` found; the report
+            then begins with what was filled in.
         two_sample: What :func:`~habitus.evaluation.two_sample.two_sample` found, if it was asked.
         privacy: What :func:`~habitus.evaluation.privacy.privacy` found, if it was asked.
-        history: Training curves: ``step, loss, reconstruction, kl`` of equal length, and ``held_out_step,
-            held_out_loss, held_out_reconstruction, held_out_kl`` of equal length; any may be absent.
-        title: Heading of the report; None for one that says what is judged.
+        history: Training curves: ``step, loss, reconstruction, kl`` of equal length, and
+            ``held_out_step, held_out_loss, held_out_reconstruction, held_out_kl`` of equal length;
+            any may be absent.
+        title: Heading of the report; None for one that names what is evaluated.
         provenance: Where the numbers come from (command, versions, seeds), by name.
     """
     title = title or (TITLE if completion is None else FILLED_TITLE)
@@ -63,7 +65,7 @@ def write_report(
     rows = rows_of(evaluation.to_json())
     findings = [*summary(rows), *judgements(two_sample, privacy)]
     part = _filled(easel, completion, generated.axes)
-    told = list(judged_sections(easel, two_sample, privacy))
+    first = list(judged_sections(easel, two_sample, privacy))
     write_page(
         path,
         "report.html.j2",
@@ -77,7 +79,7 @@ def write_report(
         overview=overview(easel, rows),
         rows=rows,
         baselines=list(evaluation.baselines),
-        sections=[*told, *sections(easel, evaluation, generated, reference, history)],
+        sections=[*first, *sections(easel, evaluation, generated, reference, history)],
         provenance={**(provenance or {}), **_origin(evaluation)},
         pills=PILLS,
         times=times,
@@ -137,7 +139,7 @@ def _filled_tiles(evaluation: Evaluation, found: CompletionEvaluation) -> list[t
     return [
         ("Profiles", f"{evaluation.generated.users:,}"),
         ("Days × slots × channels", " × ".join(map(str, axes.shape))),
-        ("Cells judged, per profile", f"{found.cells:,.0f} of {axes.cells:,}"),
+        ("Cells evaluated, per profile", f"{found.cells:,.0f} of {axes.cells:,}"),
         ("Draws of each", f"{found.samples:,}"),
         ("Baselines beaten, by CRPS", f"{wins} of {baselines}"),
         ("Truths in the 90 % interval", percent(found.figures["coverage_90"])),
@@ -149,7 +151,7 @@ def _threshold(value: float | None) -> str:
 
 
 def _origin(evaluation: Evaluation) -> dict[str, str]:
-    """What the evaluation itself knows of where its numbers come from."""
+    """Provenance that the evaluation itself knows."""
     axes = evaluation.reference.axes
     return {
         "Other real sample": evaluation.floor_note,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from habitus.evaluation.naming import shown
 from habitus.report import figures
 from habitus.report.page import Article, Easel, Section, Table, write_article
-from habitus.schema import Axes, FloatArray
+
+if TYPE_CHECKING:
+    from habitus.synthesis.latents.cohorts.cohort import Cohort, Cohorts
 
 SURE = 0.75
 DOUBTFUL = 0.6  # Hennig 2007
@@ -24,69 +26,12 @@ UNITS = {
 }
 
 
-class Group(Protocol):
-    """What the page reads of a cohort; see :class:`habitus.synthesis.latents.cohorts.Cohort`."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def share(self) -> float: ...
-    @property
-    def stability(self) -> float: ...
-    @property
-    def habits(self) -> Mapping[str, float]: ...
-    @property
-    def picture(self) -> FloatArray: ...
-
-
-class Tried(Protocol):
-    """What was measured of a number of cohorts."""
-
-    @property
-    def k(self) -> int: ...
-    @property
-    def stability(self) -> float: ...
-    @property
-    def weakest(self) -> float: ...
-    @property
-    def silhouette(self) -> float | None: ...
-    @property
-    def inertia(self) -> float: ...
-
-
-class Found(Protocol):
-    """What the page reads of a clustering; see :class:`habitus.synthesis.latents.cohorts.Cohorts`."""
-
-    @property
-    def groups(self) -> Sequence[Group]: ...
-    @property
-    def axes(self) -> Axes: ...
-    @property
-    def dims(self) -> Sequence[int] | np.ndarray: ...
-    @property
-    def usual(self) -> Mapping[str, float]: ...
-    @property
-    def tried(self) -> Sequence[Tried]: ...
-    @property
-    def rule(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def users(self) -> int: ...
-
-
-def write_cohort_page(path: Path | str, found: Found, about: Mapping[str, str]) -> None:
+def write_cohort_page(path: Path | str, found: Cohorts, about: Mapping[str, str]) -> None:
     """Write the page; ``about`` says where the cohorts come from, by name."""
     write_article(path, cohort_article(found, about))
 
 
-def cohort_article(found: Found, about: Mapping[str, str]) -> Article:
+def cohort_article(found: Cohorts, about: Mapping[str, str]) -> Article:
     """Everything that the page holds."""
     easel = Easel()
     return Article(
@@ -99,18 +44,18 @@ def cohort_article(found: Found, about: Mapping[str, str]) -> Article:
     )
 
 
-def sentence(group: Group) -> str:
+def sentence(group: Cohort) -> str:
     """One cohort in words, with a warning where it may not be real (after Hennig 2007)."""
-    told = f"Cohort {group.number}, {group.name}: {group.size:,} users ({group.share:.1%})"
+    heading = f"Cohort {group.number}, {group.name}: {group.size:,} users ({group.share:.1%})"
     if _is_sure(group):
-        return f"{told}."
+        return f"{heading}."
     if group.stability >= DOUBTFUL:
-        return f"{told}; a pattern, but who belongs to it is doubtful (stability {group.stability:.2f})."
-    return f"{told}; not to be trusted, it falls apart when users are drawn again (stability {group.stability:.2f})."
+        return f"{heading}; a pattern, but who belongs to it is doubtful (stability {group.stability:.2f})."
+    return f"{heading}; not to be trusted, it falls apart when users are drawn again (stability {group.stability:.2f})."
 
 
-def _summary(found: Found) -> str:
-    """How many of the cohorts come back."""
+def _summary(found: Cohorts) -> str:
+    """Sentence on how many of the cohorts come back."""
     sure = sum(map(_is_sure, found.groups))
     count = len(found.groups)
     many = (
@@ -119,8 +64,8 @@ def _summary(found: Found) -> str:
     return f"{many} back when other users are drawn: their stability is at least {SURE}. {found.reason}"
 
 
-def _is_sure(group: Group) -> bool:
-    """As the page shows it, with two digits."""
+def _is_sure(group: Cohort) -> bool:
+    """True where the stability, rounded to two digits as shown, is sure."""
     return round(group.stability, 2) >= SURE
 
 
@@ -128,7 +73,7 @@ def _come(count: int) -> str:
     return "comes" if count == 1 else "come"
 
 
-def _tiles(found: Found) -> list[tuple[str, str]]:
+def _tiles(found: Cohorts) -> list[tuple[str, str]]:
     sure = sum(map(_is_sure, found.groups))
     return [
         ("Users", f"{found.users:,}"),
@@ -140,7 +85,7 @@ def _tiles(found: Found) -> list[tuple[str, str]]:
     ]
 
 
-def _pictures(easel: Easel, found: Found) -> Section:
+def _pictures(easel: Easel, found: Cohorts) -> Section:
     names = [group.name for group in found.groups]
     pictures = [group.picture.sum(-1) for group in found.groups]
     sizes = [group.size for group in found.groups]
@@ -167,7 +112,7 @@ def _pictures(easel: Easel, found: Found) -> Section:
     return Section("What they look like", "", plates)
 
 
-def _habits(found: Found) -> Section:
+def _habits(found: Cohorts) -> Section:
     columns = ["Habit", "Everybody", *(str(group.number) for group in found.groups)]
     rows = [
         [habit, shown(habit, usual), *(shown(habit, group.habits[habit]) for group in found.groups)]
@@ -184,7 +129,7 @@ def _habits(found: Found) -> Section:
     return Section("What they do", note, tables=[Table(f"{caption}.", columns, rows)])
 
 
-def _choice(found: Found) -> Section:
+def _choice(found: Cohorts) -> Section:
     columns = [
         "Cohorts (k)",
         "Stability",

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from habitus.evaluation.latents import Disentanglement
 from habitus.evaluation.naming import shown
 from habitus.report import figures
 from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
 from habitus.report.wording import number
-from habitus.schema import Axes
+
+if TYPE_CHECKING:
+    from habitus.synthesis.latents.explanation import Dimension, Explanation
 
 MOST_DRAWN = 20  # dimensions with a figure of their own
-MOST_TOLD = 5  # in the summary
+MOST_SUMMARISED = 5  # in the summary
 MOST_NAMED = 3  # changes in a row of the table
 KNOWN = "Known factors of the users"
 UNITS = {
@@ -26,68 +27,9 @@ UNITS = {
 }
 
 
-class ChangeLike(Protocol):
-    """How one habit changes along a dimension (:class:`habitus.synthesis.latents.explanation.Change`)."""
-
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def change(self) -> float: ...
-    @property
-    def q05(self) -> float: ...
-    @property
-    def q95(self) -> float: ...
-    @property
-    def spread(self) -> float: ...
-    @property
-    def association(self) -> float: ...
-    @property
-    def weight(self) -> float: ...
-    @property
-    def clear(self) -> bool: ...
-
-
-class DimensionLike(Protocol):
-    """What one dimension does (:class:`habitus.synthesis.latents.explanation.Dimension`)."""
-
-    @property
-    def number(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def variance(self) -> float: ...
-    @property
-    def kl(self) -> float: ...
-    @property
-    def in_use(self) -> bool: ...
-    @property
-    def changes(self) -> Mapping[str, ChangeLike]: ...
-    @property
-    def pictures(self) -> NDArray[np.float32]: ...
-
-
-class ExplanationLike(Protocol):
-    """What is told (:class:`habitus.synthesis.latents.explanation.Explanation`)."""
-
-    @property
-    def axes(self) -> Axes: ...
-    @property
-    def dimensions(self) -> Sequence[DimensionLike]: ...
-    @property
-    def points(self) -> NDArray[np.float64]: ...
-    @property
-    def walks(self) -> int: ...
-    @property
-    def users(self) -> int: ...
-    @property
-    def in_use(self) -> int: ...
-
-
 def write_explanation(
     path: Path | str,
-    found: ExplanationLike,
+    found: Explanation,
     *,
     factors: Disentanglement | None = None,
     left_out: Mapping[str, str] | None = None,
@@ -118,18 +60,18 @@ def write_explanation(
     write_article(path, Article(title, lead, _tiles(found), verdict, sections, provenance or {}))
 
 
-def changes_in_words(dimension: DimensionLike, most: int = MOST_NAMED) -> str:
+def changes_in_words(dimension: Dimension, most: int = MOST_NAMED) -> str:
     """The clear changes with most weight, each from its low to its high end."""
     clear = {habit: each for habit, each in dimension.changes.items() if each.clear}
     chosen = sorted(clear, key=lambda habit: -abs(clear[habit].weight))[:most]
-    told = [
+    changes = [
         f"{habit} {shown(habit, clear[habit].low)} to {shown(habit, clear[habit].high)}"
         for habit in chosen
     ]
-    return "; ".join(told) or "nothing that goes the same way in nearly all walks"
+    return "; ".join(changes) or "nothing that goes the same way in nearly all walks"
 
 
-def _tiles(found: ExplanationLike) -> list[tuple[str, str]]:
+def _tiles(found: Explanation) -> list[tuple[str, str]]:
     total = sum(each.kl for each in found.dimensions)
     return [
         ("Dimensions", f"{len(found.dimensions)}"),
@@ -139,25 +81,25 @@ def _tiles(found: ExplanationLike) -> list[tuple[str, str]]:
     ]
 
 
-def _verdict(found: ExplanationLike) -> Iterator[str]:
-    told = [each for each in found.dimensions if each.in_use]
-    if not told:
+def _verdict(found: Explanation) -> Iterator[str]:
+    described = [each for each in found.dimensions if each.in_use]
+    if not described:
         yield "No dimension tells anything about a user: every KL is below a hundredth of a nat."
-    for each in told[:MOST_TOLD]:
+    for each in described[:MOST_SUMMARISED]:
         yield f"z{each.number} ({number(each.kl)} nats): {each.name}."
-    if len(told) > MOST_TOLD:
-        yield f"{len(told) - MOST_TOLD} more are in use; the table has them all."
+    if len(described) > MOST_SUMMARISED:
+        yield f"{len(described) - MOST_SUMMARISED} more are in use; the table has them all."
 
 
 def _recovered(factors: Disentanglement) -> Iterator[str]:
     best = sorted(factors.prediction, key=lambda name: -factors.prediction[name])
-    told = ", ".join(
+    described = ", ".join(
         f"{name} {factors.prediction[name]:.0%}".replace("%", " %") for name in best[:4]
     )
-    yield f"Best predicted from the latents, of {len(best)} known factors: {told} of what there is to explain."
+    yield f"Best predicted from the latents, of {len(best)} known factors: {described} of what there is to explain."
 
 
-def _overview(easel: Easel, found: ExplanationLike) -> Section:
+def _overview(easel: Easel, found: Explanation) -> Section:
     rows = [
         [
             f"z{each.number}",
@@ -192,7 +134,7 @@ def _overview(easel: Easel, found: ExplanationLike) -> Section:
     )
 
 
-def _associations(easel: Easel, found: ExplanationLike) -> Plate:
+def _associations(easel: Easel, found: Explanation) -> Plate:
     habits = list(found.dimensions[0].changes)
     used = [each for each in found.dimensions if each.in_use] or found.dimensions
     values = np.array([[each.changes[habit].association for habit in habits] for each in used])
@@ -203,7 +145,7 @@ def _associations(easel: Easel, found: ExplanationLike) -> Plate:
     )
 
 
-def _walks(easel: Easel, found: ExplanationLike) -> Section:
+def _walks(easel: Easel, found: Explanation) -> Section:
     used = [each for each in found.dimensions if each.in_use]
     drawn = used[:MOST_DRAWN]
     note = (
@@ -216,7 +158,7 @@ def _walks(easel: Easel, found: ExplanationLike) -> Section:
     )
 
 
-def _dimension(easel: Easel, found: ExplanationLike, each: DimensionLike) -> Plate:
+def _dimension(easel: Easel, found: Explanation, each: Dimension) -> Plate:
     bars = {
         habit: (
             change.change / change.spread,
@@ -271,7 +213,7 @@ def _scores(factors: Disentanglement, name: str, at: int) -> tuple[float, ...]:
 
 
 def scores_in_words(factors: Disentanglement) -> str:
-    """The scores over all factors; those that one factor alone, or one latent, leaves undefined are not told."""
+    """Scores over all factors in words; undefined ones are left out."""
     several = len(factors.prediction) > 1
     latents = len(factors.correlation)
     dci = {
@@ -279,10 +221,12 @@ def scores_in_words(factors: Disentanglement) -> str:
         "completeness": factors.dci_completeness if latents > 1 else None,
         "informativeness": factors.dci_informativeness,
     }
-    told = ", ".join(f"{name} {number(value)}" for name, value in dci.items() if value is not None)
+    described = ", ".join(
+        f"{name} {number(value)}" for name, value in dci.items() if value is not None
+    )
     beta = f"Higgins' beta metric {number(factors.beta_metric)}, where guessing scores {number(factors.beta_chance)}"
     return (
-        f"Over all factors: MIG {number(factors.mig)}, SAP {number(factors.sap)}, DCI {told}"
+        f"Over all factors: MIG {number(factors.mig)}, SAP {number(factors.sap)}, DCI {described}"
         f"{f'; {beta}' if several else ''}."
     )
 

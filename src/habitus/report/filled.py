@@ -1,4 +1,4 @@
-"""What a report says of filled cells: a verdict in words, the table of methods, and figures."""
+"""Completed cells in a report: verdict in words, table of methods, figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Method:
         words: How it fills.
         texts: Its figures as the table writes them, in the order of REGION.
         profiles: How many profiles it was run on.
-        over: Its CRPS over that of the completed set on the same profiles; None for the completed set.
+        over: Its CRPS over that of the completed set on the same profiles; None for the completed
+            set.
     """
 
     name: str
@@ -57,7 +58,7 @@ def filled_part(easel: Easel, axes: Axes, found: CompletionEvaluation) -> Filled
         [_pictures(easel, axes, found), _intervals(easel, axes, found)] if found.examples else []
     )
     intro = (
-        f"On average {found.cells:,.0f} of a profile's {axes.cells:,} cells were hidden and are judged here. Each "
+        f"On average {found.cells:,.0f} of a profile's {axes.cells:,} cells were hidden and are evaluated here. Each "
         f"was drawn {found.samples:,} times from what is known of the same user; the other methods knew the same."
     )
     return FilledPart(intro, verdict(found), methods(found), [_calibration(easel, found), *plates])
@@ -109,7 +110,7 @@ def verdict(found: CompletionEvaluation) -> list[str]:
 
 
 def beaten(found: CompletionEvaluation, figure: str = "crps") -> tuple[int, int]:
-    """How many baselines score worse than the completed set, out of how many."""
+    """Number of baselines with a worse score than the completed set, and of baselines in all."""
     known = _ratios(found, figure)
     return sum(value > 1 + LEVEL for value in known.values()), len(known)
 
@@ -152,7 +153,7 @@ def _called(baseline: str) -> str:
 
 
 def _coverage(found: CompletionEvaluation) -> Iterator[str]:
-    """Whether the intervals are as wide as they claim."""
+    """Sentence on the coverage of the intervals against their nominal one."""
     share = found.figures["coverage_90"]
     if share is None:
         return
@@ -161,7 +162,7 @@ def _coverage(found: CompletionEvaluation) -> Iterator[str]:
 
 
 def _width(found: CompletionEvaluation, share: float) -> str:
-    """Whether that is right; where hardly any day has anything, leaving all empty is covered as often."""
+    """Judgement of a coverage; where nearly all days are empty, empty ones are covered too."""
     low, high = RIGHT
     if share < low:
         return "too few, so the intervals are too narrow"

@@ -28,14 +28,14 @@ PRIVACY_NOTE = (
 )
 
 
-def told_section(easel: Easel, found: TwoSample) -> Section:
-    """What the classifiers found, and what gave generated users away."""
+def two_sample_section(easel: Easel, found: TwoSample) -> Section:
+    """Section on the two-sample test: its scores, and the features that differ."""
     rows = [("by features", _interval(found.auc), _interval(found.floor))]
     if (network := found.convolutional) is not None:
         rows.append(("by pictures", _interval(network.auc), _interval(network.floor)))
     caption = "Boosted trees on features of each user, and a convolutional network on the pictures; 95 % intervals."
     plate = easel.plate("Told from real users", caption, figures.area_intervals(rows))
-    title = "Can generated users be told from real ones?"
+    title = "Can generated users be test from real ones?"
     return Section(title, f"{TOLD_NOTE}{_sentence(found.note)}", [plate], [_told(found)])
 
 
@@ -81,7 +81,7 @@ def privacy_section(easel: Easel, found: Privacy) -> Section:
         ),
     ]
     member = (
-        "Training users told from held-out ones by the nearest generated profile",
+        "Training users test from held-out ones by the nearest generated profile",
         area_text(found.membership),
         "0.5",
     )
@@ -101,23 +101,23 @@ def privacy_section(easel: Easel, found: Privacy) -> Section:
     )
 
 
-def judgements(told: TwoSample | None, leaks: Privacy | None) -> Iterator[str]:
+def judgements(test: TwoSample | None, leaks: Privacy | None) -> Iterator[str]:
     """Sentences for the top of the page."""
-    if told is not None:
+    if test is not None:
         yield (
             f"A classifier tells generated users from real ones with an area under the curve of "
-            f"{area_text(told.auc)}; for another real sample it is {area_text(told.floor)}."
+            f"{area_text(test.auc)}; for another real sample it is {area_text(test.floor)}."
         )
     if leaks is not None and leaks.warning:
         yield f"Warning: {leaks.warning}."
 
 
 def judged_sections(
-    easel: Easel, told: TwoSample | None, leaks: Privacy | None
+    easel: Easel, test: TwoSample | None, leaks: Privacy | None
 ) -> Iterator[Section]:
     """The sections that were asked for."""
-    if told is not None:
-        yield told_section(easel, told)
+    if test is not None:
+        yield two_sample_section(easel, test)
     if leaks is not None:
         yield privacy_section(easel, leaks)
 

@@ -1,4 +1,4 @@
-"""What each figure of ``metrics.json`` tells a reader, in the order of the report's table."""
+"""Names, units and texts of the figures in ``metrics.json``, in the order of the table."""
 
 from __future__ import annotations
 

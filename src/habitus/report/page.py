@@ -1,4 +1,4 @@
-"""What every page is made of: figures as plates, sections, tables; one self-contained HTML file."""
+"""Parts of every page: figures as plates, sections, tables; one self-contained HTML file."""
 
 from __future__ import annotations
 

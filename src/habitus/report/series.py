@@ -1,4 +1,4 @@
-"""The page about series that are judged: generated, cleaned or forecast ones."""
+"""Page on evaluated series: generated, cleaned or forecast ones."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def write_generated(
     Args:
         path: The HTML file.
         metrics: The content of ``metrics.json``.
-        ours: What is judged.
-        real: What it is judged against.
+        ours: Series that are evaluated.
+        real: Series that they are compared with.
         learnt: What the baselines learn from.
         about: Where the numbers come from, by name.
     """
@@ -88,7 +88,7 @@ def write_generated(
     ]
     rows = series_rows(metrics)
     verdict = [*against_floor(rows), *against_baselines(rows)]
-    lead = f"{metrics['series']:,} series of {metrics['steps']:,} steps, judged against {_judged_against(metrics)}."
+    lead = f"{metrics['series']:,} series of {metrics['steps']:,} steps, evaluated against {_evaluated_against(metrics)}."
     write_article(
         path,
         Article(
@@ -113,7 +113,7 @@ def write_cleaned(
         _scores(metrics, "cleaned", [_errors(easel, metrics)]),
         Section("What was given, what was made of it, and the truth", _shown(metrics), plates),
     ]
-    lead = f"{_judged_against(metrics)}, cleaned or filled, against the truth."
+    lead = f"{_evaluated_against(metrics)}, cleaned or filled, against the truth."
     verdict = [*on_cleaned(metrics), *against_baselines(rows)]
     write_article(
         path,
@@ -134,7 +134,7 @@ def write_forecasted(
     ]
     lead = (
         f"{metrics['origins']:,} origins, {metrics['steps']:,} steps ahead, {metrics['samples']:,} draws each, "
-        "judged against what came."
+        "evaluated against what came."
     )
     verdict = [*on_forecast(metrics), *against_baselines(series_rows(metrics))]
     write_article(
@@ -143,7 +143,7 @@ def write_forecasted(
     )
 
 
-def _judged_against(metrics: Metrics) -> str:
+def _evaluated_against(metrics: Metrics) -> str:
     real = metrics["real"]
     return f"{real['series']:,} series of {real['rows']:,} steps in all"
 
@@ -169,20 +169,20 @@ def _scores(metrics: Metrics, ours: str, plates: Sequence[Plate] = ()) -> Sectio
     baselines = list(metrics["baselines"])
     floor = ["another real sample"] if "floor" in metrics else []
     columns = ["Score", "What it is", ours, *floor, *map(figures.baseline_label, baselines)]
-    told = []
+    lines = []
     for number, row in enumerate(rows):
         again = number and row.score.meaning == rows[number - 1].score.meaning
         values = (row.ours, *([row.floor] if floor else []), *map(row.baselines.get, baselines))
         meaning = "" if again else row.score.meaning
-        told.append([_capital(row.score.name), meaning, *map(row.score.text, values)])
+        lines.append([_capital(row.score.name), meaning, *map(row.score.text, values)])
     note = f"{_capital(metrics['unit']['meaning'])}. {metrics['baselines_learn_from']}"
     return Section(
-        "Scores", note, plates, [Table(f"{direction(metrics)}.", columns, told, words=2)]
+        "Scores", note, plates, [Table(f"{direction(metrics)}.", columns, lines, words=2)]
     )
 
 
 def direction(metrics: Metrics) -> str:
-    """Which way scores are better."""
+    """Sentence on which way scores are better."""
     but = []
     if "transitions" in metrics:
         but.append("transitions: higher (they grow with the number of steps)")
@@ -269,7 +269,7 @@ def _stretches(easel: Easel, metrics: Metrics, ours: Panel, real: Panel) -> Plat
 
 
 def _spread(panel: Panel, count: int, length: int) -> list[FloatArray]:
-    """Stretches of so many steps, evenly over all that the panel has; shorter ones where none is as long."""
+    """Stretches of a number of steps, spread evenly over all that the panel has."""
     parts = [
         each[at : at + length]
         for each in panel
@@ -360,7 +360,7 @@ def _cleaned(easel: Easel, metrics: Metrics, cleaned: Panel, clean: Panel, noisy
 
 
 def _gapped(noisy: Panel, variable: int, count: int) -> list[tuple[int, int]]:
-    """Stretches (series, first row) apart from each other: with most gaps, and one or more spread evenly."""
+    """Stretches (series, first row) that do not overlap: with most gaps, and some spread evenly."""
     places = [
         (series, at) for series, each in enumerate(noisy) for at in range(0, len(each), LONGEST)
     ]

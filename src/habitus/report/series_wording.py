@@ -28,7 +28,8 @@ class Score:
     Attributes:
         name: What it is called.
         best: The value that nothing can be better than: a score is the better the nearer it is.
-        form: How it is written: PERCENT for 0 to 100, OF_ONE for 0 to 1 as a percentage, PLAIN for a number.
+        form: How it is written: PERCENT for 0 to 100, OF_ONE for 0 to 1 as a percentage, PLAIN for
+            a number.
         meaning: For a reader who has not read the paper.
     """
 
@@ -39,7 +40,7 @@ class Score:
 
     @property
     def short(self) -> str:
-        """What it is called in a sentence."""
+        """Name of a score within a sentence."""
         return self.name.partition(",")[0]
 
     def text(self, value: float | None) -> str:
@@ -51,13 +52,13 @@ class Score:
         return f"{value if self.form == PERCENT else 100 * value:.1f} %"
 
     def miss(self, value: float) -> float:
-        """How far a value is from the best one."""
+        """Distance of a value from the best one."""
         return abs(value - self.best)
 
 
 @dataclass(frozen=True)
 class SeriesRow:
-    """A score of what is judged, of another real sample, and of the baselines."""
+    """A score of the evaluated series, of another real sample, and of the baselines."""
 
     key: str
     score: Score
@@ -67,13 +68,13 @@ class SeriesRow:
 
     @property
     def over_floor(self) -> float | None:
-        """How many times as far from the best value as another real sample is."""
+        """Distance from the best value in multiples of another real sample's."""
         if self.ours is None or self.floor is None or not self.score.miss(self.floor):
             return None
         return self.score.miss(self.ours) / self.score.miss(self.floor)
 
     def beats(self, baseline: str) -> bool | None:
-        """Whether ours is better than a baseline's; None where one of them is not known."""
+        """True where ours is better than a baseline's; None where one of them is missing."""
         theirs = self.baselines.get(baseline)
         if self.ours is None or theirs is None:
             return None
@@ -129,7 +130,7 @@ LEADING = (
 
 
 def series_rows(metrics: Mapping[str, Any]) -> list[SeriesRow]:
-    """The scores of ``metrics.json``, in the order of the table; those known of nobody are left out."""
+    """Rows of the table of scores, in its order; scores that are missing everywhere are left out."""
     baselines = metrics.get("baselines", {})
     rows = []
     for key, score in _scores(metrics):
@@ -176,22 +177,22 @@ def leading(rows: Sequence[SeriesRow]) -> list[SeriesRow]:
 
 
 def against_floor(rows: Sequence[SeriesRow]) -> list[str]:
-    """How far from perfect we are, beside another real sample."""
+    """Distance from the best value, beside that of another real sample, in words."""
     known = [
         (row.score.short, ratio) for row in leading(rows) if (ratio := row.over_floor) is not None
     ]
     if not known:
         return []
-    told = ", ".join(f"{name} {ratio:.2g}" for name, ratio in known)
+    parts = ", ".join(f"{name} {ratio:.2g}" for name, ratio in known)
     within = [name for name, ratio in known if ratio <= 1]
     return [
-        f"Distance from a perfect score, as a multiple of another real sample's (the floor): {told}.",
+        f"Distance from a perfect score, as a multiple of another real sample's (the floor): {parts}.",
         f"As good as another real sample: {_listed(within) or 'no score'}.",
     ]
 
 
 def against_baselines(rows: Sequence[SeriesRow]) -> list[str]:
-    """Which baselines are beaten on what, those with the same outcome together."""
+    """Baselines that are beaten, and on which scores, in words."""
     counted = [row for row in leading(rows) if row.ours is not None]
     outcomes: dict[tuple[str, ...], list[str]] = {}
     for baseline in dict.fromkeys(name for row in counted for name in row.baselines):
@@ -217,8 +218,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def on_forecast(metrics: Mapping[str, Any]) -> list[str]:
-    """CRPS beside the best baseline's at every horizon, and whether intervals hold what they should."""
-    told = []
+    """CRPS beside the best baseline's at every horizon, and coverage, in words."""
+    parts = []
     for step, ours in metrics["horizon"].items():
         baselines = {
             name: part["horizon"][step]["crps"] for name, part in metrics["baselines"].items()
@@ -226,7 +227,7 @@ def on_forecast(metrics: Mapping[str, Any]) -> list[str]:
         known = {name: value for name, value in baselines.items() if value is not None}
         if ours["crps"] is not None and known:
             best = min(known, key=lambda name: known[name])
-            told.append(
+            parts.append(
                 f"{_steps(step)} ahead {number(ours['crps'])} ({baseline_label(best)} {number(known[best])})"
             )
     held = [
@@ -234,7 +235,7 @@ def on_forecast(metrics: Mapping[str, Any]) -> list[str]:
         for part in metrics["horizon"].values()
         if part["coverage_90"] is not None
     ]
-    sentences = [f"CRPS, in brackets the best baseline's: {', '.join(told)}."] if told else []
+    sentences = [f"CRPS, in brackets the best baseline's: {', '.join(parts)}."] if parts else []
     if held:
         low = f"{min(held):.0%}"[:-1]
         high = f"{max(held):.0%}"[:-1]
@@ -246,7 +247,7 @@ def on_forecast(metrics: Mapping[str, Any]) -> list[str]:
 def on_cleaned(metrics: Mapping[str, Any]) -> list[str]:
     """The error beside that of the series as given, and of each value's posterior mean."""
     ours = metrics["reconstruction"]["mse"]
-    told = []
+    parts = []
     for name, part in metrics["baselines"].items():
         theirs = part["reconstruction"]["mse"]
         if ours and theirs:
@@ -255,5 +256,5 @@ def on_cleaned(metrics: Mapping[str, Any]) -> list[str]:
                 if theirs > ours
                 else f"{ours / theirs:.2g} times larger"
             )
-            told.append(f"{side} than {OF_CLEANED[name]} has")
-    return [f"Mean squared error {number(ours)}: {', '.join(told)}."] if told else []
+            parts.append(f"{side} than {OF_CLEANED[name]} has")
+    return [f"Mean squared error {number(ours)}: {', '.join(parts)}."] if parts else []

@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG inside a page: its text stays text, its colours follow the page's theme."""
+"""Figures as SVG within a page: text stays text, colours follow the page's theme."""
 
 from __future__ import annotations
 

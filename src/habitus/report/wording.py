@@ -1,4 +1,4 @@
-"""The figures of an evaluation in words: what each one means, how good it is, and the summary on top."""
+"""Figures of an evaluation in words: rows of the table, verdicts, summary."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the floor, or None where either is missing or the floor is zero."""
+        """Multiple of the floor; None where either is missing or the floor is zero."""
         return ratio(self.generated, self.floor)
 
     def over_floor(self, baseline: str) -> float | None:
-        """How many times the floor a baseline scores."""
+        """Multiple of the floor that a baseline scores."""
         return ratio(self.baselines.get(baseline), self.floor)
 
     @property
     def best(self) -> str | None:
-        """Which does best: "generated" or a baseline's name."""
+        """Name of the best: "generated", or a baseline."""
         scores = {"generated": self.generated, **self.baselines}
         known = {name: score for name, score in scores.items() if score is not None}
         return min(known, key=lambda name: known[name]) if len(known) > 1 else None
@@ -83,7 +83,7 @@ def ratio(value: float | None, floor: float | None) -> float | None:
 
 
 def rows_of(metrics: Mapping[str, Any]) -> list[Row]:
-    """The rows of the table, from the metrics dictionary; figures that have no words yet come last."""
+    """Rows of the table from the metrics; figures without a text of their own come last."""
     found = figures_of(metrics)
     floor = figures_of(metrics.get("floor") or {})
     baselines = {name: figures_of(part) for name, part in (metrics.get("baselines") or {}).items()}
@@ -148,7 +148,7 @@ def times(value: float | None) -> str:
 
 
 def summary(rows: Sequence[Row]) -> list[str]:
-    """The findings in a few sentences: how close to real, best, worst, and against methods without learning."""
+    """Findings in a few sentences: closeness, best, worst, and against baselines."""
     rated = sorted((row for row in rows if row.ratio is not None), key=lambda row: row.ratio or 0)
     if not rated:
         return [

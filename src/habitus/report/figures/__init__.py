@@ -1,7 +1,7 @@
 """Numbers in, matplotlib figures out: the figures of "Time pictures", for any population.
 
-Every function takes plain arrays, or what an evaluation found, and returns a ``matplotlib.figure.Figure``; none
-touches pyplot.
+Every function takes plain arrays, or what an evaluation found, and returns a
+``matplotlib.figure.Figure``; none touches pyplot.
 """
 
 from habitus.report.figures.cohorts import cohort_pictures, cohort_sizes

@@ -36,7 +36,7 @@ LONGEST_BAR = 60  # letters of a line above a picture, of which there are two, a
 def cohort_pictures(
     axes: Axes, pictures: Sequence[FloatArray], names: Sequence[str], sizes: Sequence[int]
 ) -> Figure:
-    """The mean profile of each cohort, each with its own colour scale; at most MOST_PICTURES of them.
+    """Mean profiles of the cohorts, each on its own colour scale; at most MOST_PICTURES.
 
     Args:
         axes: What the axes of the pictures mean.
@@ -77,7 +77,7 @@ def _picture(figure: Figure, panel: Panel, picture: FloatArray) -> None:
 
 @mpl.rc_context(STYLE)
 def cohort_sizes(names: Sequence[str], shares: FloatArray, stability: FloatArray) -> Figure:
-    """How many users each cohort has, and how surely it comes back, side by side.
+    """Number of users of each cohort beside its stability.
 
     Args:
         names: What the cohorts are called, K of them.

@@ -59,9 +59,11 @@ def day_curves(
         axes: What the days are.
         curves: Population -> one number per day, [D].
         label: What the number is, with its unit.
-        full_from: Day (from 0) from which on the number looks at a full period; marked where it is not 0.
+        full_from: Day (from 0) from which on the number looks at a full period; marked where it is
+            not 0.
         form: How the numbers are written; None for plain.
-        styles: How the lines look; None for those of :func:`~habitus.report.figures.style.line_styles`.
+        styles: How the lines look; None for those of
+            :func:`~habitus.report.figures.style.line_styles`.
     """
     figure = canvas(HALF, 3.6)
     panel = figure.subplots()
@@ -123,7 +125,7 @@ def total_cdf(totals: Curves, label: str, *, styles: Styles | None = None) -> Fi
 
 
 def _cdf_points(top: float) -> FloatArray:
-    """Where to evaluate: zero, and densely both among small and among large totals."""
+    """Points to evaluate at: zero, and dense among both small and large totals."""
     top = top or 1.0
     return np.unique(
         np.concatenate([np.linspace(0, top, POINTS), np.geomspace(top / 1000, top, POINTS)])
@@ -150,7 +152,8 @@ def slot_shapes(axes: Axes, shapes: Curves) -> Figure:
 
     Args:
         axes: What slots and channels are.
-        shapes: Population -> [S, C], activity by slot; each channel is shown as shares that sum to one.
+        shapes: Population -> [S, C], activity by slot; each channel is shown as shares that sum to
+            one.
     """
     figure, panels = _per_channel(axes, shapes)
     label_slots(panels[0], axes, (0, 6, 12, 18))
@@ -204,11 +207,12 @@ def _shares(values: FloatArray) -> FloatArray:
 
 @mpl.rc_context(STYLE)
 def loss_curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """How loss, reconstruction and KL went while training (Figs 6.1 and 6.2).
+    """Loss, reconstruction and KL over the steps of a fit (Figs 6.1 and 6.2).
 
     Args:
         history: ``step, loss, reconstruction, kl`` of the training batches, and ``held_out_step,
-            held_out_loss, ...`` of the held-out profiles; a part that is absent or empty is not drawn.
+            held_out_loss, ...`` of the held-out profiles; a part that is absent or empty is not
+            drawn.
     """
     terms = [
         term
@@ -266,7 +270,7 @@ def _held_out_curve(panel: Panel, history: Mapping[str, Sequence[float]], term: 
 
 
 def _running_mean(values: FloatArray, width: int) -> FloatArray:
-    """Mean of the last ``width`` values (of fewer at the start): it looks only backward, as training does."""
+    """Mean of the last ``width`` values, of fewer at the start."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - width, 0)
@@ -293,7 +297,8 @@ def ratio_dots(names: Sequence[str], ratios: Curves) -> Figure:
 
     Args:
         names: What the rows are.
-        ratios: Population -> multiple of the floor per row; rows that are not positive numbers get no dot.
+        ratios: Population -> multiple of the floor per row; rows that are not positive numbers get
+            no dot.
     """
     figure = canvas(FULL, 1.3 + 0.36 * len(names))
     panel = figure.subplots()

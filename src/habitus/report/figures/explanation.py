@@ -1,4 +1,4 @@
-"""What latent dimensions do: pictures along a walk, the habits that change, and what goes with what."""
+"""Figures of latent dimensions: pictures along a traversal, changes of habits, associations."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MOST_COLUMNS = 18  # of a matrix with numbers in it
 def dimension_walk(
     axes: Axes, pictures: FloatArray, points: FloatArray, changes: Mapping[str, Interval]
 ) -> Figure:
-    """One dimension: expected profiles from its low to its high end, and how habits change between the two.
+    """Expected profiles along one dimension, and the change of habits between its ends.
 
     Args:
         axes: What the axes of the pictures mean.
         pictures: Values summed over channels, mean over walks, [P, D, S].
         points: Values of z, [P].
-        changes: Habit -> change from the low to the high end with its interval, in spreads of the users; a change
-            whose interval excludes 0 is drawn in colour.
+        changes: Habit -> change from the low to the high end with its interval, in spreads of the
+            users; a change whose interval excludes 0 is drawn in colour.
     """
     figure = canvas(FULL, max(2.6, 0.5 + 0.3 * len(changes)))
     left, right = figure.subplots(1, 2, width_ratios=(1.75, 1))
@@ -73,7 +73,7 @@ def _bars(panel: Panel, changes: Mapping[str, Interval]) -> None:
 
 @mpl.rc_context(STYLE)
 def association_matrix(rows: Sequence[str], columns: Sequence[str], values: FloatArray) -> Figure:
-    """How much each latent dimension goes with each habit or factor of the users, from 0 to 1.
+    """Association of latent dimensions with habits or factors of the users, 0 to 1.
 
     Args:
         rows: Names of the dimensions.

@@ -1,4 +1,4 @@
-"""How well generated users are told from real ones, and how near they are to training users."""
+"""Figures of the two-sample test and of privacy."""
 
 from __future__ import annotations
 

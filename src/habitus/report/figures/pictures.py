@@ -1,4 +1,4 @@
-"""Activity profiles as pictures: days down, hours across, one panel per channel (Figs 5.1, 5.2, 6.3)."""
+"""Activity profiles as pictures: days down, hours across, a panel per channel (Figs 5.1 to 6.3)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SMALLEST = 1e-9
 
 
 def shown_channels(weights: FloatArray) -> list[int]:
-    """Which channels the pictures show: all, or the busiest six."""
+    """Indices of the channels that the pictures show: all, or the busiest six."""
     return busiest(weights, MOST_PANELS)
 
 
@@ -84,7 +84,8 @@ def mean_pictures(
         axes: What the axes of the picture mean.
         mean: Values [D, S, C].
         channels: Which channels to show; None for the busiest six.
-        peaks: Top of each channel's scale [C], so that two populations can share it; None for own maxima.
+        peaks: Top of each channel's scale [C], so that two populations can share it; None for own
+            maxima.
         unit: What a value is, written at the colour bars.
     """
     channels = shown_channels(mean.sum((0, 1))) if channels is None else channels
@@ -114,12 +115,12 @@ def _mean_panel(figure: Figure, panel: Panel, picture: FloatArray, top: float) -
 
 @mpl.rc_context(STYLE)
 def overlap_matrices(axes: Axes, matrices: Mapping[str, FloatArray]) -> Figure:
-    """How often two channels share a cell of time, one matrix per population.
+    """Share of time cells that two channels have in common, a matrix per population.
 
     Args:
         axes: Names of the channels.
-        matrices: Population -> [C, C]: share of the row channel's active cells in which the column channel
-            is active too; the diagonal is left out.
+        matrices: Population -> [C, C]: share of the row channel's active cells in which the column
+            channel is active too; the diagonal is left out.
     """
     count = len(axes.channels)
     figure = canvas(FULL, min(2.0 + 0.42 * count, 9.0))

@@ -46,9 +46,10 @@ UNITS = {"count": "events", "peak": "share of the busiest cell", "binary": "acti
 
 @mpl.rc_context(STYLE)
 def completion_pictures(axes: Axes, examples: Sequence[Example]) -> Figure:
-    """What is known of each user, one draw of the rest, what is expected there, and the truth (Figs 5.1 and 6.10).
+    """Known part, one draw, expectation and truth of some users (Figs 5.1 and 6.10).
 
-    One row per user, with its own colour scale. Channels are added up, as far as some cell of theirs is missing.
+    One row per user, with its own colour scale. Channels are added up, as far as some cell of
+    theirs is missing.
 
     Args:
         axes: Of the completed set.
@@ -88,7 +89,7 @@ def _picture_row(figure: Figure, row: Sequence[Panel], axes: Axes, example: Exam
 
 
 def _hatch(panel: Panel, hole: BoolArray) -> None:
-    """Missing cells in grey, with stripes drawn as lines: a report could not give a hatch its theme's colours."""
+    """Draw missing cells in grey with striping lines, whose colour follows the page's theme."""
     patch = PathPatch(_cells(hole), facecolor=SHADE, linewidth=0)
     panel.add_patch(patch)
     starts = np.arange(-1, 1, 1 / STRIPES)

@@ -1,4 +1,4 @@
-"""What the figures of a paper need besides: several settings of one model, and reconstructions in their context."""
+"""Figures of the papers alone: settings of one model compared, and reconstructions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Losses(NamedTuple):
 
 
 def setting_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Styles for a model under several settings beside real populations; settings differ in colour and dashes."""
+    """Line styles of a model under several settings, by colour and dashes, beside real data."""
     styles = line_styles(names)
     settings = [name for name in styles if name not in COLOURS]
     for index, name in enumerate(settings):
@@ -59,7 +59,7 @@ def setting_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 def losses_by_setting(
     losses: Mapping[str, Losses], label: str, *, smoothing: float = 0.0
 ) -> Figure:
-    """How the loss of several runs went, smoothed (Figs 6.1 and 6.2).
+    """Smoothed losses of several runs (Figs 6.1 and 6.2).
 
     Args:
         losses: Name of a run -> its losses.
@@ -107,7 +107,7 @@ def reconstructions(
     *,
     channels: Sequence[int] | None = None,
 ) -> Figure:
-    """One profile in several versions, a row each with its own colours; the hole is outlined (Figs 6.16, 6.17).
+    """One profile in several versions, the missing region outlined (Figs 6.16, 6.17).
 
     Args:
         axes: What the axes of the pictures mean.
@@ -132,7 +132,7 @@ def reconstructions(
 
 
 def _fade(image: AxesImage) -> None:
-    """Colours for expected values, which come as near to nothing as one likes; the colour bar keeps its labels."""
+    """Colour map of expected values, which come arbitrarily near to zero."""
     image.set_cmap(FADING)
     if image.colorbar is not None:
         low, high = image.get_clim()

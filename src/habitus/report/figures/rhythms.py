@@ -1,4 +1,4 @@
-"""How activity lasts, returns and pauses: retention, silences, autocorrelation, the week as a picture."""
+"""Figures of persistence: retention, silences, autocorrelation, the week as a picture."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def silence_curves(
     some = any(counts[1:].any() for counts in histograms.values())
     scale_of_axes = (
         "log" if some else "linear"
-    )  # where nobody was ever silent there is nothing to take logs of
+    )  # where no user was ever silent there is nothing to take logs of
     panel.set(xscale=scale_of_axes, yscale=scale_of_axes)
     panel.set(xlabel=f"length in {label}", ylabel="share at least so long")
     panel.xaxis.set_major_formatter(plain_numbers())

@@ -1,4 +1,4 @@
-"""How good filled cells are: calibration, and error against the size and place of what is missing."""
+"""Figures of completed cells: calibration, and error by size and place of what is missing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MARKERS = ("o", "s", "^", "D")
 
 
 class SizeError(NamedTuple):
-    """Error with a hole of one size: ``share`` of the cells, 0 to 1, at a named place, filled by a method."""
+    """Error for a missing region of one size, a share of the cells from 0 to 1, at a named place."""
 
     share: float
     place: str
@@ -50,10 +50,11 @@ class PlaceError(NamedTuple):
 
 @mpl.rc_context(STYLE)
 def calibration(found: Calibration) -> Figure:
-    """How often intervals hold the truth, and where the truth falls among the draws (PIT histogram).
+    """Coverage of intervals, and rank of the truth among the draws (PIT histogram).
 
     Args:
-        found: Of a completed set (:class:`~habitus.evaluation.completion.missing_region.RegionFigures`).
+        found: Of a completed set
+            (:class:`~habitus.evaluation.completion.missing_region.RegionFigures`).
     """
     figure = canvas(FULL, 4.6)
     coverage, histogram = figure.subplots(1, 2, width_ratios=(1, 1.5))
@@ -129,7 +130,7 @@ def region_errors(
     *,
     label: str = "squared error relative to zeros",
 ) -> Figure:
-    """Error against the missing share, one line per place; and against where a hole of one size begins.
+    """Error by missing share, a line per place, and by the place where a region begins.
 
     Args:
         axes: Of the profiles.

@@ -1,4 +1,4 @@
-"""What is judged of series: their values, their memory, stretches of them, forecasts as fans, and errors.
+"""Figures of series: values, memory, stretches, forecasts as fans, and errors.
 
 Letters: N series, T steps, V variables, K draws, H steps ahead.
 """
@@ -53,7 +53,7 @@ class Fan(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Values of one variable by step, by what they are of ("real", "generated", "noisy", ...); NaN is a gap."""
+    """Values of one variable by step, by kind ("real", "generated", ...); NaN is a gap."""
 
     title: str
     lines: Mapping[str, FloatArray]
@@ -67,7 +67,8 @@ def value_distributions(
     """Cumulative distribution of the values of each variable.
 
     Args:
-        values: "reference", "generated" or a baseline's name -> observed values of each variable, V arrays.
+        values: "reference", "generated" or a baseline's name -> observed values of each variable, V
+            arrays.
         labels: What each variable is, with its unit.
     """
     figure, panels = _grid(len(labels))
@@ -95,7 +96,8 @@ def autocorrelations(curves: Mapping[str, FloatArray], labels: Sequence[str]) ->
     """Autocorrelation of each variable by lag.
 
     Args:
-        curves: "reference", "generated", "floor" or a baseline's name -> lags 0 to L, [L + 1, V]; NaN is not known.
+        curves: "reference", "generated", "floor" or a baseline's name -> lags 0 to L, [L + 1, V];
+            NaN is not known.
         labels: What each variable is.
     """
     figure, panels = _grid(len(labels))
@@ -116,7 +118,7 @@ def autocorrelations(curves: Mapping[str, FloatArray], labels: Sequence[str]) ->
 
 @mpl.rc_context(STYLE)
 def stretches(pairs: Sequence[tuple[Stretch, Stretch]]) -> Figure:
-    """Stretches side by side, on a scale of their own in every row: real ones left, generated ones right.
+    """Stretches of real series left and generated ones right, each row on its own scale.
 
     Args:
         pairs: For each row a real and a generated stretch, of one line each.
@@ -233,7 +235,7 @@ def _least(curves: Mapping[str, FloatArray]) -> float:
 
 @mpl.rc_context(STYLE)
 def cleaned_stretches(each: Sequence[Stretch]) -> Figure:
-    """What was given, what was made of it, and the truth ("noisy", "generated", "reference"), below each other."""
+    """Noisy, cleaned and true values of the same stretch, below each other."""
     figure = canvas(FULL, 0.9 + 2.4 * len(each))
     panels = list(figure.subplots(len(each), 1, squeeze=False)[:, 0])
     for panel, stretch in zip(panels, each, strict=True):
@@ -292,7 +294,7 @@ def baseline_label(baseline: str) -> str:
 
 
 def series_styles(names: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """As the lines of populations, but with baselines light and each of them with dashes of its own."""
+    """Line styles of populations, with light, dashed lines for baselines."""
     styles = line_styles(names)
     baselines = [name for name in names if name not in COLOURS]
     for number, name in enumerate(baselines):

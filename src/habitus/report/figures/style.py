@@ -1,4 +1,4 @@
-"""What all figures share: palette, text sizes, and axes labelled with dates, weekdays and hours."""
+"""Shared style of all figures: palette, text sizes, axes of dates, weekdays and hours."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def short(name: str, longest: int = LONGEST_NAME) -> str:
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, dashes and label of each named curve; names beyond the three known ones are baselines."""
+    """Colour, dashes and label of each named curve; unknown names are baselines."""
     names = list(names)
     baselines = [name for name in names if name not in COLOURS]
     return {name: _line_style(name, baselines) for name in names}
@@ -163,7 +163,7 @@ def _day_name(axes: Axes, day: int) -> str:
 
 
 def days_label(axes: Axes) -> str:
-    """What the axis of days shows, with its unit."""
+    """Label of the axis of days, with its unit."""
     if axes.every is not None:
         return f"day of the window (1 to {axes.days})"
     return f"day, {axes.start} to {axes.start + dt.timedelta(days=axes.days - 1)} ({axes.timezone})"

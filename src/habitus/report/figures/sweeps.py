@@ -45,16 +45,16 @@ def score_curves(
 ) -> Figure:
     """Scores against the values of a setting ("Time pictures" Figs 6.14 and 6.15).
 
-    The values stand at equal distances in the order given: a grid may begin with zero and span decades. The scores'
-    axis is logarithmic where all of them are above zero. An infinite score is marked at the top, one that is not a
-    number is left out.
+    The values stand at equal distances in the order given: a grid may begin with zero and span
+    decades. The scores' axis is logarithmic where all of them are above zero. An infinite score is
+    marked at the top, one that is not a number is left out.
 
     Args:
         values: What was set, N of them.
-        scores: What is judged -> its score at each value, [N].
+        scores: Name -> score at each value, [N].
         label: What the scores are, with their unit.
-        floors: What is judged -> what another real sample scores; a dashed line of the same colour, grey where no
-            line has that name.
+        floors: Name -> score of another real sample; a dashed line of the same colour, grey where
+            no line has that name.
         xlabel: The setting.
     """
     rows = -(-(len(scores) + bool(floors)) // LEGEND_COLUMNS)
@@ -79,7 +79,7 @@ def score_curves(
 
 
 def _line(panel: Panel, line: FloatArray, name: str, number: int, joined: bool) -> None:
-    """The scores that can be drawn, joined where there are values between; a sign at the top for infinite ones."""
+    """Draw the finite scores as a line, and a sign at the top for each infinite one."""
     colour = _colour(number)
     marker = MARKERS[number % len(MARKERS)]
     finite = np.where(np.isfinite(line), line, np.nan)

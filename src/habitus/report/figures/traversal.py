@@ -1,4 +1,4 @@
-"""Walks through the latent space as one picture: a column per dimension, a row per point (Figs 6.10 to 6.13)."""
+"""Latent traversals as one picture: a column per dimension, a row per point (Figs 6.10 to 6.13)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _band(
 
 
 def mosaic(pictures: FloatArray, columns: int) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
-    """Pictures [K, P, D, S] on one canvas, K across and P down, and the middles of its columns and rows."""
+    """Pictures [K, P, D, S] on one canvas, and the middles of its columns and rows."""
     count, rows, days, slots = pictures.shape
     high = days + max(1, round(GAP * days))
     wide = slots + max(1, round(GAP * slots))
