@@ -30,7 +30,7 @@ import kept_rows
 from fit_throughput import simulated
 from habitus.evaluation import evaluate
 from habitus.evaluation.evaluate_completion import evaluate_completion
-from habitus.evaluation.floor import draw
+from habitus.evaluation.floor import random_rows
 from habitus.evaluation.metrics.compare import compare
 from habitus.evaluation.metrics.summary import Summary, summarise
 from habitus.evaluation.two_sample import two_sample
@@ -142,7 +142,7 @@ def floors(train: Profiles, test: Profiles, samples: int) -> Row:
     rng = np.random.default_rng(7)
     reference = summarise(test)
     found = [
-        figures(summarise(train, draw(len(train), len(test), rng)), reference)
+        figures(summarise(train, random_rows(len(train), len(test), rng)), reference)
         for _ in range(samples)
     ]
     return {

@@ -7,8 +7,8 @@ import pytest
 from scipy import signal
 
 from habitus.evaluation.completion.denoising import (
-    mean_squared_error,
     noised,
+    reconstruction_error,
     sigma_of,
 )
 from habitus.evaluation.evaluate_series import (
@@ -191,8 +191,11 @@ def test_both_readings_of_a_noise_level():
         (lambda: horizons(np.zeros((2, 3, 4, 1)), np.zeros((2, 4, 1)), [5]), "steps forward"),
         (lambda: sigma_of(0.1, "deviation"), "reading must be"),
         (lambda: sigma_of(-0.1, "variance"), "negative"),
-        (lambda: mean_squared_error([walk(0)], [walk(0, steps=9)]), "the same series"),
-        (lambda: mean_squared_error([np.full((3, 1), np.nan)], [np.zeros((3, 1))]), "an estimate"),
+        (lambda: reconstruction_error([walk(0)], [walk(0, steps=9)]), "the same series"),
+        (
+            lambda: reconstruction_error([np.full((3, 1), np.nan)], [np.zeros((3, 1))]),
+            "an estimate",
+        ),
         (
             lambda: evaluate_forecast(np.zeros((2, 3, 4, 1)), np.zeros((2, 4, 1)), [walk(0)]),
             "2 pasts",

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, signal, stats
 
 from habitus.evaluation.baselines.series import SERIES_BASELINES, arima
-from habitus.evaluation.completion.denoising import Histogram, noised, posterior_mean
+from habitus.evaluation.completion.denoising import ValueHistogram, noised, posterior_mean
 from habitus.evaluation.metrics.correlations import (
     autocorrelation,
     autocorrelation_mse,
@@ -214,7 +214,7 @@ def test_coverage_of_tied_values_is_that_of_chance():
 def test_posterior_mean_of_distinct_values_against_bayes(probability):
     atoms = np.array([0.0, 0.4, 0.5, 1.0])
     weights = np.array([0.2, 0.3, 0.1, 0.4])
-    histogram = Histogram(atoms, weights)
+    histogram = ValueHistogram(atoms, weights)
     noisy = np.array([0.41, 0.47, 0.9, -0.3])
     likelihood = weights * stats.norm(atoms, 0.1).pdf(noisy[:, None])
     expected = likelihood @ atoms / likelihood.sum(axis=1)
@@ -235,7 +235,7 @@ def test_posterior_mean_is_the_conditional_mean_of_a_simulation(limits):
     rng = np.random.default_rng(0)
     clean = rng.choice([0.0, 0.4, 0.5, 1.0], 400_000, p=[0.2, 0.3, 0.1, 0.4])
     noisy = noised(clean, 0.6, 0.3, rng, limits)
-    estimate = posterior_mean(noisy, Histogram.of(clean), 0.3, 0.6, limits)
+    estimate = posterior_mean(noisy, ValueHistogram.of(clean), 0.3, 0.6, limits)
     edges = [-2, 0, 1e-9, 0.3, 0.45, 0.6, 0.8, 1 - 1e-9, 1, 3]
     for low, high in pairwise(edges):
         near = (noisy >= low) & (noisy <= high)
@@ -263,7 +263,7 @@ def test_posterior_mean_of_a_continuous_value_by_integration(probability):
         expected.append(
             (kept * y + probability * integrand[1]) / (kept + probability * integrand[0])
         )
-    found = posterior_mean(noisy, Histogram.of(values), sigma, probability)
+    found = posterior_mean(noisy, ValueHistogram.of(values), sigma, probability)
     np.testing.assert_allclose(found, expected, atol=0.03)
 
 

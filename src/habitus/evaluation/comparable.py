@@ -22,13 +22,13 @@ def check_sets(
             raise ValueError(f"expected at least one profile in {role}, got none; "
                              "generate or profile it again")  # fmt: skip
     for role, profiles in roles.items():
-        check_axes(profiles, reference, role)
+        check_same_axes(profiles, reference, role)
     if is_binary(reference.axes) and not is_binary(generated.axes):
         raise ValueError("the reference holds binary values and the generated set does not; "
                          "profile the reference again")  # fmt: skip
 
 
-def check_axes(source: ProfileSource, reference: ProfileSource, name: str) -> None:
+def check_same_axes(source: ProfileSource, reference: ProfileSource, name: str) -> None:
     """Refuse a set, named in the message, whose axes differ from those of the reference.
 
     Raises:

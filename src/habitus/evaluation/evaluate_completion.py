@@ -19,7 +19,7 @@ from habitus.evaluation.baselines.completion import (
     Training,
 )
 from habitus.evaluation.blocks import Binarised, is_binary
-from habitus.evaluation.comparable import check_axes
+from habitus.evaluation.comparable import check_same_axes
 from habitus.evaluation.completion.missing_region import (
     Calibration,
     RegionFigures,
@@ -27,7 +27,7 @@ from habitus.evaluation.completion.missing_region import (
     base_rates,
 )
 from habitus.evaluation.completion.paired import Example, Pair, examples, paired
-from habitus.evaluation.floor import draw
+from habitus.evaluation.floor import random_rows
 from habitus.evaluation.metrics.compare import Figures
 from habitus.schema import (
     Axes,
@@ -111,7 +111,7 @@ def evaluate_completion(
     """
     _check(completed, reference)
     if train is not None:
-        check_axes(train, reference, "the training set")
+        check_same_axes(train, reference, "the training set")
     if is_binary(completed.axes):
         reference = Binarised(reference)
         train = None if train is None else Binarised(train)
@@ -212,7 +212,7 @@ def _score_baselines(
     for number, kind in enumerate(COMPLETION_BASELINES.values()):
         if kind.sample not in samples:
             size = min(most, kind.sample or most)
-            rows = draw(len(scoring.source), size, np.random.default_rng(scoring.seed))
+            rows = random_rows(len(scoring.source), size, np.random.default_rng(scoring.seed))
             samples[kind.sample] = _BaselineSample(rows, scoring.tally(), [])
         if train is not None or not kind.needs_train:
             rng = np.random.default_rng([scoring.seed, number])
@@ -257,7 +257,7 @@ def _note(baselines: dict[str, Figures], profiles: int) -> str:
 
 def _check(completed: CompletedSource, reference: ProfileSource) -> None:
     """Refuse sets whose profiles are not the same ones, and units that do not fit together."""
-    check_axes(completed, reference, "the completed set")
+    check_same_axes(completed, reference, "the completed set")
     if len(completed) != len(reference) or not len(reference):
         raise ValueError(
             f"expected the same profiles in both sets, at least one, got {len(completed):,} "

@@ -17,7 +17,11 @@ from typing import Any
 import numpy as np
 
 from habitus.evaluation.baselines.series import SERIES_BASELINES
-from habitus.evaluation.completion.denoising import Histogram, mean_squared_error, posterior_mean
+from habitus.evaluation.completion.denoising import (
+    ValueHistogram,
+    posterior_mean,
+    reconstruction_error,
+)
 from habitus.evaluation.metrics.correlations import (
     DEFAULT_LAGS,
     autocorrelation_mse,
@@ -140,7 +144,7 @@ def evaluate_cleaned(
     probability = measured[1] if probability is None else probability
     prior = truth if train is None else Stack.of(train)
     columns = [
-        posterior_mean(values, Histogram.of(known), sigma, probability, limits)
+        posterior_mean(values, ValueHistogram.of(known), sigma, probability, limits)
         for values, known in zip(given.values.T, prior.columns(), strict=True)
     ]
     estimates = {
@@ -151,8 +155,8 @@ def evaluate_cleaned(
 
     def scored(estimate: Panel) -> Json:
         errors = {
-            "mse": _plain(mean_squared_error(estimate, clean)),
-            "mse_gaps": _plain(mean_squared_error(estimate, missing)),
+            "mse": _plain(reconstruction_error(estimate, clean)),
+            "mse_gaps": _plain(reconstruction_error(estimate, missing)),
         }
         return {"reconstruction": errors}
 

@@ -46,10 +46,10 @@ class Floor:
         return cls(*pairs[0], figures, note)
 
 
-def draw(available: int, wanted: int, rng: np.random.Generator) -> BoolArray:
+def random_rows(available: int, wanted: int, rng: np.random.Generator) -> BoolArray:
     """Mark profiles drawn at random without replacement, [available]; all if there are too few.
 
-    >>> [int(draw(available, 4, np.random.default_rng(0)).sum()) for available in (10, 3)]
+    >>> [random_rows(size, 4, np.random.default_rng(0)).sum().item() for size in (10, 3)]
     [4, 3]
     """
     rows = np.zeros(available, bool)
@@ -69,7 +69,7 @@ def floor_from_train(
         rng: Source of the draws.
     """
     times = _samples(users) if users < len(train) else 1
-    samples = [summarise(train, draw(len(train), users, rng)) for _ in range(times)]
+    samples = [summarise(train, random_rows(len(train), users, rng)) for _ in range(times)]
     size = samples[0].users
     fewer = f", which has fewer than the {users:,} generated" if size < users else ""
     against = f"against all {reference.users:,} of the reference"
@@ -98,7 +98,7 @@ def floor_from_halves(reference: ProfileSource, users: int, rng: np.random.Gener
             "give the training profiles (--train) or a larger reference"
         )
     size = min(users, count // 2)
-    parts = [draw(count, size, rng) for _ in range(_samples(count))]
+    parts = [random_rows(count, size, rng) for _ in range(_samples(count))]
     pairs = [(summarise(reference, rows), summarise(reference, ~rows)) for rows in parts]
     return Floor.of(
         pairs, f"{size:,} profiles of the reference, against its other {count - size:,}"

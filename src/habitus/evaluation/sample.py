@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import blocks
-from habitus.evaluation.floor import draw
+from habitus.evaluation.floor import random_rows
 from habitus.schema import BoolArray, IntArray, ProfileSource, starts_of_runs
 
 USER = "user"
@@ -40,7 +40,7 @@ class Side:
 
     def cut(self, most: int, rng: np.random.Generator) -> Side:
         """Draw at most so many of its profiles at random."""
-        kept = draw(len(self), most, rng)
+        kept = random_rows(len(self), most, rng)
         rows = self.rows.copy()
         rows[self.rows] = kept
         return Side(self.source, rows, self.users[kept])
@@ -55,7 +55,7 @@ def halves(source: ProfileSource, rng: np.random.Generator) -> tuple[Side, Side]
     """Split a set in two by user: no user is in both."""
     everyone = whole(source)
     count = int(everyone.users.max(initial=-1)) + 1
-    first = draw(count, count // 2, rng)[everyone.users]
+    first = random_rows(count, count // 2, rng)[everyone.users]
     return Side(source, first, everyone.users[first]), Side(source, ~first, everyone.users[~first])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import CompressedRows, blocks, is_count
-from habitus.evaluation.floor import draw
+from habitus.evaluation.floor import random_rows
 from habitus.schema import Axes, FloatArray, IntArray, ProfileSource
 
 MOST_USERS = 20_000  # drawn, and looked at: enough for every curve, cheap
@@ -74,7 +74,7 @@ def independent_cells(source: ProfileSource, users: int, seed: int = 0) -> Indep
     Returns:
         The population, which draws itself as it is read.
     """
-    rows = draw(len(source), MOST_USERS, np.random.default_rng(seed))
+    rows = random_rows(len(source), MOST_USERS, np.random.default_rng(seed))
     pieces = [
         (block.cells, block.peak_values(source.axes).astype(np.float32))
         for block in blocks(source, rows)

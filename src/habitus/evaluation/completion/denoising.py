@@ -51,7 +51,7 @@ def noised(
 
 
 @dataclass(frozen=True)
-class Histogram:
+class ValueHistogram:
     """Distribution of one value: normals N(atom, bandwidth^2), or points where that is 0.
 
     Attributes:
@@ -97,7 +97,7 @@ class Histogram:
 
 def posterior_mean(
     noisy: FloatArray,
-    histogram: Histogram,
+    histogram: ValueHistogram,
     sigma: float,
     probability: float = 1.0,
     limits: Limits | None = None,
@@ -140,7 +140,9 @@ def posterior_mean(
     return result
 
 
-def _log_evidence_if_kept(noisy: Float64, histogram: Histogram, limits: Limits | None) -> Float64:
+def _log_evidence_if_kept(
+    noisy: Float64, histogram: ValueHistogram, limits: Limits | None
+) -> Float64:
     """Log evidence of values [n] that were not modified.
 
     For distinct values it is inf or -inf against any density.
@@ -154,7 +156,7 @@ def _log_evidence_if_kept(noisy: Float64, histogram: Histogram, limits: Limits |
     return np.where(equal, np.where(at_end, np.log(histogram.weights[nearest]), np.inf), -np.inf)
 
 
-def mean_squared_error(estimate: Panel, clean: Panel) -> float:
+def reconstruction_error(estimate: Panel, clean: Panel) -> float:
     """Mean of (estimate - clean)^2 over the values of ``clean`` that are known; NaN for none.
 
     Raises:

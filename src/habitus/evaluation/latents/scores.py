@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.floor import draw
+from habitus.evaluation.floor import random_rows
 from habitus.evaluation.latents.association import association
 from habitus.evaluation.latents.factors import USERS_PER_CLASS, Factor
 from habitus.evaluation.latents.forests import concentration, forests
@@ -88,11 +88,11 @@ def disentanglement(
     """
     _check(codes, factors, most)
     rng = np.random.default_rng(seed)
-    drawn = draw(len(codes), most, rng)
+    drawn = random_rows(len(codes), most, rng)
     codes = _scaled(codes[drawn])
     factors = [factor.of(drawn) for factor in factors]
     _check_values(factors)
-    train = draw(len(codes), round(len(codes) * _TRAIN_SHARE), rng)
+    train = random_rows(len(codes), round(len(codes) * _TRAIN_SHARE), rng)
     explained, importance = forests(codes, factors, train, rng)
     mig = top_gap(shared_information(codes, factors))
     sap = top_gap(linear_scores(codes, factors, train))

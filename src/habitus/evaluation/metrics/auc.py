@@ -42,7 +42,7 @@ class Auc:
         return min(1.0, self.value + _Z * self.error)
 
     def to_json(self, name: str = "auc") -> dict[str, float]:
-        """Value and interval."""
+        """Value and ends of the interval, by name."""
         return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
 
 

@@ -12,8 +12,8 @@ from scipy import stats
 from torch import Generator
 
 from habitus.evaluation.completion.denoising import (
-    Histogram,
     Limits,
+    ValueHistogram,
     noised,
     posterior_mean,
     sigma_of,
@@ -130,7 +130,7 @@ def _identity(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
 
 
 def _posterior_mean(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> Arrays:
-    histogram = Histogram.of(lab.train.values[:, 0])
+    histogram = ValueHistogram.of(lab.train.values[:, 0])
     return [
         posterior_mean(y[:, 0], histogram, case.sigma, case.level.probability, case.limits)[:, None]
         for case, y in zip(cases, ys, strict=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from habitus.evaluation.baselines.base import Baseline
 from habitus.evaluation.blocks import blocks
-from habitus.evaluation.floor import draw
+from habitus.evaluation.floor import random_rows
 from habitus.schema import Axes, BoolArray, Filled, FloatArray, ProfileSource
 
 MOST_PROFILES = 20_000  # of training: some hundred MB as dense pictures
@@ -41,7 +41,7 @@ class Training:
         if not len(source):
             raise ValueError("expected at least one training profile, got none; leave out train, "
                              "or profile it again")  # fmt: skip
-        rows = draw(len(source), MOST_PROFILES, np.random.default_rng(seed))
+        rows = random_rows(len(source), MOST_PROFILES, np.random.default_rng(seed))
         pictures = np.zeros((int(rows.sum()), source.axes.cells), np.float32)
         first = 0
         for block in blocks(source, rows):
