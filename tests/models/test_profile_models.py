@@ -80,7 +80,7 @@ def made(kind: type[Model], config: object, axes: Axes) -> Model:
 
 
 def made_if_it_can_be(kind: type[Model], config: object, axes: Axes) -> Model:
-    """The model; where its mask cannot be on these axes it has to say so, and there is nothing else to test."""
+    """Make a model, or skip the test where the model refuses its mask on these axes."""
     try:
         return made(kind, config, axes)
     except ValueError as error:
@@ -180,7 +180,7 @@ class TestModel:
 
 
 def idle(config: object) -> set[str]:
-    """Parameters that have nothing to do under some settings: a choice of one, and how much where it is whether."""
+    """Parameters without effect under some settings."""
     found = set()
     if isinstance(config, ContextMixtureConfig):
         found |= {"user.weight", "user.bias"} if config.user_states == 1 else set()
@@ -334,7 +334,7 @@ def test_the_context_vae_reads_the_context_only(mask):
 
 
 def test_the_context_vae_is_not_judged_on_known_cells():
-    """Its loss is that of the hole: known cells of a box that holds it are not part of the reconstruction."""
+    """The reconstruction leaves out known cells of the box around the missing region."""
     model = made(ContextVAE, ContextVAEConfig(mask="cells:0.3"), AXES[1]).eval()
     x = batch(model)
     missing = hole(model)
@@ -345,7 +345,7 @@ def test_the_context_vae_is_not_judged_on_known_cells():
 
 
 def test_the_discriminator_learns_and_the_decoder_unlearns():
-    """The discriminator's own gradient lowers its loss; what reaches the decoder has its sign turned."""
+    """The discriminator's gradient lowers its loss; the decoder's has the opposite sign."""
     model = made(
         ContextVAE, ContextVAEConfig(adversarial=2.0, architecture="strided"), AXES[1]
     ).train()

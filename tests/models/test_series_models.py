@@ -28,10 +28,20 @@ MODELS_AND_SETTINGS = [
     (DLGM, DLGMConfig(latents=3, history=2, periods="3,5", **SIZE)),
     (DLGM, DLGMConfig(layers=1, latents=2, covariance="low-rank", history=0, **SIZE)),
     (TDLGM, TDLGMConfig(latents=3, periods="3", **SIZE)),
-    (TDLGM, TDLGMConfig(layers=3, latents=2, covariance="low-rank", state_error="likelihood", recognition="value",
-                        transition="generated", **SIZE)),
+    (
+        TDLGM,
+        TDLGMConfig(
+            layers=3,
+            latents=2,
+            covariance="low-rank",
+            state_error="likelihood",
+            recognition="value",
+            transition="generated",
+            **SIZE,
+        ),
+    ),
     (VRNN, VRNNConfig(latents=3, periods="3", **SIZE)),
-]  # fmt: skip
+]
 CASES = [
     (kind, dataclasses.replace(config, likelihood=likelihood))
     for kind, config in MODELS_AND_SETTINGS
@@ -78,7 +88,7 @@ def made(kind: type[SeriesModel], config: object, axes: SeriesAxes) -> SeriesMod
 
 
 def batch(model: SeriesModel, holes: bool = True) -> torch.Tensor:
-    """Windows [B, T, V + 1] with a clock that does not begin at 0; with holes: single ones, a step, a variable."""
+    """Windows [B, T, V + 1], with a clock from a number other than 0, and with gaps."""
     rng = np.random.default_rng(1)
     shape = (B, T, len(model.axes.variables))
     counts = getattr(model.config, "likelihood", None) == "counts"
@@ -103,7 +113,7 @@ def part(x: Windows, begin: int, end: int) -> Windows:
 
 
 def scores(model: AutoregressiveModel, x: Windows, at: torch.Tensor | None = None) -> torch.Tensor:
-    """Log-densities of the predictions at fixed values, which tell distributions from each other, [B, T, V]."""
+    """Log-densities of the predictions at fixed values, which distinguish them, [B, T, V]."""
     with torch.no_grad():
         return model.predictions(x, noise(5)).log_prob(x.values if at is None else at)
 
@@ -333,7 +343,7 @@ class TestAutoregressiveModel:
             )
 
     def test_the_loss_is_the_likelihood_or_above_it(self, kind, config):
-        """Per step and on average over noise, the terms are no less than minus the importance-weighted bound."""
+        """On average the terms are no less than minus the importance-weighted bound."""
         model = made(kind, without_decay(config), AXES[1])
         x = seen(model)
         with torch.no_grad():
@@ -361,17 +371,32 @@ def test_every_likelihood_is_in_the_table():
 
 IMPOSSIBLE = [
     (RecurrentConfig, {"relative": True, "likelihood": "counts"}),
-    (RecurrentConfig, {"window": 1}), (RecurrentConfig, {"hidden": 0}), (RecurrentConfig, {"components": -1}),
-    (RecurrentConfig, {"layers": 0}), (RecurrentConfig, {"dropout": 1.0}), (RecurrentConfig, {"weight_decay": -1}),
-    (RecurrentConfig, {"likelihood": "none"}), (RecurrentConfig, {"periods": "day"}),
-    (RecurrentConfig, {"periods": "1"}), (RecurrentConfig, {"weight_decay": float("nan")}),
-    (DLGMConfig, {"history": -1}), (DLGMConfig, {"latents": 0}), (DLGMConfig, {"covariance": "full"}),
-    (DLGMConfig, {"beta": -1.0}), (DLGMConfig, {"warm_up": 1.0}), (TDLGMConfig, {"layers": 1}),
-    (TDLGMConfig, {"alpha": float("inf")}), (TDLGMConfig, {"state_error": "l1"}),
-    (TDLGMConfig, {"recognition": "none"}), (TDLGMConfig, {"transition": "none"}), (VRNNConfig, {"latents": 0}),
-    (VRNNConfig, {"warm_up": -0.1}), (TimeGANConfig, {"gamma": -1.0}), (TimeGANConfig, {"layers": 0}),
+    (RecurrentConfig, {"window": 1}),
+    (RecurrentConfig, {"hidden": 0}),
+    (RecurrentConfig, {"components": -1}),
+    (RecurrentConfig, {"layers": 0}),
+    (RecurrentConfig, {"dropout": 1.0}),
+    (RecurrentConfig, {"weight_decay": -1}),
+    (RecurrentConfig, {"likelihood": "none"}),
+    (RecurrentConfig, {"periods": "day"}),
+    (RecurrentConfig, {"periods": "1"}),
+    (RecurrentConfig, {"weight_decay": float("nan")}),
+    (DLGMConfig, {"history": -1}),
+    (DLGMConfig, {"latents": 0}),
+    (DLGMConfig, {"covariance": "full"}),
+    (DLGMConfig, {"beta": -1.0}),
+    (DLGMConfig, {"warm_up": 1.0}),
+    (TDLGMConfig, {"layers": 1}),
+    (TDLGMConfig, {"alpha": float("inf")}),
+    (TDLGMConfig, {"state_error": "l1"}),
+    (TDLGMConfig, {"recognition": "none"}),
+    (TDLGMConfig, {"transition": "none"}),
+    (VRNNConfig, {"latents": 0}),
+    (VRNNConfig, {"warm_up": -0.1}),
+    (TimeGANConfig, {"gamma": -1.0}),
+    (TimeGANConfig, {"layers": 0}),
     (TimeGANConfig, {"window": 1}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("kind", "settings"), IMPOSSIBLE, ids=str)

@@ -1,4 +1,4 @@
-"""The context mixture against sums that are written out: states, outcomes, counts, draws, and what it learns."""
+"""Context mixture against explicit sums: states, outcomes, counts, draws, and learning."""
 
 import datetime as dt
 import itertools
@@ -155,7 +155,7 @@ class TestLogProb:
             assert model.log_prob(x, missing)[0].abs() < 1e-6
 
     def test_states_matter(self):
-        """Cells of one day depend on each other, and days depend on each other through the user's state."""
+        """Cells of a day depend on each other, as do days through the user's state."""
         model = tiny()
         x = counts(1)
         for pair in ([(0, 1, 0, 0), (0, 1, 1, 0)], [(0, 1, 0, 0), (0, 2, 0, 0)]):
@@ -208,7 +208,7 @@ class TestDraws:
         self.check(tiny(normalisation="binary"), (counts(1) > 0).float())
 
     def test_which_cells_are_active_comes_as_often_as_is_probable(self):
-        """Probabilities of activity: those of a model of counts, summed over counts by leaving them out."""
+        """Probabilities of activity are those of a model of counts, summed over counts."""
         self.check(tiny(), counts(1))
 
     @staticmethod
@@ -237,7 +237,7 @@ class TestDraws:
         assert scipy.stats.chisquare(seen, expected * samples).pvalue > 1e-4
 
     def test_the_mean_is_that_of_what_is_drawn_in_shares_of_the_peak(self):
-        """The point forecast is E[y min(1, p/y)^2], but for the gain, of which a mean over states is taken."""
+        """The point forecast is E[y min(1, p/y)^2], with the mean gain over states."""
         model = tiny()
         x = counts(1, mean=3.0)
         cell = (0, 2, 1, 0)
@@ -259,7 +259,7 @@ class TestDraws:
 def many_draws(
     model: ContextMixture, x: torch.Tensor, cells: list[tuple[int, ...]]
 ) -> torch.Tensor:
-    """Draws of one profile's missing cells, [20000, cells]; many profiles alike, as that is faster."""
+    """Draws of one profile's missing cells, [20000, cells], as many equal profiles."""
     with torch.no_grad():
         many = x.expand(1000, -1, -1, -1), holes(*cells).expand(1000, -1, -1, -1)
         return model.complete(*many, 20, noise(7)).draws.reshape(20_000, len(cells))
@@ -394,7 +394,7 @@ def every_chance(binned: BinnedCounts) -> list[np.ndarray]:
 
 
 def test_it_finds_out_how_busy_a_user_is():
-    """Users with a constant rate each: what is predicted is nearer to their rate than the population's mean."""
+    """For users with constant rates, predictions are nearer to these than the mean is."""
     axes = Axes(dt.date(2018, 2, 1), 8, 360, ("a",))
     rng = np.random.default_rng(0)
     rate = rng.choice([0.05, 0.6], size=600)

@@ -1,4 +1,4 @@
-"""Masks: sizes and places by hand, what can go wrong in writing one, and what holds for every one that is drawn."""
+"""Masks: sizes and places by hand, errors of their text, and properties of every draw."""
 
 import datetime as dt
 import re

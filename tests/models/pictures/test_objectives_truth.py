@@ -1,4 +1,4 @@
-"""KL against Eq 3.6 and Monte Carlo; likelihoods against scipy; nets against the slow clear version."""
+"""KL against Eq 3.6 and Monte Carlo, likelihoods against scipy, nets against slow versions."""
 
 import datetime as dt
 

@@ -30,7 +30,7 @@ def test_it_is_seen_from_the_values(values, likelihood, relative):
 
 
 def test_of_several_variables_those_that_wander_are_relative():
-    """Noise beside a walk is expected at its own level, from the first step on; one variable as it is said."""
+    """Noise beside a walk is modelled at its own level; a single variable as the settings say."""
     values = torch.from_numpy(np.column_stack([WALK[:, 0], NOISE[:, 0]])).float()
     for columns, wanders in ((values, [True, False]), (values[:, 1:], [True])):
         axes = SeriesAxes(tuple("ab"[: columns.shape[1]]))

@@ -181,8 +181,11 @@ def test_a_closely_correlated_gaussian_is_known_to_within_a_fiftieth_of_a_nat(st
         found = float(model(own).log_prob(other).sum(-1).mean())
     exact = stats.multivariate_normal(mean, covariance).logpdf(other.numpy()).mean()
     assert found == pytest.approx(exact, abs=0.02 if steps else 0.05)
-    independent = sum(stats.norm(m, s).logpdf(other[:, v].numpy()).mean()
-                      for v, (m, s) in enumerate(zip(mean, np.sqrt(np.diag(covariance)), strict=True)))  # fmt: skip
+    spreads = np.sqrt(np.diag(covariance))
+    independent = sum(
+        stats.norm(m, s).logpdf(other[:, v].numpy()).mean()
+        for v, (m, s) in enumerate(zip(mean, spreads, strict=True))
+    )
     assert exact > independent + 2
 
 
@@ -203,7 +206,7 @@ def test_a_value_that_was_not_seen_has_no_density_and_tells_nothing():
 
 
 def test_gaps_are_filled_given_the_variables_before_them():
-    """The last of three variables, at 0.99 with the first: its conditional mean and spread in closed form."""
+    """Conditional mean and spread of the last of three variables, correlated 0.99 with the first."""
     values, mean, covariance = correlated(20_000, 3)
     model = AutoregressiveObservation(3)
     model.start_from(values)

@@ -51,8 +51,11 @@ def test_the_kalman_filter_is_the_density_of_the_whole_series():
     np.testing.assert_allclose(SPACE.filtered(v)[0], truth)
 
 
-@pytest.mark.parametrize("made", [lambda s: filtering(LSTM, s), lambda s: filtering(GRU, s), filtering_tdlgm],
-                         ids=["lstm", "gru", "tdlgm"])  # fmt: skip
+@pytest.mark.parametrize(
+    "made",
+    [lambda s: filtering(LSTM, s), lambda s: filtering(GRU, s), filtering_tdlgm],
+    ids=["lstm", "gru", "tdlgm"],
+)
 class TestFilter:
     """Weights with which a model is the filter: what it says of series is then exact, not near."""
 
@@ -104,7 +107,7 @@ def test_the_bound_rises_to_the_exact_likelihood_and_stays_below_it():
 
 
 def test_the_loss_is_the_bound_of_one_sample_and_the_error_of_states():
-    """nll and KL are the terms of the closed form: E_q log p and KL of exactly recognised latents."""
+    """The terms are E_q log p and KL in closed form, for exactly recognised latents."""
     v = SPACE.series(2000, 8, 5)
     with torch.no_grad():
         terms = filtering_tdlgm(SPACE).terms(windows(v), noise())
@@ -195,7 +198,7 @@ class TestBoundAgainstIntegrals:
     """Nonlinear models with so few latents that log p(v) is an integral on a grid."""
 
     def close(self, model: SeriesModel, x: Windows, exact: torch.Tensor) -> None:
-        """Near it with many samples, below it with one; each window many times, for the spread of the noise."""
+        """The bound is near the truth with many samples, below it with one."""
         many = Windows(*(each.repeat(60, *[1] * (each.ndim - 1)) for each in x))
         for samples, bias in ((1, math.inf), (300, 0.02)):
             with torch.no_grad():
@@ -231,7 +234,7 @@ class TestBoundAgainstIntegrals:
 
     @torch.no_grad()
     def test_vrnn(self):
-        """Two steps: the second one's prior, decoder and recognition know the first one's latent by the state."""
+        """The second step's prior, decoder and posterior know the first latent by the state."""
         model = VRNN(ONE, VRNNConfig(hidden=5, latents=1)).eval()
         random_weights(model)
         x = windows(np.random.default_rng(1).normal(size=(3, 2)))
@@ -271,9 +274,10 @@ TWO = SeriesAxes(("a", "b"))
 def related() -> tuple[TDLGM, VRNN]:
     """A tDLGM with one layer of states, and a VRNN, that are the same model.
 
-    The tDLGM: no latents on top (G_2 = 0), gates of the states constant, so that they are leaky sums of the past.
-    The VRNN: a prior N(0, I) whatever the state, a state that is not told its latents, and the same leaky sums.
-    Decoder (of latents + state) and recognition (of value and state) are the same perceptrons, of random weights.
+    The tDLGM has no latents on top (G_2 = 0) and constant gates, so that its states are leaky sums
+    of the past. The VRNN has a prior N(0, I) whatever the state, a state that does not read its
+    latents, and the same leaky sums. Decoder (of latents + state) and recognition (of value and
+    state) are the same perceptrons, of random weights.
     """
     generator = noise(3)
     draw = lambda *shape: 0.8 * torch.randn(*shape, generator=generator)  # noqa: E731
@@ -323,9 +327,11 @@ def related() -> tuple[TDLGM, VRNN]:
 
 
 class TestOneLayerTDLGMAndVRNN:
-    """With no latents on top and constant gates on one side, and a prior and a state that know no latents on the
-    other, states, KL, p(v | xi), bound, reconstruction and forecasts all agree. What stays different in general: a
-    VRNN's prior depends on the past and its state on its latents; a tDLGM has a second latent above its state."""
+    """A tDLGM and a VRNN that are reduced to one model agree in states, KL, bound and forecasts.
+
+    In general a VRNN's prior depends on the past and its state on its latents, and a tDLGM has a
+    second latent above its state.
+    """
 
     @pytest.fixture
     def x(self) -> Windows:

@@ -1,4 +1,4 @@
-"""Distributions of values: they sum to 1, their draws follow them, and they say what they should of known data."""
+"""Observation models: distributions sum to 1, draws follow them, and known data are found."""
 
 import math
 
