@@ -57,7 +57,7 @@ def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
     assert metrics["privacy"]["warning"] is None
     assert {"daily_mean", "retention", "floor", "baselines"} <= set(metrics)
     for words in (
-        "told from real users by features: AUC 0.",
+        "distinguished from real users by features: AUC 0.",
         "by pictures: AUC",
         "what gave them away",
         "near copies",

@@ -1,4 +1,4 @@
-"""A word to who gives holidays to a run that knows of none."""
+"""Warnings about holidays that have no effect."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ NO_EFFECT = "holidays have no effect, as this run learnt without any; fit a rhyt
 
 
 def warn_of_no_effect(model: Model) -> None:
-    """Say that holidays have no effect on a model, where that is so."""
+    """Warn where holidays have no effect on a model."""
     if not model.knows_holidays:
         warn(NO_EFFECT)
 
 
 def warn_of_own_holidays(model: Model, *sources: StoredProfiles) -> None:
-    """The same of holidays in the windows of profiles, for a model that is told of days."""
+    """Warn likewise where profiles have holidays in their windows and the model takes days as input."""
     if model.conditions_on_calendar and any(
         Calendar.of(each.about).has_holidays(each.users, each.axes) for each in sources
     ):

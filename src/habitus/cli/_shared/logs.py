@@ -21,7 +21,7 @@ def log_format_of(path: Path, wanted: str | None) -> str:
     """Parquet or CSV, as is wanted or as the name ends.
 
     Raises:
-        ValueError: for another format, or a name that tells none.
+        ValueError: for another format, or a name without one.
     """
     return file_format(Path("-.csv") if is_stdout(path) else path, wanted)
 

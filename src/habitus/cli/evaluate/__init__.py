@@ -43,7 +43,7 @@ FIXED = ", ".join(text for text in MASKS if "SHARE" not in text and text != "any
 Region = Annotated[
     str | None,
     typer.Option(
-        help=f"Which filled cells of completed profiles to judge: {FIXED}.",
+        help=f"Which filled cells of completed profiles to score: {FIXED}.",
         rich_help_panel=JUDGED,
         show_default="all missing cells",
     ),
@@ -83,7 +83,7 @@ Noisy = Annotated[Path | None, _of_series("What a cleaned or filled series was m
 TrainShare = Annotated[
     float | None,
     _of_series(
-        "First share of each series of --against that baselines, and the floor, are made from; the rest is judged "
+        "First share of each series of --against that baselines, and the floor, are made from; the rest is compared "
         "against (forecasts: all of it, from their origins on)."
     ),
 ]
@@ -100,8 +100,8 @@ TwoSample = Annotated[
     bool,
     typer.Option(
         "--two-sample",
-        help="Train classifiers to tell generated from real too (of series as TimeGAN's paper does), and say what "
-        "gave it away; takes a minute or two.",
+        help="Train classifiers to separate generated from real too (of series as TimeGAN's paper does), and "
+        "say by what they do; takes a minute or two.",
         rich_help_panel=JUDGED,
     ),
 ]
@@ -154,5 +154,5 @@ def evaluate(
     Every figure of profiles is lower-is-better and stands beside its floor, what another real sample scores (the
     median of up to ten), and beside what a method without learning scores. Of completed profiles, the filled cells
     are measured against what was there, beside baselines that fill the same ones. A file of series says itself whether
-    it was generated, cleaned or forecast, and is judged accordingly.
+    it was generated, cleaned or forecast, and is measured accordingly.
     """

@@ -1,4 +1,4 @@
-"""What ``habitus evaluate`` does besides, when the profiles that it judges were completed."""
+"""Scores of filled cells, where the profiles that are evaluated were completed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from habitus.report.meaning import REGION
 from habitus.schema import Axes, BoolArray
 
 
-def judge(
-    judged: StoredProfiles,
+def score_filled(
+    completed: StoredProfiles,
     reference: StoredProfiles,
     train: StoredProfiles | None,
     region: str | None,
@@ -30,17 +30,17 @@ def judge(
     Raises:
         ValueError: for a region of a set that was not completed, and as ``evaluate_completion``.
     """
-    if not isinstance(judged, StoredCompleted):
+    if not isinstance(completed, StoredCompleted):
         if region is not None:
             raise ValueError(
-                f"--region says which filled cells to judge, but {judged.path} was not completed; leave it out, or "
+                f"--region says which filled cells to score, but {completed.path} was not completed; leave it out, or "
                 "give what habitus complete or forecast wrote"
             )
         return None
-    cells = None if region is None else _cells(region, judged.axes)
+    cells = None if region is None else _cells(region, completed.axes)
     with bar("Judging what was filled in", "profiles") as advance:
         return evaluate_completion(
-            judged,
+            completed,
             reference,
             train,
             region=cells,
@@ -56,7 +56,7 @@ def _cells(region: str, axes: Axes) -> BoolArray:
     if fixed is None:
         raise ValueError(
             f"--region {region} differs from profile to profile; give one such as centre, last:7 or "
-            "rectangle:A-B,E-F, or leave it out to judge all missing cells"
+            "rectangle:A-B,E-F, or leave it out to score all missing cells"
         )
     return fixed
 
@@ -64,14 +64,14 @@ def _cells(region: str, axes: Axes) -> BoolArray:
 def with_filled(
     metrics: dict[str, Any],
     found: CompletionEvaluation | None,
-    judged: StoredProfiles,
+    completed: StoredProfiles,
     region: str | None,
 ) -> dict[str, Any]:
     """The content of ``metrics.json``: a completed set adds ``region`` and more ``baselines``."""
     if found is None:
         return metrics
     parts = found.to_json_parts()
-    about = {"mask": judged.about["completed"]["mask"], "judged": region or "all missing cells"}
+    about = {"mask": completed.about["completed"]["mask"], "judged": region or "all missing cells"}
     return {
         **metrics,
         "region": {**parts["region"], **about},
@@ -100,12 +100,12 @@ def filled_table(found: CompletionEvaluation) -> Table:
 
 
 def origin(
-    found: CompletionEvaluation | None, judged: StoredProfiles, region: str | None
+    found: CompletionEvaluation | None, completed: StoredProfiles, region: str | None
 ) -> dict[str, str]:
     """Where the figures of filled cells come from, for the report."""
     if found is None:
         return {}
-    how = judged.about["completed"]
+    how = completed.about["completed"]
     made = f"{how['mask']}; judged: {region or 'all missing cells'}"
-    run = Path(judged.about.get("run", "")).name or "not known"
+    run = Path(completed.about.get("run", "")).name or "not known"
     return {"What was missing": made, "Baselines": found.note, "Run that completed it": run}

@@ -1,4 +1,4 @@
-"""Files of series that are judged, and the real ones beside them: how they are read, and what must agree."""
+"""Files of series that are evaluated, and the real ones beside them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Asked:
         columns: How files are read: ``column``, ``scale``, ``time``, ``series_id``.
         buckets: Of Algorithm 1.
         steps: Steps on, or ahead, separated by commas.
-        two_sample: Whether networks are to tell generated from real.
+        two_sample: Whether networks are to separate generated from real.
         json: Where the scores go.
         html: Where the page goes.
         seed: Seed of the baselines.
@@ -50,7 +50,7 @@ class Asked:
 
 
 def read_real(axes: SeriesAxes, path: Path, asked: Asked) -> Series:
-    """Series in the columns and scale of the judged ones."""
+    """Series in the columns and scale of the evaluated ones."""
     named = {name: value for name, value in asked.columns.items() if name in ("time", "series_id")}
     return read_for(axes, path, **named)
 
@@ -60,8 +60,8 @@ def read_train(axes: SeriesAxes, asked: Asked) -> Series | None:
     return read_real(axes, asked.train, asked) if asked.train else None
 
 
-def read_judged(path: Path, asked: Asked) -> Series:
-    """The judged series; one that habitus wrote knows its time and series itself."""
+def read_evaluated(path: Path, asked: Asked) -> Series:
+    """Evaluated series; one that habitus wrote knows its time and series itself."""
     own = read_about(path)
     columns = {**asked.columns, **({"time": None, "series_id": None} if own else {})}
     return read_series(path, columns.pop("column"), **columns)
@@ -131,16 +131,16 @@ def steps_of(text: str | None) -> tuple[int, ...]:
     return tuple(sorted(map(int, parts)))
 
 
-def described(axes: SeriesAxes, seed: int, whence: str) -> Json:
+def described(axes: SeriesAxes, seed: int, learnt_from: str) -> Json:
     """What the numbers are of."""
-    told = (
+    meaning = (
         "values as in the file"
         if axes.scale == 1
         else f"values are those of the file times {axes.scale:g}"
     )
     return {
-        "unit": {"scale": axes.scale, "meaning": told},
+        "unit": {"scale": axes.scale, "meaning": meaning},
         "variables": list(axes.variables),
         "seed": seed,
-        "baselines_learn_from": f"Baselines learn from {whence}.",
+        "baselines_learn_from": f"Baselines learn from {learnt_from}.",
     }

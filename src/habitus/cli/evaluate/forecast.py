@@ -38,7 +38,7 @@ class Pieces(NamedTuple):
     names: list[str]
 
 
-def judge_forecast(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
+def evaluate_forecasts(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     """The scores of a forecast, and its page.
 
     Raises:
@@ -53,13 +53,13 @@ def judge_forecast(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     made.on(real)
     pieces = _pieces(made, real, asked.against)
     steps = _horizons(asked, pieces.draws.shape[2])
-    train, whence = _learnt(made, real, read_train(axes, asked), asked.train_share)
+    train, learnt_from = _learnt(made, real, read_train(axes, asked), asked.train_share)
     scale = spreads(panel(real)) if len(axes.variables) > 1 else None
     given = {"buckets": asked.buckets or DEFAULT_BUCKETS, "scale": scale, "seed": asked.seed}
     _, samples, ahead, _ = pieces.draws.shape
     with spinner("Judging forecasts and baselines"):
         metrics = evaluate_forecast(*pieces[:3], train, steps=steps, **given)
-    metrics |= described(axes, asked.seed, whence)
+    metrics |= described(axes, asked.seed, learnt_from)
     metrics |= {
         "origins": len(pieces.draws),
         "samples": samples,

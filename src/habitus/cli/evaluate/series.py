@@ -15,12 +15,12 @@ from habitus.cli.evaluate.files import (
     check_same_rows,
     described,
     panel,
-    read_judged,
+    read_evaluated,
     read_real,
     read_train,
     steps_of,
 )
-from habitus.cli.evaluate.forecast import judge_forecast
+from habitus.cli.evaluate.forecast import evaluate_forecasts
 from habitus.cli.evaluate.series_two_sample import add_two_sample
 from habitus.evaluation.evaluate_series import evaluate_cleaned, evaluate_generated
 from habitus.evaluation.metrics.transitions import DEFAULT_BUCKETS
@@ -36,7 +36,7 @@ TO_CLEANED = "cleaned"
 TO_FORECAST = "forecast"
 
 
-def judge_series(path: Path, asked: Asked) -> None:
+def evaluate_file(path: Path, asked: Asked) -> None:
     """Judge a file of series by what it says that it is.
 
     Raises:
@@ -47,8 +47,10 @@ def judge_series(path: Path, asked: Asked) -> None:
         raise ValueError("give --train or --train-share, not both")
     if kind != TO_GENERATED and asked.two_sample:
         raise ValueError(f"--two-sample is for generated series, which {path} is not; leave it out")
-    judge = {TO_GENERATED: _generated, TO_CLEANED: _cleaned, TO_FORECAST: judge_forecast}[kind]
-    metrics = judge(path, asked, _origin(path, about, asked))
+    evaluate = {TO_GENERATED: _generated, TO_CLEANED: _cleaned, TO_FORECAST: evaluate_forecasts}[
+        kind
+    ]
+    metrics = evaluate(path, asked, _origin(path, about, asked))
     if asked.json:
         write_json(asked.json, metrics)
     out_table(_table(metrics, kind))
@@ -83,7 +85,7 @@ def _stored(path: Path) -> tuple[Json, str]:
 
 
 def _generated(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
-    ours = read_judged(path, asked)
+    ours = read_evaluated(path, asked)
     real, train = _real(asked, ours.axes)
     steps = steps_of(asked.steps) or (1,)
     longest = int(min(ours.lengths.max(), real.lengths.max()))
@@ -100,11 +102,11 @@ def _generated(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
             made, theirs, learnt, buckets=buckets, steps=steps, seed=asked.seed
         )
     if asked.two_sample:
-        with spinner("Training networks to tell generated from real"):
+        with spinner("Training networks to separate generated from real"):
             add_two_sample(metrics, ours, real, train, asked.seed)
-    whence = "the training series" if train else "the series that all are judged by"
+    learnt_from = "the training series" if train else "the series that all are judged by"
     metrics |= (
-        described(ours.axes, asked.seed, whence) | _counted(ours, real) | {"buckets": buckets}
+        described(ours.axes, asked.seed, learnt_from) | _counted(ours, real) | {"buckets": buckets}
     )
     floor = "the training series" if train else "one half of these series against the other"
     metrics["baselines_learn_from"] += f" The floor is what {floor} would score."
@@ -120,7 +122,7 @@ def _cleaned(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
             "--buckets and --steps are for generated series and forecasts; leave them out"
         )
     assert asked.noisy is not None
-    cleaned = read_judged(path, asked)
+    cleaned = read_evaluated(path, asked)
     noisy, clean = (read_real(cleaned.axes, each, asked) for each in (asked.noisy, asked.against))
     check_same_rows(cleaned, noisy, f"{asked.noisy}, the noisy one,")
     check_same_rows(cleaned, clean, f"{asked.against}, the clean one,")
@@ -134,10 +136,10 @@ def _cleaned(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     ours, theirs, given = (panel(each) for each in (cleaned, clean, noisy))
     with spinner("Judging cleaned series and baselines"):
         metrics = evaluate_cleaned(ours, theirs, given, panel(train) if train else None)
-    whence = "the training series" if train else "the clean series itself"
-    metrics |= described(cleaned.axes, asked.seed, whence) | _counted(cleaned, clean)
+    learnt_from = "the training series" if train else "the clean series itself"
+    metrics |= described(cleaned.axes, asked.seed, learnt_from) | _counted(cleaned, clean)
     metrics["baselines_learn_from"] = (
-        f"The posterior mean knows the noise, and the histogram of {whence}."
+        f"The posterior mean knows the noise, and the histogram of {learnt_from}."
     )
     if asked.html:
         names = [name for name, rows in zip(cleaned.ids, cleaned.lengths, strict=True) if rows]
@@ -162,8 +164,8 @@ def _counted(ours: Series, real: Series) -> Json:
 def _origin(path: Path, about: Json, asked: Asked) -> dict[str, str]:
     """Where the numbers come from, for the page."""
     made = {"Model": about.get("model"), "Run": about.get("run")}
-    told = {name: str(value) for name, value in made.items() if value}
-    return {**asked.command, "Judged": str(path), **told, "Seed": str(asked.seed)}
+    known = {name: str(value) for name, value in made.items() if value}
+    return {**asked.command, "Judged": str(path), **known, "Seed": str(asked.seed)}
 
 
 def _table(metrics: Json, kind: str) -> Table:

@@ -1,4 +1,4 @@
-"""The two-sample scores of ``habitus evaluate --two-sample``: networks that tell generated from real."""
+"""Two-sample scores of series: networks that separate generated from real ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_WINDOWS = 10_000
 def add_two_sample(
     metrics: Json, ours: Series, real: Series, train: Series | None, seed: int
 ) -> None:
-    """Add the scores of TimeGAN's paper, of what is judged and of another real sample.
+    """Add the scores of TimeGAN's paper, of the generated series and of another real sample.
 
     Args:
         metrics: Scores, with a floor.

@@ -16,8 +16,8 @@ SHOWN = 5  # features that gave most away
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What was found, of what was asked for."""
+class Compared:
+    """Results of the comparisons that were asked for."""
 
     two_sample: TwoSample | None
     privacy: Privacy | None
@@ -27,45 +27,45 @@ class Judged:
         parts = {"two_sample": self.two_sample, "privacy": self.privacy}
         return {name: part.to_json() for name, part in parts.items() if part is not None}
 
-    def tell(self) -> None:
-        """Print it."""
+    def report(self) -> None:
+        """Print the scores."""
         if self.two_sample is not None:
-            _tell_two_sample(self.two_sample)
+            _report_two_sample(self.two_sample)
         if self.privacy is not None:
-            _tell_privacy(self.privacy)
+            _report_privacy(self.privacy)
 
 
-def judge(
+def compare(
     ours: StoredProfiles,
     reference: StoredProfiles,
     train: StoredProfiles | None,
     *,
-    tell_apart: bool,
+    classify: bool,
     leaks: bool,
     seed: int,
-) -> Judged:
+) -> Compared:
     """Train classifiers, look for training users, or both, each with a bar.
 
     Raises:
         ValueError: as the two do.
     """
     found = None
-    if tell_apart:
+    if classify:
         with bar("Telling generated from real users", "steps") as advance:
             found = two_sample(ours, reference, train, seed=seed, on_progress=advance)
     if not leaks or train is None:
-        return Judged(found, None)
+        return Compared(found, None)
     with bar("Looking for training users", "steps") as advance:
-        return Judged(found, privacy(ours, reference, train, seed=seed, on_progress=advance))
+        return Compared(found, privacy(ours, reference, train, seed=seed, on_progress=advance))
 
 
-def _tell_two_sample(found: TwoSample) -> None:
-    for name, told in (("features", found.trees), ("pictures", found.convolutional)):
-        if told is not None:
-            ours = area_text(told.auc)
-            floor = area_text(told.floor)
+def _report_two_sample(found: TwoSample) -> None:
+    for name, scored in (("features", found.trees), ("pictures", found.convolutional)):
+        if scored is not None:
+            ours = area_text(scored.auc)
+            floor = area_text(scored.floor)
             out(
-                f"told from real users by {name}: AUC {ours}; another real sample {floor}; chance 0.5"
+                f"distinguished from real users by {name}: AUC {ours}; another real sample {floor}; chance 0.5"
             )
     out("what gave them away most:")
     for each in found.features[:SHOWN]:
@@ -75,14 +75,14 @@ def _tell_two_sample(found: TwoSample) -> None:
         out(f"  {each.name}: {means} on average; AUC alone {each.auc_alone:.3f}")
 
 
-def _tell_privacy(found: Privacy) -> None:
+def _report_privacy(found: Privacy) -> None:
     out(
         f"near copies of training profiles: {found.near_copies:.2%} of generated profiles, "
         f"{found.near_copies_floor:.2%} of held-out ones; exact copies: {found.exact_copies:.2%}, "
         f"{found.exact_copies_floor:.2%}"
     )
     out(
-        f"training users told from held-out ones: AUC {area_text(found.membership)}, chance 0.5; "
+        f"training users distinguished from held-out ones: AUC {area_text(found.membership)}, chance 0.5; "
         f"{found.found:.2%} found at 1 % false alarms"
     )
     if found.warning:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from habitus.cli._console import out, out_table, plain, spinner
 from habitus.cli.evaluate import MOST
-from habitus.cli.evaluate.completed import filled_table, judge, origin, with_filled
+from habitus.cli.evaluate.completed import filled_table, origin, score_filled, with_filled
 from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate_profiles
 from habitus.files import write_json
 from habitus.profiles.completed import open_profiles
@@ -51,10 +51,10 @@ def execute(
         _refuse(
             "profiles", "series were", region=region, most=most, run=run, privacy=privacy or None
         )
-        _judge_series(generated, columns, two_sample=two_sample, **common, **of_series)
+        _evaluate_series(generated, columns, two_sample=two_sample, **common, **of_series)
     else:
         _refuse("series", "profiles were", **of_series, **columns)
-        _judge_profiles(generated, run=run, region=region, most=most, asked=asked, **common)
+        _evaluate_profiles(generated, run=run, region=region, most=most, asked=asked, **common)
 
 
 def _refuse(of: str, given: str, **options: Any) -> None:
@@ -66,23 +66,23 @@ def _refuse(of: str, given: str, **options: Any) -> None:
             )
 
 
-def _judge_series(path: Path, columns: dict[str, Any], **options: Any) -> None:
-    """Judge a file. What does so takes seconds to load (torch), which profiles need not wait for."""
-    judged = import_module("habitus.cli.evaluate.series")
+def _evaluate_series(path: Path, columns: dict[str, Any], **options: Any) -> None:
+    """Evaluate a file of series; what does so loads torch, for which profiles need not wait."""
+    series = import_module("habitus.cli.evaluate.series")
     names = [f" --column {shlex.quote(name)}" for name in columns["column"] or []]
     flags = [*names, " --two-sample" if options["two_sample"] else ""]
     single = {name: value for name, value in columns.items() if name != "column"}
     given = _command(
         **{name: value for name, value in options.items() if name != "two_sample"}, **single
     )
-    told = {
+    command = {
         "Command": f"habitus evaluate {shlex.quote(str(path))}{given}{''.join(flags)}",
         **_versions(),
     }
-    judged.judge_series(path, judged.Asked(columns=columns, command=told, **options))
+    series.evaluate_file(path, series.Asked(columns=columns, command=command, **options))
 
 
-def _judge_profiles(
+def _evaluate_profiles(
     generated: Path,
     *,
     against: Path,
@@ -95,7 +95,7 @@ def _judge_profiles(
     asked: dict[str, bool],
     seed: int,
 ) -> None:
-    """Judge a folder."""
+    """Evaluate a folder of profiles."""
     if asked["privacy"] and train is None:
         raise ValueError(
             "--privacy looks for users that the model was trained on; give them with --train"
@@ -105,15 +105,15 @@ def _judge_profiles(
     theirs = StoredProfiles.open(against)
     real = StoredProfiles.open(train) if train else None
     history = _history(run, ours.about) if html else None
-    filled = judge(ours, theirs, real, region, seed, most)
-    told = _told_apart(ours, theirs, real, asked, seed)
+    filled = score_filled(ours, theirs, real, region, seed, most)
+    compared = _compared(ours, theirs, real, asked, seed)
     with spinner("Evaluating"):
         found = evaluate_profiles(ours, theirs, real, seed=seed)
         if json:
             write_json(
                 json,
                 with_filled(found.to_json(), filled, ours, region)
-                | (told.to_json() if told else {}),
+                | (compared.to_json() if compared else {}),
             )
         if html:
             given = {"most": most} if filled else {}
@@ -135,7 +135,9 @@ def _judge_profiles(
                 **_versions(),
             }
             origins |= origin(filled, ours, region)
-            parts = {"two_sample": told.two_sample, "privacy": told.privacy} if told else {}
+            parts = (
+                {"two_sample": compared.two_sample, "privacy": compared.privacy} if compared else {}
+            )
             write_report(
                 html,
                 found,
@@ -151,13 +153,13 @@ def _judge_profiles(
     out_table(_table(found))
     for line in _activity(found):
         out(line)
-    if told:
-        told.tell()
+    if compared:
+        compared.report()
     for path in filter(None, (json, html)):
         out(f"{path}: written")
 
 
-def _told_apart(
+def _compared(
     ours: StoredProfiles,
     reference: StoredProfiles,
     train: StoredProfiles | None,
@@ -167,9 +169,9 @@ def _told_apart(
     """What classifiers and attackers find, where that is asked for; what does so takes seconds to load (torch)."""
     if not any(asked.values()):
         return None
-    told_apart = import_module("habitus.cli.evaluate.two_sample")
-    wanted = {"tell_apart": asked["two_sample"], "leaks": asked["privacy"]}
-    return told_apart.judge(ours, reference, train, **wanted, seed=seed)
+    comparisons = import_module("habitus.cli.evaluate.two_sample")
+    wanted = {"classify": asked["two_sample"], "leaks": asked["privacy"]}
+    return comparisons.compare(ours, reference, train, **wanted, seed=seed)
 
 
 def _history(run: Path | None, about: dict[str, Any]) -> dict[str, list[float]] | None:

@@ -53,8 +53,8 @@ def execute(
     with spinner("Comparing with known factors"):
         scores, left_out = known_factors(found, columns, hours or [], seed)
     if json:
-        told = {"factors": None if scores is None else scores.to_json(), "left_out": left_out}
-        write_json(json, {**found.to_json(), **told})
+        known = {"factors": None if scores is None else scores.to_json(), "left_out": left_out}
+        write_json(json, {**found.to_json(), **known})
     if html:
         given = {
             "factors": factors,
@@ -66,8 +66,8 @@ def execute(
         }
         command = _command(run, profiles, hours or [], {**given, "html": html})
         made = ", ".join(f"{name} {version}" for name, version in versions()["versions"].items())
-        told = {"Command": command, "Versions": made}
-        write_explanation(html, found, factors=scores, left_out=left_out, provenance=told)
+        origin = {"Command": command, "Versions": made}
+        write_explanation(html, found, factors=scores, left_out=left_out, provenance=origin)
     _report(found, scores, left_out)
     for path in filter(None, (json, html)):
         out(f"{path}: written")
@@ -133,8 +133,8 @@ def _report(found: Explanation, scores: Disentanglement | None, left_out: dict[s
         f"{found.in_use} of {len(found.dimensions)} dimensions are in use (KL of a hundredth of a nat and more)"
     )
     if scores is not None:
-        told = ", ".join(f"{name} {value:.2f}" for name, value in scores.prediction.items())
-        out(f"share of known factors explained by the latents: {told}")
+        shares = ", ".join(f"{name} {value:.2f}" for name, value in scores.prediction.items())
+        out(f"share of known factors explained by the latents: {shares}")
         out(scores_in_words(scores))
     for line in left_out_in_words(left_out):
         out(line)

@@ -27,9 +27,9 @@ from habitus.settings import settings_of
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
 
-RECENT = 50  # rows of the history whose mean loss is told: the last batch of an epoch may be one of few users
+RECENT = 50  # rows of the history whose mean loss is shown
 COLLAPSED = (
-    "this run tells no more of a step than one distribution for all steps would: either the series has no habits, "
+    "this run says no more of a step than one distribution for all steps would: either the series has no habits, "
     "or the fit has collapsed; then try more --epochs, a smaller --learning-rate or another --seed"
 )
 
@@ -134,10 +134,10 @@ def _report(path: Path, run: Run) -> None:
         for name in ("loss", "held_out_loss")
     )
     best = min(held_out, default=0.0) if run.fit["keep"] == "best" else (held_out or [0.0])[-1]
-    whom = "steps" if is_series_run(run) else "users"
-    judged = f", {best:.4g} on held-out {whom}" if held_out else ""
+    examples = "steps" if is_series_run(run) else "users"
+    held_out_text = f", {best:.4g} on held-out {examples}" if held_out else ""
     if run.about.get("collapsed"):
         warn(COLLAPSED)
     out(
-        f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{judged}; {run.about['precision']}"
+        f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{held_out_text}; {run.about['precision']}"
     )

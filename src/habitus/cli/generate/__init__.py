@@ -112,8 +112,8 @@ Days = Annotated[
 Holidays = Annotated[
     Path | None,
     typer.Option(
-        help="Dates of holidays, a CSV or Parquet file with a column date: in place of those that the run was told "
-        "of. For runs of a rhythm, fitted to profiles with holidays.",
+        help="Dates of holidays, a CSV or Parquet file with a column date: in place of those that the run "
+        "knows. For runs of a rhythm, fitted to profiles with holidays.",
         metavar="FILE",
         show_default=False,
     ),

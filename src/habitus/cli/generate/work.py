@@ -77,7 +77,7 @@ def execute(
         else:
             about = generate_log_to(sink_of(out_), kind, fitted, config, advance, source)
             what = f"{about['events']:,} events of {about['users']:,} users"
-    say(out_, f"{out_}: {what}, {_told(source, config)}, {_left_out(about)}")
+    say(out_, f"{out_}: {what}, {_likeness(source, config)}, {_left_out(about)}")
 
 
 def weights_of(text: str) -> dict[int, float]:
@@ -161,7 +161,7 @@ def _left_out(about: dict[str, Any]) -> str:
     return f"{zeros}, {about['redrawn']:,} drawn again" if about.get("redrawn") else zeros
 
 
-def _told(source: Source | None, config: GenerateConfig) -> str:
+def _likeness(source: Source | None, config: GenerateConfig) -> str:
     """Whom they are like."""
     if source is None:
         return f"prior {config.prior}"

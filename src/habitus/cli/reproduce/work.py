@@ -131,5 +131,5 @@ def _command(
 
 
 def _provenance(paper: Paper[Any], lab: Any, command: str) -> dict[str, str]:
-    told = ", ".join(f"{name} {number}" for name, number in versions()["versions"].items())
-    return {"Command": command, **paper.origin(lab), "Versions": told}
+    made_with = ", ".join(f"{name} {number}" for name, number in versions()["versions"].items())
+    return {"Command": command, **paper.origin(lab), "Versions": made_with}

@@ -34,7 +34,7 @@ def score(
     seed: Seed = 0,
     top: Top = 10,
 ) -> None:
-    """Tell how likely each user is under a run, and who behaves oddly.
+    """Score how likely each user is under a run, and how odd.
 
     The file has a row per profile: its log-likelihood in nats (a bound), and its oddness: by how many robust
     standard deviations it is less likely, per active slot, than users about as active. The same is there for hours,

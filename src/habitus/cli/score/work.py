@@ -19,7 +19,7 @@ from habitus.synthesis.scoring import Scores, score, scores_format, write_scores
 def execute(
     run: Path, profiles: Path, out_: Path, against: Path | None, samples: int, seed: int, top: int
 ) -> None:
-    """Tell how likely each user is under a run, and who behaves oddly."""
+    """Score how likely each user is under a run, and how odd."""
     check_apart(out_, run, profiles, against)
     scores_format(out_)
     fitted = load(run)

@@ -18,4 +18,4 @@ Out = Annotated[
 
 @command("Example: habitus split profiles --test 0.26 --seed 0 --out train test")
 def split(profiles: Stored, out_: Out, test: Test = 0.2, seed: Seed = 0) -> None:
-    """Split profiles into two sets, by user: nobody is in both, whatever number of windows they have."""
+    """Split profiles into two sets, by user: no user is in both."""

@@ -13,7 +13,7 @@ from habitus.schema import BoolArray
 
 
 def execute(profiles: Path, out_: tuple[Path, Path], test: float, seed: int) -> None:
-    """Split profiles into two sets, by user: nobody is in both, whatever number of windows they have."""
+    """Split profiles into two sets, by user: no user is in both."""
     if len({path.resolve() for path in (profiles, *out_)}) < 3:
         raise ValueError(
             f"the two folders of --out must differ from each other and from {profiles}"

@@ -134,7 +134,7 @@ def sweep(
     devices: Devices = None,
     chunk: Chunk = None,
 ) -> None:
-    """Fit a model with many settings, and judge each.
+    """Fit a model with many settings, and evaluate each.
 
     The same command in another terminal, or on another machine that sees --out and --storage, shares the trials.
     Given again after Ctrl-C or a kill, it goes on; once all trials are done, it sorts them anew.

@@ -65,7 +65,7 @@ def execute(
     devices: int | None,
     chunk: int | None,
 ) -> None:
-    """Fit a model with many settings, and judge each."""
+    """Fit a model with many settings, and evaluate each."""
     asked = fit_settings(locals())
     begun, named = _begun(model, recipe, set_ or [], asked)
     space = _space(begun, named, grid or [], search or [], trials)

@@ -50,7 +50,7 @@ def traverse(
     prior: Prior = "normal",
     seed: Seed = 0,
 ) -> None:
-    """Walk along each latent dimension of a run, and draw what changes.
+    """Traverse each latent dimension of a run, and draw what changes.
 
     The other dimensions are held at one draw from the prior. Dimensions come in the order of their learned
     variance, as in the paper, or of their KL from N(0, 1), which is more robust; both stand above each column.

@@ -18,19 +18,21 @@ from habitus.synthesis.latents.traversal import Traversal, traverse
 def execute(
     run: Path, out_: Path, dims: str, points: int, channel: str, order: str, prior: str, seed: int
 ) -> None:
-    """Walk along each latent dimension of a run, and draw what changes."""
+    """Traverse each latent dimension of a run, and draw what changes."""
     fitted = load(run)
     axes = fitted.model.axes
     channels = channels_of(channel, axes)
     paths = paths_of(out_, list(channels))
-    with spinner("Walking"):
+    with spinner("Traversing"):
         made = traverse(fitted, dims_of(dims), points, seed=seed, prior=prior, order=order)
         for path, (name, at) in zip(paths, channels.items(), strict=True):
             save_png(
                 traversal_grid(made.axes, shown(made, at), names(made), made.points, _unit(name)),
                 path,
             )
-            out(f"{path}: {_told(name)}, {len(made.dims)} dimensions, {points} points each")
+            out(
+                f"{path}: {_shown_channels(name)}, {len(made.dims)} dimensions, {points} points each"
+            )
     for dim, variance, kl in zip(made.dims, made.variance, made.kl, strict=True):
         out(f"z{dim}: learned variance {variance:.3g}, KL {kl:.3g} nats")
 
@@ -118,9 +120,9 @@ def _short(value: np.float64) -> str:
     return f"{value:.1e}" if 0 < value < 1e-3 else f"{value:.2g}"
 
 
-def _told(name: str) -> str:
+def _shown_channels(name: str) -> str:
     return "sum over channels" if name == SUM else f"channel {name}"
 
 
 def _unit(name: str) -> str:
-    return f"expected activity, {_told(name)}"
+    return f"expected activity, {_shown_channels(name)}"
