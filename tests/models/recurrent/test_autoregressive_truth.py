@@ -206,7 +206,7 @@ def test_a_value_that_was_not_seen_has_no_density_and_tells_nothing():
 
 
 def test_gaps_are_filled_given_the_variables_before_them():
-    """Conditional mean and spread of the last of three variables, correlated 0.99 with the first."""
+    """Conditional mean and spread of the last of three variables, at 0.99 with the first."""
     values, mean, covariance = correlated(20_000, 3)
     model = AutoregressiveObservation(3)
     model.start_from(values)
