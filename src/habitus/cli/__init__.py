@@ -1,6 +1,7 @@
 """The command line: one subcommand per arrow of the flow, each in its own file, loaded when it is called.
 
-Loading a subcommand may take seconds (torch does), so ``habitus --help`` loads none: it lists ``COMMANDS``.
+Loading a subcommand may take seconds (torch does), so ``habitus --help`` loads none: it lists
+``COMMANDS``.
 """
 
 from __future__ import annotations

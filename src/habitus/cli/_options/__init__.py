@@ -1,7 +1,7 @@
 """Options that several commands share, and how a command is declared.
 
-Nothing here loads numpy or torch: ``--help`` shows the options of a command, and only its work needs
-these.
+Nothing here loads numpy or torch: ``--help`` shows the options of a command, and only its work
+needs these.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def command(epilog: str) -> Callable[[Callable[..., None]], typer.Typer]:
     """Make a command of a function that declares its options and has no body.
 
-    The work is done by ``execute`` in the module ``work`` beside the declaration, which takes the same
-    arguments and is imported when the command runs.
+    The work is done by ``execute`` in the module ``work`` beside the declaration, which takes the
+    same arguments and is imported when the command runs.
 
     Args:
         epilog: Last line of its help: an example.

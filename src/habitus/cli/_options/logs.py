@@ -24,7 +24,8 @@ Format = Annotated[
 Start = Annotated[
     dt.datetime | None,
     typer.Option(
-        help="First day of the window, on the weekday that it was counted from; of a rhythm's run, on any.",
+        help="First day of the window, on the weekday that it was counted from; of a rhythm's "
+        "run, on any.",
         formats=DAY,
         metavar="DATE",
         show_default="as it was counted",
@@ -33,7 +34,8 @@ Start = Annotated[
 Shard = Annotated[
     str | None,
     typer.Option(
-        help="Make one of several parts, to be made side by side: 3/16 is the third of sixteen. Together they are "
+        help="Make one of several parts, to be made side by side: 3/16 is the third of sixteen. "
+        "Together they are "
         "the whole.",
         metavar="I/N",
         show_default=False,

@@ -19,7 +19,8 @@ Column = Annotated[
 ]
 Scale = Annotated[
     float | None,
-    typer.Option(help="What values are multiplied by; undone when they are written.", rich_help_panel=SERIES,
+    typer.Option(help="What values are multiplied by; undone when they are "
+    "written.", rich_help_panel=SERIES,
                  show_default="1"),
 ]  # fmt: skip
 Time = Annotated[

@@ -41,7 +41,8 @@ def check_kind(kind: type[Model], path: Path) -> None:
         )
     if is_series(path) and not issubclass(kind, SeriesModel):
         raise ValueError(
-            f"a {kind.__name__} is fitted to a folder of profiles; {path} is a file; for it take --model {FIRST}"
+            f"a {kind.__name__} is fitted to a folder of profiles; {path} is a file; for it take "
+            f"--model {FIRST}"
         )
 
 

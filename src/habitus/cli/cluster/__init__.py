@@ -24,6 +24,6 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the cohorts.", show
 def cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: Seed = 0) -> None:
     """Find cohorts: groups of users with like habits, in a run's latent space.
 
-    The folder holds who is in which cohort, what each is like, and a page and a picture to look at. The run
-    remembers its latest cohorts: habitus generate RUN --cohorts 0 draws users of one.
+    The folder holds who is in which cohort, what each is like, and a page and a picture to look
+    at. The run remembers its latest cohorts: habitus generate RUN --cohorts 0 draws users of one.
     """

@@ -31,7 +31,8 @@ def execute(run: Path, profiles: Path, out_: Path, k: str, seed: int) -> None:
     out_table(_table(found))
     out(found.reason)
     out(
-        f"{out_}: {len(found.groups)} cohorts of {found.users:,} users; look at {out_ / 'cohorts.html'}"
+        f"{out_}: {len(found.groups)} cohorts of {found.users:,} users; look at "
+        f"{out_ / 'cohorts.html'}"
     )
 
 

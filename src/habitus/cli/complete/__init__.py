@@ -23,7 +23,8 @@ MaskText = Annotated[
 Missing = Annotated[
     Path | None,
     typer.Option(
-        help="The users' own gaps: a .csv or .parquet with the columns user, from, to and, if need be, channel; or "
+        help="The users' own gaps: a .csv or .parquet with the columns user, from, to and, if "
+        "need be, channel; or "
         "a .npy array of bool, true where a cell is missing.",
         show_default=False,
     ),
@@ -32,7 +33,8 @@ NoiseLevel = Annotated[
     str,
     typer.Option(
         "--noise",
-        help="Standard deviation of the noise in a series, scaled as its values are: auto (estimated), none, or a "
+        help="Standard deviation of the noise in a series, scaled as its values are: auto "
+        "(estimated), none, or a "
         "number.",
         metavar="auto|none|NUMBER",
         rich_help_panel=SERIES,
@@ -47,14 +49,16 @@ NoiseShare = Annotated[
 Threshold = Annotated[
     str,
     typer.Option(
-        help="Drawn values up to it become zero, for models without true zeros: auto, off, or a number.",
+        help="Drawn values up to it become zero, for models without true zeros: auto, off, or a "
+        "number.",
         metavar="auto|off|NUMBER",
     ),
 ]
 
 
 @command(
-    "Example: habitus complete demo/runs/centre demo/test --mask centre --samples 20 --out demo/completed"
+    "Example: habitus complete demo/runs/centre demo/test --mask centre --samples 20 --out "
+    "demo/completed"
 )
 def complete(
     run: RunFolder,
@@ -70,6 +74,7 @@ def complete(
 ) -> None:
     """Fill what is missing in profiles, or in series, from what is known.
 
-    Known cells stay as they are. The folder holds the profiles with the first draw, all draws, the expected values,
-    and each day's total with its interval. Of a series, which becomes a file, noise is removed as well.
+    Known cells stay as they are. The folder holds the profiles with the first draw, all draws, the
+    expected values, and each day's total with its interval. Of a series, which becomes a file,
+    noise is removed as well.
     """

@@ -25,7 +25,8 @@ def complete(
         path, made.series, about(run, "completed", seed=seed, source=str(source), noise=found)
     )
     out(
-        f"{path}: {made.filled:,} missing values filled; {noise_in_words(made.noise, run.model.axes.scale)}"
+        f"{path}: {made.filled:,} missing values filled; "
+        f"{noise_in_words(made.noise, run.model.axes.scale)}"
     )
 
 

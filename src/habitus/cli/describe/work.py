@@ -38,7 +38,8 @@ def _lines(found: Description) -> Iterator[tuple[str, str]]:
     low, middle, high = found.nonempty
     yield (
         "filled cells",
-        f"{middle:,.0f} per profile (5 %: {low:,.0f}, 95 %: {high:,.0f}); {found.empty_share:.2%} empty",
+        f"{middle:,.0f} per profile (5 %: {low:,.0f}, 95 %: {high:,.0f}); "
+        f"{found.empty_share:.2%} empty",
     )
     yield from zip(["channels", *[""] * channels], _channels(found), strict=False)
     yield (
@@ -79,7 +80,8 @@ def _channels(found: Description) -> Iterator[str]:
         amount = found.by_channel[channel]
         users = found.users_of_channel[channel]
         yield (
-            f"{found.axes.channels[channel]}: {amount:,.0f} {_noun(found.axes)} ({amount / total:.1%}), "
+            f"{found.axes.channels[channel]}: {amount:,.0f} {_noun(found.axes)} "
+            f"({amount / total:.1%}), "
             f"{users:,} profiles ({users / found.profiles:.1%})"
         )
 
@@ -93,7 +95,8 @@ def _busiest(names: list[str], amounts: Any, most: int = BUSIEST) -> str:
 def _cells(found: Description) -> str:
     half, most, nearly_all = (f"{value:,.3g}" for value in found.cell_quantiles)
     return (
-        f"half hold at most {half}, 90 % {most}, 99 % {nearly_all}, the largest {found.largest_cell:,.4g}; "
+        f"half hold at most {half}, 90 % {most}, 99 % {nearly_all}, the largest "
+        f"{found.largest_cell:,.4g}; "
         f"the top 1 % hold {found.tail_share:.1%} of all {_noun(found.axes)}"
     )
 

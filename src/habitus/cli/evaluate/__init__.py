@@ -18,14 +18,16 @@ MOST = 4000
 Generated = Annotated[
     Path,
     typer.Argument(
-        help="Folder of generated or completed profiles, or file of generated, cleaned or forecast series.",
+        help="Folder of generated or completed profiles, or file of generated, cleaned or "
+        "forecast series.",
         show_default=False,
     ),
 ]
 Against = Annotated[
     Path,
     typer.Option(
-        help="Real profiles or series, best ones that no model has seen; of cleaned series the clean ones, of "
+        help="Real profiles or series, best ones that no model has seen; of cleaned series the "
+        "clean ones, of "
         "forecast ones those that go on.",
         rich_help_panel=JUDGED,
         show_default=False,
@@ -34,7 +36,8 @@ Against = Annotated[
 Train = Annotated[
     Path | None,
     typer.Option(
-        help="Real profiles or series for the floor and the baselines; without it the reference is split for the "
+        help="Real profiles or series for the floor and the baselines; without it the reference "
+        "is split for the "
         "floor.",
         rich_help_panel=JUDGED,
     ),
@@ -83,7 +86,8 @@ Noisy = Annotated[Path | None, _of_series("What a cleaned or filled series was m
 TrainShare = Annotated[
     float | None,
     _of_series(
-        "First share of each series of --against that baselines, and the floor, are made from; the rest is compared "
+        "First share of each series of --against that baselines, and the floor, are made from; "
+        "the rest is compared "
         "against (forecasts: all of it, from their origins on)."
     ),
 ]
@@ -100,7 +104,8 @@ TwoSample = Annotated[
     bool,
     typer.Option(
         "--two-sample",
-        help="Train classifiers to separate generated from real too (of series as TimeGAN's paper does), and "
+        help="Train classifiers to separate generated from real too (of series as TimeGAN's "
+        "paper does), and "
         "say by what they do; takes a minute or two.",
         rich_help_panel=JUDGED,
     ),
@@ -109,7 +114,8 @@ Privacy = Annotated[
     bool,
     typer.Option(
         "--privacy",
-        help="Look for copies of the training users (--train) among generated profiles; takes a minute or less.",
+        help="Look for copies of the training users (--train) among generated profiles; takes a "
+        "minute or less.",
         rich_help_panel=JUDGED,
     ),
 ]
@@ -151,8 +157,9 @@ def evaluate(
 ) -> None:
     """Measure how far a generated population is from a real one.
 
-    Every figure of profiles is lower-is-better and stands beside its floor, what another real sample scores (the
-    median of up to ten), and beside what a method without learning scores. Of completed profiles, the filled cells
-    are measured against what was there, beside baselines that fill the same ones. A file of series says itself whether
-    it was generated, cleaned or forecast, and is measured accordingly.
+    Every figure of profiles is lower-is-better and stands beside its floor, what another real
+    sample scores (the median of up to ten), and beside what a method without learning scores. Of
+    completed profiles, the filled cells are measured against what was there, beside baselines that
+    fill the same ones. A file of series says itself whether it was generated, cleaned or forecast,
+    and is measured accordingly.
     """

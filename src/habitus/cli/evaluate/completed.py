@@ -33,7 +33,8 @@ def score_filled(
     if not isinstance(completed, StoredCompleted):
         if region is not None:
             raise ValueError(
-                f"--region says which filled cells to score, but {completed.path} was not completed; leave it out, or "
+                f"--region says which filled cells to score, but {completed.path} was not "
+                f"completed; leave it out, or "
                 "give what habitus complete or forecast wrote"
             )
         return None
@@ -55,7 +56,8 @@ def _cells(region: str, axes: Axes) -> BoolArray:
     fixed = parse_mask(region, axes).fixed
     if fixed is None:
         raise ValueError(
-            f"--region {region} differs from profile to profile; give one such as centre, last:7 or "
+            f"--region {region} differs from profile to profile; give one such as centre, last:7 "
+            f"or "
             "rectangle:A-B,E-F, or leave it out to score all missing cells"
         )
     return fixed

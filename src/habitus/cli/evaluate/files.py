@@ -85,14 +85,16 @@ def check_same_rows(one: Series, other: Series, name: str) -> None:
     if (one.lengths != other.lengths).any():
         at = int((one.lengths != other.lengths).argmax())
         of = f" of series {one.ids[at]!r}" if len(one) > 1 else ""
-        raise ValueError(f"{name} has {other.lengths[at]:,} rows{of}, the cleaned one {one.lengths[at]:,}; "
+        raise ValueError(f"{name} has {other.lengths[at]:,} rows{of}, the cleaned one "
+        f"{one.lengths[at]:,}; "
                          "give the same rows in all of them")  # fmt: skip
     if one.times is not None and other.times is not None and (one.times != other.times).any():
         at = int((one.times != other.times).argmax())
         none = not np.isin(one.times, other.times).any()
         what = "no rows in common" if none else f"other times from row {at + 1} on"
         raise ValueError(
-            f"{name} has {what}: {other.times[at]} against {one.times[at]}; give the same rows in all"
+            f"{name} has {what}: {other.times[at]} against {one.times[at]}; give the same rows "
+            f"in all"
         )
 
 
@@ -109,7 +111,8 @@ def check_known(cleaned: Series, clean: Series, name: Path, other: Path) -> None
         )
     if lacking:
         raise ValueError(
-            f"{name} lacks {lacking:,} values that {other} has; a cleaned series has to have them all"
+            f"{name} lacks {lacking:,} values that {other} has; a cleaned series has to have "
+            f"them all"
         )
 
 
@@ -126,7 +129,8 @@ def steps_of(text: str | None) -> tuple[int, ...]:
         parts
     ):
         raise ValueError(
-            f"--steps must be distinct numbers of steps separated by commas, such as 1,6,24; got {text!r}"
+            f"--steps must be distinct numbers of steps separated by commas, such as 1,6,24; got "
+            f"{text!r}"
         )
     return tuple(sorted(map(int, parts)))
 

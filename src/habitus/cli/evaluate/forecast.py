@@ -42,7 +42,8 @@ def evaluate_forecasts(path: Path, asked: Asked, about: Mapping[str, str]) -> Js
     """The scores of a forecast, and its page.
 
     Raises:
-        ValueError: for series that do not hold what was known, or nothing after it, or steps beyond the forecast.
+        ValueError: for series that do not hold what was known, or nothing after it, or steps
+            beyond the forecast.
     """
     if any(value is not None for value in asked.columns.values()):
         raise ValueError(

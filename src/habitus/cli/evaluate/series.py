@@ -91,7 +91,8 @@ def _generated(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     longest = int(min(ours.lengths.max(), real.lengths.max()))
     if max(steps) >= longest:
         raise ValueError(
-            f"series of at most {longest} steps are too short for transitions over {max(steps)} (--steps)"
+            f"series of at most {longest} steps are too short for transitions over {max(steps)} "
+            f"(--steps)"
         )
     made = panel(ours)
     theirs = panel(real)

@@ -65,7 +65,8 @@ def _report_two_sample(found: TwoSample) -> None:
             ours = area_text(scored.auc)
             floor = area_text(scored.floor)
             out(
-                f"distinguished from real users by {name}: AUC {ours}; another real sample {floor}; chance 0.5"
+                f"distinguished from real users by {name}: AUC {ours}; another real sample "
+                f"{floor}; chance 0.5"
             )
     out("what gave them away most:")
     for each in found.features[:SHOWN]:
@@ -82,7 +83,8 @@ def _report_privacy(found: Privacy) -> None:
         f"{found.exact_copies_floor:.2%}"
     )
     out(
-        f"training users distinguished from held-out ones: AUC {area_text(found.membership)}, chance 0.5; "
+        f"training users distinguished from held-out ones: AUC {area_text(found.membership)}, "
+        f"chance 0.5; "
         f"{found.found:.2%} found at 1 % false alarms"
     )
     if found.warning:

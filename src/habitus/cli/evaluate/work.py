@@ -224,7 +224,8 @@ def _activity(found: Evaluation) -> list[str]:
     """Empty cells, and active users as a share of all, averaged over the days whose window is full."""
     empty = found.figures["empty_cells"]
     lines = [
-        f"empty cells: {empty['generated']:.2%} of generated profiles, {empty['reference']:.2%} of real ones"
+        f"empty cells: {empty['generated']:.2%} of generated profiles, {empty['reference']:.2%} "
+        f"of real ones"
     ]
     for activity in ACTIVITIES:
         error, floor = (
@@ -236,7 +237,8 @@ def _activity(found: Evaluation) -> list[str]:
                 for each in (found.generated, found.reference)
             )
             lines.append(
-                f"{activity.name.upper()}: {ours:.1%} of generated users, {theirs:.1%} of real ones; "
+                f"{activity.name.upper()}: {ours:.1%} of generated users, {theirs:.1%} of real "
+                f"ones; "
                 f"relative error {error:.2%}, floor {floor:.2%}"
             )
     return lines

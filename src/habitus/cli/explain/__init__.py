@@ -28,7 +28,8 @@ Prior = Annotated[
 Factors = Annotated[
     Path | None,
     typer.Option(
-        help="Parquet or CSV table with a row per user whose other columns are true of them, such as a "
+        help="Parquet or CSV table with a row per user whose other columns are true of them, "
+        "such as a "
         "simulation's; attributes of the profiles are taken as well.",
         rich_help_panel=KNOWN,
     ),
@@ -69,6 +70,6 @@ def explain(
 ) -> None:
     """Say in words and figures what each latent dimension of a run does.
 
-    A dimension is walked from its low to its high end while the others are held at random draws; what changes in
-    nearly every walk, and differs between real users too, gives it its name.
+    A dimension is walked from its low to its high end while the others are held at random draws;
+    what changes in nearly every walk, and differs between real users too, gives it its name.
     """

@@ -130,7 +130,8 @@ def _report(found: Explanation, scores: Disentanglement | None, left_out: dict[s
         table.add_row(*map(plain, cells))
     out_table(table)
     out(
-        f"{found.in_use} of {len(found.dimensions)} dimensions are in use (KL of a hundredth of a nat and more)"
+        f"{found.in_use} of {len(found.dimensions)} dimensions are in use (KL of a hundredth of "
+        f"a nat and more)"
     )
     if scores is not None:
         shares = ", ".join(f"{name} {value:.2f}" for name, value in scores.prediction.items())

@@ -31,7 +31,8 @@ def export(
 ) -> None:
     """Turn profiles of counts, real or generated, into an event log.
 
-    A count becomes as many events at random times within its slot, as fine as the times of the log that was
-    profiled, and as often in each minute. Columns have that log's names and types. Users come one after the other,
-    each one's events in order of time. Profiling the new log gives the same counts.
+    A count becomes as many events at random times within its slot, as fine as the times of the log
+    that was profiled, and as often in each minute. Columns have that log's names and types. Users
+    come one after the other, each one's events in order of time. Profiling the new log gives the
+    same counts.
     """

@@ -29,7 +29,8 @@ from habitus.training.fit import fit
 
 RECENT = 50  # rows of the history whose mean loss is shown
 COLLAPSED = (
-    "this run says no more of a step than one distribution for all steps would: either the series has no habits, "
+    "this run says no more of a step than one distribution for all steps would: either the "
+    "series has no habits, "
     "or the fit has collapsed; then try more --epochs, a smaller --learning-rate or another --seed"
 )
 
@@ -139,5 +140,6 @@ def _report(path: Path, run: Run) -> None:
     if run.about.get("collapsed"):
         warn(COLLAPSED)
     out(
-        f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{held_out_text}; {run.about['precision']}"
+        f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{held_out_text}; "
+        f"{run.about['precision']}"
     )

@@ -52,6 +52,7 @@ def forecast(
 ) -> None:
     """Look ahead: the days after each user's window, or the steps after a series' last row.
 
-    The folder holds profiles on windows that end so many days later, all draws, and each day's total per user
-    (daily_totals.parquet). The run has to be fitted with mask=last:K, K days at least, or mask=any.
+    The folder holds profiles on windows that end so many days later, all draws, and each day's
+    total per user (daily_totals.parquet). The run has to be fitted with mask=last:K, K days at
+    least, or mask=any.
     """

@@ -44,7 +44,8 @@ def execute(
         made = forecast_to(out_, fitted, source, days, samples, seed, advance)
     out_table(_days(out_, made.axes.days))
     out(
-        f"{out_}: {len(made):,} profiles, {days} days ahead, {samples} draws each; per user in {out_ / TOTALS}"
+        f"{out_}: {len(made):,} profiles, {days} days ahead, {samples} draws each; per user in "
+        f"{out_ / TOTALS}"
     )
 
 

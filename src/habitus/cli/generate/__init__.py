@@ -17,7 +17,8 @@ Out = Annotated[
     Path,
     typer.Option(
         "--out",
-        help="Folder for the population; of events a .parquet or .csv file, or - for standard output.",
+        help="Folder for the population; of events a .parquet or .csv file, or - for standard "
+        "output.",
         show_default=False,
     ),
 ]
@@ -25,7 +26,8 @@ As = Annotated[
     str,
     typer.Option(
         "--as",
-        help="What to write: profiles, or events, a log with the columns and types of the one that the model "
+        help="What to write: profiles, or events, a log with the columns and types of the one "
+        "that the model "
         "learned from; profiling it gives the same counts. Events need a model of counts.",
         metavar="profiles|events",
     ),
@@ -63,7 +65,8 @@ Mix = Annotated[
     str | None,
     typer.Option(
         "--cohorts",
-        help="Users of these cohorts only, by number, with weights where they are not equal: 3 or 3:0.7,5:0.3. "
+        help="Users of these cohorts only, by number, with weights where they are not equal: 3 "
+        "or 3:0.7,5:0.3. "
         "habitus cluster finds cohorts.",
         metavar="N[:WEIGHT],...",
         show_default=False,
@@ -80,7 +83,8 @@ Like = Annotated[
 Threshold = Annotated[
     str,
     typer.Option(
-        help="Generated values up to it become zero: auto (fitted to the daily activity of the training users, or "
+        help="Generated values up to it become zero: auto (fitted to the daily activity of the "
+        "training users, or "
         "of those that --cohorts and --like name), off, or a number.",
         metavar="auto|off|NUMBER",
     ),
@@ -88,7 +92,8 @@ Threshold = Annotated[
 Inactive = Annotated[
     str,
     typer.Option(
-        help="Users without any activity or, of counts, with fewer events or days than the training users had at "
+        help="Users without any activity or, of counts, with fewer events or days than the "
+        "training users had at "
         "least (--min-events, --min-days of habitus profile): redraw or keep.",
     ),
 ]
@@ -97,7 +102,8 @@ Inactive = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        help="Users with this value of an attribute only; repeatable. For runs of a rhythm, fitted to profiles "
+        help="Users with this value of an attribute only; repeatable. For runs of a rhythm, "
+        "fitted to profiles "
         "that have it.",
         metavar="ATTRIBUTE=VALUE",
         show_default=False,
@@ -112,7 +118,8 @@ Days = Annotated[
 Holidays = Annotated[
     Path | None,
     typer.Option(
-        help="Dates of holidays, a CSV or Parquet file with a column date: in place of those that the run "
+        help="Dates of holidays, a CSV or Parquet file with a column date: in place of those "
+        "that the run "
         "knows. For runs of a rhythm, fitted to profiles with holidays.",
         metavar="FILE",
         show_default=False,
@@ -144,6 +151,7 @@ def generate(
 ) -> None:
     """Draw users, or series, that never existed from a fitted model.
 
-    Users are like all that it was fitted to, or like some of them (--cohorts, --like). They come as profiles or as
-    a log of events (--as events), and for the same seed are the same however many shards they are made in.
+    Users are like all that it was fitted to, or like some of them (--cohorts, --like). They come
+    as profiles or as a log of events (--as events), and for the same seed are the same however
+    many shards they are made in.
     """

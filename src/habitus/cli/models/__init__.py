@@ -20,5 +20,6 @@ Name = Annotated[
 def models(name: Name = None, json_: AsJson = False) -> None:
     """List the models, or the settings of one.
 
-    A setting is given to habitus fit with --set KEY=VALUE; the settings of a fit have options there.
+    A setting is given to habitus fit with --set KEY=VALUE; the settings of a fit have options
+    there.
     """

@@ -80,7 +80,8 @@ Holidays = Annotated[
     Path | None,
     _option(
         WINDOW,
-        "Dates of holidays, a CSV or Parquet file with a column date; it may reach past the log. A rhythm learns "
+        "Dates of holidays, a CSV or Parquet file with a column date; it may reach past the log. "
+        "A rhythm learns "
         "what they are like.",
         metavar="FILE",
         show_default=False,
@@ -90,7 +91,8 @@ Unobserved = Annotated[
     Path | None,
     _option(
         WINDOW,
-        "Dates on which the log was not recorded, or only in part; such a file. A rhythm takes nothing from them.",
+        "Dates on which the log was not recorded, or only in part; such a file. A rhythm takes "
+        "nothing from them.",
         metavar="FILE",
         show_default=False,
     ),
@@ -128,7 +130,8 @@ def profile(
 ) -> None:
     """Count a log's events per user, day, slot and channel.
 
-    Rows that cannot be used are counted and reported. On the day that clocks go forward the skipped hour is empty;
-    on the day that they go back the repeated hour holds the events of both. Attributes observed_from and
-    observed_until are the first and the last day on which a user was recorded.
+    Rows that cannot be used are counted and reported. On the day that clocks go forward the
+    skipped hour is empty; on the day that they go back the repeated hour holds the events of both.
+    Attributes observed_from and observed_until are the first and the last day on which a user was
+    recorded.
     """

@@ -88,6 +88,7 @@ def _report(path: Path, made: StoredProfiles, config: ProfileConfig) -> None:
     out(f"rows: {rows['events']:,} counted, {left_out or 'none'} left out")
     if rows["too_small"]:
         out(
-            f"profiles: {rows['too_small']:,} left out with fewer than {config.min_events} events or "
+            f"profiles: {rows['too_small']:,} left out with fewer than {config.min_events} "
+            f"events or "
             f"{config.min_days} days"
         )

@@ -91,7 +91,8 @@ Channel = Annotated[str | None, _option("channel", "Channel of latent walks and 
 
 
 @command(
-    "Example: habitus reproduce time-pictures --table 6.1 --data demo/train demo/test --out demo/figures; "
+    "Example: habitus reproduce time-pictures --table 6.1 --data demo/train demo/test --out "
+    "demo/figures; "
     "habitus reproduce tdlgm --table 2 --data openb_pod_list_default.csv --out reproduction"
 )
 def reproduce(
@@ -116,6 +117,6 @@ def reproduce(
 ) -> None:
     """Make any table or figure of a paper, on your own data.
 
-    Only what is asked for is fitted. What is made on the way is kept in --out, so that a second call, or the same
-    one after Ctrl-C, goes on where it was.
+    Only what is asked for is fitted. What is made on the way is kept in --out, so that a second
+    call, or the same one after Ctrl-C, goes on where it was.
     """

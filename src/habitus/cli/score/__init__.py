@@ -36,7 +36,8 @@ def score(
 ) -> None:
     """Score how likely each user is under a run, and how odd.
 
-    The file has a row per profile: its log-likelihood in nats (a bound), and its oddness: by how many robust
-    standard deviations it is less likely, per active slot, than users about as active. The same is there for hours,
-    channels and amounts, and for the least likely day. What is very negative is unusually regular.
+    The file has a row per profile: its log-likelihood in nats (a bound), and its oddness: by how
+    many robust standard deviations it is less likely, per active slot, than users about as active.
+    The same is there for hours, channels and amounts, and for the least likely day. What is very
+    negative is unusually regular.
     """

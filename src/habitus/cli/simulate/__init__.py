@@ -34,6 +34,7 @@ def simulate(
 ) -> None:
     """Make an event log of users whose true factors are known.
 
-    The log has the columns user_id, timestamp (UTC) and platform. Beside it, in NAME.factors.parquet, stands what
-    is true of each user: hour of the day, weekend preference, rate, first and last day, regularity, channels.
+    The log has the columns user_id, timestamp (UTC) and platform. Beside it, in
+    NAME.factors.parquet, stands what is true of each user: hour of the day, weekend preference,
+    rate, first and last day, regularity, channels.
     """

@@ -25,6 +25,7 @@ def execute(
             on_progress=advance,
         )
     out(
-        f"{out_}: {events:,} events of {users:,} users over {days} days, {events / users:,.1f} per user"
+        f"{out_}: {events:,} events of {users:,} users over {days} days, {events / users:,.1f} "
+        f"per user"
     )
     out(f"{factors_path(out_)}: the true factors of each user")

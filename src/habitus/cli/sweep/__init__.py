@@ -53,7 +53,8 @@ Users = Annotated[
 Metric = Annotated[
     str | None,
     typer.Option(
-        help="Figure to sort by, and that a search makes small, by its key in metrics.json; or held_out_loss, "
+        help="Figure to sort by, and that a search makes small, by its key in metrics.json; or "
+        "held_out_loss, "
         "seconds, parameters.",
         rich_help_panel=JUDGED,
         show_default="daily_mean.kld, or held_out_loss of models that draw no whole users",
@@ -63,7 +64,8 @@ RecipeName = Annotated[
     str | None,
     typer.Option(
         "--recipe",
-        help=f"A named grid: {', '.join(SWEEPS)}; or named settings to begin from: {', '.join(RECIPES)}.",
+        help=f"A named grid: {', '.join(SWEEPS)}; or named settings to begin from: "
+        f"{', '.join(RECIPES)}.",
         rich_help_panel=MODEL,
         show_default=False,
     ),
@@ -72,7 +74,8 @@ GridTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--grid",
-        help="Values of a setting of the model or the fit; repeatable, every combination is a trial. With | "
+        help="Values of a setting of the model or the fit; repeatable, every combination is a "
+        "trial. With | "
         "between them, values may hold commas.",
         metavar="KEY=VALUE,...",
         rich_help_panel=VARIED,
@@ -82,7 +85,8 @@ SearchTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--search",
-        help="Where to look for the best value of a setting: LOW:HIGH, LOW:HIGH:log, or VALUE|VALUE; repeatable.",
+        help="Where to look for the best value of a setting: LOW:HIGH, LOW:HIGH:log, or "
+        "VALUE|VALUE; repeatable.",
         metavar="KEY=RANGE",
         rich_help_panel=VARIED,
     ),
@@ -94,7 +98,8 @@ TrialCount = Annotated[
 Storage = Annotated[
     str | None,
     typer.Option(
-        help="URL of the database that processes share, such as sqlite:///sweep.db or postgresql://host/sweeps.",
+        help="URL of the database that processes share, such as sqlite:///sweep.db or "
+        "postgresql://host/sweeps.",
         rich_help_panel=SHARED,
         show_default="SQLite in --out",
     ),
@@ -136,6 +141,7 @@ def sweep(
 ) -> None:
     """Fit a model with many settings, and evaluate each.
 
-    The same command in another terminal, or on another machine that sees --out and --storage, shares the trials.
-    Given again after Ctrl-C or a kill, it goes on; once all trials are done, it sorts them anew.
+    The same command in another terminal, or on another machine that sees --out and --storage,
+    shares the trials. Given again after Ctrl-C or a kill, it goes on; once all trials are done, it
+    sorts them anew.
     """

@@ -88,7 +88,8 @@ def _begun(
     if recipe not in SWEEPS or model is not None:
         if recipe is not None and recipe not in {**RECIPES, **SWEEPS}:
             raise ValueError(
-                f"unknown recipe {recipe!r}; --recipe must be one of {', '.join((*SWEEPS, *RECIPES))}"
+                f"unknown recipe {recipe!r}; --recipe must be one of "
+                f"{', '.join((*SWEEPS, *RECIPES))}"
             )
         return chosen(model, recipe, pairs, asked), None
     base, values = SWEEPS[recipe]()

@@ -20,7 +20,8 @@ Points = Annotated[int, typer.Option(min=2, help="Pictures of each dimension, fr
 Channel = Annotated[
     str,
     typer.Option(
-        help="What a picture shows: a channel by name or by number from 0, sum over channels, or all: a file each, "
+        help="What a picture shows: a channel by name or by number from 0, sum over channels, or "
+        "all: a file each, "
         "and one of the sum.",
         metavar="NAME|NUMBER|sum|all",
     ),
@@ -38,7 +39,8 @@ Prior = Annotated[
 
 
 @command(
-    "Example: habitus traverse demo/runs/vae --dims all --points 10 --channel sum --out traversal.png"
+    "Example: habitus traverse demo/runs/vae --dims all --points 10 --channel sum --out "
+    "traversal.png"
 )
 def traverse(
     run: RunFolder,
@@ -52,6 +54,7 @@ def traverse(
 ) -> None:
     """Traverse each latent dimension of a run, and draw what changes.
 
-    The other dimensions are held at one draw from the prior. Dimensions come in the order of their learned
-    variance, as in the paper, or of their KL from N(0, 1), which is more robust; both stand above each column.
+    The other dimensions are held at one draw from the prior. Dimensions come in the order of their
+    learned variance, as in the paper, or of their KL from N(0, 1), which is more robust; both
+    stand above each column.
     """

@@ -31,7 +31,8 @@ def execute(
                 path,
             )
             out(
-                f"{path}: {_shown_channels(name)}, {len(made.dims)} dimensions, {points} points each"
+                f"{path}: {_shown_channels(name)}, {len(made.dims)} dimensions, {points} points "
+                f"each"
             )
     for dim, variance, kl in zip(made.dims, made.variance, made.kl, strict=True):
         out(f"z{dim}: learned variance {variance:.3g}, KL {kl:.3g} nats")
@@ -88,7 +89,8 @@ def paths_of(path: Path, channels: list[str]) -> list[Path]:
         own = path.with_stem(f"{path.stem}-{file_name(name)}")
         if own in of_file:
             raise ValueError(
-                f"channels {of_file[own]!r} and {name!r} would both be {own.name}; draw one at a time"
+                f"channels {of_file[own]!r} and {name!r} would both be {own.name}; draw one at a "
+                f"time"
             )
         of_file[own] = name
     return list(of_file)
