@@ -1,4 +1,4 @@
-"""The command line: one subcommand per arrow of the flow, each in its own file, loaded when it is called.
+"""The command line: a folder per command, whose work is imported when the command runs.
 
 Loading a subcommand may take seconds (torch does), so ``habitus --help`` loads none: it lists
 ``COMMANDS``.
@@ -48,7 +48,8 @@ Example, from nothing to a report:
 [dim]$[/dim] habitus split demo/profiles --test 0.26 --out demo/train demo/test\n
 [dim]$[/dim] habitus fit demo/train --out demo/runs/rhythm\n
 [dim]$[/dim] habitus generate demo/runs/rhythm --users 2000 --out demo/generated\n
-[dim]$[/dim] habitus evaluate demo/generated --against demo/test --train demo/train --html demo/report.html
+[dim]$[/dim] habitus evaluate demo/generated --against demo/test --train demo/train \
+--html demo/report.html
 """
 
 

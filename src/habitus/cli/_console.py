@@ -162,7 +162,8 @@ def _message(error: Exception) -> str:
         return "out of memory; use fewer users, a smaller --batch, or a machine with more"
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.errno in NO_SPACE:
-        return f"no space left for {error.filename or 'the output'} ({error.strerror}); free some, or change --out"
+        name = error.filename or "the output"
+        return f"no space left for {name} ({error.strerror}); free some, or change --out"
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
         return f"{error.filename}: {(error.strerror or text).lower()}"
     return text

@@ -11,8 +11,8 @@ RECIPES = (
 )  # fmt: skip
 SWEEPS = ("time-pictures-beta", "time-pictures-architectures")
 MASKS = (
-    "centre", "bottom", "last:K", "rectangle:A-B,E-F", "channel:NAME", "blocks:SHARE", "cells:SHARE",
-    "any",
+    "centre", "bottom", "last:K", "rectangle:A-B,E-F", "channel:NAME", "blocks:SHARE",
+    "cells:SHARE", "any",
 )  # fmt: skip
 OPTIMISERS = ("adam", "rmsprop", "adagrad")
 SCHEDULES = ("constant", "one-cycle")

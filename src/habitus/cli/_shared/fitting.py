@@ -26,7 +26,7 @@ FIT_OPTIONS = tuple(field.name for field in fields(FitConfig))
 
 
 def fit_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a fit among a command's arguments, those that were given; epochs are what was asked."""
+    """Settings of a fit among a command's arguments, where they were given."""
     return as_asked({name: given[name] for name in FIT_OPTIONS if given.get(name) is not None})
 
 

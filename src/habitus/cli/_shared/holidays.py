@@ -7,7 +7,10 @@ from habitus.models.base import Model
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.store import StoredProfiles
 
-NO_EFFECT = "holidays have no effect, as this run learnt without any; fit a rhythm to profiles with some in their windows"
+NO_EFFECT = (
+    "holidays have no effect, as this run learnt without any; fit a rhythm to profiles with some "
+    "in their windows"
+)
 
 
 def warn_of_no_effect(model: Model) -> None:
@@ -17,7 +20,7 @@ def warn_of_no_effect(model: Model) -> None:
 
 
 def warn_of_own_holidays(model: Model, *sources: StoredProfiles) -> None:
-    """Warn likewise where profiles have holidays in their windows and the model takes days as input."""
+    """Warn likewise where profiles have holidays and the model takes days as input."""
     if model.conditions_on_calendar and any(
         Calendar.of(each.about).has_holidays(each.users, each.axes) for each in sources
     ):

@@ -62,7 +62,7 @@ def check_no_series_options(**given: Any) -> None:
 def read_for(
     axes: SeriesAxes, path: Path, column: list[str] | None = None, **options: Any
 ) -> Series:
-    """Series in the columns and scale that a run or another file has; what is given here goes before."""
+    """Read series in the columns and scale of a run or another file, but for what is given."""
     own = {"scale": axes.scale, "time": axes.time, "series_id": axes.series_id}
     given = {name: value for name, value in options.items() if value is not None}
     return read_series(path, column or list(axes.variables), **(own | given))

@@ -60,4 +60,7 @@ def noise_in_words(noises: tuple[Noise, ...], scale: float) -> str:
         return "no noise removed"
     typical = sorted(found, key=lambda noise: noise.sigma)[len(found) // 2]
     unit = "" if scale == 1 else f" (values times {scale:g})"
-    return f"noise of standard deviation {typical.sigma:.3g}{unit} in {typical.share:.0%} of values removed"
+    return (
+        f"noise of standard deviation {typical.sigma:.3g}{unit} in {typical.share:.0%} of values "
+        "removed"
+    )

@@ -78,7 +78,7 @@ def evaluate_forecasts(path: Path, asked: Asked, about: Mapping[str, str]) -> Js
 
 
 def _replace(by_step: Json, metrics: Json, steps: tuple[int, ...]) -> None:
-    """Put the scores of the table into the curves, since coverage of values that repeat is settled by chance."""
+    """Put the scores of the table into the curves: chance settles coverage of repeated values."""
     pairs = [
         (by_step, metrics),
         *(
@@ -129,7 +129,7 @@ def _pieces(made: ForecastTable, real: Series, path: Path) -> Pieces:
 def _learnt(
     made: ForecastTable, real: Series, train: Series | None, share: float | None
 ) -> tuple[list[FloatArray] | None, str]:
-    """What baselines learn from: what is given, or what came before the first origin of each series."""
+    """Training data of the baselines: as given, or what precedes each series' first origin."""
     if train is not None:
         return panel(train), "the training series"
     if share is not None:

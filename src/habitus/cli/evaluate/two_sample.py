@@ -1,4 +1,4 @@
-"""What ``habitus evaluate`` does with ``--two-sample`` and ``--privacy``; it takes seconds to load (torch)."""
+"""Two-sample and privacy scores of profiles, which load torch."""
 
 from __future__ import annotations
 

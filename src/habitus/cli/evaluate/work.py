@@ -166,7 +166,7 @@ def _compared(
     asked: dict[str, bool],
     seed: int,
 ) -> Any:
-    """What classifiers and attackers find, where that is asked for; what does so takes seconds to load (torch)."""
+    """Results of classifiers and of attackers, where asked for; what does so loads torch."""
     if not any(asked.values()):
         return None
     comparisons = import_module("habitus.cli.evaluate.two_sample")
@@ -175,7 +175,7 @@ def _compared(
 
 
 def _history(run: Path | None, about: dict[str, Any]) -> dict[str, list[float]] | None:
-    """Loss curves of the run that is named, or of the one that made the population where it is still there."""
+    """Loss curves of the named run, or of the one that made the population if it is still there."""
     if run is not None:
         return curves(read_history(run))
     made_by = Path(about.get("run", ""))
@@ -196,7 +196,7 @@ def _versions() -> dict[str, str]:
 
 
 def _table(found: Evaluation) -> Table:
-    """Every figure beside its floor and the baselines; a ratio of 1 is as good as another real sample."""
+    """Figures beside their floor and baselines; a ratio of 1 is as good as another real sample."""
     baselines = list(found.baselines)
     table = Table(
         title="Lower is better; the floor is what another real sample scores", title_justify="left"
@@ -221,7 +221,7 @@ def _cells(row: Row, baselines: list[str]) -> list[str]:
 
 
 def _activity(found: Evaluation) -> list[str]:
-    """Empty cells, and active users as a share of all, averaged over the days whose window is full."""
+    """Empty cells, and active users as a share of all over the days whose window is full."""
     empty = found.figures["empty_cells"]
     lines = [
         f"empty cells: {empty['generated']:.2%} of generated profiles, {empty['reference']:.2%} "

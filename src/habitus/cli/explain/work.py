@@ -28,7 +28,7 @@ from habitus.report.wording import number
 from habitus.run import load, versions
 from habitus.synthesis.latents.explanation import Explanation, explain
 
-MOST_SCORED = 8000  # users that known factors are compared on, drawn at random: more take time and change little
+MOST_SCORED = 8000  # users drawn to compare known factors on: more take time, change little
 
 
 def execute(
@@ -100,7 +100,7 @@ def check_hours(hours: list[str], columns: Columns) -> None:
 def known_factors(
     found: Explanation, columns: Columns, hours: list[str], seed: int
 ) -> tuple[Disentanglement | None, dict[str, str]]:
-    """Scores of the latents against what is known of the users, and why a column is no factor, by name."""
+    """Scores of the latents against known factors, and why other columns are none, by name."""
     if not columns:
         return None, {}
     known = factors_from_columns(of_rows(columns, found.rows), dict.fromkeys(hours, HOURS))

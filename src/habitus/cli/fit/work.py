@@ -94,7 +94,7 @@ def _data(
 def _begun(
     path: Path, model: str | None, pairs: list[str], asked: dict[str, Any]
 ) -> tuple[type[Model], Any, FitConfig]:
-    """What the run was begun with; what is asked for now as well has to agree, which the fit checks."""
+    """Model and settings that the run was begun with; the fit checks that those given agree."""
     if not (path / CHECKPOINT).is_file():
         raise ValueError(f"there is no unfinished run in {path}; leave --resume out to begin one")
     header = read_run_header(path)

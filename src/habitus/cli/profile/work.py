@@ -42,14 +42,16 @@ def execute(
     """Count a log's events per user, day, slot and channel."""
     check_apart(out_, Path(log), holidays, unobserved)
     config = ProfileConfig(
-        start=date_of(start), end=date_of(end), days=_days(days, start, end, window_every), every=window_every,
+        start=date_of(start), end=date_of(end), days=_days(days, start, end, window_every),
+        every=window_every,
         align=weekday_number(align), slot_minutes=slot_minutes(slot), channels=names_of(channels),
         min_events=min_events, min_days=min_days, strict=strict,
         calendar=Calendar(_dates(holidays), _dates(unobserved)),
     )  # fmt: skip
     with spinner("Counting", "events") as advance:
         events = EventLog.open(
-            log, user=user, time=time, channel=channel, attributes=tuple(attribute or ()), timezone=timezone,
+            log, user=user, time=time, channel=channel, attributes=tuple(attribute or ()),
+            timezone=timezone,
             offset=offset, filter=filter, memory_limit=memory,
         )  # fmt: skip
         made = profile_to(out_, events, config, advance)

@@ -45,7 +45,8 @@ def execute(
         return
     asked = chosen(found.entries, table or [], figure or [], all_)
     options = {"epochs": epochs, "seed": seed, "seeds": seeds, "column": column, "scale": scale,
-               "profiles": profiles, "prior": prior, "betas": betas, "channel": channel}  # fmt: skip
+               "profiles": profiles, "prior": prior, "betas": betas,
+               "channel": channel}  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     paths = [path for path in (data, *(rest or [])) if path is not None]
     lab = _lab(found, paper, paths, out_, given)
