@@ -265,13 +265,14 @@ class Column(NamedTuple):
 
     def allows(self, kind: pa.DataType) -> bool:
         """True if a column of a file may have this type; lists of any kind are alike."""
-        if not isinstance(self.kind, pa.DataType):
-            return self.kind(kind)
+        wanted: Any = self.kind
+        if not isinstance(wanted, pa.DataType):
+            return wanted(kind)
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
-        if pa.types.is_list(self.kind) and getattr(kind, "value_type", None) is not None:
-            return kind.value_type == self.kind.value_type
-        return kind == self.kind
+        if pa.types.is_list(wanted) and getattr(kind, "value_type", None) is not None:
+            return kind.value_type == wanted.value_type
+        return kind == wanted
 
 
 def read_parquet(path: Path, columns: Sequence[Column]) -> pa.Table:

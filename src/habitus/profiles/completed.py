@@ -147,7 +147,7 @@ class CompletedAbout(ProfilesAbout):
 class CompletedHeader(ProfilesHeader):
     """The ``habitus.json`` of a folder of completed profiles."""
 
-    about: CompletedAbout
+    about: CompletedAbout  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 @dataclass(frozen=True)

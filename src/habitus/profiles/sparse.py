@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,42 +20,46 @@ WINDOW = "window_start"
 MOST_EVENTS = 2**32 - 1  # in a cell, whose count is an uint32
 
 
+class Readable(Protocol):
+    """Requirements of :class:`ProfileSet`."""
+
+    @property
+    def axes(self) -> Axes: ...
+    @property
+    def users(self) -> pa.Table: ...
+    @property
+    def groups(self) -> int: ...
+    def __len__(self) -> int: ...
+    def load(self) -> Profiles: ...
+    def read_group(self, group: int) -> Profiles: ...
+    def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Profiles: ...
+
+
 class ProfileSet:
     """Methods that profiles in memory and on disk share; each reads only what it returns."""
 
-    if TYPE_CHECKING:
-
-        @property
-        def axes(self) -> Axes: ...
-        @property
-        def users(self) -> pa.Table: ...
-        def __len__(self) -> int: ...
-        def load(self) -> Profiles: ...
-        def read_group(self, group: int) -> Profiles: ...
-        def take(self, rows: IntArray | BoolArray | Sequence[int]) -> Profiles: ...
-
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self: Readable) -> tuple[int, int, int, int]:
         """(U, D, S, C)."""
         return (len(self), *self.axes.shape)
 
     @property
-    def groups(self) -> int:
+    def groups(self: Readable) -> int:
         """Number of pieces of CHUNK profiles; the last one may be smaller."""
         return -(-len(self) // CHUNK)
 
-    def chunks(self) -> Iterator[Profiles]:
+    def chunks(self: Readable) -> Iterator[Profiles]:
         """The profiles in order, piece by piece."""
         return map(self.read_group, range(self.groups))
 
-    def dense(self, rows: IntArray | slice | None = None) -> NDArray[np.float32]:
+    def dense(self: Readable, rows: IntArray | slice | None = None) -> NDArray[np.float32]:
         """The profiles (all, or the given ones) as an array, float32 [B, D, S, C]."""
         part = self.load() if rows is None else self.take(np.arange(len(self))[rows])
         out = np.zeros(len(part) * self.axes.cells, np.float32)
         out[part.row_of_cell() * self.axes.cells + part.cells] = part.values
         return out.reshape(part.shape)
 
-    def sample(self, size: int, seed: int) -> Profiles:
+    def sample(self: Readable, size: int, seed: int) -> Profiles:
         """Draw profiles at random without replacement, in their original order.
 
         Raises:
@@ -66,7 +70,7 @@ class ProfileSet:
         drawn = np.random.default_rng(seed).choice(len(self), size, replace=False)
         return self.take(np.sort(drawn))
 
-    def split(self, test: float, seed: int) -> tuple[Profiles, Profiles]:
+    def split(self: Readable, test: float, seed: int) -> tuple[Profiles, Profiles]:
         """Split by user, not by profile, so that no user is in both sets ("Time pictures" 5.1.2).
 
         Args:
@@ -79,7 +83,7 @@ class ProfileSet:
         chosen = users_drawn(self.users, test, seed)
         return self.take(~chosen), self.take(chosen)
 
-    def where(self, **attributes: Any) -> Profiles:
+    def where(self: Readable, **attributes: Any) -> Profiles:
         """The profiles whose attributes have the given values, as in ``where(country="France")``.
 
         Raises:
