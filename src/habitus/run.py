@@ -3,11 +3,11 @@
 A run is a folder:
 
 =======================  ====================================================================================
-habitus.json             model, settings, axes, versions, the training set's daily active users, progress
-weights.safetensors      the model, and the mixture prior fitted to it; there once the fit is complete
-checkpoint.safetensors   the model, the optimiser and the history so far, from which ``--resume`` goes on
-history.parquet          one row per recorded step: losses on training and held-out users
-cohorts.json             the latest cohorts of its users, once there are any
+habitus.json             model, settings, axes, versions, the training set's daily active users,
+progress weights.safetensors      the model, and the mixture prior fitted to it; there once the fit
+is complete checkpoint.safetensors   the model, the optimiser and the history so far, from which
+``--resume`` goes on history.parquet          one row per recorded step: losses on training and
+held-out users cohorts.json             the latest cohorts of its users, once there are any
 cohorts.safetensors      their numbers, from which users of a cohort are drawn
 =======================  ====================================================================================
 

@@ -181,9 +181,10 @@ class TestPlanted:
     def test_without_odd_peers_they_are_odder(self, scored):
         """A tenth of all are odd, which raises the median of peers and their deviation.
 
-        Of Gaussian peers of whom a share e is odd, the median m has Phi(m) = 0.5 / (1 - e), and the deviation s
-        has Phi(m + s) - Phi(m - s) = 0.5 / (1 - e). Without them whoever is 3 standard deviations away is 1.20
-        times as odd for e = 0.1, and 1.55 times for e = 0.2. With five seeds it is 1.22 to 1.61 times.
+        Of Gaussian peers of whom a share e is odd, the median m has Phi(m) = 0.5 / (1 - e), and the
+        deviation s has Phi(m + s) - Phi(m - s) = 0.5 / (1 - e). Without them whoever is 3 standard
+        deviations away is 1.20 times as odd for e = 0.1, and 1.55 times for e = 0.2. With five
+        seeds it is 1.22 to 1.61 times.
         """
         run, given, kind, found = scored
         own = score(

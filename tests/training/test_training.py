@@ -267,7 +267,8 @@ def test_chunks_do_not_change_the_result(population):
         for s in (SMALL, settings)
     )
     assert np.isfinite(run.history["loss"]).all()
-    # Noise is drawn chunk by chunk from one stream of the step: the same numbers, summed in another order.
+    # Noise is drawn chunk by chunk from one stream of the step: the same numbers, summed in another
+    # order.
     np.testing.assert_allclose(run.history["loss"], other.history["loss"], rtol=1e-3)
 
 

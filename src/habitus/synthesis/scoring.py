@@ -1,7 +1,8 @@
 """Likelihood of users under a fitted model, and oddness among users who are about as active.
 
-    n_u = -log p(x_u) / max(k_u, 1)                      nats per active slot, of which there are k_u
-    oddness_u = (n_u - median n_v) / (1.4826 MAD n_v)    v: peers, a tenth of the users, about as active as u
+    n_u = -log p(x_u) / max(k_u, 1)                      nats per active slot, of which there are
+    k_u oddness_u = (n_u - median n_v) / (1.4826 MAD n_v)    v: peers, a tenth of the users, about
+    as active as u
 
 Whoever does more is less likely as such, so nobody is compared with all. Median and median absolute
 deviation (MAD) are not moved by a few odd ones among the peers; for Gaussian n_v the oddness has

@@ -91,7 +91,8 @@ class FitLoop:
         self.training_data = training_data
         self.per_epoch = batches_in(training_data)
         training_data.start(model)
-        # Laid out before the optimiser is made: fused ones keep their state in the layout that they find.
+        # Laid out before the optimiser is made: fused ones keep their state in the layout that they
+        # find.
         in_memory_format(model, torch.channels_last)
         optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)
         self.module, self.optimiser = fabric.setup(model, optimiser)

@@ -1,9 +1,9 @@
 """Cohorts on disk: a folder, and what a run remembers of its latest ones.
 
 ===================  ========================================================================================
-habitus.json         marks the folder; from which run and profiles
-cohorts.parquet      one row per profile: user, window_start where known, cohort, distance to its centre
-cohorts.json         how many and why, and of each cohort its number, name, size, share, stability and habits
+habitus.json         marks the folder; from which run and profiles cohorts.parquet      one row per
+profile: user, window_start where known, cohort, distance to its centre cohorts.json         how
+many and why, and of each cohort its number, name, size, share, stability and habits
 cohorts.safetensors  dims, centres, pictures, active_share, and the mixture of each cohort
 ===================  ========================================================================================
 
