@@ -81,8 +81,8 @@ def test_cleaned_series_beside_identity_and_the_posterior_mean():
     assert baselines["posterior_mean"]["mse"] < min(
         baselines["identity"]["mse"], found["reconstruction"]["mse"]
     )
-    told = evaluate_cleaned([cleaned], [clean], [noisy], sigma=0.2, probability=0.5)
-    assert told["baselines"]["posterior_mean"]["reconstruction"]["mse"] == pytest.approx(
+    scores = evaluate_cleaned([cleaned], [clean], [noisy], sigma=0.2, probability=0.5)
+    assert scores["baselines"]["posterior_mean"]["reconstruction"]["mse"] == pytest.approx(
         baselines["posterior_mean"]["mse"], rel=0.1
     )
 

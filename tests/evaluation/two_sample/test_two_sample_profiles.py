@@ -8,8 +8,8 @@ import pytest
 
 from habitus.evaluation.sample import contents, folds, halves, users_of, whole
 from habitus.evaluation.two_sample import two_sample
-from habitus.evaluation.two_sample.classify import Table, tell_apart
-from habitus.evaluation.two_sample.pictures import Pictures, tell_pictures_apart
+from habitus.evaluation.two_sample.classify import FeatureTable, classify_features
+from habitus.evaluation.two_sample.pictures import Pictures, classify_pictures
 from habitus.profiles.sparse import Profiles
 from habitus.schema import Axes
 
@@ -36,15 +36,15 @@ def alike():
     return two_sample(population(250, 1), population(250, 2), population(300, 3), seed=4)
 
 
-def test_the_same_population_is_not_told_apart(alike):
-    for told in (alike.trees, alike.convolutional):
-        assert told.auc.low < 0.5 < told.auc.high
-        assert told.floor.low < 0.5 < told.floor.high
+def test_the_same_population_cannot_be_classified(alike):
+    for score in (alike.trees, alike.convolutional):
+        assert score.auc.low < 0.5 < score.auc.high
+        assert score.floor.low < 0.5 < score.floor.high
     assert alike.profiles == 250
     assert alike.note.endswith("floor: 250 of the training profiles against the reference")
 
 
-def test_different_populations_are_told_apart():
+def test_different_populations_are_classified():
     found = two_sample(population(200, 1, rate=3), population(200, 2), seed=0)
     assert found.auc.low > 0.97
     assert found.convolutional is not None
@@ -83,7 +83,7 @@ def test_pictures_see_what_margins_do_not():
     ours[np.arange(300)[:, None], days, days, 0] = 1
     theirs[np.arange(300)[:, None], days, rng.permuted(days, axis=1), 0] = 1
     sides = tuple(whole(Profiles.from_dense(AXES, each)) for each in (ours, theirs))
-    assert tell_pictures_apart(sides, "count").low > 0.95
+    assert classify_pictures(sides, "count").low > 0.95
 
 
 def test_json_has_the_keys(alike):
@@ -110,12 +110,14 @@ def test_same_seed_same_result():
     assert two_sample(*sets, seed=6, convolutional=False).to_json()["auc"] != first["auc"]
 
 
-def test_progress_is_told():
-    told = []
-    two_sample(population(60, 1), population(110, 2), on_progress=lambda *step: told.append(step))
-    assert {stage for _, _, stage in told} == {"features", "trees", "network"}
+def test_progress_is_reported():
+    reported = []
+    two_sample(
+        population(60, 1), population(110, 2), on_progress=lambda *step: reported.append(step)
+    )
+    assert {stage for _, _, stage in reported} == {"features", "trees", "network"}
     for stage in ("features", "trees", "network"):
-        done = [(step, total) for step, total, name in told if name == stage]
+        done = [(step, total) for step, total, name in reported if name == stage]
         assert done[-1][0] == done[-1][1]
 
 
@@ -129,12 +131,12 @@ def test_peak_and_binary_sets_are_compared_on_their_scale():
 
 def test_messages():
     with pytest.raises(
-        ValueError, match="at least 50 profiles on either side to tell them apart, got 20"
+        ValueError, match="at least 50 profiles on either side to classify them, got 20"
     ):
         two_sample(population(20, 1), population(100, 2))
     few = of_users(np.arange(100) % 9)
     with pytest.raises(
-        ValueError, match="at least 10 users on either side to tell them apart, got 9"
+        ValueError, match="at least 10 users on either side to classify them, got 9"
     ):
         two_sample(few, population(100, 2))
     with pytest.raises(ValueError, match="days differ: 8 against 9"):
@@ -200,11 +202,11 @@ def test_users_who_repeat_are_not_recognised():
         users = np.repeat(np.arange(80), 6)
         taste = rng.normal(size=(80, 6))[users] + 0.05 * rng.normal(size=(480, 6))
         keys = rng.integers(0, 2**62, 480).astype(np.uint64)
-        sides.append(Table(taste, users, folds(users, keys, 5)))
-    area, _ = tell_apart(*sides)
+        sides.append(FeatureTable(taste, users, folds(users, keys, 5)))
+    area, _ = classify_features(*sides)
     assert area.low < 0.5 < area.high
-    at_random = [Table(side.features, side.users, rng.integers(0, 5, 480)) for side in sides]
-    assert tell_apart(*at_random)[0].value > 0.8
+    at_random = [FeatureTable(side.features, side.users, rng.integers(0, 5, 480)) for side in sides]
+    assert classify_features(*at_random)[0].value > 0.8
 
 
 def test_pictures_are_what_the_profiles_hold():

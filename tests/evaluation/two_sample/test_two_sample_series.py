@@ -35,7 +35,7 @@ def test_plainly_different_windows_are_near_a_half():
     assert found.accuracy == found.score + 0.5
 
 
-def test_windows_that_differ_in_their_order_alone_are_told_apart():
+def test_windows_that_differ_in_their_order_alone_are_classified():
     """The same marginal distribution; only neighbours differ."""
     settings = Discriminator(hidden=16, iterations=250, batch=64, learning_rate=2e-2)
     assert discriminate(windows(0.0, 1_000, 0), windows(0.95, 1_000, 1), settings).score > 0.35

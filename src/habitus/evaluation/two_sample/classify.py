@@ -1,7 +1,7 @@
-"""Boosted trees that learn to tell generated users from real ones, by their features.
+"""Boosted trees that classify users as generated or real, by their features.
 
-Each fifth of the users is scored by trees that were grown on the other four; only these scores count. Profiles of
-the same user are in the same fifth. Where the trees find a difference, so could anyone who looked closely.
+Each fifth of the users is scored by trees that were grown on the other four; only these scores
+count. Profiles of the same user are in the same fifth.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _FEWEST = 20  # profiles in a leaf, and those that must have a feature for it to
 
 
 @dataclass(frozen=True)
-class Table:
+class FeatureTable:
     """Features of the profiles of one side.
 
     Attributes:
-        features: [n, F].
-        users: Whose each profile is, from 0, [n].
-        fold: In which fifth it is scored, [n].
+        features: Values of the features, [n, F].
+        users: User of each profile, from 0, [n].
+        fold: Fifth in which each profile is scored, [n].
     """
 
     features: FloatArray
@@ -35,9 +35,9 @@ class Table:
     fold: IntArray
 
 
-def tell_apart(
-    generated: Table,
-    real: Table,
+def classify_features(
+    generated: FeatureTable,
+    real: FeatureTable,
     seed: int = 0,
     *,
     importances: bool = False,
@@ -48,13 +48,13 @@ def tell_apart(
     Args:
         generated: Features of generated profiles.
         real: Features of as many real ones.
-        seed: Of the trees and of what is shuffled.
+        seed: Seed of the trees and of the shuffling.
         importances: Whether to measure how much each feature contributed.
         on_progress: Called with folds done, folds in all, and ``trees``.
 
     Returns:
-        Area under the curve; and of each feature, by how much that falls when it is shuffled among held-out
-        profiles, [F] (Breiman 2001), zeros where that was not asked for.
+        Area under the curve; and the fall of it when a feature is shuffled among held-out profiles,
+        [F] (Breiman 2001), zeros without ``importances``.
     """
     rng = np.random.default_rng(seed)
     x = np.concatenate([generated.features, real.features])
@@ -67,7 +67,10 @@ def tell_apart(
         test = fold == number
         seen = np.where(np.sum(~np.isnan(x[~test]), axis=0) >= _FEWEST, x, 0)
         trees = grow(seen[~test], made[~test], seed)
-        areas.append(_area(trees.decision_function(seen[test]), made[test], users[test]))
+        scores = trees.decision_function(seen[test])
+        fake = test & made
+        true = test & ~made
+        areas.append(auc(scores[made[test]], scores[~made[test]], users[fake], users[true]))
         if importances:
             falls += _falls(trees, seen[test], made[test], rng) / FOLDS
         on_progress(number + 1, FOLDS, "trees")
@@ -75,7 +78,7 @@ def tell_apart(
 
 
 def grow(x: FloatArray, made: BoolArray, seed: int) -> HistGradientBoostingClassifier:
-    """Boosted trees, as many as a tenth of the profiles says are enough."""
+    """Fit boosted trees, their number found by early stopping on a tenth of the profiles."""
     trees = HistGradientBoostingClassifier(
         learning_rate=0.1,
         max_iter=200,
@@ -90,14 +93,10 @@ def grow(x: FloatArray, made: BoolArray, seed: int) -> HistGradientBoostingClass
     return trees.fit(x, made)
 
 
-def _area(scores: FloatArray, made: BoolArray, users: IntArray) -> Auc:
-    return auc(scores[made], scores[~made], users[made], users[~made])
-
-
 def _falls(
     trees: HistGradientBoostingClassifier, x: FloatArray, made: BoolArray, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """By how much the area falls when one feature after the other is shuffled."""
+    """Fall of the area under the curve when one feature after the other is shuffled, [F]."""
     few = rng.permutation(len(x))[:MOST_PERMUTED]
     x = x[few].copy()
     made = made[few]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from habitus.evaluation.blocks import Block, blocks
 from habitus.evaluation.two_sample.amounts import amounts, channel_amounts
 from habitus.evaluation.two_sample.cells import Cells, Features
-from habitus.evaluation.two_sample.pairs import pairs
+from habitus.evaluation.two_sample.pairs import channel_pairs
 from habitus.evaluation.two_sample.timing import timing
 from habitus.schema import Axes, BoolArray, IntArray, ProfileSource
 
@@ -71,5 +71,5 @@ def _of_block(block: Block, axes: Axes, unit: str, channels: IntArray) -> Featur
     cells = Cells.of_block(block, axes, unit)
     found = amounts(cells) | timing(cells)
     if len(axes.channels) > 1:
-        found |= channel_amounts(cells, channels) | pairs(cells, channels)
+        found |= channel_amounts(cells, channels) | channel_pairs(cells, channels)
     return found

@@ -10,7 +10,7 @@ from habitus.evaluation.two_sample.cells import Cells, Features, over
 from habitus.schema import FloatArray, IntArray, starts_of_runs
 
 
-def pairs(cells: Cells, channels: IntArray) -> Features:
+def channel_pairs(cells: Cells, channels: IntArray) -> Features:
     """All features of the pairs of some channels; and in how many slots any two of all channels are."""
     sizes = np.diff(np.append(cells.slots.starts, len(cells.row)))
     found = {

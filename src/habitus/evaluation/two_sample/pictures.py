@@ -1,6 +1,7 @@
-"""A small convolutional network that learns to tell generated profiles from real ones, by their pictures.
+"""A small convolutional network that classifies profiles as generated or real, by their pictures.
 
-A cell is shown twice, as log(1 + value) and as whether it is active. What no feature names, it may still see.
+Each cell has two inputs, log(1 + value) and whether it is active. The network may find differences
+that no feature measures.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from habitus.evaluation.blocks import Block, collected
+from habitus.evaluation.blocks import collected
 from habitus.evaluation.metrics.auc import Auc, auc
 from habitus.evaluation.sample import Side
 from habitus.schema import Axes, BoolArray, FloatArray, IntArray, Progress, no_progress
@@ -31,10 +32,10 @@ _PATIENCE = 2
 
 @dataclass(frozen=True)
 class Pictures:
-    """Profiles that are drawn when they are asked for: dense ones of all would be large.
+    """Profiles in sparse form, made dense batch by batch since all at once would be large.
 
     Attributes:
-        axes: What the cells are.
+        axes: Axes of the cells.
         starts: First cell of each profile, [n + 1].
         cells: Cell numbers, [N].
         values: log(1 + value), [N].
@@ -47,10 +48,11 @@ class Pictures:
 
     @classmethod
     def of(cls, sides: tuple[Side, Side], unit: str) -> Pictures:
-        """The profiles of both sides, one after the other."""
+        """Collect the profiles of both sides, one after the other."""
         parts = [collected(side.source, side.rows) for side in sides]
         values = [
-            _logs(part, side.source.axes, unit) for part, side in zip(parts, sides, strict=True)
+            np.log1p(part.in_unit(side.source.axes, unit)).astype(np.float32)
+            for part, side in zip(parts, sides, strict=True)
         ]
         lengths = np.concatenate([part.lengths for part in parts])
         cells = np.concatenate([part.cells for part in parts]).astype(np.int64)
@@ -59,7 +61,7 @@ class Pictures:
         )
 
     def draw(self, which: IntArray) -> Tensor:
-        """Some of them, [B, 2 C, D, S]."""
+        """Dense pictures of some profiles, [B, 2 C, D, S]."""
         days, slots, channels = self.axes.shape
         lengths = self.starts[which + 1] - self.starts[which]
         ends = np.cumsum(lengths)
@@ -72,12 +74,8 @@ class Pictures:
         return x.permute(1, 0, 4, 2, 3).flatten(1, 2)
 
 
-def _logs(part: Block, axes: Axes, unit: str) -> NDArray[np.float32]:
-    return np.log1p(part.in_unit(axes, unit)).astype(np.float32)
-
-
 class Network(nn.Module):
-    """Three convolutions over days and slots, each on half the size, and a linear layer on their mean and peak."""
+    """Three strided convolutions over days and slots, and a linear layer on mean and peak."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -92,12 +90,12 @@ class Network(nn.Module):
         self.out = nn.Linear(2 * _WIDTH, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """How much a picture [B, 2 C, D, S] looks generated, [B]."""
+        """Logit of a picture [B, 2 C, D, S] being generated, [B]."""
         h = self.layers(x)
         return self.out(torch.cat([h.mean((2, 3)), h.amax((2, 3))], 1))[:, 0]
 
 
-def tell_pictures_apart(
+def classify_pictures(
     sides: tuple[Side, Side],
     unit: str,
     seed: int = 0,
@@ -107,9 +105,9 @@ def tell_pictures_apart(
     """Train on three fifths of the users, stop by one, test on the last.
 
     Args:
-        sides: Generated and real profiles, as many of either.
-        unit: What to see them in: count, peak or binary.
-        seed: Of the split, the weights and the batches.
+        sides: Generated and real profiles, the same number of each.
+        unit: Unit of the cells: count, peak or binary.
+        seed: Seed of the split, the weights and the batches.
         on_progress: Called with epochs done, the most there can be, and ``network``.
     """
     rng = np.random.default_rng(seed)
@@ -134,7 +132,7 @@ def _learn(
     rng: np.random.Generator,
     on_progress: Progress,
 ) -> None:
-    """Train until the loss on the second fold has not fallen for a while, and keep the best weights."""
+    """Train until the loss on the second fold stops falling, and keep the best weights."""
     optimiser = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
     learnt = np.flatnonzero(fold > 1)
     checked = np.flatnonzero(fold == 1)
@@ -171,7 +169,7 @@ def _scores(network: Network, pictures: Pictures, which: IntArray) -> FloatArray
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Torch's generators at a seed for the time being, and then as they were."""
+    """Seed torch's generators in the block and restore their state after it."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield

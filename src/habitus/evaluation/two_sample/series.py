@@ -138,7 +138,7 @@ def discriminate(
         network = _Recurrent(
             real.shape[2], settings.hidden or _original_width(real), settings.layers
         ).to(device)
-        iterations = _learn_to_tell(network, kept, settings)
+        iterations = _train_discriminator(network, kept, settings)
     fake, true = (_final_logits(network, each) for each in held_out)
     accuracy = float(np.mean([np.mean(fake < 0), np.mean(true >= 0)]))
     return Discriminated(abs(accuracy - 0.5), accuracy, _auc(fake, true), iterations)
@@ -193,7 +193,7 @@ def _absolute_errors(network: _Recurrent, windows: Tensor) -> Tensor:
     return (torch.sigmoid(network(inputs)) - windows[:, 1:, -1]).abs()
 
 
-def _learn_to_tell(network: _Recurrent, kept: Tensor, settings: Discriminator) -> int:
+def _train_discriminator(network: _Recurrent, kept: Tensor, settings: Discriminator) -> int:
     """Train on windows [2, N, T, V], generated then real; the number of iterations that the weights saw."""
     checked = kept[:, :0]
     learnt = kept

@@ -11,9 +11,9 @@ import numpy as np
 from habitus.evaluation.comparable import check_sets, shared_unit
 from habitus.evaluation.metrics.auc import Auc, auc
 from habitus.evaluation.sample import Side, halves, whole
-from habitus.evaluation.two_sample.classify import FOLDS, Table, tell_apart
+from habitus.evaluation.two_sample.classify import FOLDS, FeatureTable, classify_features
 from habitus.evaluation.two_sample.features import busiest_channels, features
-from habitus.evaluation.two_sample.pictures import tell_pictures_apart
+from habitus.evaluation.two_sample.pictures import classify_pictures
 from habitus.schema import FloatArray, ProfileSource, Progress, no_progress
 
 MOST = 10_000  # profiles of a side
@@ -23,15 +23,16 @@ Sides = tuple[Side, Side]
 
 
 @dataclass(frozen=True)
-class Telling:
-    """A feature and how much it gave away.
+class FeatureDifference:
+    """Difference of one feature between generated and real profiles.
 
     Attributes:
-        name: What it measures.
-        importance: By how much the area under the curve falls when it is shuffled; 0 where others say the same.
+        name: Name of the feature.
+        importance: Fall of the area under the curve when the feature is shuffled; near 0 where other
+            features carry the same information.
         auc_alone: Area under the curve of this feature by itself, 1/2 to 1.
-        generated: Its mean over generated profiles that have it, None where none has.
-        real: Its mean over real ones.
+        generated: Mean over generated profiles that have the feature, None where none has.
+        real: Mean over real profiles that have it, None where none has.
     """
 
     name: str
@@ -42,8 +43,8 @@ class Telling:
 
 
 @dataclass(frozen=True)
-class Told:
-    """How well one classifier told them apart.
+class ClassifierScore:
+    """Performance of one classifier of generated and real users.
 
     Attributes:
         auc: Area under the curve for generated against real users.
@@ -54,25 +55,25 @@ class Told:
     floor: Auc
 
     def to_json(self) -> dict[str, float]:
-        """Both, with intervals."""
+        """Areas ``auc`` and ``floor_auc`` with their intervals."""
         return {**self.auc.to_json(), **self.floor.to_json("floor_auc")}
 
 
 @dataclass(frozen=True)
 class TwoSample:
-    """How well generated users are told from real ones.
+    """Result of the two-sample test of generated against real users.
 
     Attributes:
         trees: Boosted trees on features.
-        convolutional: A network on pictures; None where it was not trained.
+        convolutional: Convolutional network on pictures; None where it was not trained.
         features: All features, the most important first.
-        profiles: Profiles on either side.
-        note: In words: who was compared.
+        profiles: Number of profiles on either side.
+        note: Description of the compared profiles, as text.
     """
 
-    trees: Told
-    convolutional: Told | None
-    features: tuple[Telling, ...]
+    trees: ClassifierScore
+    convolutional: ClassifierScore | None
+    features: tuple[FeatureDifference, ...]
     profiles: int
     note: str
 
@@ -83,11 +84,11 @@ class TwoSample:
 
     @property
     def floor(self) -> Auc:
-        """The same of real users against other real ones."""
+        """Area under the curve of the trees for real users against other real ones."""
         return self.trees.floor
 
     def to_json(self) -> dict[str, Any]:
-        """The part ``two_sample`` of ``metrics.json``."""
+        """Content of ``two_sample`` in ``metrics.json``."""
         return {
             **self.trees.to_json(),
             "convolutional": self.convolutional and self.convolutional.to_json(),
@@ -107,22 +108,22 @@ def two_sample(
     seed: int = 0,
     on_progress: Progress = no_progress,
 ) -> TwoSample:
-    """Train classifiers to tell generated users from real ones (Lopez-Paz and Oquab 2017).
+    """Train classifiers of generated and real users (Lopez-Paz and Oquab 2017).
 
-    An area of 1/2 is chance: nothing that these classifiers can see tells the two apart. Counts are compared as
-    shares of a profile's peak where one of the sets holds such.
+    An area of 1/2 is chance: these classifiers find no difference. Counts are compared as shares of a
+    profile's peak where one of the sets holds such.
 
     Args:
-        generated: The set that is judged.
+        generated: Generated profiles to evaluate.
         reference: Real profiles that no model has seen.
         train: Real profiles for the floor, against the reference; without them the reference is split by user.
-        most: The most profiles of a side; more are cut at random.
+        most: Largest number of profiles of a side; a larger set is subsampled at random.
         convolutional: Whether to train the network too, which takes longest.
-        seed: Of the draws and of the classifiers.
-        on_progress: Called with steps done, steps in all, and what is being done.
+        seed: Seed of the draws and of the classifiers.
+        on_progress: Called with steps done, steps in all, and the stage.
 
     Returns:
-        Areas with intervals, and the features that gave the generated users away.
+        Areas with intervals, and the features by importance.
 
     Raises:
         ValueError: if sets are too small or cannot be compared.
@@ -132,60 +133,67 @@ def two_sample(
     unit = shared_unit(generated, reference, train)
     real = halves(reference, rng) if train is None else (whole(train), whole(reference))
     ours, floor = (
-        _alike(*sides, most, rng) for sides in ((whole(generated), whole(reference)), real)
+        _same_size(*sides, most, rng) for sides in ((whole(generated), whole(reference)), real)
     )
     names, tables = _tables((*ours, *floor), unit, busiest_channels(reference), seed, on_progress)
     trees, falls = _trees(tables, seed, on_progress)
     return TwoSample(
         trees=trees,
         convolutional=_networks(ours, floor, unit, seed, on_progress) if convolutional else None,
-        features=tuple(_telling(names, falls, *tables[:2])),
+        features=tuple(_feature_differences(names, falls, *tables[:2])),
         profiles=len(ours[0]),
         note=_note(ours[0], floor[0], train),
     )
 
 
-def _alike(one: Side, other: Side, most: int, rng: np.random.Generator) -> Sides:
-    """As many profiles on either side."""
+def _same_size(one: Side, other: Side, most: int, rng: np.random.Generator) -> Sides:
+    """Subsample both sides to the same number of profiles, at most ``most``."""
     count = min(len(one), len(other), most)
     if count < FEWEST:
         raise ValueError(
-            f"expected at least {FEWEST} profiles on either side to tell them apart, got {count}; give larger sets"
+            f"expected at least {FEWEST} profiles on either side to classify them, got {count}; "
+            "give larger sets"
         )
     sides = one.cut(count, rng), other.cut(count, rng)
     users = min(len(np.unique(side.users)) for side in sides)
     if users < FEWEST_USERS:
         raise ValueError(
-            f"expected profiles of at least {FEWEST_USERS} users on either side to tell them apart, got {users}"
+            f"expected profiles of at least {FEWEST_USERS} users on either side to classify them, "
+            f"got {users}"
         )
     return sides
 
 
 def _tables(
     sides: Sequence[Side], unit: str, channels: Sequence[int], seed: int, on_progress: Progress
-) -> tuple[list[str], list[Table]]:
+) -> tuple[list[str], list[FeatureTable]]:
     names = []
     tables = []
     for number, side in enumerate(sides, 1):
         names, found = features(side.source, unit=unit, channels=channels, rows=side.rows)
-        tables.append(Table(found, side.users, side.folds(unit, FOLDS, seed)))
+        tables.append(FeatureTable(found, side.users, side.folds(unit, FOLDS, seed)))
         on_progress(number, len(sides), "features")
     return names, tables
 
 
-def _trees(tables: Sequence[Table], seed: int, on_progress: Progress) -> tuple[Told, FloatArray]:
-    """Generated against real, then real against real; what each feature adds to the first."""
+def _trees(
+    tables: Sequence[FeatureTable], seed: int, on_progress: Progress
+) -> tuple[ClassifierScore, FloatArray]:
+    """Scores of the trees, and the importance of each feature for generated against real, [F]."""
     ours, theirs, one, other = tables
     first, second = _two_passes(on_progress)
-    area, falls = tell_apart(ours, theirs, seed, importances=True, on_progress=first)
-    floor, _ = tell_apart(one, other, seed, on_progress=second)
-    return Told(area, floor), falls
+    area, falls = classify_features(ours, theirs, seed, importances=True, on_progress=first)
+    floor, _ = classify_features(one, other, seed, on_progress=second)
+    return ClassifierScore(area, floor), falls
 
 
-def _networks(ours: Sides, floor: Sides, unit: str, seed: int, on_progress: Progress) -> Told:
+def _networks(
+    ours: Sides, floor: Sides, unit: str, seed: int, on_progress: Progress
+) -> ClassifierScore:
+    """Scores of the convolutional networks."""
     first, second = _two_passes(on_progress)
-    area = tell_pictures_apart(ours, unit, seed, on_progress=first)
-    return Told(area, tell_pictures_apart(floor, unit, seed, on_progress=second))
+    area = classify_pictures(ours, unit, seed, on_progress=first)
+    return ClassifierScore(area, classify_pictures(floor, unit, seed, on_progress=second))
 
 
 def _two_passes(on_progress: Progress) -> tuple[Progress, Progress]:
@@ -196,23 +204,28 @@ def _two_passes(on_progress: Progress) -> tuple[Progress, Progress]:
     )
 
 
-def _telling(names: Sequence[str], falls: FloatArray, fake: Table, true: Table) -> list[Telling]:
+def _feature_differences(
+    names: Sequence[str], falls: FloatArray, fake: FeatureTable, true: FeatureTable
+) -> list[FeatureDifference]:
     alone = [
-        _alone(ours, theirs) for ours, theirs in zip(fake.features.T, true.features.T, strict=True)
+        _auc_alone(ours, theirs)
+        for ours, theirs in zip(fake.features.T, true.features.T, strict=True)
     ]
     rows = zip(names, falls.tolist(), alone, _means(fake), _means(true), strict=True)
     return sorted(
-        (Telling(*row) for row in rows), key=lambda each: (-each.importance, -each.auc_alone)
+        (FeatureDifference(*row) for row in rows),
+        key=lambda each: (-each.importance, -each.auc_alone),
     )
 
 
-def _alone(ours: FloatArray, theirs: FloatArray) -> float:
-    """Area of a single feature, whichever is higher; what is missing counts as lower than all."""
+def _auc_alone(ours: FloatArray, theirs: FloatArray) -> float:
+    """Area under the curve of a single feature, at least 1/2; missing values count as lowest."""
     area = auc(*(np.where(np.isnan(each), -np.inf, each) for each in (ours, theirs))).value
     return max(area, 1 - area)
 
 
-def _means(table: Table) -> list[float | None]:
+def _means(table: FeatureTable) -> list[float | None]:
+    """Mean of each feature over the profiles that have it, F values."""
     known = [column[~np.isnan(column)] for column in table.features.T]
     return [float(column.mean(dtype=np.float64)) if len(column) else None for column in known]
 
