@@ -2,14 +2,17 @@
 
 A run is a folder:
 
-=======================  ====================================================================================
+=======================  ===========================================================================
 habitus.json             model, settings, axes, versions, the training set's daily active users,
-progress weights.safetensors      the model, and the mixture prior fitted to it; there once the fit
-is complete checkpoint.safetensors   the model, the optimiser and the history so far, from which
-``--resume`` goes on history.parquet          one row per recorded step: losses on training and
-held-out users cohorts.json             the latest cohorts of its users, once there are any
+                         progress
+weights.safetensors      the model, and the mixture prior fitted to it; there once the fit is
+                         complete
+checkpoint.safetensors   the model, the optimiser and the history so far, from which ``--resume``
+                         goes on
+history.parquet          one row per recorded step: losses on training and held-out users
+cohorts.json             the latest cohorts of its users, once there are any
 cohorts.safetensors      their numbers, from which users of a cohort are drawn
-=======================  ====================================================================================
+=======================  ===========================================================================
 
 Each file is written beside its place and renamed, so a run killed at any moment is whole. No file
 is ever executed: settings are JSON and tensors are safetensors.
@@ -210,8 +213,8 @@ def read_run_header(path: Path) -> ProfileRunHeader | SeriesRunHeader:
     share = header.about.active_share
     if isinstance(header, ProfileRunHeader) and share and len(share) != header.axes.days:
         raise ValueError(
-            f"{path / MARKER} is damaged or foreign: expected an active_share of {header.axes.days} days, "
-            f"got {len(share)}"
+            f"{path / MARKER} is damaged or foreign: expected an active_share of "
+            f"{header.axes.days} days, got {len(share)}"
         )
     return header
 

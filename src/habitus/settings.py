@@ -100,7 +100,8 @@ def one_line(error: ValidationError, names: list[str] | None = None, what: str =
     value = repr(first["input"])
     got = value if len(value) <= LONGEST else value[: LONGEST - 3] + "..."
     if kind == "literal_error":
-        return f"{name} must be one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}; got {got}"
+        choices = context["expected"].replace(" or ", ", ").replace("'", "")
+        return f"{name} must be one of {choices}; got {got}"
     expected = EXPECTED.get(kind, EXPECTED.get(kind.split("_")[0]))
     if expected is not None:
         bounds = {key: str(value).removesuffix(".0") for key, value in context.items()}

@@ -141,8 +141,8 @@ def test_numbers_are_no_dates(run):
     code, _, err = run("profile", "log.parquet", *LOG, "--out", "p", "--holidays", "a.parquet")
     assert code == 2
     assert (
-        err
-        == "habitus: the column 'date' of a.parquet holds int64, expected dates such as 2018-12-24\n"
+        err == "habitus: the column 'date' of a.parquet holds int64, expected dates such as "
+        "2018-12-24\n"
     )
 
 

@@ -196,7 +196,10 @@ def test_another_clustering_is_taken_where_asked(here, clustered, capsys):
 def test_what_is_read_is_not_replaced(here, clustered, capsys, args):
     before = {path: path.read_bytes() for path in (here / args[-1]).iterdir()}
     code, _, err = call(capsys, *args)
-    said = f"habitus: {args[-1].removeprefix('./')} is read and would be replaced; choose another --out\n"
+    said = (
+        f"habitus: {args[-1].removeprefix('./')} is read and would be replaced; "
+        "choose another --out\n"
+    )
     assert (code, err) == (2, said)
     assert {path: path.read_bytes() for path in (here / args[-1]).iterdir()} == before
 

@@ -69,7 +69,8 @@ def here(folder, monkeypatch):
 @pytest.mark.parametrize("unit", ["count", "peak"])
 def test_metrics_json_has_the_region_and_its_baselines(here, capsys, unit):
     code, out, err = call(
-        capsys, "evaluate", unit, "--against", "test", "--train", "train", "--region", "centre", "--most", "8",
+        capsys, "evaluate", unit, "--against", "test", "--train", "train", "--region", "centre",
+        "--most", "8",
         "--json", "metrics.json",
     )  # fmt: skip
     assert (code, err) == (0, "")

@@ -28,16 +28,20 @@ COLUMNS = ("--user", "user_id", "--time", "timestamp", "--channel", "platform")
 PYTHON = (sys.executable, "-m", "habitus")
 FLOW = (
     "simulate --users 300 --days 32 --seed 0 --out events.parquet",
-    "profile events.parquet --user user_id --time timestamp --channel platform --start 2018-02-01 --days 32"
+    "profile events.parquet --user user_id --time timestamp --channel platform --start 2018-02-01 "
+    "--days 32"
     " --timezone UTC --out profiles",
     "split profiles --test 0.26 --seed 0 --out train test",
-    "fit train --model beta-vae --set beta=0.1 --set latents=4 --epochs 2 --batch 50 --seed 0 --out runs/vae",
+    "fit train --model beta-vae --set beta=0.1 --set latents=4 --epochs 2 --batch 50 --seed 0 "
+    "--out runs/vae",
     "generate runs/vae --users 200 --seed 1 --out generated",
     "evaluate generated --against test --train train --json metrics.json --html report.html",
     "describe profiles",
-    "fit train --model context-vae --set mask=centre --set latents=4 --epochs 1 --batch 50 --out runs/centre",
+    "fit train --model context-vae --set mask=centre --set latents=4 --epochs 1 --batch 50 --out "
+    "runs/centre",
     "complete runs/centre test --mask centre --samples 3 --out filled",
-    "fit train --model context-mixture --set mask=last:7 --set width=16 --epochs 1 --batch 50 --out runs/week",
+    "fit train --model context-mixture --set mask=last:7 --set width=16 --epochs 1 --batch 50 "
+    "--out runs/week",
     "forecast runs/week test --days 7 --samples 3 --out ahead",
 )
 
@@ -246,8 +250,10 @@ def test_generate_draws_as_many_as_the_model_was_fitted_to(here, capsys, tmp_pat
 
 def test_profile_takes_its_options(here, capsys, tmp_path):
     code, out, err = call(
-        capsys, "profile", "events.parquet", *COLUMNS, "--window-every", "7", "--days", "7", "--align", "monday",
-        "--end", "2018-03-04", "--slot", "30m", "--channels", "web,phone", "--filter", "user_id < 150",
+        capsys, "profile", "events.parquet", *COLUMNS, "--window-every", "7", "--days", "7",
+        "--align", "monday",
+        "--end", "2018-03-04", "--slot", "30m", "--channels", "web,phone", "--filter",
+        "user_id < 150",
         "--min-events", "3", "--min-days", "2", "--out", str(tmp_path / "p"),
     )  # fmt: skip
     assert (code, err) == (0, "")

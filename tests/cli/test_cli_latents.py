@@ -117,15 +117,16 @@ class TestTraverse:
         code, _, err = run("traverse", "@vce", "--out", "t.png")
         assert (code, err.count("\n")) == (2, 1)
         assert (
-            "a ContextVAE has no latents of whole users; give a run of another model, such as beta-vae"
-            in err
+            "a ContextVAE has no latents of whole users; give a run of another model, such as "
+            "beta-vae" in err
         )
 
 
 class TestExplain:
     def test_attributes_and_a_table_of_factors(self, run, tmp_path):
         code, out, err = run(
-            "explain", "@vae", "@train", "--factors", "@factors.parquet", "--hours", "hour", "--walks", "8",
+            "explain", "@vae", "@train", "--factors", "@factors.parquet", "--hours", "hour",
+            "--walks", "8",
             "--json", "explained.json", "--html", "explained.html",
         )  # fmt: skip
         assert code == 0, err

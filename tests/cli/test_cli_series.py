@@ -30,7 +30,8 @@ FLOW = (
     "complete run noisy.csv --out cleaned.parquet",
     f"fit homes.csv --column load --column heat --time when --series-id home {FIT} --out pair",
     "generate pair --steps 20 --series 30 --out pairs.parquet",
-    "forecast pair homes.csv --steps 4 --samples 10 --after 0.8 --every 8 --out pairs-ahead.parquet",
+    "forecast pair homes.csv --steps 4 --samples 10 --after 0.8 --every 8 --out "
+    "pairs-ahead.parquet",
     "complete pair homes.csv --out pairs-cleaned.parquet",
 )
 GENERATED = {"transitions", "marginal", "autocorrelation", "cross_correlation"}

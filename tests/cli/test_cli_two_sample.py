@@ -100,15 +100,16 @@ def test_privacy_needs_training_users(here, capsys):
     code, _, err = evaluate(capsys, "generated --against test --privacy")
     assert code == 2
     assert (
-        err
-        == "habitus: --privacy looks for users that the model was trained on; give them with --train\n"
+        err == "habitus: --privacy looks for users that the model was trained on; give them with "
+        "--train\n"
     )
 
 
 def test_nothing_heavy_is_loaded_where_neither_is_asked_for(here):
     program = (
         "import sys; from habitus.cli import main\n"
-        "try: main(['evaluate', 'generated', '--against', 'test', '--train', 'train', '--html', 'r.html'])\n"
+        "try: main(['evaluate', 'generated', '--against', 'test', '--train', 'train', '--html', "
+        "'r.html'])\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'sklearn', 'lightning'} & set(sys.modules)))"
     )

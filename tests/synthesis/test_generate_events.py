@@ -47,7 +47,8 @@ def folder(tmp_path_factory):
     pq.write_table(log, folder / "log.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        call("profile", "log.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h", "--days", "5",
+        call("profile", "log.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h",
+             "--days", "5",
              "--channels", "web,phone", "--min-events", "12", "--min-days", "4", "--out", "profiles")  # fmt: skip
         call("split", "profiles", "--test", "0.4", "--out", "train", "test")
     fit(BetaVAE, StoredProfiles.open(folder / "train"), COUNTS, fit=SMALL, out=folder / "run")
@@ -108,7 +109,8 @@ def test_a_generated_log_has_the_real_ones_schema_and_counts_to_the_generated_pr
     assert log.schema.equals(pq.read_schema("log.parquet"))
     assert log.equals(pq.read_table("exported.parquet"))
     start = made.axes.start.isoformat()
-    call("profile", "made.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h", "--days", "5", "--start",
+    call("profile", "made.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h", "--days",
+         "5", "--start",
          start, "--channels", "web,phone", "--out", "again")  # fmt: skip
     again = StoredProfiles.open("again").load()
     active = np.diff(made.indptr) > 0

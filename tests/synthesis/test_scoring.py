@@ -489,7 +489,10 @@ class TestCommand:
         assert (out, err.count("\n")) == ("", 1)
 
     def test_the_output_is_a_file_with_a_name_that_says_what(self, capsys, folder):
-        words = "a table of scores is written as Parquet or CSV, got scores; end its name in .parquet or .csv"
+        words = (
+            "a table of scores is written as Parquet or CSV, got scores; "
+            "end its name in .parquet or .csv"
+        )
         assert words in call(capsys, "score", "run", "people", "--out", "scores")[2]
         (folder / "made.csv").mkdir()
         assert (

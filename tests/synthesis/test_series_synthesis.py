@@ -80,8 +80,14 @@ def error(one: Series, other: Series) -> float:
 
 class TestGenerate:
     @pytest.mark.parametrize("variables", [("a",), ("a", "b", "c")])
-    @pytest.mark.parametrize(("kind", "config"), [(TDLGM, TDLGMConfig(hidden=4)), (DLGM, DLGMConfig(hidden=4)),
-                                                  (TimeGAN, TimeGANConfig(hidden=4))])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("kind", "config"),
+        [
+            (TDLGM, TDLGMConfig(hidden=4)),
+            (DLGM, DLGMConfig(hidden=4)),
+            (TimeGAN, TimeGANConfig(hidden=4)),
+        ],
+    )
     def test_shapes_seeds_and_axes(self, kind, config, variables):
         run = made(kind, config, variables)
         first, again, other = (generate(run, series=5, steps=7, seed=seed) for seed in (1, 1, 2))

@@ -336,7 +336,8 @@ def test_the_phases_of_timegan_move_their_own_networks_alone(data, monkeypatch):
         assert all(each == set(PHASES[name]) for each in changed)
     joint = len(moved["discriminator"])
     assert {name: len(changed) for name, changed in moved.items()} == {
-        "embedding": 8, "supervised": 8, "generator": 2 * joint, "recovery": 2 * joint, "discriminator": 8,
+        "embedding": 8, "supervised": 8, "generator": 2 * joint, "recovery": 2 * joint,
+        "discriminator": 8,
     }  # fmt: skip
 
 

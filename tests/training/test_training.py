@@ -205,9 +205,11 @@ def test_killed_and_resumed_is_as_never_killed(population, axes, tmp_path):
     script = (
         "from habitus.training.config import FitConfig; from habitus.training.fit import fit\n"
         "from habitus.training import loop\n"
-        "from habitus.models.pictures.beta_vae import *; from habitus.profiles.store import StoredProfiles\n"
+        "from habitus.models.pictures.beta_vae import *; from habitus.profiles.store import "
+        "StoredProfiles\n"
         "loop.CHECKPOINT_SECONDS = 0.0\n"
-        f"fit(BetaVAE, StoredProfiles.open({str(tmp_path / 'train')!r}), BetaVAEConfig(latents=3),\n"
+        f"fit(BetaVAE, StoredProfiles.open({str(tmp_path / 'train')!r}), "
+        "BetaVAEConfig(latents=3),\n"
         f"    fit=FitConfig(**{dataclasses.asdict(SMALL)!r}), out={str(tmp_path / 'run')!r},\n"
         "    on_progress=lambda done, total, stage: print(done, flush=True))\n"
     )

@@ -9,7 +9,7 @@ from habitus.synthesis.noise import Noise
 from habitus.synthesis.scoring import Scores, score
 
 __all__ = [
-    "CleanConfig", "Cleaned", "Cohorts", "CompleteConfig", "GenerateConfig", "Noise", "Scores", "clean", "complete",
-    "complete_to", "forecast", "forecast_to", "generate", "generate_log_to", "generate_to", "last_rows",
-    "load_cohorts", "rolling_rows", "score",
+    "CleanConfig", "Cleaned", "Cohorts", "CompleteConfig", "GenerateConfig", "Noise", "Scores",
+    "clean", "complete", "complete_to", "forecast", "forecast_to", "generate", "generate_log_to",
+    "generate_to", "last_rows", "load_cohorts", "rolling_rows", "score",
 ]  # fmt: skip

@@ -56,7 +56,8 @@ class Combinations:
         if not kept.any():
             wanted_text = ", ".join(f"{name}={value}" for name, value in where.items())
             raise ValueError(
-                f"no user that the run was fitted to has {wanted_text} together; leave one of them out"
+                f"no user that the run was fitted to has {wanted_text} together; leave one of them "
+                "out"
             )
         return cls(vocabulary, codes[kept], users[kept] / users[kept].sum())
 

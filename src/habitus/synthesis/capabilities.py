@@ -33,8 +33,8 @@ def generative_model(model: Model) -> GenerativeModel:
     """Narrow to a model that draws whole users, or raise a ValueError."""
     return _require(
         model, GenerativeModel,
-        "fills what is missing and draws no whole users; use habitus complete, or generate from a run of another "
-        "model, such as beta-vae",
+        "fills what is missing and draws no whole users; use habitus complete, or generate from a "
+        "run of another model, such as beta-vae",
     )  # fmt: skip
 
 
@@ -65,7 +65,8 @@ def latent_model(model: Model) -> LatentModel:
     """Narrow to a model whose cells depend on the user's latents alone, or raise a ValueError."""
     return _require(
         encoding_model(model), LatentModel,
-        "does not draw whole users from their latents alone; give a run of another model, such as beta-vae",
+        "does not draw whole users from their latents alone; give a run of another model, such as "
+        "beta-vae",
     )  # fmt: skip
 
 

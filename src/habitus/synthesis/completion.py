@@ -287,15 +287,15 @@ def check_axes(model: ProfileModel, given: Axes) -> None:
     """
     if reason := model.axes.mismatch(given):
         raise ValueError(
-            f"the profiles are not like those that the run was fitted on: {reason} (run against profiles); profile "
-            "the log in the same way"
+            f"the profiles are not like those that the run was fitted on: {reason} (run against "
+            "profiles); profile the log in the same way"
         )
     days = (model.axes.weekday(0), given.weekday(0))
     if not model.conditions_on_calendar and None not in days and days[0] != days[1]:
         names = [WEEKDAYS[day] for day in days if day is not None]
         raise ValueError(
-            f"the run was fitted on windows that begin on {names[0]}, and these begin on {names[1]}; profile the "
-            f"log with --align {names[0].lower()}"
+            f"the run was fitted on windows that begin on {names[0]}, and these begin on "
+            f"{names[1]}; profile the log with --align {names[0].lower()}"
         )
 
 
@@ -330,8 +330,8 @@ def _mask(
         return mask, None
     if missing.shape != (len(profiles), *profiles.axes.shape):
         raise ValueError(
-            f"expected missing cells of shape {profiles.axes.shape} or {(len(profiles), *profiles.axes.shape)}, "
-            f"got {missing.shape}"
+            f"expected missing cells of shape {profiles.axes.shape} or "
+            f"{(len(profiles), *profiles.axes.shape)}, got {missing.shape}"
         )
     model.check_mask(None, text)
     return None, missing

@@ -31,8 +31,8 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
     if days is not None and days != axes.days:
         if not model.conditions_on_calendar:
             raise ValueError(
-                f"a {type(model).__name__} draws windows of {axes.days} days, got days {days}; leave --days out, "
-                "or take a run of a rhythm"
+                f"a {type(model).__name__} draws windows of {axes.days} days, got days {days}; "
+                "leave --days out, or take a run of a rhythm"
             )
         axes = replace(axes, days=days)
     if start is None:

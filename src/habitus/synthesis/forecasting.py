@@ -155,15 +155,16 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
         raise ValueError(f"days must be at least 1, got {days}")
     if days > most:
         raise ValueError(
-            f"this run, fitted with {fitted}, can look {most} days ahead, got {days}; fit a context-mixture, "
-            "which looks half a window ahead, or with --set mask=last:K"
+            f"this run, fitted with {fitted}, can look {most} days ahead, got {days}; fit a "
+            "context-mixture, which looks half a window ahead, or with --set mask=last:K"
         )
     anywhere = axes.weekday(0) is None or run.model.conditions_on_calendar
     week = 1 if anywhere else DAYS_PER_WEEK
     shift = -(-days // week) * week if mask in (None, "any") else most
     if shift > most or shift % week:
         raise ValueError(
-            f"windows start on the same weekday, so a forecast moves them by whole weeks; {days} days with {fitted} "
+            f"windows start on the same weekday, so a forecast moves them by whole weeks; {days} "
+            f"days with {fitted} "
             f"would move them by {shift}; fit with --set mask=last:{-(-days // week) * week}"
         )
     return shift

@@ -377,7 +377,8 @@ class _Users:
                 else ";"
             )
             raise ValueError(
-                f"only {taken} of {drawn:,} users drawn have {self.draws.conditions}{above} keep the inactive"
+                f"only {taken} of {drawn:,} users drawn have {self.draws.conditions}{above} keep "
+                "the inactive"
             )
 
     def _threshold(self, active_share: FloatArray) -> float:

@@ -138,7 +138,8 @@ class Scores:
         for name, values in columns.items():
             if name in self.users.column_names:
                 raise ValueError(
-                    f"the users have an attribute {name!r}, as a score is called; profile without it"
+                    f"the users have an attribute {name!r}, as a score is called; profile without "
+                    "it"
                 )
             table = table.append_column(name, pa.array(values))
         return table
@@ -177,7 +178,8 @@ def score(
         raise ValueError("expected profiles to score, got none")
     if len(others) < LEAST_PEERS:
         raise ValueError(
-            f"oddness needs at least {LEAST_PEERS} users to compare with, got {len(others)}; give more with "
+            f"oddness needs at least {LEAST_PEERS} users to compare with, got {len(others)}; give "
+            "more with "
             "--against, such as those that the model was fitted to, or users that it generates"
         )
     total = len(profiles) + (0 if against is None else len(against))

@@ -130,12 +130,13 @@ def check_suits(kind: type[Model], data: Population | Series) -> None:
     """
     if isinstance(data, Series) and not issubclass(kind, SeriesModel):
         raise ValueError(
-            f"a {kind.__name__} is fitted to profiles, got series; take a model of series, such as tdlgm"
+            f"a {kind.__name__} is fitted to profiles, got series; take a model of series, such as "
+            "tdlgm"
         )
     if not isinstance(data, Series) and not issubclass(kind, ProfileModel):
         raise ValueError(
-            f"a {kind.__name__} is fitted to series, got profiles; make series of them first, or take a model of "
-            "profiles, such as beta-vae"
+            f"a {kind.__name__} is fitted to series, got profiles; make series of them first, or "
+            "take a model of profiles, such as beta-vae"
         )
 
 
@@ -185,5 +186,6 @@ def check_same(out: Path, model: Model, training_data: TrainingData, settings: F
     for name, value in now.items():
         if begun.get(name) != value:
             raise ValueError(
-                f"the run in {out} was begun with {name}={begun.get(name)}, got {value}; keep to that"
+                f"the run in {out} was begun with {name}={begun.get(name)}, got {value}; keep to "
+                "that"
             )

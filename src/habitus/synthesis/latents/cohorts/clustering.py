@@ -83,7 +83,8 @@ def dims_in_use(posterior: Posterior) -> NDArray[np.int64]:
     dims = np.flatnonzero((posterior.kl >= IN_USE).numpy())
     if not len(dims):
         raise ValueError(
-            "no latent dimension of this run tells users apart; fit it with a smaller beta, or longer"
+            "no latent dimension of this run tells users apart; fit it with a smaller beta, or "
+            "longer"
         )
     return dims
 

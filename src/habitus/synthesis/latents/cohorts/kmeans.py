@@ -37,14 +37,18 @@ STARTS = 4  # of k-means, the best of which is kept
 SILHOUETTE_USERS = 2000
 
 RULE = (
-    f"For each k from {FEWEST} to {MOST}, k-means is fitted to {PAIRS} pairs of random halves of the users (of "
-    f"{FITTED:,} of them, where there are more). Stability is the mean adjusted Rand index of the labels that the "
-    "two halves of a pair give to all of them. Chosen is the largest k whose stability is at least "
-    f"{STABLE} and whose weakest cohort, the one of either half with the least similar counterpart in the other, "
-    f"is at least {SURE} similar (Jaccard, mean over pairs); where there is none, the k with the highest stability."
+    f"For each k from {FEWEST} to {MOST}, k-means is fitted to {PAIRS} pairs of random halves of "
+    f"the users (of {FITTED:,} of them, where there are more). Stability is the mean adjusted Rand "
+    "index of the labels that the two halves of a pair give to all of them. Chosen is the largest "
+    f"k whose stability is at least {STABLE} and whose weakest cohort, the one of either half with "
+    f"the least similar counterpart in the other, is at least {SURE} similar (Jaccard, mean over "
+    "pairs); where there is none, the k with the highest stability."
 )
 
-GIVEN = f"Stability is the mean adjusted Rand index of labels over {PAIRS} pairs of random halves of the users."
+GIVEN = (
+    f"Stability is the mean adjusted Rand index of labels over {PAIRS} pairs of random halves of "
+    "the users."
+)
 
 
 @dataclass(frozen=True)
@@ -147,8 +151,8 @@ def chosen(tried: Sequence[Candidate]) -> tuple[int, str]:
         ], f"k = {best.k} is the largest that is stable ({best.stability:.2f}).{more}"
     at = max(range(len(tried)), key=lambda each: tried[each].stability)
     return at, (
-        f"No k is stable; k = {tried[at].k} comes nearest ({tried[at].stability:.2f}). The users form no clear "
-        "groups, and other users would be cut in other places."
+        f"No k is stable; k = {tried[at].k} comes nearest ({tried[at].stability:.2f}). The users "
+        "form no clear groups, and other users would be cut in other places."
     )
 
 

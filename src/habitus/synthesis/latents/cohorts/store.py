@@ -1,11 +1,13 @@
 """Cohorts on disk: a folder, and what a run remembers of its latest ones.
 
-===================  ========================================================================================
-habitus.json         marks the folder; from which run and profiles cohorts.parquet      one row per
-profile: user, window_start where known, cohort, distance to its centre cohorts.json         how
-many and why, and of each cohort its number, name, size, share, stability and habits
+===================  ===============================================================================
+habitus.json         marks the folder; from which run and profiles
+cohorts.parquet      one row per profile: user, window_start where known, cohort, distance to its
+                     centre
+cohorts.json         how many and why, and of each cohort its number, name, size, share, stability
+                     and habits
 cohorts.safetensors  dims, centres, pictures, active_share, and the mixture of each cohort
-===================  ========================================================================================
+===================  ===============================================================================
 
 A run's folder holds the last two, which is all that drawing users needs.
 """
@@ -183,7 +185,8 @@ def _read(folder: Path, members: pa.Table | None) -> Cohorts:
         found = tuple(numbers[name].shape) if name in numbers else "nothing"
         if found != shape:
             raise ValueError(
-                f"{path} is damaged: expected {name} of shape {shape}, got {found}; run habitus cluster again"
+                f"{path} is damaged: expected {name} of shape {shape}, got {found}; run habitus "
+                "cluster again"
             )
     check_no_nan(numbers, path)
     groups = []
