@@ -1,4 +1,4 @@
-"""Every feature of the two-sample test against a slow version that reads one dense profile after the other."""
+"""Features of the two-sample test against a slow version on one dense profile at a time."""
 
 from itertools import combinations, pairwise
 
@@ -272,7 +272,7 @@ def before(one, other):
 
 
 def pictures(users, days, slots, channels, filled, seed):
-    """Small counts in some cells; some profiles are empty, and some have a single cell or a single day."""
+    """Small counts in some cells, some profiles empty or with a single cell or day."""
     rng = np.random.default_rng(seed)
     shape = (users, days, slots, channels)
     x = rng.integers(1, 5, shape) * (rng.random(shape) < filled * rng.random((users, 1, 1, 1)) * 2)

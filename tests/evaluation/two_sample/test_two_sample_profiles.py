@@ -195,7 +195,7 @@ def test_equal_profiles_are_in_the_same_fold_of_both_sides():
 
 
 def test_users_who_repeat_are_not_recognised():
-    """Six windows of each user are nearly alike: trees that saw some of them would know the others."""
+    """Six windows of each user are nearly equal: trees fitted to some would recognise others."""
     rng = np.random.default_rng(0)
     sides = []
     for _ in range(2):

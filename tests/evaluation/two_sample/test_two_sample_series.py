@@ -69,7 +69,7 @@ def test_auc_against_scipy():
 
 
 def test_predictive_score_of_a_process_with_known_best_error():
-    """Sines of a random phase: the next value follows from the last two without error; shuffled, from nothing."""
+    """The next value of a sine follows from the last two without error; shuffled, from nothing."""
     rng = np.random.default_rng(0)
     phases = rng.random((800, 1)) * 2 * np.pi
     real = np.sin(phases + 0.6 * np.arange(12))[..., None]
@@ -81,7 +81,7 @@ def test_predictive_score_of_a_process_with_known_best_error():
 
 
 def test_predictive_score_reads_the_last_variable_from_the_others():
-    """The last variable is the first one a step before, so what is now known of the first gives it."""
+    """The last variable is the first one a step before, so the first one's value predicts it."""
     rng = np.random.default_rng(1)
     first = rng.random((600, 13))
     real = np.stack([first[:, 1:], rng.random((600, 12)), first[:, :-1]], axis=2)

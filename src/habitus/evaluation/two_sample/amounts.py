@@ -1,4 +1,4 @@
-"""Features of how much a user does: totals, counts in a cell, days."""
+"""Features of the amount of activity: totals, counts in a cell, days."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from habitus.evaluation.blocks import is_count
 from habitus.evaluation.two_sample.cells import Cells, Features, over
 from habitus.schema import IntArray
 
-SMALL = (1, 2, 3, 4, 5)  # counts whose share of the cells is looked at
+SMALL = (1, 2, 3, 4, 5)  # counts whose share of the cells is a feature
 
 
 def amounts(cells: Cells) -> Features:
-    """Totals, active cells, slots and days, their largest, and how counts are spread over them."""
+    """Totals, numbers of active cells, slots and days, their largest, and the spread of counts."""
     logs = np.log1p(cells.values)
     return {
         "log total": np.log1p(cells.totals),
@@ -35,7 +35,7 @@ def amounts(cells: Cells) -> Features:
 
 
 def _small_counts(cells: Cells) -> Features:
-    """Share of cells that hold each small count, and how many different counts there are."""
+    """Share of cells with each small count, and number of different counts."""
     if not is_count(cells.axes):
         return {}
     shares = {
@@ -59,7 +59,7 @@ def channel_amounts(cells: Cells, channels: IntArray) -> Features:
         found[f"log total: {name}"] = np.log1p(totals[:, at])
         found[f"share of total: {name}"] = shares[:, at]
     for at in channels.tolist():
-        found |= _of_channel(cells, at)
+        found |= _single_channel(cells, at)
     entropy = -np.nansum(shares * np.log(np.where(shares > 0, shares, 1)), axis=1)
     return found | {
         "channels used": (totals > 0).sum(1).astype(float),
@@ -67,7 +67,8 @@ def channel_amounts(cells: Cells, channels: IntArray) -> Features:
     }
 
 
-def _of_channel(cells: Cells, at: int) -> Features:
+def _single_channel(cells: Cells, at: int) -> Features:
+    """Features of the cells of one channel."""
     chosen = cells.channel == at
     name = cells.axes.channels[at]
     part = Cells(

@@ -1,6 +1,6 @@
-"""Profiles taken apart into cells, active slots and active days, with what every feature is made of.
+"""Cells, active slots and active days of profiles, from which all features are computed.
 
-Letters: B profiles, D days, S slots, C channels, n non-empty cells, h active slots (those with any), d active days.
+Letters: B profiles, D days, S slots, C channels, n non-empty cells, h active slots, d active days.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from habitus.evaluation.blocks import Block
 from habitus.schema import Axes, BoolArray, FloatArray, IntArray, starts_of_runs, sums_of_runs
 
 Features = dict[str, NDArray[np.float64]]
-"""Feature -> its value for each profile, [B]; NaN where a profile has nothing to measure it on."""
+"""Values of each feature by name, [B]; NaN where a profile does not define it."""
 
 Numbers = FloatArray | IntArray | BoolArray
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Some profiles as lists in order of time.
+    """Cells of some profiles, in order of profile and time.
 
     Attributes:
-        axes: What the cells mean; its unit is that of the values.
-        profiles: How many profiles (B).
-        row: The profile of each cell, [n].
-        cell: Its number, (day * S + slot) * C + channel, ascending within a profile, [n].
-        values: Its value, [n].
+        axes: Axes of the cells, with the unit of the values.
+        profiles: Number of profiles, B.
+        row: Profile of each cell, [n].
+        cell: Number of each cell, (day * S + slot) * C + channel, ascending within a profile, [n].
+        values: Value of each cell, [n].
     """
 
     axes: Axes
@@ -41,19 +41,19 @@ class Cells:
 
     @classmethod
     def of_block(cls, block: Block, axes: Axes, unit: str) -> Self:
-        """Some profiles of a set on these axes, in ``unit``: count, peak or binary."""
+        """Read a block of profiles, in ``unit``: count, peak or binary."""
         cells = block.cells.astype(np.int64)
         values = block.in_unit(axes, unit)
         return cls(axes.with_unit(unit), len(block), block.users(), cells, values)
 
     @cached_property
     def channel(self) -> NDArray[np.int64]:
-        """The channel of each cell, [n]."""
+        """Channel of each cell, [n]."""
         return self.cell % len(self.axes.channels)
 
     @cached_property
     def slots(self) -> Times:
-        """Active slots."""
+        """Active slots of all profiles, h of them."""
         days, slots, channels = self.axes.shape
         return Times.of(
             self.row * (days * slots) + self.cell // channels, self.values, days * slots
@@ -61,7 +61,7 @@ class Cells:
 
     @cached_property
     def days(self) -> Times:
-        """Active days."""
+        """Active days of all profiles, d of them."""
         days, slots, channels = self.axes.shape
         return Times.of(self.row * days + self.cell // (slots * channels), self.values, days)
 
@@ -88,7 +88,7 @@ class Cells:
         return self.count(self.days.row)
 
     def count(self, row: IntArray, weight: Numbers | None = None) -> NDArray[np.float64]:
-        """How many of ``row`` are of each profile, or the sum of their weights, [B]."""
+        """Number of entries of each profile in ``row``, or the sum of their weights, [B]."""
         return np.bincount(row, weight, self.profiles).astype(np.float64)
 
     def share(self, row: IntArray, weight: Numbers) -> NDArray[np.float64]:
@@ -111,7 +111,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Times:
-    """Those slots or days of some profiles on which anything happened, in order of profile and time.
+    """Active slots or active days of some profiles, in order of profile and time.
 
     Attributes:
         key: Profile x length + time, ascending, [h].
@@ -127,13 +127,13 @@ class Times:
 
     @classmethod
     def of(cls, keys: NDArray[np.int64], values: FloatArray, length: int) -> Self:
-        """From the key and value of each cell, keys ascending."""
+        """Sum the values of cells with equal keys, which ascend."""
         starts = starts_of_runs(keys)
         return cls(keys[starts], sums_of_runs(values, starts), starts, length)
 
     @cached_property
     def row(self) -> NDArray[np.int64]:
-        """Profile, [h]."""
+        """Profile of each time, [h]."""
         return self.key // self.length
 
     @cached_property
@@ -143,29 +143,29 @@ class Times:
 
     @cached_property
     def wait(self) -> NDArray[np.int64]:
-        """Times until the profile's next active one, 1 for the very next; 0 for its last, [h]."""
+        """Steps to the profile's next active time, [h]; 0 for its last."""
         step = np.diff(self.key, append=0)
         step[np.append(self.row[1:] != self.row[:-1], True)[: len(step)]] = 0
         return step
 
     def runs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Stretches without a break: profile and length of each."""
+        """Profile and length of each run of consecutive active times."""
         ends = np.flatnonzero(self.wait != 1)
         return self.row[ends], np.diff(ends, prepend=-1)
 
     def silences(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Breaks between active times: profile and length of each; the ends of the window are none."""
+        """Profile and length of each gap between active times, without the ends of the window."""
         breaks = self.wait > 1
         return self.row[breaks], self.wait[breaks] - 1
 
 
 def over(top: FloatArray, bottom: FloatArray) -> NDArray[np.float64]:
-    """Top / bottom, NaN where the bottom is zero."""
+    """Divide, with NaN where the bottom is zero."""
     return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1), np.nan)
 
 
 def positions(ordered: IntArray, wanted: IntArray) -> NDArray[np.int64]:
-    """Where each wanted key is among ascending distinct ones, -1 where it is not.
+    """Positions of the wanted keys among ascending distinct ones, -1 for those not there.
 
     >>> positions(np.array([2, 5, 7]), np.array([5, 6])).tolist()
     [1, -1]

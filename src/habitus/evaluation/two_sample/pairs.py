@@ -1,4 +1,4 @@
-"""Features of how channels go together: in a slot, one slot after the other, and in amounts."""
+"""Features of pairs of channels: joint use of slots, succession, and amounts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from habitus.schema import FloatArray, IntArray, starts_of_runs
 
 
 def channel_pairs(cells: Cells, channels: IntArray) -> Features:
-    """All features of the pairs of some channels; and in how many slots any two of all channels are."""
+    """Features of the pairs of some channels, and of the number of channels in a slot."""
     sizes = np.diff(np.append(cells.slots.starts, len(cells.row)))
     found = {
         "slots of two or more channels": cells.share(cells.slots.row, sizes >= 2),
@@ -39,7 +39,7 @@ def _by_slot(cells: Cells, channels: IntArray) -> FloatArray:
 
 
 def _together(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
-    """Slots with both channels, as a share of those with either; and how often and how nearly amounts are equal."""
+    """Share of slots with either channel that have both, and equality of the amounts there."""
     found: Features = {}
     for first, second in combinations(range(len(names)), 2):
         one = amounts[:, first]
@@ -55,7 +55,7 @@ def _together(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
 
 
 def _totals(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
-    """Difference of the totals of two channels, in size, and relative to their sum with its sign."""
+    """Absolute difference of the totals of two channels, and signed difference over their sum."""
     totals = np.stack([cells.count(cells.slots.row, column) for column in amounts.T], axis=1)
     found: Features = {}
     for first, second in combinations(range(len(names)), 2):
@@ -69,7 +69,7 @@ def _totals(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
 
 
 def _after(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
-    """Share of a channel's slots that the very next slot follows with a channel."""
+    """Share of a channel's slots whose next slot has a given channel."""
     active = amounts > 0
     follows = np.flatnonzero(cells.slots.wait == 1)
     row = cells.slots.row
@@ -84,7 +84,7 @@ def _after(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
 
 
 def _order(cells: Cells, amounts: FloatArray, names: list[str]) -> Features:
-    """Of the days on which two channels begin in different slots, the share on which the first begins first."""
+    """Share of days on which the first channel begins first, where two begin in different slots."""
     slot = cells.slots.time % cells.axes.slots
     day = cells.slots.row * cells.axes.days + cells.slots.time // cells.axes.slots
     never = 2 * cells.axes.slots

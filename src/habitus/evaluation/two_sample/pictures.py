@@ -6,8 +6,6 @@ that no feature measures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +112,8 @@ def classify_pictures(
     pictures = Pictures.of(sides, unit)
     made = np.arange(len(pictures.starts) - 1) < len(sides[0])
     fold = np.concatenate([side.folds(unit, _FOLDS, seed) for side in sides])
-    with _seeded(seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
         network = Network(len(pictures.axes.channels))
         _learn(network, pictures, made, fold, rng, on_progress)
     tested = np.flatnonzero(fold == 0)
@@ -165,11 +164,3 @@ def _scores(network: Network, pictures: Pictures, which: IntArray) -> FloatArray
     parts = np.array_split(which, max(1, -(-len(which) // _CHUNK)))
     with torch.no_grad():
         return np.concatenate([network(pictures.draw(part)).numpy() for part in parts])
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed torch's generators in the block and restore their state after it."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

@@ -1,20 +1,20 @@
-"""Two-sample scores of TimeGAN (Yoon, Jarrett and van der Schaar 2019, section 5): discriminative and predictive.
+"""Discriminative and predictive score of TimeGAN (Yoon, Jarrett, van der Schaar 2019, section 5).
 
-Both train a small recurrent network on windows [N, T, V], scaled to [0, 1] by the real data's range.
+Both train a small recurrent network on windows [N, T, V], scaled to [0, 1] by the real data's
+range.
 
-- Discriminative: a GRU learns to tell generated windows from real ones; |accuracy - 1/2| on a fifth held out.
-  0 means that it could not. A weak network sees little: see :data:`DISCRIMINATORS`.
-- Predictive: a GRU learns on generated windows to predict the last variable one step ahead from the others (the
-  only one from itself), and its absolute error is measured on real windows.
+- Discriminative: a GRU classifies windows as generated or real; |accuracy - 1/2| on a fifth held
+  out, 0 by chance. A weak network finds few differences: see :data:`DISCRIMINATORS`.
+- Predictive: a GRU learns on generated windows to predict the last variable one step ahead from the
+  others (the only one from itself), and its absolute error is measured on real windows.
 
-The floor of both is the score of another real sample. Windows that overlap in time share values, so split the
-series by time, not the windows at random, where the floor must be free of that.
+The floor of both is the score of another real sample. Windows that overlap in time share values, so
+split the series by time, not the windows at random, where the floor must be free of that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,11 +36,12 @@ class Discriminator:
     Attributes:
         hidden: Units of each GRU layer; None for V // 2, at least 1.
         layers: GRU layers.
-        iterations: Batches it is trained on.
+        iterations: Number of training batches.
         batch: Windows of each kind in a batch.
-        learning_rate: Of Adam.
-        patience: Stop after so many checks (one per 100 iterations) without a lower loss on a quarter of the
-            training windows, and keep the best weights; None to train all iterations on all of them.
+        learning_rate: Learning rate of Adam.
+        patience: Stop after so many checks (one per 100 iterations) without a lower loss on a
+            quarter of the training windows, and keep the best weights; None to train all iterations
+            on all of them.
     """
 
     hidden: int | None = None
@@ -64,9 +65,9 @@ class Predictor:
 
     Attributes:
         hidden: Units of the GRU; None for V // 2, at least 1.
-        iterations: Batches it is trained on.
+        iterations: Number of training batches.
         batch: Windows in a batch.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
     """
 
     hidden: int | None = None
@@ -76,13 +77,13 @@ class Predictor:
 
 
 class Discriminated(NamedTuple):
-    """What a classifier achieved on the windows held out.
+    """Performance of a classifier on the windows held out.
 
     Attributes:
         score: |accuracy - 1/2|.
-        accuracy: Share of windows told rightly, as many generated as real ones.
-        auc: Probability that a real window looks more real than a generated one; 1/2 is chance.
-        iterations: Iterations that it was trained for.
+        accuracy: Share of windows classified correctly, as many generated as real ones.
+        auc: Probability that a real window has the higher logit of being real; 1/2 is chance.
+        iterations: Training iterations of the kept weights.
     """
 
     score: float
@@ -113,14 +114,15 @@ def discriminate(
 ) -> Discriminated:
     """Train a classifier on four fifths of the windows of each kind and test it on the rest.
 
-    The larger set is cut at random to the size of the smaller one, so that chance is an accuracy of 1/2.
+    The larger set is cut at random to the size of the smaller one, so that chance is an accuracy of
+    1/2.
 
     Args:
         generated: Windows [N, T, V].
         real: Windows [M, T, V].
         settings: Size and training; the original's by default.
         seed: Seed of the split, the weights and the batches.
-        device: Where it is trained.
+        device: Device of the network.
 
     Raises:
         ValueError: for windows of different shapes, missing values, or fewer than 10 windows.
@@ -134,7 +136,8 @@ def discriminate(
     )
     held_out = both[:, : (cut := round(count * _TEST_SHARE))]
     kept = both[:, cut:]
-    with _seeded(seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
         network = _Recurrent(
             real.shape[2], settings.hidden or _original_width(real), settings.layers
         ).to(device)
@@ -147,7 +150,7 @@ def discriminate(
 def discriminative_score(
     generated: FloatArray, real: FloatArray, settings: Discriminator | None = None, *, seed: int = 0
 ) -> float:
-    """|accuracy - 1/2| of :func:`discriminate`: 0 where nothing tells the two apart, 1/2 where all does."""
+    """Score |accuracy - 1/2| of :func:`discriminate`: 0 by chance, 1/2 at perfect accuracy."""
     return discriminate(generated, real, settings, seed=seed).score
 
 
@@ -159,14 +162,16 @@ def predictive_score(
     seed: int = 0,
     device: str = "cpu",
 ) -> float:
-    """Train on generated windows, test on real ones: absolute error one step ahead, in shares of the real range.
+    """Train a predictor on generated windows and test it on real ones.
+
+    The score is the mean absolute error one step ahead, in shares of the real range.
 
     Args:
         generated: Windows to learn from, [N, T, V].
         real: Windows to predict, [M, T, V]; the same in both places for the floor.
         settings: Size and training; the original's by default.
         seed: Seed of the weights and the batches.
-        device: Where it is trained.
+        device: Device of the network.
 
     Raises:
         ValueError: for windows of different shapes, missing values, or fewer than 10 windows.
@@ -175,7 +180,8 @@ def predictive_score(
     _check(generated, real)
     fake, true = _scaled(generated, real, device)
     inputs = max(1, real.shape[2] - 1)
-    with _seeded(seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
         network = _Recurrent(inputs, settings.hidden or _original_width(real)).to(device)
         optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
         for _ in range(settings.iterations):
@@ -194,7 +200,7 @@ def _absolute_errors(network: _Recurrent, windows: Tensor) -> Tensor:
 
 
 def _train_discriminator(network: _Recurrent, kept: Tensor, settings: Discriminator) -> int:
-    """Train on windows [2, N, T, V], generated then real; the number of iterations that the weights saw."""
+    """Train on windows [2, N, T, V], generated then real; return the iterations of the weights."""
     checked = kept[:, :0]
     learnt = kept
     if settings.patience is not None:
@@ -202,7 +208,9 @@ def _train_discriminator(network: _Recurrent, kept: Tensor, settings: Discrimina
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
     best = _Best(network, settings.patience)
     iteration = 0
-    for iteration, batch in enumerate(_batches(learnt, settings), 1):
+    for iteration in range(1, settings.iterations + 1):
+        rows = torch.randint(learnt.shape[1], (2, settings.batch), device=learnt.device)
+        batch = torch.stack([learnt[0, rows[0]], learnt[1, rows[1]]])
         _step(optimiser, _loss(network, batch))
         if (
             checked.shape[1]
@@ -214,7 +222,7 @@ def _train_discriminator(network: _Recurrent, kept: Tensor, settings: Discrimina
 
 
 class _Best:
-    """The weights with the lowest loss on windows that were not trained on."""
+    """Weights with the lowest loss on windows that are not trained on."""
 
     def __init__(self, network: nn.Module, patience: int | None) -> None:
         self.network = network
@@ -225,7 +233,7 @@ class _Best:
         self.misses = 0
 
     def is_over(self, iteration: int, loss: Callable[[], Tensor]) -> bool:
-        """Note the loss; whether it has not fallen for as long as one is patient."""
+        """Record the loss; return whether it has not fallen for ``patience`` checks."""
         with torch.no_grad():
             value = float(loss())
         self.misses += 1
@@ -237,18 +245,11 @@ class _Best:
         return self.patience is not None and self.misses >= self.patience
 
     def restore(self, iteration: int) -> int:
-        """Put the best weights back; the iteration they are from, which is the last one if none were kept."""
+        """Restore the best weights, if any; return their iteration, else the given one."""
         if not self.weights:
             return iteration
         self.network.load_state_dict(self.weights)
         return self.at
-
-
-def _batches(windows: Tensor, settings: Discriminator) -> Iterator[Tensor]:
-    """Random windows of both kinds, [2, batch, T, V], ``iterations`` times."""
-    for _ in range(settings.iterations):
-        rows = torch.randint(windows.shape[1], (2, settings.batch), device=windows.device)
-        yield torch.stack([windows[0, rows[0]], windows[1, rows[1]]])
 
 
 def _loss(network: _Recurrent, windows: Tensor) -> Tensor:
@@ -266,6 +267,7 @@ def _step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
 
 
 def _final_logits(network: _Recurrent, windows: Tensor) -> NDArray[np.float32]:
+    """Logits at the last step of windows [N, T, V], [N]."""
     with torch.no_grad():
         return torch.cat([network(part)[:, -1] for part in windows.split(_CHUNK)]).cpu().numpy()
 
@@ -284,7 +286,7 @@ def _original_width(real: FloatArray) -> int:
 
 
 def _scaled(generated: FloatArray, real: FloatArray, device: str) -> tuple[Tensor, Tensor]:
-    """Both in shares of the real data's range of each variable."""
+    """Scale both sets by the real data's range of each variable."""
     low = real.min(axis=(0, 1))
     width = real.max(axis=(0, 1)) - low
     fake, true = (
@@ -309,11 +311,3 @@ def _check(generated: FloatArray, real: FloatArray) -> None:
         raise ValueError("expected windows of at least 2 steps, got 1")
     if not (np.isfinite(generated).all() and np.isfinite(real).all()):
         raise ValueError("expected windows without missing or infinite values; take complete ones")
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Torch's generators at a seed for the time being, and then as they were."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

@@ -28,8 +28,8 @@ class FeatureDifference:
 
     Attributes:
         name: Name of the feature.
-        importance: Fall of the area under the curve when the feature is shuffled; near 0 where other
-            features carry the same information.
+        importance: Fall of the area under the curve when the feature is shuffled; near 0 where
+            other features carry the same information.
         auc_alone: Area under the curve of this feature by itself, 1/2 to 1.
         generated: Mean over generated profiles that have the feature, None where none has.
         real: Mean over real profiles that have it, None where none has.
@@ -110,13 +110,14 @@ def two_sample(
 ) -> TwoSample:
     """Train classifiers of generated and real users (Lopez-Paz and Oquab 2017).
 
-    An area of 1/2 is chance: these classifiers find no difference. Counts are compared as shares of a
-    profile's peak where one of the sets holds such.
+    An area of 1/2 is chance: these classifiers find no difference. Counts are compared as shares of
+    a profile's peak where one of the sets holds such.
 
     Args:
         generated: Generated profiles to evaluate.
         reference: Real profiles that no model has seen.
-        train: Real profiles for the floor, against the reference; without them the reference is split by user.
+        train: Real profiles for the floor, against the reference; without them the reference is
+            split by user.
         most: Largest number of profiles of a side; a larger set is subsampled at random.
         convolutional: Whether to train the network too, which takes longest.
         seed: Seed of the draws and of the classifiers.

@@ -1,4 +1,4 @@
-"""Features of when a user is active: hours, weekdays, days, runs and silences."""
+"""Features of the times of activity: hours, weekdays, days, runs and silences."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def timing(cells: Cells) -> Features:
         **_days(cells),
         **_runs(cells),
         **_slots(cells),
-        **_alike(cells),
+        **_similarities(cells),
     }
 
 
 def _hours(cells: Cells) -> Features:
-    """Shares of the hours of the day (of the slots, where these are longer), in slots and in events."""
+    """Shares of the hours of the day, or of longer slots, in active slots and in events."""
     slot = cells.slots.time % cells.axes.slots
     row = cells.slots.row
     bins = min(cells.axes.slots, HOURS)
@@ -51,7 +51,7 @@ def _by(
 
 
 def _weekdays(cells: Cells) -> Features:
-    """Shares of the weekdays, in active days and in events; none where the axes do not fix the weekday."""
+    """Shares of the weekdays, in active days and in events; none without known weekdays."""
     first = cells.axes.weekday(0)
     if first is None:
         return {}
@@ -67,7 +67,7 @@ def _weekdays(cells: Cells) -> Features:
 
 
 def _days(cells: Cells) -> Features:
-    """First, last and middle of the activity; how daily totals vary and repeat."""
+    """First, last and mean active day; variation and autocorrelation of daily totals."""
     days = cells.days.time.astype(np.float64)
     row = cells.days.row
     last = cells.largest(row, days)
@@ -109,14 +109,14 @@ def _autocorrelation(series: NDArray[np.generic], lag: int) -> NDArray[np.float6
 
 
 def _step(cells: Cells, times: Times) -> NDArray[np.float64]:
-    """Mean absolute difference of the log totals of active times that follow each other directly."""
+    """Mean absolute difference of the log totals of consecutive active times, [B]."""
     follows = np.flatnonzero(times.wait == 1)
     logs = np.log1p(times.total)
     return cells.share(times.row[follows], np.abs(logs[follows + 1] - logs[follows]))
 
 
 def _runs(cells: Cells) -> Features:
-    """Unbroken stretches of activity and silences between them, in days and in slots."""
+    """Runs of activity and the silences between them, in days and in slots."""
     found: Features = {}
     for name, times in (("days", cells.days), ("slots", cells.slots)):
         for kind, (row, length) in (("run", times.runs()), ("silence", times.silences())):
@@ -133,7 +133,7 @@ def _runs(cells: Cells) -> Features:
 
 
 def _slots(cells: Cells) -> Features:
-    """Active slots of a day, waits between slots, and activity that goes on past midnight."""
+    """Active slots of a day, waits between slots, and activity across midnight."""
     times = cells.slots
     size = cells.axes.slots
     day = times.row * cells.axes.days + times.time // size
@@ -161,8 +161,8 @@ def _slots(cells: Cells) -> Features:
     }
 
 
-def _alike(cells: Cells) -> Features:
-    """Jaccard similarity of the active slots of a day to those of the next active day, and of a week later."""
+def _similarities(cells: Cells) -> Features:
+    """Jaccard similarity of a day's active slots to the next active day's and a week later's."""
     days = cells.days
     count = np.arange(len(days.key))
     following = np.where(days.wait > 0, count + 1, -1)
@@ -175,7 +175,7 @@ def _alike(cells: Cells) -> Features:
 
 
 def _similarity(cells: Cells, other: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Mean Jaccard similarity of active days and the active days that they are paired with (-1 for none)."""
+    """Mean Jaccard similarity of active days to their paired active days (-1 for none), [B]."""
     size = cells.axes.slots
     day = np.searchsorted(
         cells.days.key, cells.slots.row * cells.axes.days + cells.slots.time // size
