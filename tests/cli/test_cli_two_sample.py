@@ -64,7 +64,7 @@ def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
     ):
         assert words in out
     for words in (
-        "Can generated users be told from real ones?",
+        "Can generated users be distinguished from real ones?",
         "Does it give training users away?",
         "--privacy",
     ):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from habitus.evaluation import Evaluation
 from habitus.report.filled import FilledPart, beaten, filled_part, multiple, percent
 from habitus.report.gallery import overview, sections
-from habitus.report.judgement import judged_sections, judgements
 from habitus.report.meaning import REGION
 from habitus.report.page import Easel, write_page
+from habitus.report.two_sample import two_sample_findings, two_sample_sections
 from habitus.report.wording import baseline_name, number, rows_of, summary, times
 from habitus.schema import Axes, ProfileSource
 
@@ -63,9 +63,9 @@ def write_report(
     title = title or (TITLE if completion is None else FILLED_TITLE)
     easel = Easel()
     rows = rows_of(evaluation.to_json())
-    findings = [*summary(rows), *judgements(two_sample, privacy)]
+    findings = [*summary(rows), *two_sample_findings(two_sample, privacy)]
     part = _filled(easel, completion, generated.axes)
-    first = list(judged_sections(easel, two_sample, privacy))
+    first = list(two_sample_sections(easel, two_sample, privacy))
     write_page(
         path,
         "report.html.j2",

@@ -24,7 +24,7 @@ from habitus.profiles.sparse import USER, users_drawn
 from habitus.schema import Progress
 from habitus.training.config import FitConfig, for_profiles
 from habitus.training.encoding import encode, examples_of, known_to
-from habitus.training.moment_matching import USERS, habits_of, match_moments
+from habitus.training.moment_matching import USERS, match_moments, statistics_of
 
 HELD_OUT_PROFILES = 4096
 MIXTURE_PROFILES = 20_000
@@ -161,7 +161,7 @@ class ProfileData:
     def _habits(self, model: CalibratedModel) -> Tensor:
         """Statistics of the training profiles with any observed day, [n, J]."""
         batches = (cast(Examples, batch) for batch in self.epoch(0))
-        found = [habits_of(model, batch.x, batch.days) for batch in batches]
+        found = [statistics_of(model, batch.x, batch.days) for batch in batches]
         return torch.cat(found)
 
     def _active_share(self) -> list[float]:

@@ -187,7 +187,7 @@ class _Populations:
         )
 
 
-def habits_of(model: CalibratedModel, x: Tensor, days: Days) -> Tensor:
+def statistics_of(model: CalibratedModel, x: Tensor, days: Days) -> Tensor:
     """Statistics of the profiles [B, D, S, C] with any observed day [B, D], [n, J]."""
     some = days.observed.any(1)
     return model.statistics(days.emptied(x)[some], days.of(some))

@@ -9,7 +9,7 @@ from habitus.cli._console import bar, out, warn
 from habitus.evaluation.privacy import Privacy, privacy
 from habitus.evaluation.two_sample import TwoSample, two_sample
 from habitus.profiles.store import StoredProfiles
-from habitus.report.judgement import area_text
+from habitus.report.two_sample import area_text
 from habitus.report.wording import number
 
 SHOWN = 5  # features that gave most away
@@ -51,7 +51,7 @@ def compare(
     """
     found = None
     if classify:
-        with bar("Telling generated from real users", "steps") as advance:
+        with bar("Classifying generated and real users", "steps") as advance:
             found = two_sample(ours, reference, train, seed=seed, on_progress=advance)
     if not leaks or train is None:
         return Compared(found, None)

@@ -16,7 +16,6 @@ from habitus.report.figures.curves import (
     weekday_shapes,
 )
 from habitus.report.figures.explanation import association_matrix, dimension_walk
-from habitus.report.figures.judgement import Interval, area_intervals, distance_curves
 from habitus.report.figures.pictures import (
     mean_pictures,
     overlap_matrices,
@@ -54,6 +53,7 @@ from habitus.report.figures.series_scores import (
 from habitus.report.figures.style import LABELS
 from habitus.report.figures.sweeps import score_curves
 from habitus.report.figures.traversal import traversal_grid
+from habitus.report.figures.two_sample import Interval, area_intervals, distance_curves
 
 __all__ = [
     "LABELS",

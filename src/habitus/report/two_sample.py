@@ -1,4 +1,4 @@
-"""The sections on the two-sample test and on privacy, and what they say on top of the page."""
+"""Sections and findings of the two-sample test and of privacy."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:  # they take seconds to load
     from habitus.evaluation.two_sample import TwoSample
 
 MOST_FEATURES = 20
-TOLD_NOTE = (
-    "Classifiers learnt to tell generated users from real ones, and were tested on users that they had not seen. "
-    "The area under the ROC curve is the probability that they find the generated one of a pair: 0.5 is chance, "
-    "and what another real sample scores is the floor. "
+TWO_SAMPLE_NOTE = (
+    "Classifiers learnt to distinguish generated users from real ones, and were tested on users "
+    "that they had not seen. The area under the ROC curve is the probability that they find the "
+    "generated one of a pair: 0.5 is chance, and what another real sample scores is the floor. "
 )
 PRIVACY_NOTE = (
-    "How near generated profiles are to those that the model was trained on. Held-out users cannot have been "
-    "copied: what they score is the floor. The distance of two profiles is 1 - 2 a·b / (|a|² + |b|²) on "
-    "log(1 + value) of their cells: 0 for equal ones, 1 where nothing is shared. A profile is a near copy when it "
-    "is nearer to a training profile than 99 in 100 held-out ones of its size. "
+    "How near generated profiles are to those that the model was trained on. Held-out users cannot "
+    "have been copied: what they score is the floor. The distance of two profiles is "
+    "1 - 2 a·b / (|a|² + |b|²) on log(1 + value) of their cells: 0 for equal ones, 1 where nothing "
+    "is shared. A profile is a near copy when it is nearer to a training profile than 99 in 100 "
+    "held-out ones of its size. "
 )
 
 
@@ -33,14 +34,19 @@ def two_sample_section(easel: Easel, found: TwoSample) -> Section:
     rows = [("by features", _interval(found.auc), _interval(found.floor))]
     if (network := found.convolutional) is not None:
         rows.append(("by pictures", _interval(network.auc), _interval(network.floor)))
-    caption = "Boosted trees on features of each user, and a convolutional network on the pictures; 95 % intervals."
-    plate = easel.plate("Told from real users", caption, figures.area_intervals(rows))
-    title = "Can generated users be test from real ones?"
-    return Section(title, f"{TOLD_NOTE}{_sentence(found.note)}", [plate], [_told(found)])
+    caption = (
+        "Boosted trees on features of each user, and a convolutional network on the pictures; "
+        "95 % intervals."
+    )
+    plate = easel.plate("Distinguished from real users", caption, figures.area_intervals(rows))
+    title = "Can generated users be distinguished from real ones?"
+    return Section(
+        title, f"{TWO_SAMPLE_NOTE}{_sentence(found.note)}", [plate], [_feature_table(found)]
+    )
 
 
-def _told(found: TwoSample) -> Table:
-    """The features that gave most away."""
+def _feature_table(found: TwoSample) -> Table:
+    """Table of the most important features."""
     rows = [
         (
             each.name,
@@ -52,8 +58,9 @@ def _told(found: TwoSample) -> Table:
         for each in found.features[:MOST_FEATURES]
     ]
     caption = (
-        "What gave them away, the most important first. “Alone” is the area under the curve of the single feature; "
-        "the importance is by how much the trees' area falls without it, and near 0 where others say the same."
+        "What gave them away, the most important first. “Alone” is the area under the curve of the "
+        "single feature; the importance is by how much the trees' area falls without it, and near 0 "
+        "where others say the same."
     )
     return Table(caption, ("Feature", "Generated, mean", "Real, mean", "Alone", "Importance"), rows)
 
@@ -67,7 +74,7 @@ def _mean(value: float | None) -> str:
 
 
 def privacy_section(easel: Easel, found: Privacy) -> Section:
-    """Copies, near copies and membership."""
+    """Section on privacy: copies, near copies and membership."""
     rows = [
         (
             "Near copies of training profiles",
@@ -81,7 +88,7 @@ def privacy_section(easel: Easel, found: Privacy) -> Section:
         ),
     ]
     member = (
-        "Training users test from held-out ones by the nearest generated profile",
+        "Training users distinguished from held-out ones by the nearest generated profile",
         area_text(found.membership),
         "0.5",
     )
@@ -101,21 +108,21 @@ def privacy_section(easel: Easel, found: Privacy) -> Section:
     )
 
 
-def judgements(test: TwoSample | None, leaks: Privacy | None) -> Iterator[str]:
-    """Sentences for the top of the page."""
+def two_sample_findings(test: TwoSample | None, leaks: Privacy | None) -> Iterator[str]:
+    """Findings of the two-sample test and of privacy for the top of the page."""
     if test is not None:
         yield (
-            f"A classifier tells generated users from real ones with an area under the curve of "
+            f"A classifier distinguishes generated users from real ones with an area under the curve of "
             f"{area_text(test.auc)}; for another real sample it is {area_text(test.floor)}."
         )
     if leaks is not None and leaks.warning:
         yield f"Warning: {leaks.warning}."
 
 
-def judged_sections(
+def two_sample_sections(
     easel: Easel, test: TwoSample | None, leaks: Privacy | None
 ) -> Iterator[Section]:
-    """The sections that were asked for."""
+    """Sections of the results that there are, two-sample test first."""
     if test is not None:
         yield two_sample_section(easel, test)
     if leaks is not None:
@@ -123,7 +130,7 @@ def judged_sections(
 
 
 def area_text(area: Auc) -> str:
-    """An area and its interval as words."""
+    """Format an area and its interval."""
     return f"{area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
 
 
