@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
-    """Data set of each piece's result, or of its error, which the loader would wrap in many lines."""
+    """Data set of each piece's result, or of its error, which the loader would wrap in a trace."""
 
     def __init__(self, work: Callable[[int], T], numbers: Sequence[int]) -> None:
         self.work = work
@@ -37,7 +37,7 @@ class _Pieces(Dataset[tuple["T | None", "Exception | None"]], Generic[T]):
 
 @contextmanager
 def _single_thread() -> Iterator[None]:
-    """Use one thread: several that share operations as small as these mostly wait for each other."""
+    """Use one thread: several that share such small operations mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -47,7 +47,7 @@ def _single_thread() -> Iterator[None]:
 
 
 def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
-    """Yield what work returns for each number, from a process for each thread of torch that has a core.
+    """Yield the result of work for each number, from one process per torch thread that has a core.
 
     Few are begun ahead of what is taken, so that memory is bounded. All work with a single thread.
     Processes are forked: others would have to import, and be given, all that the work needs.

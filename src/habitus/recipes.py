@@ -22,29 +22,29 @@ class Recipe(NamedTuple):
 
 
 def time_pictures_modelling() -> Recipe:
-    """The beta-VAE of "Time pictures" 5.2.3 for the modelling task, with its best beta (Table 6.1)."""
+    """Beta-VAE of "Time pictures" 5.2.3 for the modelling task, with its best beta (Table 6.1)."""
     return Recipe(BetaVAE, BetaVAEConfig(beta=0.1), _time_pictures())
 
 
 def time_pictures_centre() -> Recipe:
-    """The variational context encoder of "Time pictures" 5.2.3 for a hole in the centre (Fig 5.5a, Table 6.2)."""
+    """Context encoder of "Time pictures" 5.2.3 for a missing centre (Fig 5.5a, Table 6.2)."""
     return Recipe(ContextVAE, ContextVAEConfig(beta=0.1, mask="centre"), _time_pictures())
 
 
 def time_pictures_bottom() -> Recipe:
-    """The same for the missing last half of the days (Fig 5.5b, Table 6.2)."""
+    """Context encoder of "Time pictures" 5.2.3 for missing last days (Fig 5.5b, Table 6.2)."""
     return Recipe(ContextVAE, ContextVAEConfig(beta=0.1, mask="bottom"), _time_pictures())
 
 
 def fill_anything() -> Recipe:
-    """Ours: one run that fills any gap and looks ahead."""
+    """Context mixture of habitus: one run that fills any missing region and forecasts."""
     return Recipe(
         ContextMixture, ContextMixtureConfig(mask="any"), FitConfig(**ContextMixture.fit_defaults)
     )
 
 
 def readable_latents() -> Recipe:
-    """Ours: the beta whose latents stood nearest to the known factors of a simulated population (RESULTS)."""
+    """Beta-VAE whose latents are nearest to a simulated population's known factors (RESULTS)."""
     return Recipe(BetaVAE, BetaVAEConfig(beta=1.0), FitConfig(epochs=10))
 
 
@@ -61,13 +61,13 @@ class SweepRecipe(NamedTuple):
 
 
 def time_pictures_beta() -> SweepRecipe:
-    """The values of beta that "Time pictures" 5.2.3 tries for the modelling task (Figs 6.14 and 6.15)."""
+    """Values of beta that "Time pictures" 5.2.3 tries for modelling (Figs 6.14 and 6.15)."""
     betas = (0.0, 0.001, 0.01, 0.1, 0.5, 0.9, 1.0, 2.0, 4.0, 5.0, 10.0, 100.0)
     return SweepRecipe(time_pictures_modelling(), {"beta": betas})
 
 
 def time_pictures_architectures() -> SweepRecipe:
-    """The architectures of "Time pictures" Table A.1, each with the latents of 5.2.2."""
+    """Architectures of "Time pictures" Table A.1, each with the latents of 5.2.2."""
     grid = {"architecture": tuple(ARCHITECTURES), "latents": (2, 5, 7, 10, 100)}
     return SweepRecipe(time_pictures_modelling(), grid)
 

@@ -73,7 +73,7 @@ class LatentsRecord(Record):
 
 
 class AttributesRecord(Record):
-    """Combinations of the training users' attributes as codes [K, A], and users with each of them [K]."""
+    """Combinations of the training users' attributes, codes [K, A], and users with each, [K]."""
 
     values: tuple[tuple[Count, ...], ...]
     users: tuple[Count, ...]
@@ -250,7 +250,7 @@ def _build_model(path: Path, header: ProfileRunHeader | SeriesRunHeader, numbers
 
 
 def mixture_of(tensors: dict[str, Tensor], latents: int, path: Path) -> Mixture:
-    """Make a mixture prior of Z latents from its tensors: weights [K], means [K, Z] and scales [K, Z, Z].
+    """Build a mixture prior from its tensors: weights [K], means [K, Z] and scales [K, Z, Z].
 
     Raises:
         ValueError: naming the file, if one is missing, of another shape, or holds NaN.
@@ -361,7 +361,7 @@ def read_history(path: Path) -> History:
 
 
 def curves(history: History) -> dict[str, list[float]]:
-    """Arrange a history for a chart: held-out losses without their gaps, beside their own ``held_out_step``."""
+    """Arrange a history for a chart: held-out losses without gaps, by their ``held_out_step``."""
     judged = [loss is not None for loss in history.get("held_out_loss", [])]
     columns = history | ({"held_out_step": history["step"]} if any(judged) else {})
     kept = {

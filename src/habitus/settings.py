@@ -58,7 +58,7 @@ Types = dict[str, Any]
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def configuration(kind: type[T]) -> type[T]:
-    """Make a class a frozen pydantic dataclass that raises a ValueError of one line for values that cannot be."""
+    """Make a class a frozen pydantic dataclass that refuses values with a one-line ValueError."""
     made: Any = dataclass(kind, frozen=True, config=RULES)
     names = [field.name for field in dataclasses.fields(made)]
     validate = made.__init__
@@ -110,7 +110,7 @@ def one_line(error: ValidationError, names: list[str] | None = None, what: str =
 
 
 def types_of(kind: type[Any]) -> Types:
-    """Type hints of a dataclass' fields by name; of a field that may be None, the hint of its other values."""
+    """Type hints of a dataclass' fields by name; an optional field has that of its other values."""
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(kind)}
 

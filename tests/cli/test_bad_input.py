@@ -1,4 +1,4 @@
-"""Bad input gives one clear line and exit code 2, never a traceback, and leaves no half-written output."""
+"""Bad input gives one clear line and exit code 2, no traceback and no half-written output."""
 
 import datetime as dt
 import resource

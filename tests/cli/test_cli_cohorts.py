@@ -39,7 +39,7 @@ def untrained(axes, seed, scale=30.0):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, axes):
-    """A run, another one, one without latents, and profiles, some of nobody and some on other axes."""
+    """Two runs, one without latents, and profiles: some empty, some on other axes."""
     path = tmp_path_factory.mktemp("cohorts")
     people = random_profiles(axes, USERS)
     about = {"profiles": USERS, "active_share": [0.5] * axes.days}

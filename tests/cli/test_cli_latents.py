@@ -1,4 +1,4 @@
-"""``habitus traverse`` and ``habitus explain``: what they write and say, and bad input in one line."""
+"""``habitus traverse`` and ``habitus explain``: outputs, messages, and bad input in one line."""
 
 import datetime as dt
 import json

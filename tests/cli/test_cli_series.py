@@ -1,4 +1,4 @@
-"""Files of series through the commands: what ``habitus evaluate`` says of each kind, and what is refused."""
+"""Files of series through the commands: evaluation of each kind, and refusals."""
 
 import contextlib
 import io
@@ -151,7 +151,7 @@ def test_page_of_generated_series(here, capsys):
 
 
 def test_the_real_series_themselves_are_perfect(here, capsys):
-    """A file from elsewhere counts as generated, and nothing is nearer to the real series than they are."""
+    """A foreign file counts as generated; nothing is nearer to the real series than they are."""
     metrics, page = page_of(capsys, "real.csv --against real.csv --column load")
     assert (
         metrics["transitions"]["printed"]
@@ -322,12 +322,15 @@ def test_the_terminal_shows_the_table(here, capsys):
         assert words in out
 
 
+# fmt: off
 REFUSED = {
-    "generated.parquet --against real.csv --region centre": "--region is for profiles, but series were given",
+    "generated.parquet --against real.csv --region centre":
+        "--region is for profiles, but series were given",
     "generated.parquet --against real.csv --most 5": "--most is for profiles",
     "generated.parquet --against real.csv --run run": "--run is for profiles",
     "run --against real.csv --steps 3": "--steps is for series, but profiles were given",
-    "generated.parquet --against real.csv --privacy": "--privacy is for profiles, but series were given",
+    "generated.parquet --against real.csv --privacy":
+        "--privacy is for profiles, but series were given",
     "run --against real.csv --column load": "--column is for series",
     "run --against real.csv --train-share 0.5": "--train-share is for series",
     "nothing.parquet --against real.csv": "nothing.parquet",
@@ -335,22 +338,30 @@ REFUSED = {
     "generated.parquet --against run": "got the folder run",
     "generated.parquet --against other.csv": "no column 'load'",
     "other.csv --against generated.parquet": "no column 'heat'",
-    "generated.parquet --against ahead.parquet": "expected a file of series at ahead.parquet, got one of forecast",
+    "generated.parquet --against ahead.parquet":
+        "expected a file of series at ahead.parquet, got one of forecast",
     "generated.parquet --against real.csv --noisy noisy.csv": "generated.parquet was generated",
-    "generated.parquet --against real.csv --train foreign.csv --train-share 0.5": "--train or --train-share",
+    "generated.parquet --against real.csv --train foreign.csv --train-share 0.5":
+        "--train or --train-share",
     "generated.parquet --against real.csv --train-share 1.5": "between 0 and 1",
     "generated.parquet --against real.csv --steps 1,x": "--steps must be distinct numbers",
     "generated.parquet --against real.csv --steps 0": "--steps must be distinct numbers",
     "generated.parquet --against real.csv --steps 3,3": "--steps must be distinct numbers",
-    "generated.parquet --against real.csv --steps 40": "40 steps are too short for transitions over 40",
+    "generated.parquet --against real.csv --steps 40":
+        "40 steps are too short for transitions over 40",
     "generated.parquet --against real.csv --buckets 100000": "1 to 4,000 buckets",
     "cleaned.parquet --against real.csv": "--noisy noisy.csv",
-    "cleaned.parquet --against real.csv --noisy short.csv": "short.csv, the noisy one, has 399 rows",
-    "cleaned.parquet --against short.csv --noisy noisy.csv": "short.csv, the clean one, has 399 rows",
+    "cleaned.parquet --against real.csv --noisy short.csv":
+        "short.csv, the noisy one, has 399 rows",
+    "cleaned.parquet --against short.csv --noisy noisy.csv":
+        "short.csv, the clean one, has 399 rows",
     "cleaned.parquet --against empty.csv --noisy noisy.csv": "has no value in any row",
-    "cleaned.parquet --against real.csv --noisy noisy.csv --steps 2": "--buckets and --steps are for generated",
-    "cleaned.parquet --against real.csv --noisy noisy.csv --two-sample": "--two-sample is for generated series",
-    "pairs-cleaned.parquet --against later.csv --noisy homes.csv": "the clean one, has no rows in common",
+    "cleaned.parquet --against real.csv --noisy noisy.csv --steps 2":
+        "--buckets and --steps are for generated",
+    "cleaned.parquet --against real.csv --noisy noisy.csv --two-sample":
+        "--two-sample is for generated series",
+    "pairs-cleaned.parquet --against later.csv --noisy homes.csv":
+        "the clean one, has no rows in common",
     "ahead.parquet --against real.csv --noisy noisy.csv": "ahead.parquet is a forecast",
     "ahead.parquet --against real.csv --steps 9": "--steps 9 is beyond the 8 steps",
     "ahead.parquet --against real.csv --two-sample": "--two-sample is for generated series",
@@ -358,9 +369,11 @@ REFUSED = {
     "ahead.parquet --against half.csv": "expected 3[0-9]* rows of series '0' or more",
     "ahead.parquet --against other.csv": "no column 'load'",
     "beyond.parquet --against real.csv": "--against must go on after the forecast's origin",
-    "pairs-ahead.parquet --against one-home.csv": "the forecast is of series 'a', which is not among",
+    "pairs-ahead.parquet --against one-home.csv":
+        "the forecast is of series 'a', which is not among",
     "half.parquet --against real.csv": "is no readable Parquet file",
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("line", REFUSED)

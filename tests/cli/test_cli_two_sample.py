@@ -1,4 +1,4 @@
-"""``habitus evaluate --two-sample --privacy``: metrics.json, the report, what is said, and what is loaded."""
+"""``habitus evaluate --two-sample --privacy``: metrics.json, report, messages, imports."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Filled cells and days ahead: known cells stay, the same seed gives the same, and gaps are where the file says."""
+"""Filled cells and days ahead: known cells stay, seeds repeat, gaps are where the file says."""
 
 import csv
 import dataclasses
@@ -57,7 +57,7 @@ AXES = Axes(MONDAY, 16, 240, ("web", "phone"))  # 16 days of 6 slots
 
 
 class Replays(CompletingModel):
-    """Fills day d with what stood in it a week before, where that is known, and adds a coin's toss."""
+    """Fills day d with the known cells of a week before, and adds a coin's toss."""
 
     def __init__(self, axes: Axes, unit: str = "count", share: float = 0.0) -> None:
         super().__init__()
@@ -301,7 +301,7 @@ class TestSeeds:
     def test_whoever_takes_no_more_does_not_wait_for_what_is_queued(
         self, people, small_pieces, two_threads
     ):
-        """Two threads are asked for five of the six pieces before the first is taken: two of them never begin."""
+        """Two threads get five of six pieces before the first is taken: two of them never begin."""
         run = replays()
         begun = []
         first = run.model.complete
@@ -502,7 +502,7 @@ def test_attributes_of_the_same_names_do_no_harm(people, tmp_path):
 
 
 def slow_totals(made: StoredCompleted) -> dict[tuple[int, int], tuple[float, float, np.ndarray]]:
-    """Known total, expected total of the missing cells, and that of each draw, by profile and day."""
+    """Known total, expected total of missing cells, and that of each draw, by profile and day."""
     values = exact(made.load())
     out = {}
     first = 0

@@ -48,8 +48,8 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         call("profile", "log.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h",
-             "--days", "5",
-             "--channels", "web,phone", "--min-events", "12", "--min-days", "4", "--out", "profiles")  # fmt: skip
+             "--days", "5", "--channels", "web,phone", "--min-events", "12", "--min-days", "4",
+             "--out", "profiles")  # fmt: skip
         call("split", "profiles", "--test", "0.4", "--out", "train", "test")
     fit(BetaVAE, StoredProfiles.open(folder / "train"), COUNTS, fit=SMALL, out=folder / "run")
     return folder

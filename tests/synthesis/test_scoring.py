@@ -1,4 +1,4 @@
-"""Likelihoods against how often a model draws, oddness against loops, and odd users planted in an office."""
+"""Likelihoods against frequencies of draws, oddness against loops, odd users in an office."""
 
 import datetime as dt
 import shutil
@@ -138,7 +138,7 @@ class TestPlanted:
 
     @pytest.mark.parametrize("name", ["shuffled", "night_owl"])
     def test_how_active_they_are_does_not_tell(self, scored, name):
-        """Their days were moved, not changed: they rank as a dozen at random, with Mann and Whitney's spread."""
+        """Moved days rank as a dozen at random, with Mann-Whitney's spread."""
         _, _, kind, found = scored
         own = kind == name
         rest = kind == ""
@@ -199,7 +199,7 @@ class TestLikelihood:
     @pytest.fixture(scope="class")
     @staticmethod
     def tiny() -> Rhythm:
-        """A model of few profiles, whose latents matter; its q is broad, so that few draws cover the posterior."""
+        """A model of few profiles, whose latents matter; its q is broad, for few draws."""
         torch.manual_seed(3)
         axes = Axes(dt.date(2018, 2, 1), 2, 720, ("a",))
         model = Rhythm(

@@ -273,7 +273,7 @@ class TestFill:
         "made", [lambda s: filtering(LSTM, s), filtering_tdlgm], ids=["lstm", "tdlgm"]
     )
     def test_gaps_are_filled_with_what_past_and_future_lead_to_expect(self, made, gap):
-        """E[v_gap | all the rest], from the dense covariance of the series; latents only add to its noise."""
+        """E[v_gap | all the rest], from the dense covariance; latents only add to its noise."""
         space = StateSpace(rho=0.95, q=0.3, r=0.1)
         given = series(space, [40])
         run = run_of(made(space))
@@ -431,7 +431,7 @@ def together(rows) -> Run:
 
 class TestVariablesTogether:
     def test_noise_in_one_is_told_by_the_other(self, together, rows):
-        """E[v | y] = mu + C (C + sigma^2 I)^-1 (y - mu); alone, each would have half as much error again."""
+        """E[v | y] = mu + C (C + sigma^2 I)^-1 (y - mu); alone, each has 1.5 times the error."""
         truth = Series.from_arrays([rows.values[:300]], ["a", "b"])
         mean = np.array([5.0, -2.0])
         given = noisy(truth, 0.8)
@@ -448,7 +448,7 @@ class TestVariablesTogether:
         assert clean(together, given, CleanConfig()).noise[0].sigma == pytest.approx(0.8, rel=0.35)
 
     def test_a_gap_in_one_is_filled_from_the_other(self, together, rows):
-        """The earlier variable from the later one by weights, the later one directly: 0.95 of what is seen."""
+        """The earlier variable from the later one by weights, the later one directly: 0.95 of y."""
         values = rows.values[:200].copy()
         values[50, 0] = np.nan
         values[120, 1] = np.nan

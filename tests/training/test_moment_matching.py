@@ -25,7 +25,7 @@ TOLD = torch.zeros(USERS, 0), every_day(USERS)
 
 
 class Known:
-    """Days that are active by a coin, slots by another, and a count that both, and a shift of its own, move."""
+    """Days active by a coin, slots by another, and a count moved by both and by its own offset."""
 
     axes = AXES
     unit = "count"
@@ -72,7 +72,7 @@ def wanted_of(model: Known, conditions: Conditions) -> Tensor:
 
 @pytest.mark.parametrize("faults", [[0.4, 0.2, 0.5], [-0.3, 0.3, -0.6], [0.0, 0.0, 0.0]])
 def test_faults_that_are_known_are_undone(faults):
-    """A model that was given faults is brought back to the one without them: the shifts are the faults undone."""
+    """A model with planted faults is brought back to the one without: offsets undo the faults."""
     model = Known(faults)
     shifts, _ = match_moments(model, wanted_of(Known([0.0] * 3), ANYBODY), ANYBODY, *TOLD, 0)
     np.testing.assert_allclose(shifts, -np.array(faults), atol=0.08)
@@ -99,7 +99,7 @@ def test_a_single_user_moves_nothing():
 
 
 class Coupled:
-    """Habits that users share much of, and shifts some of which move hardly anything that others do not."""
+    """Statistics that users share much of, and nearly collinear offsets."""
 
     axes = AXES
     unit = "count"
@@ -136,7 +136,7 @@ class Coupled:
 
 @pytest.mark.parametrize("seed", [1, 5])
 def test_coupled_habits_are_not_led_away(seed):
-    """With slopes by one difference each, shifts that move little ran to their bounds: 3.1 and 1.2 times as far."""
+    """Slopes by one difference each ran weak offsets to their bounds: 3.1 and 1.2 times as far."""
     model = Coupled([1.0, 1.0, 0.3, 0.3, 0.2, 0.2, *[0.1] * 9], seed)
     before = model.excess
     wanted = torch.randn(14_000, len(before), generator=Generator().manual_seed(100 + seed))

@@ -101,7 +101,7 @@ class TestResumed:
     def test_killed_long_after_its_checkpoint(
         self, data, tmp_path, monkeypatch, kind, config, settings
     ):
-        """What was done since the checkpoint is done again, and the same; TimeGAN enters another phase."""
+        """Steps since the checkpoint are repeated identically; TimeGAN enters another phase."""
         write = FitLoop.checkpoint
         step = FitLoop.step
 

@@ -1,4 +1,4 @@
-"""Verbs of a fitted model: generate, complete, clean, forecast and score, of profiles and of series."""
+"""Verbs of a fitted model, of profiles and series: generate, complete, clean, forecast, score."""
 
 from habitus.synthesis.cleaning import CleanConfig, Cleaned, clean
 from habitus.synthesis.completion import CompleteConfig, complete, complete_to

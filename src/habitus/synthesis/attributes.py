@@ -33,7 +33,7 @@ class Combinations:
 
     @classmethod
     def of(cls, model: Model, about: dict[str, Any], where: Mapping[str, str]) -> Self | None:
-        """Combinations of a run's training users that have certain values; None for a model without attributes.
+        """Select a run's combinations with certain values; None for a model without attributes.
 
         Raises:
             ValueError: for an attribute or a value that the model was not fitted to.

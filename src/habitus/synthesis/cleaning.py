@@ -79,7 +79,7 @@ class Cleaned:
 def clean(
     run: Run, series: Series, config: CleanConfig, on_progress: Progress = no_progress
 ) -> Cleaned:
-    """Fill the gaps of series and remove their noise; what is known and without noise stays as it is.
+    """Fill missing values of series and remove their noise; exact known values stay unchanged.
 
     Args:
         run: A fitted model that goes on from a past.
@@ -131,7 +131,7 @@ def _windows(arrays: list[NDArray[np.float64]]) -> Windows:
 
 
 def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArray[np.float64]:
-    """Merge cleaned values into the given ones; values known without noise stay the same to the last digit."""
+    """Merge cleaned values into given ones; known exact values stay the same to the last digit."""
     kept: BoolArray = ~np.isnan(array) & (noise.sigma == 0)
     return np.where(kept, array, cleaned.double().numpy())
 
@@ -220,7 +220,7 @@ def _expected(
 
 
 def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Generator) -> Expected:
-    """Mixture of expectations under several draws of the latents, from step ``skip`` of one window on."""
+    """Mixture of expectations under several latent draws, from step ``skip`` of a window on."""
     drawn = [
         model.p_v.factors(model.predictions(x, generator), x.values)
         for _ in range(model.latent_draws)
@@ -229,7 +229,7 @@ def _mixture(model: AutoregressiveModel, x: Windows, skip: int, generator: Gener
 
 
 def _fill(model: AutoregressiveModel, x: Windows, particles: int, generator: Generator) -> Tensor:
-    """Fill every gap of values [1, T, V] by the mean of drawn fillings, weighed by what comes after it."""
+    """Fill missing values [1, T, V] by the mean of draws, weighted by the later observations."""
     values = x.values.clone()
     known = x.observed[0].all(-1)
     for begin, end in _gaps(known.numpy()):
@@ -264,7 +264,7 @@ def _log_density(
     observed: Tensor,
     generator: Generator,
 ) -> Tensor:
-    """Log density of the observed part of a step, for each particle; without gaps it is averaged over latents."""
+    """Log density of a step's observed values by particle; averaged over latents if complete."""
     draws = model.latent_draws if observed.all() else 1  # or else v was drawn with the latents of p
     each = [p, *(model.predict(state, generator) for _ in range(draws - 1))]
     log_p = torch.stack([torch.where(observed, one.log_prob(v), 0.0).sum(-1) for one in each])

@@ -89,7 +89,7 @@ def complete(
     threshold: float | None = None,
     on_progress: Progress = no_progress,
 ) -> Completed | Series:
-    """Fill missing cells of profiles, or missing values of series, in memory; :func:`complete_to` is for large sets.
+    """Fill missing cells of profiles or values of series, in memory (large sets: complete_to).
 
     Args:
         run: A run whose model completes; of series, one whose model continues a past.
@@ -145,7 +145,7 @@ def complete_to(
 
 
 class Completing:
-    """Completion of profiles piece by piece; a piece's randomness depends on the seed and its number only."""
+    """Completion of profiles piece by piece; a piece's draws depend on seed and number only."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class Completing:
 
     @cached_property
     def threshold(self) -> float:
-        """Threshold to apply: as given, 0 where zeros are exact, or fitted to the first profiles."""
+        """Threshold to apply: given, 0 where zeros are exact, or fitted to the first profiles."""
         if self.config.threshold is not None:
             return self.config.threshold
         if self.model.exact_zeros:
@@ -260,7 +260,7 @@ class Completing:
 
 
 def _in_unit(profiles: Profiles, unit: str) -> Profiles:
-    """Convert profiles to another unit; where counts are divided by their peak, a column of the users keeps it."""
+    """Convert profiles to another unit; a column of users keeps the peak of counts."""
     made = profiles.in_unit(unit)
     if unit != "peak" or profiles.axes.unit == unit:
         return made
@@ -269,7 +269,7 @@ def _in_unit(profiles: Profiles, unit: str) -> Profiles:
 
 
 def _with_something_known(missing: BoolArray, first: int) -> BoolArray:
-    """Check that every profile, numbered from ``first``, has a known cell, and return its missing cells."""
+    """Check that each profile, numbered from ``first``, has a known cell; return missing cells."""
     hidden = missing.all((1, 2, 3))
     if hidden.any():
         row = first + int(hidden.argmax())
@@ -280,7 +280,7 @@ def _with_something_known(missing: BoolArray, first: int) -> BoolArray:
 
 
 def check_axes(model: ProfileModel, given: Axes) -> None:
-    """Refuse profiles on other axes than those that a model was fitted on; only some may begin on other weekdays.
+    """Refuse profiles on axes, or with first weekdays, that a model was not fitted on.
 
     Raises:
         ValueError: naming the first difference.
@@ -338,7 +338,7 @@ def _mask(
 
 
 def _fitted_threshold(pieces: list[tuple[Profiles, Filled]], share: NDArray[np.float64]) -> float:
-    """Fit the threshold with which as many profiles are active, on days with missing cells, as in training."""
+    """Fit the threshold that keeps training's active share on days with missing cells."""
     maxima = []
     days = np.zeros(len(share), bool)
     for profiles, filled in pieces:

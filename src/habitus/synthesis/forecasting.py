@@ -1,4 +1,4 @@
-"""Days ahead of profiles, whose window moves on and whose last days are filled; steps ahead of series.
+"""Forecasts: days ahead of profiles, whose window moves on and is filled; steps ahead of series.
 
 Letters of series: O origins, K samples, H steps ahead, V variables.
 """
@@ -34,7 +34,7 @@ TOGETHER = 2048  # series continued at once
 
 @dataclass(frozen=True)
 class _Plan:
-    """Plan of a forecast: the window moves by ``shift`` days, which are filled, and the first ``days`` are kept."""
+    """Plan of a forecast: the window moves by ``shift`` days, the first ``days`` are kept."""
 
     days: int
     shift: int
@@ -147,7 +147,7 @@ def _about(work: Completing, days: int) -> dict[str, Any]:
 
 
 def _shift(run: Run, axes: Axes, days: int) -> int:
-    """Days that the window moves by: as many as the run fills; whole weeks where weekdays stay in place."""
+    """Days that the window moves by: those the run fills; whole weeks where weekdays are fixed."""
     most = completing_model(run.model).forecast_days
     mask = getattr(run.model.config, "mask", None)
     fitted = f"mask={mask or 'none'}"
@@ -184,7 +184,7 @@ def last_rows(series: Series) -> NDArray[np.int64]:
 
 
 def rolling_rows(series: Series, after: float, every: int, steps: int) -> NDArray[np.int64]:
-    """Origins after a share of each series, every so many rows, with all their steps inside the series, [O]."""
+    """Origins [O] after a share of each series, every so many rows, all steps inside the series."""
     first = series.starts[:-1] + np.maximum(1, np.ceil(series.lengths * after)).astype(np.int64)
     found = [
         np.arange(a, b - steps + 1, every) for a, b in zip(first, series.starts[1:], strict=True)
@@ -229,7 +229,7 @@ def _states(
     samples: int,
     generator: Generator,
 ) -> Iterator[tuple[NDArray[np.int64], State]]:
-    """Yield some origins at a time with the model's state there; origins with equally long pasts are read together."""
+    """Yield batches of origins and the model's state there, those of equal history together."""
     begins = series.starts[np.searchsorted(series.starts, origins - 1, side="right") - 1]
     lengths = np.minimum(origins - begins, CONTEXT * model.window)
     together = max(1, TOGETHER // samples)

@@ -1,4 +1,4 @@
-"""Populations and series that never existed, from any fitted model; populations also as a log of events."""
+"""Synthetic populations and series from any fitted model; populations also as an event log."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def generate_log_to(
     on_progress: Progress = no_progress,
     source: Source | None = None,
 ) -> dict[str, Any]:
-    """Generate a population, or a shard of it, as a log like the one that the run's profiles were made from.
+    """Generate a population, or a shard of it, as a log like that of the run's profiles.
 
     The events are those of :func:`habitus.profiles.to_events` from the profiles that
     :func:`generate_to` would write with the same config; counting them gives these profiles.

@@ -112,7 +112,7 @@ class Expected:
     def posterior(
         self, y: Tensor, observed: Tensor, spread: Tensor, levels: Levels, generator: Generator
     ) -> Posterior:
-        """Values drawn given what was seen of a step y [K, V], by particles whose expectations these are."""
+        """Draw values given the observed step y [K, V], for particles with these expectations."""
         clean, noisy = self._hypotheses(y, spread, levels)
         total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
         between, variance = self._between(y, levels)
@@ -144,7 +144,7 @@ class Expected:
         return torch.stack([torch.where(observed, x, 0.0).sum(-1) for x in each], -1)
 
     def _unseen(self) -> Tensor:
-        """Log-weights of the components where nothing was seen, as hypotheses with noise: [..., 2C]."""
+        """Log-weights of components for missing values, as hypotheses with noise: [..., 2C]."""
         return torch.cat([torch.full_like(self.log_weights, -math.inf), self.log_weights], -1)
 
     def _between(self, y: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
@@ -155,7 +155,7 @@ class Expected:
         return (self.mean * variance + y[..., None] * own) / both, own * variance / both
 
     def _hypotheses(self, y: Tensor, spread: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
-        """Log of weight times density of y under each component, without and with noise: [T, V, K] each."""
+        """Log of weight times density of y by component, without and with noise: [T, V, K] each."""
         same = (SAME * spread)[..., None].square()
         clean, noisy = levels.log_shares
         return self._log_joint(y, same) + clean, self._log_joint(y, same + levels.variance) + noisy

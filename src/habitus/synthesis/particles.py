@@ -114,7 +114,7 @@ def _posterior(
     levels: Levels,
     generator: Generator,
 ) -> Posterior:
-    """Posterior of a step y [N K, V] for each particle [N K, ...], its latents pooled over some draws."""
+    """Posterior of a step y [N K, V] by particle [N K, ...], pooled over draws of latents."""
     draws = min(LATENTS, model.latent_draws)
     found = list[Posterior]()
 
@@ -133,7 +133,7 @@ def _posterior(
 
 
 def _systematic(weights: Tensor, generator: Generator) -> Tensor:
-    """Systematic resampling of weights [N, K], with one random number for each series; indices [N, K]."""
+    """Systematic resampling of weights [N, K], one random number a series; indices [N, K]."""
     series, count = weights.shape
     places = (torch.arange(count) + torch.rand(series, 1, generator=generator)) / count
     return torch.searchsorted(weights.cumsum(-1), places).clamp_max(count - 1)
@@ -144,7 +144,7 @@ def _taken(state: State, chosen: Tensor) -> State:
 
 
 def _most_probable(moments: Sequence[float], noise: Noise) -> Noise:
-    """Estimate the noise from counts of values, of modified ones, and their squared modifications."""
+    """Estimate the noise from counts of all and of modified values, and squared modifications."""
     count, modified, squares = moments
     if not modified:
         return noise

@@ -228,7 +228,7 @@ class Drawing:
         return replace(none, users=self._users(0, np.zeros(0, np.int64), none.users))
 
     def _chunk(self, chunk: int) -> tuple[Profiles, int]:
-        """Draw the wanted users of a chunk, its parts mixed, and count those that were drawn again."""
+        """Draw the wanted users of a chunk, its parts mixed, and count those drawn again."""
         begin, size = self.in_chunks[chunk]
         rng = np.random.default_rng([self.config.seed, PARTS, chunk])
         of_part = rng.choice(len(self.parts), size, p=self.source.shares)
@@ -244,7 +244,7 @@ class Drawing:
         return drawn, sum(redrawn for _, redrawn in taken)
 
     def _users(self, first: int, of_part: NDArray[np.int64], drawn: pa.Table) -> pa.Table:
-        """Table of drawn users: a number, or its text as in the log; attributes, and the cohort if there is one."""
+        """Table of drawn users: number (text as in the log), attributes, and any cohort."""
         users = numbered(len(of_part), first, self.text)
         for name in drawn.column_names[1:]:
             users = users.append_column(name, drawn[name])
@@ -320,7 +320,7 @@ class _Users:
         self.threshold = self._threshold(share)
 
     def take(self, chunk: int, size: int, needed: int) -> tuple[Profiles, int]:
-        """Take the users of this part in a chunk, and count those drawn who do not meet the conditions.
+        """Take this part's users of a chunk, and count those drawn who miss the conditions.
 
         Args:
             chunk: Its number.
@@ -382,7 +382,7 @@ class _Users:
             )
 
     def _threshold(self, active_share: FloatArray) -> float:
-        """Threshold to apply: as given, 0 where zeros are exact, or fitted on further drawn users."""
+        """Threshold to apply: given, 0 where zeros are exact, or fitted on further drawn users."""
         config = self.draws.config
         most = self.draws.most
         if config.threshold is not None:

@@ -79,7 +79,7 @@ class Likelihoods:
 
     @property
     def compared(self) -> dict[str, Floats]:
-        """Quantities that users are compared by, each [U]: all nats per active slot, those of each part, and the one day's."""
+        """Compared quantities, each [U]: nats per active slot, by part, and of the oddest day."""
         of_parts = {name: self.per_active_slot(nats) for name, nats in self.parts.items()}
         return {ALL: self.per_active_slot(-self.log_likelihood), **of_parts, ONE_DAY: self.day_nats}
 
@@ -206,7 +206,7 @@ def likelihoods(
     seed: int,
     on_progress: Progress = no_progress,
 ) -> Likelihoods:
-    """Compute users' likelihoods, in their order; a piece's draws depend on the seed and its number only.
+    """Compute users' likelihoods, in order; a piece's draws depend on the seed and its number only.
 
     Raises:
         ValueError: for profiles that cannot be brought into the model's unit.

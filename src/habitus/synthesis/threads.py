@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def in_order(pieces: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """Yield what each piece of work returns, in order; a thread for each processor works on a piece of its own.
+    """Yield the result of each piece of work, in order, from a thread for each processor.
 
     Pieces are small, so that whole ones side by side are quicker than several threads on each
     operation. Few are begun ahead of what is taken, so that memory is bounded.

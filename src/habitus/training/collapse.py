@@ -51,7 +51,7 @@ def detect_collapse(
 
 
 def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged: Windows) -> Tensor:
-    """Log p of held-out steps under the likelihood with the same features at every step, fitted to values."""
+    """Log p of held-out steps under a likelihood with constant features, fitted to values."""
     steps = Windows(values[None], ~values.isnan()[None], torch.arange(len(values))[None])
     steps = steps._replace(values=torch.where(steps.observed, steps.values, 0.0))
     features = nn.Parameter(torch.zeros(model.p_v.features))

@@ -91,7 +91,7 @@ SINCE = {"keep": "last", "clip": None, "least_seen": 0}
 
 
 def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete the settings that were given for a fit: epochs are then exact, however few profiles there are.
+    """Complete a fit's given settings: epochs are then exact, however few profiles there are.
 
     >>> as_asked({"epochs": 3, "seed": 1}), as_asked({"seed": 1})
     ({'least_seen': 0, 'epochs': 3, 'seed': 1}, {'seed': 1})
@@ -102,9 +102,10 @@ def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
 def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
     """Settle the epochs and the batch that settings mean for a number of profiles.
 
-    >>> for_profiles(FitConfig(epochs=10), 14_800).batch, for_profiles(FitConfig(epochs=10), 1_000_000).batch
-    (140, 500)
-    >>> [for_profiles(FitConfig(epochs=12, least_seen=140_000), count).epochs for count in (1_668, 5_732, 44_038)]
+    >>> [for_profiles(FitConfig(epochs=10), count).batch for count in (14_800, 1_000_000)]
+    [140, 500]
+    >>> settings = FitConfig(epochs=12, least_seen=140_000)
+    >>> [for_profiles(settings, count).epochs for count in (1_668, 5_732, 44_038)]
     [60, 25, 12]
     """
     enough = math.ceil(settings.least_seen / max(1, profiles))

@@ -165,7 +165,7 @@ class ProfileData:
         return torch.cat(found)
 
     def _active_share(self) -> list[float]:
-        """Share of training profiles active on each day, [D], which a zero threshold is fitted to (5.3.2).
+        """Share of training profiles active on each day, [D], to fit a zero threshold to (5.3.2).
 
         It is that of those observed; of a day that nobody was observed on, that of all days.
         """

@@ -1,4 +1,4 @@
-"""Profiles and series as a model reads them, and profiles as latents: the posterior q(z|x) of every user.
+"""Model inputs from profiles and series, and latents of profiles: each user's posterior q(z|x).
 
 Letters: U users (profiles), Z latent dimensions, B windows of T steps, V variables, N series.
 """
@@ -125,7 +125,7 @@ def known_to(model: Model, data: Population) -> Known | None:
 
 
 def examples_of(profiles: Profiles, known: Known | None) -> Tensor | Examples:
-    """Arrange profiles as pictures [B, D, S, C], with the conditioning on users and days where a model has any."""
+    """Arrange profiles as pictures [B, D, S, C], with any conditioning on users and days."""
     x = torch.from_numpy(profiles.dense())
     if known is None:
         return x

@@ -1,4 +1,4 @@
-"""Fit any model to any population, on Lightning Fabric: CPU or GPU, one process or several, resumable.
+"""Fit any model to any population on Lightning Fabric: CPU or GPU, many processes, resumable.
 
 The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit
 that was killed and resumed ends with the same numbers as one that was not.

@@ -166,7 +166,7 @@ class FitLoop:
         return terms
 
     def shares(self, x: Tensor | Examples) -> list[tuple[Tensor | Examples, float]]:
-        """Split off this process's chunks of a batch, each with its weight; over all processes the weights average to 1."""
+        """Split off this process's chunks of a batch; weights average to 1 over processes."""
         rank = self.fabric.global_rank
         processes = self.fabric.world_size
         if rank >= len(
@@ -177,7 +177,7 @@ class FitLoop:
         return [(chunk, len(chunk) * processes / len(x)) for chunk in chunks]
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
-        """Compute the model's loss in the chosen precision, which Fabric leaves to the caller with one device."""
+        """Compute the loss in the chosen precision, as Fabric leaves it to the caller."""
         with self.fabric.autocast():
             return self.module.loss(x, generator)
 
@@ -195,7 +195,7 @@ class FitLoop:
             self.checkpoint()
 
     def record(self, step: int, held_out: bool) -> None:
-        """Add a row to the history: means since the last row, and the held-out loss where it is due.
+        """Add a row to the history: means since the last row, and any held-out loss that is due.
 
         Raises:
             ValueError: if the loss is no longer finite.
@@ -226,7 +226,7 @@ class FitLoop:
 
     @torch.no_grad()
     def evaluate_held_out(self) -> dict[str, float]:
-        """Evaluate the loss on held-out examples, with the same noise each time; empty where there are none."""
+        """Evaluate the loss on held-out examples, always with the same noise; empty without any."""
         self.module.eval()
         generator = self.generator(2**40)
         sums = dict[str, float]()
@@ -240,7 +240,7 @@ class FitLoop:
         return {name: total / count for name, total in sums.items()}
 
     def begin(self) -> None:
-        """Make the run's folder, whole from the start, so that a fit killed in its first seconds can be resumed."""
+        """Write the run's folder, so that a fit killed in its first seconds can be resumed."""
         if self.fabric.is_global_zero:
             about = {"complete": False, "data": self.training_data.fingerprint(), **versions()}
             with replacing(self.out) as part:
@@ -319,7 +319,7 @@ class FitLoop:
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
     def finish(self, on_progress: Progress) -> None:
-        """Fit the prior and write the run; examples that are drawn for it count as those that are seen."""
+        """Fit the prior and write the run; progress counts examples drawn for the prior, too."""
 
         def drawn(done: int, total: int, stage: str) -> None:
             seen = self.examples_seen
@@ -398,7 +398,7 @@ def interrupts_deferred() -> Iterator[Callable[[], bool]]:
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """Lay a tensor out in the parameter's memory format, which fused optimisers rely on and files do not keep."""
+    """Lay a tensor out in a parameter's memory format, which fused optimisers need, files lose."""
     if not tensor.dim():
         return tensor
     if tensor.shape != parameter.shape:

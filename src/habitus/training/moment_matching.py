@@ -98,12 +98,12 @@ def match_moments(
 
 
 def _variance(habits: Tensor) -> Tensor:
-    """Variance of each statistic over users [U, J], [J]; infinite for a single user, who does not show how users differ."""
+    """Variance of each statistic [J] over users [U, J]; infinite for a single user."""
     return habits.var(0) if len(habits) > 1 else torch.full_like(habits[0], torch.inf)
 
 
 def slopes_of(habits: Tensor, scores: Tensor) -> Tensor:
-    """Slope of the mean of each statistic by each offset, [J, J], from statistics and scores of users, each [B, J]."""
+    """Slope of each mean statistic by each offset, [J, J], from statistics, scores [B, J]."""
     return (habits - habits.mean(0)).T @ (scores - scores.mean(0)) / len(habits)
 
 
@@ -122,7 +122,7 @@ class _Population(NamedTuple):
 
 
 def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Tensor:
-    """Likeliest offsets [J], up to MOST, given the present ones, their excesses [J] and slopes [J, J]."""
+    """Likeliest offsets [J], up to MOST, given present ones, excesses [J] and slopes [J, J]."""
     scale = weights.sqrt()
     rows = torch.cat([scale[:, None] * slopes, torch.eye(len(at), dtype=at.dtype) / PRIOR])
     right = torch.cat([scale * (slopes @ at - found), torch.zeros_like(at)])
@@ -149,7 +149,7 @@ class _Populations:
     met: float = 1.0
 
     def prepare(self) -> None:
-        """Draw one user, so that compiled code is loaded here and not by the processes of every step."""
+        """Draw one user to load compiled code here, and not in the processes of every step."""
         self.model.sample_with_scores(
             1, Generator().manual_seed(0), days=self.days.of(slice(1)), codes=self.codes[:1]
         )
@@ -168,7 +168,7 @@ class _Populations:
         return found
 
     def _population(self, number: int) -> _Population:
-        """Draw a population and measure its users who meet the conditions; all of them where no one does."""
+        """Draw a population and measure its users who meet the conditions; all if none does."""
         model = self.model
         days = self.days
         users = len(self.codes)

@@ -30,7 +30,7 @@ def processor_has_bfloat16() -> bool:
 
 
 def chosen_precision(settings: FitConfig) -> Precision:
-    """Choose what auto stands for on this machine: bfloat16 only where the hardware computes in it."""
+    """Resolve precision auto on this machine: bfloat16 only where hardware computes in it."""
     if settings.precision != "auto":
         return settings.precision
     if settings.accelerator != "cpu" and torch.cuda.is_available():
@@ -57,10 +57,10 @@ def keep_freed_memory() -> bool:
 
 
 def quick_inference() -> torch.autocast:
-    """Within it networks compute in bfloat16, where the processor does; distributions stay in float32."""
+    """Context of bfloat16 networks, where the processor has it; distributions stay float32."""
     return torch.autocast("cpu", torch.bfloat16, enabled=processor_has_bfloat16())
 
 
 def in_memory_format(module: M, memory_format: torch.memory_format) -> M:
-    """The module with its 4-dimensional weights laid out in a memory format, in place."""
+    """Lay out a module's 4-dimensional weights in a memory format, in place."""
     return module.to(memory_format=memory_format)  # pyright: ignore[reportCallIssue]

@@ -1,4 +1,4 @@
-"""Windows of series as what a fit reads.
+"""Windows of series: the training examples of a series model.
 
 An epoch is as many windows as the series would give side by side, placed at random so that no step
 is always at the same position of a window; small series are gone through several times in an epoch.
@@ -29,7 +29,7 @@ MOST_JUDGED = 256  # held-out windows that say whether a run collapsed
 
 
 class WindowData:
-    """Windows [B, T, V + 1] of series: values, NaN where they are missing, and each step's number in its series."""
+    """Windows [B, T, V + 1] of series: values, NaN where missing, and each step's number."""
 
     noun = "windows"
 
@@ -95,7 +95,7 @@ def values_of(series: Series) -> Tensor:
 
 
 def _parts(data: Series, held_out: float, seed: int, length: int) -> tuple[Series, Series | None]:
-    """Split series into a training and a held-out part; the second is None where it would hold no window."""
+    """Split series into a training and a held-out part; None if that would hold no window."""
     if held_out == 0:
         return data, None
     if len(data) >= MANY_SERIES:

@@ -1,4 +1,4 @@
-"""Cohorts: known groups are found again, noise has none, and users drawn from a cohort are like it."""
+"""Cohorts: known groups are recovered, noise has none, and users drawn from one are like it."""
 
 import datetime as dt
 from dataclasses import replace
@@ -34,11 +34,11 @@ AXES = Axes(dt.date(2018, 2, 5), 8, 120, ("web", "phone"))
 DAYS, SLOTS, CHANNELS = AXES.shape
 MORNING = np.arange(SLOTS) < SLOTS // 2
 EARLY = np.arange(DAYS) < DAYS // 2
-STEEP = 3.0  # of the latents: shares of the morning, the web and the early days run from about 0.05 to 0.95
+STEEP = 3.0  # slope by a latent: shares of morning, web and early days from about 0.05 to 0.95
 
 
 class Halves(LatentModel):
-    """Three latents say how much activity is in the morning, on the web and in the first days; one says nothing."""
+    """Three latents give the shares of morning, web and first days; one does nothing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -272,7 +272,7 @@ def nearest_cohort(run, found, profiles):
 
 
 def test_zeros_are_as_frequent_as_in_the_cohort(run, found):
-    """Cohort 2 is hardly active in the last days, unlike the training users, of whom 9 in 10 are on every day."""
+    """Cohort 2 is hardly active in the last days; 9 in 10 training users are on every day."""
     group = found.groups[2]
     assert group.active_share[~EARLY].mean() < 0.8
     made = generate(run, 2000, prior=mix(run, found, {2: 1}))
@@ -284,7 +284,7 @@ def test_zeros_are_as_frequent_as_in_the_cohort(run, found):
 
 @pytest.mark.parametrize("threshold", [None, 0.0, 0.9])
 def test_weights_hold_for_the_users_that_are_kept(run, found, threshold):
-    """Users without activity are drawn again; at 0.9 those are nearly all of cohort 0, whose activity is spread."""
+    """Inactive users are drawn again; at 0.9 nearly all of cohort 0, whose activity is spread."""
     source = mix(run, found, {0: 1.5, 2: 0.5})
     if threshold == 0.9:
         drawn = [

@@ -45,8 +45,8 @@ from habitus.training.precision import quick_inference
 WALKS = 64  # that the interval of a change is over
 MOST_USERS = 20_000  # whose posterior and habits are looked at
 INTERVAL = (0.05, 0.95)
-LEAST = 0.1  # a change of less weight names nothing: a tenth of the users' own spread, at an association of 1
-SECOND = 0.5  # of the strongest change: one below is not worth a second name
+LEAST = 0.1  # least weight of a change in a name: a tenth of the spread, at an association of 1
+SECOND = 0.5  # least weight of the second change in a name, against the strongest
 COUNTED = 0.5  # expected events from which on a day counts as active, for models of counts
 
 
@@ -81,7 +81,7 @@ class Change:
 
     @property
     def weight(self) -> float:
-        """Weight of the change in the dimension's name: the relative change, as far as real users differ in the habit too."""
+        """Weight of the change in the dimension's name: relative change times association."""
         return self.relative * self.association
 
     @property
@@ -247,7 +247,7 @@ def explain(
 
 
 def name_of(changes: dict[str, Change]) -> str:
-    """Name of a dimension: the strongest one or two clear changes from its low end to its high end."""
+    """Name of a dimension: the strongest one or two clear changes from its low to its high end."""
     scores = {habit: each.weight for habit, each in changes.items() if each.clear}
     chosen = strongest(scores, most=2, least=LEAST)
     if not chosen:
@@ -291,7 +291,7 @@ def _change(habit: str, low: FloatArray, high: FloatArray, usual: float, tied: f
 
 
 def _associations(latents: FloatArray, own: Habits) -> dict[str, NDArray[np.float64]]:
-    """Correlation of each dimension with each habit of the users, [Z] by habit; 0 where all users are alike."""
+    """Correlation of each dimension with each habit, [Z] by habit; 0 where users do not differ."""
     known = np.all([np.isfinite(values) for values in own.values()], axis=0)
     factors = [
         Factor(habit, values[known], period=HOURS if is_circular(habit) else None)

@@ -1,4 +1,4 @@
-"""Traversals of the latent space, one dimension at a time, which show what each does ("Time pictures" 6.2.4).
+"""Traversals of the latent space, one dimension at a time ("Time pictures" 6.2.4).
 
 Letters: Z latent dimensions, N walks from different fixed values, P points of a walk, D days, S
 slots, C channels.
@@ -93,7 +93,7 @@ def traverse(
 
 
 def points_of(count: int) -> NDArray[np.float64]:
-    """Values of z with evenly spaced cumulative probabilities, from that of -3 to that of 3 (6.2.4).
+    """Values of z with evenly spaced cumulative probabilities, from -3 to 3 (6.2.4).
 
     Raises:
         ValueError: for fewer than two.
@@ -161,7 +161,7 @@ def drawn_latents(run: Run, count: int, seed: int, prior: str) -> Tensor:
 def walk(
     model: LatentModel, dim: int, points: NDArray[np.float64], fixed: Tensor
 ) -> NDArray[np.float32]:
-    """Expected profiles along one dimension, [N, P, D, S, C], from each of the fixed values [N, Z]."""
+    """Expected profiles along one dimension, [N, P, D, S, C], from each of the values [N, Z]."""
     z = fixed[:, None].repeat(1, len(points), 1)
     z[:, :, dim] = torch.from_numpy(points).to(z.dtype)
     return expected(model, z.flatten(0, 1)).reshape(*z.shape[:2], *model.axes.shape)

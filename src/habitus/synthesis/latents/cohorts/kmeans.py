@@ -1,4 +1,4 @@
-"""K-means clusters of latents, how many there are, and which of them come back when users are drawn again.
+"""K-means clusters of latents, their number, and their stability under resampled users.
 
 A clustering is stable where two random halves of the users lead to the same one: the adjusted Rand
 index of the labels that both halves' centres give to all users is near 1 (Ben-Hur, Elisseeff and
@@ -157,7 +157,7 @@ def chosen(tried: Sequence[Candidate]) -> tuple[int, str]:
 
 
 def jaccards(reference: IntArray, labels: IntArray, k: int) -> NDArray[np.float64]:
-    """The best Jaccard similarity that each of k reference clusters has with any cluster of other labels, [K].
+    """Best Jaccard similarity of k reference clusters with any cluster of other labels, [K].
 
     >>> jaccards(np.array([0, 0, 1, 1]), np.array([5, 5, 5, 2]), 2).round(3).tolist()
     [0.667, 0.5]
@@ -169,12 +169,12 @@ def jaccards(reference: IntArray, labels: IntArray, k: int) -> NDArray[np.float6
 
 
 def least_similar(first: IntArray, second: IntArray, k: int) -> float:
-    """The lowest best Jaccard similarity of any cluster of one labelling with those of the other."""
+    """Lowest of the clusters' best Jaccard similarities between two labellings, both ways."""
     return float(min(jaccards(first, second, k).min(), jaccards(second, first, k).min()))
 
 
 def _numbers(part: FloatArray, k: int | str) -> tuple[list[int], str]:
-    """Choose the numbers of clusters to try, and the rule; users that do not differ cannot be clustered."""
+    """Choose numbers of clusters to try, and the rule; identical users cannot be clustered."""
     distinct = len(np.unique(part, axis=0))
     if isinstance(k, str):
         return list(range(FEWEST, min(MOST, distinct) + 1)) or [1], RULE

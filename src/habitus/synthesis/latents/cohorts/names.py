@@ -26,7 +26,7 @@ def medians(habits: Habits) -> Medians:
 
 
 def medians_of_groups(habits: Habits, labels: IntArray, k: int) -> list[Medians]:
-    """The typical values of each of k groups, from the habits and the group of every user."""
+    """Typical values of each of k groups, from the habits and the group of every user."""
     return [
         medians({name: values[labels == group] for name, values in habits.items()})
         for group in range(k)
@@ -34,7 +34,7 @@ def medians_of_groups(habits: Habits, labels: IntArray, k: int) -> list[Medians]
 
 
 def scores(group: Medians, usual: Medians, spreads: Medians) -> Medians:
-    """Distance of a group's habits from those of all users, in spreads; habits without spread are left out."""
+    """Distance of a group's habits from all users', in spreads; without habits of no spread."""
     return {
         name: float(difference(name, np.asarray(group[name]), np.asarray(usual[name])))
         / spreads[name]
@@ -49,10 +49,11 @@ def spreads_of(habits: Habits) -> Medians:
 
 
 def names_of(groups: Sequence[Medians], usual: Medians, spreads: Medians) -> list[str]:
-    """A name for each group, all different.
+    """Name of each group, all different.
 
-    >>> usual, spreads = {"peak hour": 13.0, "night share": 0.1}, {"peak hour": 4.0, "night share": 0.1}
-    >>> groups = [{"peak hour": 20.0, "night share": 0.1}, {"peak hour": 13.0, "night share": 0.11}]
+    >>> usual = {"peak hour": 13.0, "night share": 0.1}
+    >>> spreads = {"peak hour": 4.0, "night share": 0.1}
+    >>> groups = [{**usual, "peak hour": 20.0}, {**usual, "night share": 0.11}]
     >>> names_of(groups, usual, spreads)
     ['evening', 'like everybody']
     """
@@ -81,7 +82,7 @@ def _name(group: Medians, usual: Medians, spreads: Medians, most: int) -> str:
 
 
 def _worth_naming(found: Mapping[str, float]) -> Medians:
-    """Scores without channels that are used less, where another is used more: one implies the other."""
+    """Scores without less used channels where another is used more: one implies the other."""
     if not any(score >= LEAST for name, score in found.items() if name.startswith(CHANNEL)):
         return dict(found)
     return {
@@ -90,7 +91,7 @@ def _worth_naming(found: Mapping[str, float]) -> Medians:
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    """Names that come again with a number after them."""
+    """Names, repeated ones with a number after them."""
     seen = Counter[frozenset[str]]()
     made = list[str]()
     for name in names:

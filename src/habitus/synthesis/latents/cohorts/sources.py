@@ -22,7 +22,7 @@ MOST_LIKE = 20_000  # users that a population is drawn around
 
 
 def mix(run: Run, cohorts: Cohorts, weights: Mapping[int, float]) -> Source:
-    """Make a source of users of some cohorts: latents from each one's mixture, zeros as often as its users have them.
+    """Make a source of users of some cohorts, with each cohort's mixture of latents and zeros.
 
     Args:
         run: The run whose latents were clustered.
@@ -67,7 +67,9 @@ def _part(cohorts: Cohorts, number: int, weight: float) -> Part:
 def around(
     run: Run, profiles: Population, seed: int = 0, on_progress: Progress = no_progress
 ) -> Source:
-    """Make a source of users around given ones: latents from the posterior q(z|x) of one of them, zeros as often as theirs.
+    """Make a source of users around given ones, with latents from a given user's posterior q(z|x).
+
+    Zeros are as frequent as in the given users.
 
     Args:
         run: A run whose model has latents.

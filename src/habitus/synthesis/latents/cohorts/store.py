@@ -1,4 +1,4 @@
-"""Cohorts on disk: a folder, and what a run remembers of its latest ones.
+"""Cohorts on disk: a folder of their own, and a run's copy of its latest ones.
 
 ===================  ===============================================================================
 habitus.json         marks the folder; from which run and profiles
@@ -108,7 +108,7 @@ def load_cohorts(path: Path | str) -> Cohorts:
 
 
 def remember(run: Run, cohorts: Cohorts) -> None:
-    """Keep in a run's folder what drawing users of these cohorts needs; they replace those that were there."""
+    """Write what drawing users of cohorts needs into a run's folder, over earlier cohorts."""
     assert run.path is not None, "a run that was never saved has no folder"
     _write(run.path, cohorts)
 
