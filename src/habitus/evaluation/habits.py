@@ -1,7 +1,7 @@
-"""Habits of single users: what can be said of an activity profile in a few numbers.
+"""Habits of single users: a few numbers that summarise an activity profile.
 
-They are the words in which a latent dimension or a cohort is explained, and are measured in the same way on real
-profiles and on expected ones. Letters: B profiles, D days, S slots, C channels.
+Latent dimensions and cohorts are explained in terms of them. They are measured in the same way on
+real profiles and on expected ones. Letters: B profiles, D days, S slots, C channels.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ from habitus.schema import MINUTES_PER_DAY, Axes, BoolArray, FloatArray, Profile
 HOURS = 24.0
 NIGHT_ENDS = 6  # o'clock; the night begins at midnight
 WEEKEND = (5, 6)
-SMOOTHED_HOURS = (
-    3  # over which the peak of the day is looked for, so that a single event does not make one
-)
+SMOOTHED_HOURS = 3  # width of the window of the day's peak; a single event makes none
 CHANNEL = "share of "
 
 Habits = dict[str, FloatArray]
-"""Habit -> its value for each profile, [B]; NaN where a profile has no activity to measure it on."""
+"""Values of each habit by name, [B]; NaN where a profile has no activity."""
 
 
 @dataclass(frozen=True)
 class Margins:
-    """Sums of profiles, which all habits are made of.
+    """Sums of profiles, from which all habits are computed.
 
     Attributes:
-        axes: What the days and slots are.
+        axes: Axes of the profiles.
         day: Activity by day, [B, D].
         slot: Activity by slot of the day, [B, S].
         channel: Activity by channel, [B, C].
@@ -47,12 +45,12 @@ class Margins:
 
     @classmethod
     def of_dense(cls, x: FloatArray, axes: Axes, threshold: float = 0.0) -> Self:
-        """Of pictures [B, D, S, C]; a day is active where a cell is above the threshold."""
+        """Sum pictures [B, D, S, C]; a day is active where a cell is above the threshold."""
         return cls(axes, x.sum((2, 3)), x.sum((1, 3)), x.sum((1, 2)), x.max((2, 3)) > threshold)
 
     @classmethod
     def of_block(cls, block: Block, axes: Axes, unit: str) -> Self:
-        """Of some profiles of a set on these axes, in ``unit``."""
+        """Sum a block of profiles, in ``unit``."""
         days, slots, channels = axes.shape
         users = block.users()
         values = block.in_unit(axes, unit)
@@ -68,30 +66,32 @@ class Margins:
 
 
 def habits(margins: Margins) -> Habits:
-    """All habits of the profiles.
+    """Compute all habits of profiles from their margins.
 
-    ==================  ====================================================================================
+    ==================  ==========================================================================
     total activity      sum of all cells, in the profiles' unit
-    weekend share       share of it on Saturdays and Sundays; absent where the axes do not fix the weekday
+    weekend share       share of it on Saturdays and Sundays; absent where weekdays are unknown
     night share         share of it between midnight and six
     peak hour           hour around which it is largest, over three hours, in [0, 24)
     first active day    from 1
     last active day     from 1
     active days         how many
     share of <channel>  share of it on each channel, where there is more than one
-    burstiness          (s - m) / (s + m) of the daily totals, with their standard deviation s and mean m: -1
-                        where all days are alike, near 1 where all happens on few (after Goh and Barabasi
-                        2008, who take waiting times)
-    ==================  ====================================================================================
+    burstiness          (s - m) / (s + m) of the daily totals, with their standard deviation s and
+                        mean m: -1 where all days are equal, near 1 where few have all activity
+                        (after Goh and Barabasi 2008, who take waiting times)
+    ==================  ==========================================================================
 
     >>> import datetime as dt
     >>> axes = Axes(dt.date(2018, 2, 5), 7, 360, ("web",))  # from a Monday, four slots a day
     >>> x = np.zeros((1, 7, 4, 1))
     >>> x[0, 1, 1], x[0, 5, 0] = 3, 1
     >>> found = habits(Margins.of_dense(x, axes))
-    >>> [float(found[name][0]) for name in ("total activity", "weekend share", "night share", "peak hour")]
+    >>> names = ("total activity", "weekend share", "night share", "peak hour")
+    >>> [float(found[name][0]) for name in names]
     [4.0, 0.25, 0.25, 9.0]
-    >>> [float(found[name][0]) for name in ("first active day", "last active day", "active days")]
+    >>> names = ("first active day", "last active day", "active days")
+    >>> [float(found[name][0]) for name in names]
     [2.0, 6.0, 2.0]
     """
     axes = margins.axes
@@ -113,23 +113,24 @@ def habits(margins: Margins) -> Habits:
 
 
 def habits_of(source: ProfileSource, unit: str = "count") -> Habits:
-    """All habits of every profile of a set, [U], read block by block.
+    """Compute all habits of every profile of a set, [U], block by block.
 
     Args:
         source: The set.
-        unit: What to measure in: count (the set's own values), peak or binary, into which counts are brought.
+        unit: Unit of the cells: count (the set's own values), peak or binary, to which counts are
+            converted.
     """
     parts = [habits(Margins.of_block(block, source.axes, unit)) for block in blocks(source)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def is_circular(habit: str) -> bool:
-    """Whether a habit is an hour of the day, where 23 and 1 are two apart."""
+    """Recognise a habit that is an hour of the day, where 23 and 1 differ by two."""
     return habit == "peak hour"
 
 
 def difference(habit: str, high: FloatArray, low: FloatArray) -> FloatArray:
-    """How far a habit went from ``low`` to ``high``; hours go the shorter way round.
+    """Change of a habit from ``low`` to ``high``; hours go the shorter way round the clock.
 
     >>> difference("peak hour", np.array([1.0]), np.array([23.0]))
     array([2.])
@@ -139,7 +140,7 @@ def difference(habit: str, high: FloatArray, low: FloatArray) -> FloatArray:
 
 
 def middle(habit: str, values: FloatArray) -> float:
-    """The typical value: the median, and of hours the circular mean; NaN where nobody has any.
+    """Typical value of a habit: the median, or the circular mean of hours; NaN without any.
 
     >>> round(middle("peak hour", np.array([23.0, 1.0])), 9) % 24
     0.0
@@ -156,7 +157,7 @@ def middle(habit: str, values: FloatArray) -> float:
 
 
 def spread(habit: str, values: FloatArray) -> float:
-    """How much users differ in a habit: the standard deviation, and of hours that around the circular mean."""
+    """Standard deviation of a habit over users; of hours, around the circular mean."""
     known = values[np.isfinite(values)]
     if not len(known):
         return float("nan")
@@ -165,17 +166,16 @@ def spread(habit: str, values: FloatArray) -> float:
 
 
 def _peak_hour(slot: FloatArray, axes: Axes) -> FloatArray:
-    """The middle of the slots around which activity is largest, smoothed circularly."""
+    """Hour of the slot with the largest activity, smoothed circularly, [B]."""
     width = max(1, SMOOTHED_HOURS * 60 // axes.slot_minutes // 2 * 2 + 1)
     around = range(-(width // 2), width // 2 + 1) if width <= axes.slots else range(1)
-    smooth = (
-        sum(np.roll(slot, shift, axis=1) for shift in around) + 1e-6 * slot
-    )  # ties go to the slot's own peak
+    # Ties go to the slot with the larger activity of its own.
+    smooth = sum(np.roll(slot, shift, axis=1) for shift in around) + 1e-6 * slot
     return (np.argmax(smooth, axis=1) + 0.5) * axes.slot_minutes * HOURS / MINUTES_PER_DAY
 
 
 def _days(active: BoolArray) -> Habits:
-    """First and last active day, from 1, and how many."""
+    """First and last active day, from 1, and number of active days, [B] each."""
     some = active.any(1)
     days = active.shape[1]
     first = active.argmax(1) + 1.0
@@ -188,6 +188,7 @@ def _days(active: BoolArray) -> Habits:
 
 
 def _burstiness(day: FloatArray) -> FloatArray:
+    """Burstiness of daily totals [B, D], [B]; NaN without activity."""
     mean = day.mean(1, dtype=np.float64)
     deviation = day.std(1, dtype=np.float64)
     return np.where(

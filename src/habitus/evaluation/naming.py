@@ -1,4 +1,4 @@
-"""Habits in words: what a dimension goes from and to, and what sets a group of users apart."""
+"""Words for habits: the ends of a latent dimension, and the differences of a group of users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLES = {
 }
 BETWEEN = ", "  # phrases of a name
 LEAST_PERCENT = 0.01
-ALMOST_ALL = 99  # below and from which two digits would not do
+ALMOST_ALL = 99  # percent, from which two digits are too few
 PARTS_OF_DAY = (
     (5, "night"),
     (11, "morning"),
@@ -32,7 +32,7 @@ PARTS_OF_DAY = (
 
 
 def part_of_day(hour: float) -> str:
-    """What people call an hour.
+    """Name of the part of the day of an hour.
 
     >>> [part_of_day(hour) for hour in (2, 9.5, 12, 16, 20, 23.5)]
     ['night', 'morning', 'midday', 'afternoon', 'evening', 'night']
@@ -41,10 +41,12 @@ def part_of_day(hour: float) -> str:
 
 
 def poles(habit: str, low: float, high: float) -> tuple[str, str]:
-    """Words for the lower and the higher of two values of a habit, in that order of the arguments.
+    """Words for two values of a habit, in the order of the arguments.
 
-    >>> poles("peak hour", 9, 20), poles("active days", 3, 12), poles("active days", 12, 3)
-    (('morning', 'evening'), ('few active days', 'many active days'), ('many active days', 'few active days'))
+    >>> poles("peak hour", 9, 20), poles("active days", 3, 12)
+    (('morning', 'evening'), ('few active days', 'many active days'))
+    >>> poles("active days", 12, 3)
+    ('many active days', 'few active days')
     """
     if is_circular(habit):
         words = part_of_day(low), part_of_day(high)
@@ -60,7 +62,7 @@ def poles(habit: str, low: float, high: float) -> tuple[str, str]:
 
 
 def contrast(habit: str, low: float, high: float) -> str:
-    """What the high end has against what the low end has.
+    """Phrase for the high against the low value of a habit.
 
     >>> contrast("peak hour", 9, 20), contrast("share of web", 0.6, 0.1)
     ('evening against morning', 'less web against more web')
@@ -70,7 +72,7 @@ def contrast(habit: str, low: float, high: float) -> str:
 
 
 def channel_contrast(up: str, down: str) -> str:
-    """One channel's share grows at the cost of another's.
+    """Phrase for a channel whose share grows at the cost of another's.
 
     >>> channel_contrast("share of web", "share of phone")
     'web against phone'
@@ -78,38 +80,41 @@ def channel_contrast(up: str, down: str) -> str:
     return f"{up.removeprefix(CHANNEL)} against {down.removeprefix(CHANNEL)}"
 
 
-def apart(habit: str, value: float, usual: float) -> str:
-    """How a group differs from what is usual.
+def distinction(habit: str, value: float, usual: float) -> str:
+    """Phrase for the difference of a group from the usual value of a habit.
 
-    >>> apart("peak hour", 20, 13), apart("weekend share", 0.1, 0.3), apart("share of web", 0.9, 0.4)
-    ('evening', 'weekdays', 'more web')
+    >>> distinction("peak hour", 20, 13), distinction("weekend share", 0.1, 0.3)
+    ('evening', 'weekdays')
+    >>> distinction("share of web", 0.9, 0.4)
+    'more web'
     """
     return poles(habit, usual, value)[1]
 
 
-def shown(habit: str, value: float) -> str:
-    """A value of a habit as people write it.
+def habit_text(habit: str, value: float) -> str:
+    """Format a value of a habit.
 
-    >>> shown("peak hour", 20.5), shown("night share", 0.123), shown("active days", 12), shown("burstiness", -0.41)
-    ('20:30', '12 %', '12', '-0.41')
-    >>> shown("share of web", 0.997), shown("share of web", 2e-7), shown("total activity", 12345.6)
-    ('99.7 %', '<0.01 %', '12,346')
+    >>> habit_text("peak hour", 20.5), habit_text("night share", 0.123)
+    ('20:30', '12 %')
+    >>> habit_text("active days", 12), habit_text("burstiness", -0.41)
+    ('12', '-0.41')
+    >>> habit_text("share of web", 0.997), habit_text("share of web", 2e-7)
+    ('99.7 %', '<0.01 %')
+    >>> habit_text("total activity", 12345.6)
+    '12,346'
     """
     if not math.isfinite(value):
         return "–"
     if is_circular(habit):
         minutes = round(value * 60) % (24 * 60)
         return f"{minutes // 60:02d}:{minutes % 60:02d}"
-    if _is_share(habit):
+    if habit.startswith(CHANNEL) or habit.endswith(" share"):
         return _percent(value)
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _is_share(habit: str) -> bool:
-    return habit.startswith(CHANNEL) or habit.endswith(" share")
-
-
 def _percent(share: float) -> str:
+    """Format a share as a percentage, with more digits near its ends."""
     percent = 100 * share
     if 0 < percent < LEAST_PERCENT:
         return f"<{LEAST_PERCENT:g} %"
@@ -117,7 +122,7 @@ def _percent(share: float) -> str:
 
 
 def joined(phrases: Sequence[str]) -> str:
-    """Phrases as one name, each once.
+    """Join phrases to one name, each once.
 
     >>> joined(["evening", "weekends", "evening"])
     'evening, weekends'
@@ -126,7 +131,7 @@ def joined(phrases: Sequence[str]) -> str:
 
 
 def strongest(scores: Mapping[str, float], most: int, least: float) -> list[str]:
-    """The habits with the largest scores in size, at most so many, none below ``least``.
+    """Habits with the largest absolute scores, at most ``most``, none below ``least``.
 
     >>> strongest({"a": 0.1, "b": -2.0, "c": 1.0}, most=2, least=0.2)
     ['b', 'c']

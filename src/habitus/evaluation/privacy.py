@@ -1,17 +1,17 @@
-"""How near generated users are to those that the model was trained on: copies, near copies, membership.
+"""Nearness of generated users to training users: copies, near copies, membership.
 
-Distances are those of :mod:`habitus.evaluation.neighbours`. Real users who were held out cannot have been copied,
-which gives every figure its floor:
+Distances are those of :mod:`habitus.evaluation.neighbours`. Held-out real users cannot have been
+copied, which gives every figure its floor:
 
-- near copies: generated profiles that are nearer to a training profile than 99 in 100 held-out profiles of about
-  their size are; a generator of typical users has some without having copied anybody, so a warning asks whether
-  fewer are as near to held-out profiles, of which there are as many;
-- membership: how well a training user can be told from a held-out one by the distance to the nearest generated
-  profile (Chen, Yu, Zhang and Fritz 2020, "GAN-Leaks"), and how many training users are found where one in 100
-  held-out ones is suspected wrongly (Carlini and others 2022).
+- near copies: generated profiles that are nearer to a training profile than 99 in 100 held-out
+  profiles of about their size are. A generator of typical users has some without having copied any
+  user, so a warning needs fewer of them to be as near to as many held-out profiles;
+- membership: classification of users as training or held-out by the distance to the nearest
+  generated profile (Chen, Yu, Zhang and Fritz 2020, "GAN-Leaks"), and the share of training users
+  found at a false alarm for one in 100 held-out ones (Carlini and others 2022).
 
-Held-out users have to be drawn from the same users as the training ones, as ``habitus split`` does: those of
-another time differ from them without any leak.
+Held-out users have to come from the same population as the training users, as with
+``habitus split``: those of another time differ from them without any leak.
 """
 
 from __future__ import annotations
@@ -35,27 +35,29 @@ MOST_TRAIN = 40_000
 FEWEST = 50
 LEVEL = 0.01  # share of held-out profiles that is near by definition
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95)
-_STRATUM = 400
-_MOST_STRATA = 5  # held-out profiles in a class of size, and how many classes
-_SURE = 3.5  # standard errors from what chance would give: 1 in 4,000
+_STRATUM = 400  # held-out profiles in a class of profile size
+_MOST_STRATA = 5
+_SURE = 3.5  # standard errors from chance: 1 in 4,000
 _STEPS = 6
 
 
 @dataclass(frozen=True)
 class Privacy:
-    """What generated users give away of training users.
+    """Leaks of training users into a generated population.
 
     Attributes:
-        near_copies: Share of generated profiles that are nearer to a training profile than 99 in 100 held-out ones.
-        near_copies_floor: The same share of held-out profiles that had no say in what is near.
+        near_copies: Share of generated profiles that are nearer to a training profile than 99 in
+            100 held-out ones.
+        near_copies_floor: Share of held-out profiles that are, by limits from other held-out ones.
         exact_copies: Share of generated profiles that equal a training profile.
         exact_copies_floor: Share of held-out profiles that do.
-        membership: Area under the curve of telling training users from held-out ones; 1/2 where nothing leaks.
+        membership: Area under the curve for training against held-out users; 1/2 where nothing
+            leaks.
         found: Share of training profiles found where 1 in 100 held-out ones is suspected.
-        reasons: Why training users count as memorised, in words; empty where they do not.
-        note: In words: who was compared.
+        reasons: Findings by which training users count as memorised, as text; empty without.
+        note: Description of the compared profiles, as text.
         generated: Distance of each generated profile to the nearest training profile.
-        held_out: The same of held-out profiles.
+        held_out: Distance of each held-out profile to the nearest training profile.
     """
 
     near_copies: float
@@ -71,11 +73,11 @@ class Privacy:
 
     @property
     def warning(self) -> str | None:
-        """One line where training users are memorised beyond chance."""
+        """Warning of one line where training users are memorised beyond chance."""
         return f"training users are memorised: {'; '.join(self.reasons)}" if self.reasons else None
 
     def to_json(self) -> dict[str, Any]:
-        """The part ``privacy`` of ``metrics.json``."""
+        """Content of ``privacy`` in ``metrics.json``."""
         quantiles = {
             name: np.quantile(each, LEVELS).tolist()
             for name, each in (("generated", self.generated), ("held_out", self.held_out))
@@ -104,11 +106,11 @@ def privacy(
     """Look for training users in a generated population.
 
     Args:
-        generated: The set that is judged; at most 5,000 profiles, drawn at random.
-        reference: Real profiles that were held out, of users like the training ones; at most 8,000.
-        train: The profiles that the model was trained on; at most 40,000.
-        seed: Of the draws.
-        on_progress: Called with steps done, steps in all, and what is being done.
+        generated: Generated profiles to evaluate; at most 5,000, drawn at random.
+        reference: Held-out real profiles of users like the training ones; at most 8,000.
+        train: Profiles that the model was trained on; at most 40,000.
+        seed: Seed of the draws.
+        on_progress: Called with steps done, steps in all, and the stage.
 
     Returns:
         Copies, near copies and membership, with their floors.
@@ -131,14 +133,13 @@ def privacy(
     ]
     made, held_out, trained = (Cloud.of(part, unit) for part in parts)
     matched = Cloud.of(parts[2].cut(len(held_out), rng), unit)
-    told = ", ".join(f"{len(part):,} {name}" for part, name in zip(parts, sizes, strict=True))
-    return _found(
-        _Clouds(made, held_out, trained, matched), rng, f"profiles compared: {told}", on_progress
-    )
+    counts = ", ".join(f"{len(part):,} {name}" for part, name in zip(parts, sizes, strict=True))
+    clouds = _Clouds(made, held_out, trained, matched)
+    return _leaks(clouds, rng, f"profiles compared: {counts}", on_progress)
 
 
 class _Clouds(NamedTuple):
-    """The profiles: ``matched`` are of the training ones, about as many as are held out."""
+    """Compared profiles; ``matched`` are training ones, about as many as are held out."""
 
     generated: Cloud
     held_out: Cloud
@@ -146,7 +147,8 @@ class _Clouds(NamedTuple):
     matched: Cloud
 
 
-def _found(clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: Progress) -> Privacy:
+def _leaks(clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: Progress) -> Privacy:
+    """Measure copies, near copies and membership between clouds of profiles."""
     pairs = {
         "generated": (clouds.generated, clouds.train),
         "held_out": (clouds.held_out, clouds.train),
@@ -183,11 +185,11 @@ def _found(clouds: _Clouds, rng: np.random.Generator, note: str, on_progress: Pr
 
 
 class _Near(NamedTuple):
-    """From which distance on a profile is near, by its size: tiny profiles coincide by chance, large ones do not.
+    """Distances below which a profile is near, by size: tiny profiles coincide by chance.
 
     Attributes:
-        edges: Active cells that part the classes, [K - 1].
-        limits: Distance below which one held-out profile in 100 is, [K].
+        edges: Numbers of active cells between classes of size, [K - 1].
+        limits: 1 % quantile of the held-out profiles' distances, [K].
     """
 
     edges: NDArray[np.float64]
@@ -195,7 +197,7 @@ class _Near(NamedTuple):
 
     @classmethod
     def of(cls, sizes: IntArray, distances: FloatArray) -> _Near:
-        """From held-out profiles."""
+        """Limits from held-out profiles, with as many classes of size as they permit."""
         count = min(max(len(sizes) // _STRATUM, 1), _MOST_STRATA)
         edges = np.unique(np.quantile(sizes, np.arange(1, count) / count))
         stratum = np.searchsorted(edges, sizes, side="right")
@@ -205,12 +207,12 @@ class _Near(NamedTuple):
         )
 
     def below(self, sizes: IntArray, distances: FloatArray) -> BoolArray:
-        """Which profiles are near."""
+        """Recognise profiles that are near, by size and distance, [n]."""
         return distances < self.limits[np.searchsorted(self.edges, sizes, side="right")]
 
 
 def _near_floor(held_out: Cloud, distances: FloatArray, rng: np.random.Generator) -> float:
-    """Share of near ones in each half of the held-out users, by what is near in the other half."""
+    """Share of held-out profiles that are near, each half of the users by the other's limits."""
     half = rng.permutation(int(held_out.users.max()) + 1)[held_out.users] % 2
     near = np.zeros(len(half), bool)
     for number in (0, 1):
@@ -230,13 +232,14 @@ def _reasons(
     membership: Auc,
     found: BoolArray,
 ) -> list[str]:
-    """What is beyond chance."""
+    """Findings beyond chance, as text."""
     reasons = []
     if _copies_beyond_chance(clouds, ways, near) > _SURE:
         reasons.append(f"{copied:.1%} of generated profiles are near copies of training profiles")
     if membership.value - 0.5 > _SURE * membership.error:
         reasons.append(
-            f"training users are told from held-out ones with an AUC of {membership.value:.2f}"
+            "training users are distinguished from held-out ones with an AUC of "
+            f"{membership.value:.2f}"
         )
     if _found_beyond_chance(found, clouds) > _SURE:
         reasons.append(
@@ -248,9 +251,9 @@ def _reasons(
 def _copies_beyond_chance(
     clouds: _Clouds, ways: dict[str, tuple[FloatArray, IntArray]], near: _Near
 ) -> float:
-    """Standard errors by which more generated profiles are near to training users than to as many held-out ones.
+    """Excess of generated profiles near to training over held-out users, in standard errors.
 
-    Those with the same neighbour are taken together, since one user who is near to many says little.
+    Profiles with the same neighbour are taken together, since they are not independent.
     """
     sizes = clouds.generated.sizes
     trained, held = (near.below(sizes, ways[name][0]) for name in ("to_train", "to_held_out"))
@@ -260,28 +263,21 @@ def _copies_beyond_chance(
         clouds.matched.users[ways["to_train"][1]],
         clouds.matched.users.max() + 1 + clouds.held_out.users[ways["to_held_out"][1]],
     )
-    return _ratio(float(more.sum()), float((np.bincount(user, more) ** 2).sum()))
+    return _in_errors(float(more.sum()), float((np.bincount(user, more) ** 2).sum()))
 
 
 def _found_beyond_chance(found: BoolArray, clouds: _Clouds) -> float:
-    """Standard errors by which more training profiles are found than the held-out ones suspected by design.
+    """Excess of training profiles found over held-out ones suspected, in standard errors.
 
     The limit is itself a quantile of the held-out profiles, which adds their error.
     """
-    error = _variance(found.astype(float), clouds.matched.users) + LEVEL * (
-        1 - LEVEL
-    ) / _independent(clouds)
-    return _ratio(float(found.mean()) - LEVEL, error)
+    share = found.astype(float)
+    by_user = np.bincount(clouds.matched.users, share - share.mean())
+    variance = float((by_user**2).sum()) / len(share) ** 2
+    variance += LEVEL * (1 - LEVEL) / len(np.unique(clouds.held_out.users))
+    return _in_errors(float(found.mean()) - LEVEL, variance)
 
 
-def _variance(values: FloatArray, users: IntArray) -> float:
-    """Variance of the mean, profiles of the same user taken together."""
-    return float((np.bincount(users, values - values.mean()) ** 2).sum()) / len(values) ** 2
-
-
-def _independent(clouds: _Clouds) -> int:
-    return len(np.unique(clouds.held_out.users))
-
-
-def _ratio(excess: float, variance: float) -> float:
+def _in_errors(excess: float, variance: float) -> float:
+    """Excess in standard errors; 0 where nothing varies."""
     return excess / math.sqrt(variance) if variance > 0 else 0.0

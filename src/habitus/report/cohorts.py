@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from habitus.evaluation.naming import shown
+from habitus.evaluation.naming import habit_text
 from habitus.report import figures
 from habitus.report.page import Article, Easel, Section, Table, write_article
 
@@ -115,7 +115,11 @@ def _pictures(easel: Easel, found: Cohorts) -> Section:
 def _habits(found: Cohorts) -> Section:
     columns = ["Habit", "Everybody", *(str(group.number) for group in found.groups)]
     rows = [
-        [habit, shown(habit, usual), *(shown(habit, group.habits[habit]) for group in found.groups)]
+        [
+            habit,
+            habit_text(habit, usual),
+            *(habit_text(habit, group.habits[habit]) for group in found.groups),
+        ]
         for habit, usual in found.usual.items()
     ]
     note = (

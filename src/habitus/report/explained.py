@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from habitus.evaluation.latents import Disentanglement
-from habitus.evaluation.naming import shown
+from habitus.evaluation.naming import habit_text
 from habitus.report import figures
 from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
 from habitus.report.wording import number
@@ -65,7 +65,7 @@ def changes_in_words(dimension: Dimension, most: int = MOST_NAMED) -> str:
     clear = {habit: each for habit, each in dimension.changes.items() if each.clear}
     chosen = sorted(clear, key=lambda habit: -abs(clear[habit].weight))[:most]
     changes = [
-        f"{habit} {shown(habit, clear[habit].low)} to {shown(habit, clear[habit].high)}"
+        f"{habit} {habit_text(habit, clear[habit].low)} to {habit_text(habit, clear[habit].high)}"
         for habit in chosen
     ]
     return "; ".join(changes) or "nothing that goes the same way in nearly all walks"

@@ -58,8 +58,8 @@ def _feature_table(found: TwoSample) -> Table:
         for each in found.features[:MOST_FEATURES]
     ]
     caption = (
-        "What gave them away, the most important first. “Alone” is the area under the curve of the "
-        "single feature; the importance is by how much the trees' area falls without it, and near 0 "
+        "What gave them away, the most important first. “Alone” is the area under the curve of "
+        "the single feature; the importance is by how much the trees' area falls without it, and near 0 "
         "where others say the same."
     )
     return Table(caption, ("Feature", "Generated, mean", "Real, mean", "Alone", "Importance"), rows)
@@ -112,8 +112,8 @@ def two_sample_findings(test: TwoSample | None, leaks: Privacy | None) -> Iterat
     """Findings of the two-sample test and of privacy for the top of the page."""
     if test is not None:
         yield (
-            f"A classifier distinguishes generated users from real ones with an area under the curve of "
-            f"{area_text(test.auc)}; for another real sample it is {area_text(test.floor)}."
+            "A classifier distinguishes generated users from real ones with an area under the "
+            f"curve of {area_text(test.auc)}; for another real sample it is {area_text(test.floor)}."
         )
     if leaks is not None and leaks.warning:
         yield f"Warning: {leaks.warning}."

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from habitus.evaluation.habits import CHANNEL, Habits, difference, middle, spread
-from habitus.evaluation.naming import BETWEEN, apart, joined, strongest
+from habitus.evaluation.naming import BETWEEN, distinction, joined, strongest
 from habitus.schema import IntArray
 
 LEAST = 0.3  # spreads that a habit has to be away from everybody's to be in a name
@@ -76,7 +76,7 @@ def _name(group: Medians, usual: Medians, spreads: Medians, most: int) -> str:
     habits = strongest(_worth_naming(scores(group, usual, spreads)), len(usual), LEAST)
     phrases = dict[str, str]()
     for name in habits:
-        phrase = apart(name, group[name], usual[name])
+        phrase = distinction(name, group[name], usual[name])
         phrases.setdefault(phrase.rstrip("s"), phrase)  # who is active at night has nights
     return joined(list(phrases.values())[:most]) or LIKE_ALL
 
