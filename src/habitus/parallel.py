@@ -59,12 +59,8 @@ def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
     how: dict[str, Any] = (
         {} if alone else {"num_workers": workers, "multiprocessing_context": "fork"}
     )
-    for found, error in DataLoader(pieces, batch_size=None, collate_fn=_as_it_is, **how):
+    # The loader's own collation would make tensors of arrays.
+    for found, error in DataLoader(pieces, batch_size=None, collate_fn=lambda piece: piece, **how):
         if error is not None:
             raise error
         yield found
-
-
-def _as_it_is(found: T) -> T:
-    """Collate a piece as it is, where the loader would make tensors of arrays."""
-    return found

@@ -362,10 +362,10 @@ def read_history(path: Path) -> History:
 
 def curves(history: History) -> dict[str, list[float]]:
     """Arrange a history for a chart: held-out losses without gaps, by their ``held_out_step``."""
-    judged = [loss is not None for loss in history.get("held_out_loss", [])]
-    columns = history | ({"held_out_step": history["step"]} if any(judged) else {})
+    evaluated = [loss is not None for loss in history.get("held_out_loss", [])]
+    columns = history | ({"held_out_step": history["step"]} if any(evaluated) else {})
     kept = {
-        name: [value for value, at in zip(column, judged, strict=True) if at]
+        name: [value for value, at in zip(column, evaluated, strict=True) if at]
         if "held_out" in name
         else column
         for name, column in columns.items()

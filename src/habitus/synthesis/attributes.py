@@ -24,7 +24,7 @@ class Combinations:
     Attributes:
         vocabulary: The attributes and their values.
         codes: [K, A]; see :func:`habitus.profiles.attributes.codes_of`.
-        chances: How likely each is, [K].
+        chances: Probability of each, [K].
     """
 
     vocabulary: Vocabulary

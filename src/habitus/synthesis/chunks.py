@@ -19,7 +19,7 @@ class Chunks:
     """Users in numbered chunks; each chunk is as large as all before it together, up to a most.
 
     Attributes:
-        users: How many there are.
+        users: Number of users.
         most: Users of a chunk.
 
     >>> [(begin, size) for begin, size in map(Chunks(5000, 2048).__getitem__, range(5))]

@@ -67,7 +67,7 @@ class Cleaned:
 
     Attributes:
         series: The series, without gaps.
-        noise: What was removed from each.
+        noise: Noise that was removed from each.
         filled: Values that were missing.
     """
 
@@ -83,7 +83,7 @@ def clean(
 
     Args:
         run: A fitted model that goes on from a past.
-        series: What was seen.
+        series: Observed series.
         config: Settings of a cleaning.
         on_progress: Called with steps done, and steps in all.
 

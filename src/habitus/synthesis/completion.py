@@ -166,9 +166,8 @@ class Completing:
         keep_freed_memory()
         self.model = in_memory_format(model, torch.channels_last).eval()
         self.axes = profiles.axes.with_unit(model.unit)
-        self.size = min(
-            MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * self._missing_each))
-        )
+        missing_each = self.axes.cells if self.fixed is None else int(self.fixed.sum())
+        self.size = min(MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * missing_each)))
 
     @property
     def fixed(self) -> BoolArray | None:
@@ -220,10 +219,11 @@ class Completing:
     def _filled(self) -> Iterator[tuple[Profiles, Filled]]:
         """Yield the profiles and their filled cells, in order."""
         return in_order(
-            partial(self._fill, number, *hole) for number, hole in enumerate(self._holes())
+            partial(self._fill, number, *region)
+            for number, region in enumerate(self._missing_regions())
         )
 
-    def _holes(self) -> Iterator[tuple[Profiles, BoolArray]]:
+    def _missing_regions(self) -> Iterator[tuple[Profiles, BoolArray]]:
         """Yield profiles in the model's unit, and their missing cells [B, D, S, C]."""
         first = 0
         for chunk in self.profiles.chunks():
@@ -243,20 +243,16 @@ class Completing:
         """Draw the missing cells of one piece."""
         seed = np.random.SeedSequence([self.config.seed, 2, number]).generate_state(1)[0]
         missing = np.array(missing)
-        hole = torch.from_numpy(missing)
+        mask = torch.from_numpy(missing)
         x: Any = examples_of(profiles, self.known)  # as the model takes it
         with torch.no_grad(), quick_inference():
             found = self.model.complete(
-                x, hole, self.config.samples, Generator().manual_seed(int(seed))
+                x, mask, self.config.samples, Generator().manual_seed(int(seed))
             )
         row, cell = np.nonzero(missing.reshape(len(profiles), -1))
         return profiles, Filled(
             len(profiles), row, cell, found.mean.float().numpy(), found.draws.float().numpy()
         )
-
-    @property
-    def _missing_each(self) -> int:
-        return self.axes.cells if self.fixed is None else int(self.fixed.sum())
 
 
 def _in_unit(profiles: Profiles, unit: str) -> Profiles:

@@ -20,7 +20,7 @@ def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -
 
     Args:
         model: The model.
-        days: How many; None for as many as it was fitted to.
+        days: Number of days; None for that of the model's fit.
         start: The first; None for that of the window that it was fitted to.
 
     Raises:

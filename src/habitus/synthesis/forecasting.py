@@ -164,8 +164,8 @@ def _shift(run: Run, axes: Axes, days: int) -> int:
     if shift > most or shift % week:
         raise ValueError(
             f"windows start on the same weekday, so a forecast moves them by whole weeks; {days} "
-            f"days with {fitted} "
-            f"would move them by {shift}; fit with --set mask=last:{-(-days // week) * week}"
+            f"days with {fitted} would move them by {shift}; "
+            f"fit with --set mask=last:{-(-days // week) * week}"
         )
     return shift
 
@@ -216,7 +216,9 @@ def _forecast_series(
     done = 0
     with torch.inference_mode():
         for part, state in _states(model, series, origins, samples, generator):
-            draws[part] = _continued(model, state, samples, steps, generator)
+            repeated = tuple(each.repeat_interleave(samples, 0) for each in state)
+            drawn = model.continue_from(repeated, steps, generator)
+            draws[part] = drawn.unflatten(0, (-1, samples)).numpy()
             done += len(part)
             on_progress(done, len(origins), "forecasting")
     return Forecast(origins, draws, draws.mean(1))
@@ -239,12 +241,3 @@ def _states(
             part = rows[first : first + together]
             x = Windows.unpack(windows(series, origins[part] - length, int(length)))
             yield part, model.read(x, generator)
-
-
-def _continued(
-    model: AutoregressiveModel, state: State, samples: int, steps: int, generator: Generator
-) -> NDArray[np.float32]:
-    """Continue from the states of O origins: draws [O, K, H, V]."""
-    repeated = tuple(each.repeat_interleave(samples, 0) for each in state)
-    drawn = model.continue_from(repeated, steps, generator)
-    return drawn.unflatten(0, (-1, samples)).numpy()

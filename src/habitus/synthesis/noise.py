@@ -76,7 +76,7 @@ class Levels(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    """A step as K particles see it.
+    """Posterior draws of a step by K particles.
 
     Attributes:
         values: Drawn ones, [K, V].
@@ -116,8 +116,10 @@ class Expected:
         clean, noisy = self._hypotheses(y, spread, levels)
         total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
         between, variance = self._between(y, levels)
+        # Missing values come from the components alone, in the place of hypotheses with noise.
+        missing = torch.cat([torch.full_like(self.log_weights, -math.inf), self.log_weights], -1)
         at = draw_index(
-            torch.where(observed[..., None], torch.cat([clean, noisy], -1), self._unseen()),
+            torch.where(observed[..., None], torch.cat([clean, noisy], -1), missing),
             generator,
         )
         component = (at % self.mean.shape[-1])[..., None]
@@ -143,10 +145,6 @@ class Expected:
         each = [torch.ones_like(y), share.sum(-1), squares.sum(-1)]
         return torch.stack([torch.where(observed, x, 0.0).sum(-1) for x in each], -1)
 
-    def _unseen(self) -> Tensor:
-        """Log-weights of components for missing values, as hypotheses with noise: [..., 2C]."""
-        return torch.cat([torch.full_like(self.log_weights, -math.inf), self.log_weights], -1)
-
     def _between(self, y: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
         """Mean and variance of v given y and each component, where y was modified."""
         own = self.scale.square()
@@ -167,10 +165,10 @@ class Expected:
 
 
 def estimated(expected: Expected, y: Tensor, observed: Tensor, spread: Tensor) -> Noise:
-    """The noise under which a series is most probable, or none where that explains it as well.
+    """Estimate the noise under which a series is most probable; none where that is as good.
 
     Args:
-        expected: What the model expects of it.
+        expected: Expectation of the model.
         y: The series, [T, V].
         observed: Bool [T, V].
         spread: Standard deviation of each variable, [V].

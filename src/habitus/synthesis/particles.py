@@ -36,9 +36,9 @@ def smoothed(
 
     Args:
         model: Says what to expect; its likelihood has to have Gaussian components.
-        y: What was seen, [N, T, V].
+        y: Observed values, [N, T, V].
         observed: Bool [N, T, V]; what was not is drawn from what is expected.
-        noises: What was added to each.
+        noises: Noise of each series.
         particles: K.
         generator: Supplies all randomness.
 
@@ -90,7 +90,7 @@ class _Cloud:
             few[:, None], _systematic(weights, generator), torch.arange(self.shape[1])
         )
         of_all = (chosen + torch.arange(self.shape[0])[:, None] * self.shape[1]).flatten()
-        self.state = _taken(self.state, of_all)
+        self.state = tuple(each[of_all] for each in self.state)
         self.pasts = [past.flatten(0, 1)[of_all].view(past.shape) for past in self.pasts]
         self.log_weights = torch.where(few[:, None], 0.0, self.log_weights)
 
@@ -137,10 +137,6 @@ def _systematic(weights: Tensor, generator: Generator) -> Tensor:
     series, count = weights.shape
     places = (torch.arange(count) + torch.rand(series, 1, generator=generator)) / count
     return torch.searchsorted(weights.cumsum(-1), places).clamp_max(count - 1)
-
-
-def _taken(state: State, chosen: Tensor) -> State:
-    return tuple(each[chosen] for each in state)
 
 
 def _most_probable(moments: Sequence[float], noise: Noise) -> Noise:

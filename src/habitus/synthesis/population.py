@@ -62,8 +62,8 @@ class GenerateConfig:
     """Settings of a population.
 
     Attributes:
-        users: How many.
-        seed: Decides who.
+        users: Number of users.
+        seed: Seed of all draws.
         prior: mixture (fitted to the training users' latents) or normal, N(0, I).
         threshold: Values up to it become zero; None fits it to the training users' daily activity
             as "Time pictures" 5.3.2 does, where the model cannot draw true zeros; 0 turns it off.
@@ -72,9 +72,9 @@ class GenerateConfig:
             holds users that were active (5.1.2), and fits the threshold to what remains; keep
             leaves them in, as the paper does.
         start: First day of the window; None for the training users'.
-        shard: Which part of the population to draw, from 1, and of how many parts.
+        shard: Part of the population to draw, from 1, and the number of parts.
         where: Values of attributes that all users have.
-        days: Of the window; None for as many as the model was fitted to.
+        days: Length of the window; None for that which the model was fitted to.
         holidays: Dates, some of which may be in the window; None for those of the run's own log.
     """
 
@@ -141,9 +141,9 @@ class Drawing:
     """Population that is drawn chunk by chunk, on demand.
 
     Attributes:
-        axes: Of its profiles.
-        about: How it came to be; complete once everybody is drawn.
-        users: How many are drawn so far.
+        axes: Axes of its profiles.
+        about: Provenance; complete once all users are drawn.
+        users: Number drawn so far.
     """
 
     def __init__(self, run: Run, config: GenerateConfig, source: Source) -> None:
@@ -260,14 +260,14 @@ class _Draws:
 
     Attributes:
         model: The model.
-        axes: Of the profiles.
-        days: Theirs, [1, D].
-        config: How they are drawn.
-        conditions: Who is taken in; None for anybody.
+        axes: Axes of the profiles.
+        days: Days of the window, [1, D].
+        config: Settings of the population.
+        conditions: Conditions that users must meet; None for none.
         met: Share of drawn users who meet them, as far as is known.
-        active_share: Of the training users on each day, [D].
+        active_share: Share of the training users active on each day, [D].
         most: Profiles of a chunk; up to ``SPARE`` times as many are drawn together.
-        attributes: Which attributes users have; None for none.
+        attributes: Attributes of users; None for none.
     """
 
     model: GenerativeModel
@@ -324,8 +324,8 @@ class _Users:
 
         Args:
             chunk: Its number.
-            size: How many users of the part it holds.
-            needed: How many of them are wanted; these do not depend on it.
+            size: Number of users of the part that it holds.
+            needed: Number of them that are wanted; which ones they are does not depend on it.
 
         Raises:
             ValueError: if hardly anybody does.

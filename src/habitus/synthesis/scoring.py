@@ -1,13 +1,13 @@
 """Likelihood of users under a fitted model, and oddness among users who are about as active.
 
-    n_u = -log p(x_u) / max(k_u, 1)                      nats per active slot, of which there are
-    k_u oddness_u = (n_u - median n_v) / (1.4826 MAD n_v)    v: peers, a tenth of the users, about
-    as active as u
+    n_u = -log p(x_u) / max(k_u, 1)                     nats per active slot, k_u of them
+    oddness_u = (n_u - median n_v) / (1.4826 MAD n_v)   v: peers, a tenth of the users, those
+                                                        about as active as u
 
-Whoever does more is less likely as such, so nobody is compared with all. Median and median absolute
-deviation (MAD) are not moved by a few odd ones among the peers; for Gaussian n_v the oddness has
-variance 1. The same is computed of each part of -log p, and of the day on which it is largest: they
-tell what is odd.
+More activity is less likely as such, so users are compared with equally active peers. Median and
+median absolute deviation (MAD) are not moved by a few odd ones among the peers; for Gaussian n_v
+the oddness has variance 1. The same is computed of each part of -log p, and of the day on which it
+is largest: they tell what is odd.
 
 Letters: U users (profiles), D days, S slots, C channels, P parts, V users that others are compared
 with.
@@ -74,7 +74,7 @@ class Likelihoods:
     day_nats: Floats
 
     def per_active_slot(self, nats: Floats) -> Floats:
-        """Nats [U] over active slots, of which one is granted to whoever has none."""
+        """Nats [U] per active slot; inactive users count as having one."""
         return nats / np.maximum(self.active_slots, 1)
 
     @property
@@ -89,8 +89,8 @@ class Scores:
     """Users with how likely and how odd they are.
 
     Attributes:
-        users: Who they are, in the order of the profiles.
-        likelihoods: Theirs.
+        users: Users, in the order of the profiles.
+        likelihoods: Likelihoods of the users.
         oddness: Robust standard deviations by which they are less likely than users about as
             active, [U].
         oddness_of: The same for each part of -log p, and for the day on which it is largest, [U].
@@ -179,8 +179,8 @@ def score(
     if len(others) < LEAST_PEERS:
         raise ValueError(
             f"oddness needs at least {LEAST_PEERS} users to compare with, got {len(others)}; give "
-            "more with "
-            "--against, such as those that the model was fitted to, or users that it generates"
+            "more with --against, such as those that the model was fitted to, or users that it "
+            "generates"
         )
     total = len(profiles) + (0 if against is None else len(against))
     found = likelihoods(

@@ -29,7 +29,7 @@ def in_order(pieces: Iterable[Callable[[], T]]) -> Iterator[T]:
         while ahead:
             yield ahead.popleft().result()
     finally:
-        pool.shutdown(
-            wait=True, cancel_futures=True
-        )  # whoever takes no more waits for begun pieces only
-        torch.set_num_threads(threads)  # what a worker sets holds for threads that begin later, too
+        # A consumer that stops early waits for the begun pieces only.
+        pool.shutdown(wait=True, cancel_futures=True)
+        # A worker's setting would hold for threads that begin later, too.
+        torch.set_num_threads(threads)

@@ -23,14 +23,14 @@ SERIES = 64
 
 
 def detect_collapse(
-    model: SeriesModel, values: Tensor, judged: Windows | None, seed: int
+    model: SeriesModel, values: Tensor, held_out: Windows | None, seed: int
 ) -> dict[str, Any]:
     """Test a model for collapse: ``collapsed``, and the figures that say why.
 
     Args:
         model: The fitted model.
         values: Training steps, [R, V], NaN where missing.
-        judged: Held-out windows; None where there are none, and nothing is said.
+        held_out: Held-out windows; without them (None) the result is empty.
         seed: Decides what is drawn.
     """
     generator = Generator().manual_seed(seed)
@@ -39,18 +39,20 @@ def detect_collapse(
             drawn = model.generate(SERIES, model.window, generator).flatten(0, 1).std(0)
         spread = float((drawn / values.std(0)).min())
         return {"collapsed": spread < LEAST_SPREAD, "spread": spread}
-    if judged is None:
+    if held_out is None:
         return {}
-    seen = judged.observed.any(-1).sum().clamp_min(1)
+    seen = held_out.observed.any(-1).sum().clamp_min(1)
     with torch.no_grad():
-        own = float(model.log_likelihood(judged, SAMPLES, generator).sum() / seen)
+        own = float(model.log_likelihood(held_out, SAMPLES, generator).sum() / seen)
     constant = float(
-        _constant_log_likelihood(model, values[: MOST // values.shape[1]], judged) / seen
+        _constant_log_likelihood(model, values[: MOST // values.shape[1]], held_out) / seen
     )
     return {"collapsed": own < constant + LEAST_GAIN, "log_likelihood": own, "constant": constant}
 
 
-def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged: Windows) -> Tensor:
+def _constant_log_likelihood(
+    model: AutoregressiveModel, values: Tensor, held_out: Windows
+) -> Tensor:
     """Log p of held-out steps under a likelihood with constant features, fitted to values."""
     steps = Windows(values[None], ~values.isnan()[None], torch.arange(len(values))[None])
     steps = steps._replace(values=torch.where(steps.observed, steps.values, 0.0))
@@ -64,6 +66,6 @@ def _constant_log_likelihood(model: AutoregressiveModel, values: Tensor, judged:
         optimiser.step()
     with torch.no_grad():
         p = model.distribution(
-            features.expand(*judged.clock.shape, -1), model.anchors(judged)[:, :-1]
+            features.expand(*held_out.clock.shape, -1), model.anchors(held_out)[:, :-1]
         )
-        return model.p_v.log_prob(p, judged.values, judged.observed).sum()
+        return model.p_v.log_prob(p, held_out.values, held_out.observed).sum()

@@ -55,14 +55,14 @@ class FitConfig:
         chunk: Profiles whose gradients are computed together, where a whole batch would take too
             much memory.
         optimiser: adam, rmsprop or adagrad.
-        largest_batch: What batch is at most where it is None.
+        largest_batch: Limit of batch where that is None.
         learning_rate: Step size; the largest one where it has a schedule.
         schedule: constant, or one-cycle: up over the first tenth of the steps, then down to zero as
             a half cosine.
         seed: Decides weights, order and noise.
         held_out: Share of the users, or of the steps of a series, that the model is not fitted to
-            but judged on as it learns.
-        keep: Which weights are kept: those of the last step, or the best on held-out examples.
+            but evaluated on as it learns.
+        keep: Weights that are kept: those of the last step, or the best on held-out examples.
         clip: Largest norm of a step's gradient; None for any.
         precision: float32, bfloat16, or auto: bfloat16 where the processor computes in it.
         accelerator: cpu, cuda, or auto.
@@ -110,9 +110,8 @@ def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
     """
     enough = math.ceil(settings.least_seen / max(1, profiles))
     epochs = max(settings.epochs, min(MOST_REPEATED * settings.epochs, enough))
-    settings = replace(
-        settings, epochs=epochs, least_seen=0
-    )  # what they mean by now, whoever asks again
+    # Resolved settings: applying the rule again changes nothing.
+    settings = replace(settings, epochs=epochs, least_seen=0)
     if settings.batch is not None:
         return settings
     wanted = int(settings.epochs * profiles * (1 - settings.held_out)) // FEWEST_STEPS

@@ -97,7 +97,8 @@ class ProfileData:
         )
         size = for_profiles(settings, len(data)).batch or 1
         self.batches = Batches(data, ~held, model.unit, size, settings.seed, BUFFER)
-        self.judged = Batches(data, held, model.unit, size, settings.seed).sample(HELD_OUT_PROFILES)
+        held_out = Batches(data, held, model.unit, size, settings.seed)
+        self.held_out_profiles = held_out.sample(HELD_OUT_PROFILES)
 
     @property
     def count(self) -> int:
@@ -115,9 +116,10 @@ class ProfileData:
 
     def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
         """Pictures [B, D, S, C]."""
-        if len(self.judged):
-            for rows in np.array_split(np.arange(len(self.judged)), -(-len(self.judged) // chunk)):
-                yield examples_of(self.judged.take(rows), self.known)
+        count = len(self.held_out_profiles)
+        if count:
+            for rows in np.array_split(np.arange(count), -(-count // chunk)):
+                yield examples_of(self.held_out_profiles.take(rows), self.known)
 
     def start(self, model: Model) -> None:
         """Give the model some training profiles, if it asks for any."""
@@ -150,24 +152,21 @@ class ProfileData:
         if isinstance(model, CalibratedModel) and self.known:
             users = some.users.take(np.arange(min(USERS, 2 * len(some))) % len(some))
             conditioning = self.known.codes(users), self.known.days(users, some.axes)
+            batches = (cast(Examples, batch) for batch in self.epoch(0))
+            each = [statistics_of(model, batch.x, batch.days) for batch in batches]
+            statistics = torch.cat(each)  # [n, J], of profiles with any observed day
             found = match_moments(
-                model, self._habits(model), Conditions.of(about), *conditioning, seed, on_progress
+                model, statistics, Conditions.of(about), *conditioning, seed, on_progress
             )
             return None, about | {"shifts": found.shifts, "conditions_met": found.met}
         if len(posterior) < FEWEST_FOR_MIXTURE:
             return None, about
         return fit_mixture(posterior.draw(Generator().manual_seed(seed)), seed), about
 
-    def _habits(self, model: CalibratedModel) -> Tensor:
-        """Statistics of the training profiles with any observed day, [n, J]."""
-        batches = (cast(Examples, batch) for batch in self.epoch(0))
-        found = [statistics_of(model, batch.x, batch.days) for batch in batches]
-        return torch.cat(found)
-
     def _active_share(self) -> list[float]:
         """Share of training profiles active on each day, [D], to fit a zero threshold to (5.3.2).
 
-        It is that of those observed; of a day that nobody was observed on, that of all days.
+        Counts observed profiles only; a day without any takes the share of all days.
         """
         source = self.batches.source
         chosen = self.batches.chosen

@@ -73,7 +73,7 @@ def run_fit(
 
 
 class FitLoop:
-    """A fit under way."""
+    """Fit in progress."""
 
     def __init__(
         self,
@@ -381,7 +381,7 @@ def interrupts_deferred() -> Iterator[Callable[[], bool]]:
     A process that was started with Ctrl-C ignored, as a shell's background job is, ignores it.
 
     Raises:
-        KeyboardInterrupt: at the end, if it was and nobody has acted on it.
+        KeyboardInterrupt: at the end, if it was pressed and not handled.
     """
     in_main = threading.current_thread() is threading.main_thread()  # which alone takes signals
     if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -71,9 +71,9 @@ def match_moments(
     Args:
         model: The model; its shifts are changed.
         wanted: Habits of the training users, [U, J].
-        conditions: Who is taken in.
+        conditions: Conditions that users must meet.
         codes: Attributes of some training users, [U, A].
-        days: Theirs, [U, D]: populations are looked at on those that were observed.
+        days: Days of these users, [U, D]; statistics are of the observed ones.
         seed: Decides the populations.
         on_progress: Called with users drawn and users in all.
     """
@@ -81,7 +81,9 @@ def match_moments(
         model, wanted.double().mean(0), conditions, codes, days, seed, on_progress
     )
     at = torch.zeros(wanted.shape[1]).double()
-    variance = _variance(wanted.double())
+    spread = wanted.double()
+    # A single user does not show how users differ.
+    variance = spread.var(0) if len(spread) > 1 else torch.full_like(spread[0], torch.inf)
     weights = 1 / (variance / len(wanted) + variance / (LAST * EACH * len(codes))).clamp_min(TINY)
     slopes = list[Tensor]()
     path = list[Tensor]()
@@ -95,11 +97,6 @@ def match_moments(
     at = torch.stack(path[-LAST:]).mean(0)
     model.logit_offsets.copy_(at)
     return MatchedMoments(at.tolist(), populations.met)
-
-
-def _variance(habits: Tensor) -> Tensor:
-    """Variance of each statistic [J] over users [U, J]; infinite for a single user."""
-    return habits.var(0) if len(habits) > 1 else torch.full_like(habits[0], torch.inf)
 
 
 def slopes_of(habits: Tensor, scores: Tensor) -> Tensor:

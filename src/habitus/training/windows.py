@@ -25,7 +25,7 @@ FEWEST_BATCHES = 50  # in an epoch
 MOST_HELD_OUT = 2048  # windows
 MANY_SERIES = 20  # from so many on whole series are held out, below the last steps of each
 MOST_TO_START = 100_000  # steps that first weights are taken from
-MOST_JUDGED = 256  # held-out windows that say whether a run collapsed
+MOST_TESTED = 256  # held-out windows that say whether a run collapsed
 
 
 class WindowData:
@@ -38,11 +38,12 @@ class WindowData:
         self.data = data
         self.length = model.window
         self.seed = settings.seed
-        self.train, self.judged = _parts(data, settings.held_out, settings.seed, self.length)
-        in_time = self.judged is not None and len(data) < MANY_SERIES
-        self.judged_from = (
-            self.train.lengths if in_time else 0
-        )  # number of each judged series' first step
+        self.train, self.held_out_series = _parts(
+            data, settings.held_out, settings.seed, self.length
+        )
+        in_time = self.held_out_series is not None and len(data) < MANY_SERIES
+        # Number of each held-out series' first step.
+        self.held_out_from = self.train.lengths if in_time else 0
         self.starts = self.train.window_starts(self.length)
         self.size = settings.batch or 1
 
@@ -62,11 +63,13 @@ class WindowData:
 
     def held_out(self, chunk: int) -> Iterator[Tensor]:
         """Cut the held-out part into windows side by side."""
-        if self.judged is None:
+        if self.held_out_series is None:
             return
-        starts = self.judged.window_starts(self.length, self.length)[:MOST_HELD_OUT]
+        starts = self.held_out_series.window_starts(self.length, self.length)[:MOST_HELD_OUT]
         for first in range(0, len(starts), chunk):
-            yield windows(self.judged, starts[first : first + chunk], self.length, self.judged_from)
+            yield windows(
+                self.held_out_series, starts[first : first + chunk], self.length, self.held_out_from
+            )
 
     def start(self, model: Model) -> None:
         """Give the model some training steps, to standardise or count."""
@@ -81,9 +84,9 @@ class WindowData:
         self, model: Model, seed: int, on_progress: Progress
     ) -> tuple[Mixture | None, dict[str, Any]]:
         """Describe the data for the run, and the outcome of the collapse test."""
-        judged = [Windows.unpack(x) for x in self.held_out(MOST_JUDGED)][:1]
+        tested = [Windows.unpack(x) for x in self.held_out(MOST_TESTED)][:1]
         found = detect_collapse(
-            cast(SeriesModel, model), values_of(self.train), judged[0] if judged else None, seed
+            cast(SeriesModel, model), values_of(self.train), tested[0] if tested else None, seed
         )
         return None, {"series": len(self.data), "steps": len(self.data.values), **found}
 
@@ -102,11 +105,11 @@ def _parts(data: Series, held_out: float, seed: int, length: int) -> tuple[Serie
         order = np.random.default_rng(seed).permutation(len(data))
         held = max(1, round(held_out * len(data)))
         train = data.take(np.sort(order[held:]))
-        judged = data.take(np.sort(order[:held]))
+        held_back = data.take(np.sort(order[:held]))
     else:
-        train, judged = data.split(1 - held_out)
-    enough = len(judged.window_starts(length)) and len(train.window_starts(length))
-    return (train, judged) if enough else (data, None)
+        train, held_back = data.split(1 - held_out)
+    enough = len(held_back.window_starts(length)) and len(train.window_starts(length))
+    return (train, held_back) if enough else (data, None)
 
 
 def windows(
@@ -115,7 +118,7 @@ def windows(
     """Windows [B, T, V + 1]: values, NaN where missing, and the number of each step in its series.
 
     Args:
-        series: What they are cut from.
+        series: Series that windows are cut from.
         starts: First row of each.
         length: Steps of a window.
         numbered_from: Number of each series' first step [N], on which its seasons depend.

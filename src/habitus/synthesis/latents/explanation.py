@@ -1,4 +1,4 @@
-"""A readable account of what each latent dimension does: the habits that change along it.
+"""Readable account of each latent dimension: the habits that change along it.
 
 From its low end to its high end a dimension is walked N times, each time from other fixed values of
 the rest, and the habits of the expected profile are measured at every point. The change that is
@@ -76,7 +76,7 @@ class Change:
 
     @property
     def relative(self) -> float:
-        """The change over the users' own spread; 0 where they do not differ."""
+        """Change over the users' own spread; 0 where they do not differ."""
         return self.change / self.spread if self.spread > 0 else 0.0
 
     @property
@@ -90,7 +90,7 @@ class Change:
         return self.q05 > 0 or self.q95 < 0
 
     def to_json(self) -> dict[str, Any]:
-        """The fields and what follows from them; None for what is not a number."""
+        """Fields and derived values as JSON; None for what is not a number."""
         numbers = {**asdict(self), "relative": self.relative, "weight": self.weight}
         return {name: value if np.isfinite(value) else None for name, value in numbers.items()} | {
             "clear": self.clear
@@ -143,10 +143,10 @@ class Explanation:
         dimensions: Those of the run, from the one with the largest KL.
         points: Values of z along a walk, [P].
         walks: N.
-        users: How many users were looked at.
+        users: Number of users that were looked at.
         threshold: Expected values above it count as activity of the day.
         latents: Means of the posterior of those users, [U, Z].
-        rows: Which profiles of the set they are, [U].
+        rows: Rows of their profiles in the set, [U].
     """
 
     axes: Axes
@@ -164,7 +164,7 @@ class Explanation:
         return sum(dimension.in_use for dimension in self.dimensions)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``explained.json``."""
+        """Content of ``explained.json``."""
         content = {
             "latents": len(self.dimensions),
             "in_use": self.in_use,
@@ -198,7 +198,7 @@ def explain(
         seed: Decides who, and the fixed values of the walks.
         walks: N.
         points: P.
-        prior: What the fixed values are drawn from: normal, N(0, I), or mixture.
+        prior: Distribution of the fixed values: normal, N(0, I), or mixture.
         on_progress: Called with dimensions done, and dimensions in all.
 
     Raises:
@@ -216,7 +216,9 @@ def explain(
     own = habits_of(sample, model.unit)
     tied = _associations(latents, own)
     fixed = drawn_latents(run, walks, seed, prior)
-    threshold = _threshold(run, seed)
+    # Expected values above the threshold count as activity of a day.
+    exact = run.model.exact_zeros
+    threshold = COUNTED if exact else zero_threshold(run, GenerateConfig(1, seed, "normal"))
     z = points_of(points)
     kl = posterior.kl.double().numpy()
     variance = posterior.variance.double().numpy()
@@ -275,7 +277,7 @@ def _words(habit: str, changes: dict[str, Change]) -> str:
 
 
 def _change(habit: str, low: FloatArray, high: FloatArray, usual: float, tied: float) -> Change:
-    """From the values at the low ends and at the high ends of the walks, [N] each."""
+    """Change from the values at the low ends to those at the high ends of the walks, [N] each."""
     gaps = difference(habit, high, low)
     known = gaps[np.isfinite(gaps)]
     if is_circular(habit) and len(
@@ -308,10 +310,3 @@ def _sample(profiles: Population, seed: int, unit: str) -> tuple[NDArray[np.int6
     chosen = np.zeros(len(profiles), bool)
     chosen[np.random.default_rng(seed).choice(len(profiles), count, replace=False)] = True
     return np.flatnonzero(chosen), Batches(profiles, chosen, unit, 1, seed).sample(count)
-
-
-def _threshold(run: Run, seed: int) -> float:
-    """The expected value above which a day counts as active."""
-    if run.model.exact_zeros:
-        return COUNTED
-    return zero_threshold(run, GenerateConfig(1, seed, "normal"))

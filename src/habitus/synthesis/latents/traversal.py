@@ -32,10 +32,10 @@ class Traversal:
     """Traversals of some dimensions.
 
     Attributes:
-        axes: What the pictures' axes mean, in the model's unit.
+        axes: Axes of the pictures, in the model's unit.
         dims: The dimensions, numbered as in z, from the one that says most, [K].
         points: Values of z along a walk, [P].
-        fixed: What the other dimensions are held at, [Z].
+        fixed: Values that the other dimensions are held at, [Z].
         pictures: Expected profiles E[x|z], [K, P, D, S, C].
         variance: The learned variance of each of them, [K].
         kl: KL of each from N(0, 1), in nats, [K].
@@ -63,7 +63,7 @@ def traverse(
 
     Args:
         run: A run whose model has latents.
-        dims: Which dimensions, numbered from 0; None for all.
+        dims: Dimensions, numbered from 0; None for all.
         points: Values of z along each.
         seed: Decides what the other dimensions are held at.
         prior: What that is drawn from: normal, N(0, I), as in the paper, or mixture.

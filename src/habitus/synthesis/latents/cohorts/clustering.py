@@ -75,7 +75,7 @@ def cluster(
 
 
 def dims_in_use(posterior: Posterior) -> NDArray[np.int64]:
-    """The dimensions that tell users apart.
+    """Dimensions in use, by which users differ.
 
     Raises:
         ValueError: if none does.

@@ -53,7 +53,7 @@ class Cohort:
     Attributes:
         number: From 0, in order of size.
         name: What sets them apart, in words.
-        size: How many users.
+        size: Number of users.
         share: Their share of all users.
         stability: Mean best Jaccard similarity with the clusters of random halves of the users
             (Hennig 2007).
@@ -61,7 +61,7 @@ class Cohort:
         centre: The middle of their latents in the dimensions in use, [Z in use].
         picture: Their mean profile, [D, S, C].
         active_share: The share of them that is active on each day, [D].
-        mixture: What latents of such users are drawn from.
+        mixture: Distribution that latents of such users are drawn from.
     """
 
     number: int
@@ -85,11 +85,11 @@ class Cohorts:
         axes: What the axes of pictures are, in the model's unit, which habits are measured in, too.
         dims: The latent dimensions in use, in which users were clustered.
         usual: The typical value of each habit over all users.
-        tried: What was measured of each number of cohorts.
-        rule: How their number was chosen, in words.
+        tried: Measurements of each number of cohorts.
+        rule: Rule by which their number was chosen, in words.
         reason: Why it is this one, in words.
-        seed: What decided all that is random.
-        fingerprint: Of the weights of the run whose latents these are.
+        seed: Seed of all that is random.
+        fingerprint: Fingerprint of the weights of the run whose latents these are.
         members: One row per profile: user, window_start where known, cohort, and the distance to
             its centre; None for what a run remembers.
     """

@@ -60,8 +60,8 @@ class Clustering:
         labels: The cluster of each user, [U].
         distance: Each user's distance to the centre, [U].
         stability: Mean best Jaccard similarity of each cluster, [K].
-        tried: What was measured of each k, in order.
-        rule: How k was chosen, in words.
+        tried: Measurements of each k, in order.
+        rule: Rule by which k was chosen, in words.
         reason: Why this k, in words.
     """
 
@@ -81,7 +81,7 @@ def cluster_latents(z: FloatArray, k: int | str, seed: int) -> Clustering:
 
     Args:
         z: The latents.
-        k: How many clusters, or auto for :data:`RULE`.
+        k: Number of clusters, or auto for :data:`RULE`.
         seed: Decides parts, halves and starts.
 
     Raises:
@@ -99,7 +99,7 @@ def cluster_latents(z: FloatArray, k: int | str, seed: int) -> Clustering:
         tried = tuple(trial.candidate() for trial in trials)
         best, reason = chosen(tried) if isinstance(k, str) else (0, f"k = {k} was asked for.")
         labels, distance = pairwise_distances_argmin_min(z, trials[best].centres)
-    order = _by_size(labels, ks[best])
+    order = np.argsort(-np.bincount(labels, minlength=ks[best]), kind="stable")  # largest first
     place = np.argsort(order)
     return Clustering(
         trials[best].centres[order],
@@ -208,7 +208,7 @@ class _Trial:
         return Candidate(self.k, stability, weakest, self._silhouette(), self.inertia)
 
     def _halves(self, order: IntArray) -> tuple[IntArray, IntArray]:
-        """The labels that either half's centres give to all users."""
+        """Labels that either half's centres give to all users."""
         cut = max(len(order) // 2, 1)
         first = order[:cut]
         second = order[-cut:]
@@ -234,8 +234,3 @@ def _k_means(z: FloatArray, k: int, seed: int) -> KMeans:
         )  # of halves with fewer distinct users than clusters
         model = KMeans(k, n_init=STARTS, random_state=seed)  # pyright: ignore[reportArgumentType]
         return model.fit(np.asarray(z, np.float64))
-
-
-def _by_size(labels: IntArray, k: int) -> IntArray:
-    """The clusters, the largest first."""
-    return np.argsort(-np.bincount(labels, minlength=k), kind="stable")

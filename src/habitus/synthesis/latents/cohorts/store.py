@@ -52,7 +52,7 @@ JsonMedians = dict[str, float | None]
 
 
 class CohortRecord(Record):
-    """A cohort in ``cohorts.json``; see :class:`Cohort`."""
+    """Cohort in ``cohorts.json``; see :class:`Cohort`."""
 
     number: Annotated[int, Field(ge=0)]
     name: str
@@ -63,7 +63,7 @@ class CohortRecord(Record):
 
 
 class CohortsRecord(Record):
-    """The ``cohorts.json`` of a folder; see :class:`Cohorts`."""
+    """Content of a folder's ``cohorts.json``; see :class:`Cohorts`."""
 
     rule: str
     reason: str
