@@ -138,7 +138,7 @@ def test_a_package_sees_only_what_comes_before_it(package):
         assert unexpected == set(), name
 
 
-REGISTRY = ("habitus", "habitus.models", "habitus.recipes")
+REGISTRY = ("habitus", "habitus.models")
 FAMILIES = sorted(
     path.name
     for path in (SOURCE / "models").iterdir()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
+from habitus.models import MODELS
 from habitus.models.base import Model
-from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
-from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.models.pictures.context_vae import ContextVAE, ContextVAEConfig
-from habitus.models.pictures.nets import ARCHITECTURES
 from habitus.training.config import PAPER_BATCH, FitConfig
 
 
@@ -23,29 +20,34 @@ class Recipe(NamedTuple):
 
 def time_pictures_modelling() -> Recipe:
     """Beta-VAE of "Time pictures" 5.2.3 for the modelling task, with its best beta (Table 6.1)."""
-    return Recipe(BetaVAE, BetaVAEConfig(beta=0.1), _time_pictures())
+    return _recipe("beta-vae", _time_pictures(), beta=0.1)
 
 
 def time_pictures_centre() -> Recipe:
     """Context encoder of "Time pictures" 5.2.3 for a missing centre (Fig 5.5a, Table 6.2)."""
-    return Recipe(ContextVAE, ContextVAEConfig(beta=0.1, mask="centre"), _time_pictures())
+    return _recipe("context-vae", _time_pictures(), beta=0.1, mask="centre")
 
 
 def time_pictures_bottom() -> Recipe:
     """Context encoder of "Time pictures" 5.2.3 for missing last days (Fig 5.5b, Table 6.2)."""
-    return Recipe(ContextVAE, ContextVAEConfig(beta=0.1, mask="bottom"), _time_pictures())
+    return _recipe("context-vae", _time_pictures(), beta=0.1, mask="bottom")
 
 
 def fill_anything() -> Recipe:
     """Context mixture of habitus: one run that fills any missing region and forecasts."""
-    return Recipe(
-        ContextMixture, ContextMixtureConfig(mask="any"), FitConfig(**ContextMixture.fit_defaults)
-    )
+    fit = FitConfig(**MODELS["context-mixture"].fit_defaults)
+    return _recipe("context-mixture", fit, mask="any")
 
 
 def readable_latents() -> Recipe:
     """Beta-VAE whose latents are nearest to a simulated population's known factors (RESULTS)."""
-    return Recipe(BetaVAE, BetaVAEConfig(beta=1.0), FitConfig(epochs=10))
+    return _recipe("beta-vae", FitConfig(epochs=10), beta=1.0)
+
+
+def _recipe(model: str, fit: FitConfig, **settings: Any) -> Recipe:
+    """Recipe of a model by its name in the registry."""
+    kind = MODELS[model]
+    return Recipe(kind, kind.Config(**settings), fit)
 
 
 def _time_pictures() -> FitConfig:
@@ -68,8 +70,9 @@ def time_pictures_beta() -> SweepRecipe:
 
 def time_pictures_architectures() -> SweepRecipe:
     """Architectures of "Time pictures" Table A.1, each with the latents of 5.2.2."""
-    grid = {"architecture": tuple(ARCHITECTURES), "latents": (2, 5, 7, 10, 100)}
-    return SweepRecipe(time_pictures_modelling(), grid)
+    recipe = time_pictures_modelling()
+    architectures = get_args(get_type_hints(recipe.kind.Config)["architecture"])
+    return SweepRecipe(recipe, {"architecture": architectures, "latents": (2, 5, 7, 10, 100)})
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
