@@ -1,4 +1,4 @@
-"""Generators that copy training users are found, and others are left in peace; distances by brute force."""
+"""Generators that copy training users are found, others are not; distances by brute force."""
 
 import datetime as dt
 import json
@@ -55,7 +55,7 @@ def test_copies_are_found():
 
 
 def test_a_few_copies_among_others_are_found():
-    """Every eighth profile is a copy, of which there are too few to tell most training users by."""
+    """Every eighth profile is a copy, too few to identify most training users."""
     mixed = concat([population(350, 3), TRAIN.sample(50, seed=4)])
     found = privacy(mixed, TEST, TRAIN)
     assert 0.12 < found.near_copies < 0.16
@@ -75,7 +75,7 @@ def test_copies_with_noise_are_found():
 
 
 def test_typical_users_are_no_copies():
-    """A generator that draws all users near the average is near to training users, and as near to others."""
+    """A generator of users near the average is as near to training users as to others."""
     rng = np.random.default_rng(0)
     mean = TRAIN.dense().mean(0)
     typical = Profiles.from_dense(AXES, rng.poisson(0.3 * mean, (500, *AXES.shape)))
@@ -83,7 +83,7 @@ def test_typical_users_are_no_copies():
 
 
 def test_many_windows_of_few_users_are_few_users():
-    """All windows of a user are alike: 30 users are too few to say, however many windows there are."""
+    """All windows of a user are equal: 30 users are too few, however many windows they have."""
     train = population(30, 5, windows=12)
     test = population(30, 6, windows=12)
     warned = [

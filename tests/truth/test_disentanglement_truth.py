@@ -60,9 +60,10 @@ class TestKnownAnswers:
         assert (perfect.correlation - np.eye(4)).max() < 0.1
 
     def test_a_rotation_of_the_factors(self, truth):
-        """Every latent is half of every factor, in equal parts: nothing is lost, and nothing is told apart.
+        """Every latent is half of every factor: nothing is lost, and nothing is disentangled.
 
-        Sharing a factor brings all latents equally closer, so even the classifier of pairs has to guess.
+        Sharing a factor brings all latents equally closer, so even the classifier of pairs has to
+        guess.
         """
         rotated = disentanglement(truth @ HADAMARD, continuous(truth))
         assert rotated.dci_informativeness > 0.8
@@ -85,7 +86,7 @@ class TestKnownAnswers:
         assert scores.correlation.max() < 0.1
 
     def test_latents_in_duplicate(self, truth, perfect):
-        """The best two latents of a factor are equal: no gap. A latent still serves one factor; a factor needs two.
+        """The best two latents of a factor are equal: no gap. A factor needs two latents.
 
         Completeness is 1 - log 2 / log 8 where trees choose between equal latents by chance.
         """
@@ -151,7 +152,7 @@ class TestInformation:
         assert information == pytest.approx(np.log(4 / 3) / 2 + np.log(2 / 3) / 4 + np.log(2) / 4)
 
     def test_information_of_a_correlated_pair(self):
-        """Of a normal pair in 20 bins, from the probability of each cell; its limit is -1/2 ln(1 - rho²)."""
+        """Information of a binned normal pair from cell probabilities; limit -1/2 ln(1 - rho²)."""
         rho = 0.8
         bins = 20
         edges = norm.ppf(np.arange(bins + 1) / bins).clip(-8, 8)
@@ -225,7 +226,7 @@ class TestPrediction:
         assert 0.25 < explained[0] < 0.4
 
     def test_the_shares_of_the_classes_explain_nothing(self):
-        """A majority of 95 in 100 is no merit: its right guesses, and its share as a forecast, score 0."""
+        """A majority of 95 in 100 gains nothing: guessing it or its share scores 0."""
         indicators = np.eye(2)[(np.arange(2000) % 20 == 0).astype(int)]
         shares = indicators.mean(axis=0)
         assert share_explained(indicators, np.tile(shares, (2000, 1)), shares) == 0
@@ -301,7 +302,7 @@ class TestAssociation:
         assert association(codes[:, None], [classes])[0, 0] == pytest.approx(np.sqrt(42 / 60))
 
     def test_circular_against_mardia(self):
-        """R² = (rc² + rs² - 2 rc rs r_cs) / (1 - r_cs²), of correlations with cos and sin (Mardia 1976)."""
+        """R² = (rc² + rs² - 2 rc rs r_cs) / (1 - r_cs²) (Mardia 1976), r_cs of cos and sin."""
         rng = np.random.default_rng(0)
         hour = rng.normal(20, 4, 500) % 24
         latent = np.argsort(np.argsort(np.sin(hour / 4) + rng.normal(size=500)))
@@ -366,7 +367,7 @@ class TestPairs:
         np.testing.assert_allclose(table, expected, atol=0.005)
 
     def test_few_users_do_not_betray_the_factor(self):
-        """Latents that know nothing score as chance does, though the same few users are paired many times."""
+        """Uninformative latents score at chance, though few users are paired many times."""
         rng = np.random.default_rng(0)
         scores = [
             beta_metric(

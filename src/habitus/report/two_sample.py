@@ -59,8 +59,8 @@ def _feature_table(found: TwoSample) -> Table:
     ]
     caption = (
         "What gave them away, the most important first. “Alone” is the area under the curve of "
-        "the single feature; the importance is by how much the trees' area falls without it, and near 0 "
-        "where others say the same."
+        "the single feature; the importance is by how much the trees' area falls without it, "
+        "and near 0 where others say the same."
     )
     return Table(caption, ("Feature", "Generated, mean", "Real, mean", "Alone", "Importance"), rows)
 
@@ -113,7 +113,8 @@ def two_sample_findings(test: TwoSample | None, leaks: Privacy | None) -> Iterat
     if test is not None:
         yield (
             "A classifier distinguishes generated users from real ones with an area under the "
-            f"curve of {area_text(test.auc)}; for another real sample it is {area_text(test.floor)}."
+            f"curve of {area_text(test.auc)}; for another real sample it is "
+            f"{area_text(test.floor)}."
         )
     if leaks is not None and leaks.warning:
         yield f"Warning: {leaks.warning}."

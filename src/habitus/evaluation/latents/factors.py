@@ -1,4 +1,4 @@
-"""Known factors of users, and how they are read from the columns of a table."""
+"""Known factors of users, read from the columns of a table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from habitus.schema import BoolArray, FloatArray, IntArray
 
-MOST_MISSING = 0.2  # of the users; a column that lacks more would cost too many of them
+MOST_MISSING = 0.2  # of the users; a column that lacks more would drop too many of them
 MOST_CLASSES = 50
-USERS_PER_CLASS = 5  # on average; with fewer there is nothing to learn of a class
+USERS_PER_CLASS = 5  # on average; fewer do not suffice to learn a class
 
 NOTHING = "missing for all users"
 
@@ -27,14 +27,15 @@ class Factor:
     """One known factor of U users.
 
     Attributes:
-        name: What it is called.
-        values: Finite numbers, [U]; codes of classes, integers from 0, where it is categorical. One with a heavy
-            tail is better given as its logarithm: squared errors of the raw values are those of the tail.
+        name: Name of the factor.
+        values: Finite numbers, [U]; for a categorical factor codes of classes, integers from 0.
+            Give the logarithm of a heavy-tailed factor: the tail dominates its squared errors.
         categorical: Whether values are codes of classes.
-        period: After how much the values begin anew (24 for an hour of the day); None where they do not.
+        period: Period of a circular factor (24 for an hour of the day), None for another.
 
     Raises:
-        ValueError: for values in another shape, that are not finite, or not codes; for an impossible period.
+        ValueError: for values in another shape, that are not finite, or not codes; for an
+            impossible period.
     """
 
     name: str
@@ -49,8 +50,8 @@ class Factor:
             or not np.isfinite(self.values).all()
         ):
             raise ValueError(
-                f"factor {self.name!r}: expected a finite number per user, got {self.values.dtype} of shape "
-                f"{self.values.shape}; drop users whose value is missing"
+                f"factor {self.name!r}: expected a finite number per user, got {self.values.dtype} "
+                f"of shape {self.values.shape}; drop users whose value is missing"
             )
         if self.categorical and (self.values.dtype.kind == "f" or self.values.min(initial=0) < 0):
             raise ValueError(
@@ -58,30 +59,30 @@ class Factor:
             )
         if self.period is not None and (self.categorical or not 0 < self.period < np.inf):
             raise ValueError(
-                f"factor {self.name!r}: expected a period above 0 of a factor that is not categorical, "
-                f"got {self.period}"
+                f"factor {self.name!r}: expected a period above 0 of a factor that is not "
+                f"categorical, got {self.period}"
             )
 
     def __len__(self) -> int:
         return len(self.values)
 
     def of(self, users: BoolArray) -> Factor:
-        """The factor of some of the users, marked in [U]."""
+        """Restrict the factor to the users of a mask [U]."""
         return replace(self, values=self.values[users])
 
     @property
     def classes(self) -> NDArray[np.int64]:
-        """The classes of a categorical factor, [U]."""
+        """Classes of a categorical factor, [U]."""
         return self.values.astype(np.int64)
 
     @property
     def levels(self) -> FloatArray | IntArray:
-        """Values with equal ones equal, [U]: those of a circular factor are brought into one period."""
+        """Values, [U], those of a circular factor modulo its period."""
         return self.values if self.period is None else np.mod(self.values, self.period)
 
     @property
     def targets(self) -> NDArray[np.float64]:
-        """What is predicted of the factor, [U, T]: the scaled value; (cos, sin) of its angle; class indicators."""
+        """Regression targets, [U, T]: scaled value, (cos, sin) of angle, or class indicators."""
         if self.categorical:
             classes, codes = np.unique(self.values, return_inverse=True)
             return np.eye(len(classes))[codes]
@@ -95,12 +96,12 @@ class Factor:
 
 @dataclass(frozen=True)
 class KnownFactors:
-    """The factors found in a table, of those users for whom all of them are known.
+    """Factors found in a table, for those users for whom all of them are known.
 
     Attributes:
-        factors: In the order of the columns, K values each.
-        users: Which users of the table these are, [U] with K marked: score ``codes[users]``.
-        left_out: Columns that are no factor: why, by name.
+        factors: Factors in the order of the columns, K values each.
+        users: Mask of these users of the table, [U] with K true: score ``codes[users]``.
+        left_out: Reasons why columns are no factors, by name.
     """
 
     factors: tuple[Factor, ...]
@@ -113,17 +114,18 @@ def factors_from_columns(
 ) -> KnownFactors:
     """Read factors from the columns of a table, one row per user.
 
-    Numbers are continuous factors (leave out a numeric id of the user); strings, and true or false, are
-    categorical. Left out are columns with a single value, strings with over 50 values or fewer than 5 users to a
-    value, columns that lack more than a fifth of the users, and anything else. None, NaN and infinity count as
-    missing. All scores must be of the same users, so those who lack a kept column are dropped.
+    Numbers are continuous factors (leave out a numeric id of the user); strings, and true or false,
+    are categorical. Left out are columns with a single value, strings with over 50 values or fewer
+    than 5 users to a value, columns that lack more than a fifth of the users, and other types.
+    None, NaN and infinity count as missing. All scores need the same users, so users without a
+    value in a kept column are dropped.
 
     Args:
         columns: Values by name, [U] each.
         periods: Periods of circular factors, by name.
 
     Raises:
-        ValueError: if there is no column, if lengths differ, or if a period is of no column.
+        ValueError: if there is no column, if lengths differ, or if a period has no column.
 
     >>> columns = {"plan": ["free", None, "paid"] * 50, "city": ["Lund"] * 150, "age": range(150)}
     >>> found = factors_from_columns(columns)
@@ -152,26 +154,31 @@ def factors_from_columns(
     return KnownFactors(
         factors=tuple(part.factor(name, periods.get(name)) for name, part in kept.items()),
         users=users,
-        left_out={name: _why(column, users) for name, column in read.items() if name not in kept},
+        left_out={
+            # A column may be no factor by itself, or among the users who are kept.
+            name: column if isinstance(column, str) else column.fault() or column.of(users).fault()
+            for name, column in read.items()
+            if name not in kept
+        },
     )
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of numbers or of classes; where a cell is not ``known`` its value means nothing."""
+    """Column of numbers or of classes, with a mask of the known cells."""
 
     values: NDArray[Any]
     known: BoolArray
     categorical: bool
 
     def of(self, users: BoolArray) -> _Column:
-        """The rows of some of the users."""
+        """Restrict the column to the users of a mask [U]."""
         return replace(self, values=self.values[users], known=self.known[users])
 
     def fault(self) -> str:
-        """Why this is no factor; empty where it is one."""
+        """Reason why the column is no factor; empty where it is one."""
         missing = 1 - self.known.mean() if len(self.known) else 0.0
-        classes = self._classes()
+        classes = len(np.unique(self.values[self.known]))
         if missing > MOST_MISSING:
             return f"missing for {missing:.0%} of the users".replace("%", " %")
         if classes <= 1:
@@ -181,17 +188,14 @@ class _Column:
         return ""
 
     def factor(self, name: str, period: float | None) -> Factor:
-        """The factor, of users who are all known."""
+        """Factor of the users, whose values are all known."""
         if self.categorical:
             return Factor(name, np.unique(self.values, return_inverse=True)[1], True, period)
         return Factor(name, self.values, False, period)
 
-    def _classes(self) -> int:
-        return len(np.unique(self.values[self.known]))
-
 
 def _read(column: Column) -> _Column | str:
-    """The column, or why it cannot be read."""
+    """Read a column of cells, or give the reason why it cannot be read."""
     cells = column if isinstance(column, np.ndarray) else np.asarray(column, dtype=object)
     if cells.ndim == 1 and cells.dtype.kind in "iuf":
         return _numbers(cells, np.ones(len(cells), bool))
@@ -205,27 +209,22 @@ def _read(column: Column) -> _Column | str:
         return _numbers(np.where(known, cells, np.nan), known)
     if found in ({"string"}, {"bool"}):
         return _Column(np.where(known, cells, "").astype(str), known, categorical=True)
-    return NOTHING if all(map(_is_missing, cells)) else "neither numbers nor strings"
-
-
-def _is_missing(cell: object) -> bool:
-    return cell is None or (isinstance(cell, Real | Decimal) and cell != cell)
+    missing = (
+        cell is None or (isinstance(cell, Real | Decimal) and cell != cell) for cell in cells
+    )
+    return NOTHING if all(missing) else "neither numbers nor strings"
 
 
 def _numbers(cells: NDArray[Any], known: BoolArray) -> _Column:
+    """Column of numbers; cells that are not finite are unknown."""
     values = cells.astype(np.float64)
     return _Column(values, known & np.isfinite(values), categorical=False)
 
 
 def _kind(cell: object) -> str:
-    """What a cell holds; empty where it is missing, or nothing that a factor is made of."""
+    """Type of a cell: bool, number or string; empty where it is missing or of another type."""
     if isinstance(cell, bool | np.bool_):  # first, since Python counts True as a number
         return "bool"
     if isinstance(cell, Real | Decimal):
         return "number" if cell == cell else ""  # NaN is not
     return "string" if isinstance(cell, str) else ""
-
-
-def _why(column: _Column | str, users: BoolArray) -> str:
-    """Why a column is left out: for what it is, or for what is left of it among the users who are kept."""
-    return column if isinstance(column, str) else column.fault() or column.of(users).fault()

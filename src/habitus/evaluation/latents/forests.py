@@ -1,6 +1,7 @@
-"""Random forests from latents to factors: what they explain, and disentanglement, completeness, informativeness.
+"""Random forests from latents to factors: disentanglement, completeness and informativeness.
 
-Eastwood and Williams 2018, "A framework for the quantitative evaluation of disentangled representations".
+Eastwood and Williams 2018, "A framework for the quantitative evaluation of disentangled
+representations".
 """
 
 from __future__ import annotations
@@ -25,19 +26,20 @@ def forests(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit a forest from all latents to each factor.
 
-    Every split may look at every latent: with a random choice of them a tree must use latents that say nothing,
-    and importance spreads. A categorical factor is predicted as indicators of its classes, whose squared error is
-    the Gini impurity of a classification tree.
+    Every split may use every latent: with a random choice of them a tree must use uninformative
+    latents, and importance spreads. A categorical factor is predicted as indicators of its classes,
+    whose squared error is the Gini impurity of a classification tree.
 
     Args:
         codes: Latents, [U, Z].
         factors: F factors of the same users, none of them constant.
-        train: The users that forests are fitted to; the others are held out, [U].
+        train: Mask of the users that forests are fitted to; the others are held out, [U].
         rng: Source of the forests' seeds.
 
     Returns:
-        Share explained of held-out users, [F], see :func:`share_explained`; importance of each latent, [Z, F], by
-        decrease of variance, with columns that sum to 1 (or 0, where a forest found nothing to split).
+        Share explained for held-out users, [F], see :func:`share_explained`; importance of each
+        latent, [Z, F], by decrease of variance, with columns that sum to 1 (or 0, where a forest
+        has no split).
     """
     explained = np.zeros(len(factors))
     importance = np.zeros((codes.shape[1], len(factors)))
@@ -59,31 +61,32 @@ def forests(
 
 
 def share_explained(truth: FloatArray, predicted: FloatArray, mean: FloatArray) -> float:
-    """1 - squared error / squared error of predicting the mean, summed over targets; below 0 it is 0.
+    """Share 1 - squared error / squared error of the mean, summed over targets; at least 0.
 
-    Of a continuous factor this is R²; of a circular one the share of circular variance; of a categorical one the
-    Brier skill score, whose reference is the shares of the classes: a guess of the majority gains nothing.
+    For a continuous factor this is R²; for a circular one the share of circular variance; for a
+    categorical one the Brier skill score relative to the shares of the classes: a guess of the
+    majority scores 0.
 
     Args:
         truth: Targets, [n, T].
-        predicted: Their predictions, [n, T].
+        predicted: Predictions of the targets, [n, T].
         mean: Mean targets of the users that were fitted, [T].
     """
     return max(1 - float(((truth - predicted) ** 2).sum() / ((truth - mean) ** 2).sum()), 0.0)
 
 
 def concentration(importance: FloatArray) -> float:
-    """Mean over rows of 1 - entropy of the row / log n, each weighted by its sum (Eastwood and Williams 2018).
+    """Mean over rows of 1 - entropy / log n, weighted by their sums (Eastwood and Williams 2018).
 
-    Of importances [Z, F] it is disentanglement: 1 where each latent serves one factor. Of their transpose it is
-    completeness: 1 where each factor is served by one latent. A factor that no latent tells of spreads its
-    importance over all of them, and lowers both.
+    Of importances [Z, F] it is disentanglement: 1 where each latent serves one factor. Of their
+    transpose it is completeness: 1 where each factor is served by one latent. A factor on which no
+    latent is informative spreads its importance over all of them, and lowers both.
 
     Args:
         importance: Values of at least 0, [m, n].
 
     Returns:
-        From 0 to 1; 1 where n is 1, 0 where all importances are 0.
+        Concentration from 0 to 1; 1 where n is 1, 0 where all importances are 0.
 
     >>> concentration(np.array([[1.0, 0.0], [0.0, 3.0]])), concentration(np.full((2, 4), 0.5))
     (1.0, 0.0)

@@ -14,13 +14,11 @@ from habitus.evaluation.latents.factors import Factor
 from habitus.schema import FloatArray, IntArray
 
 MOST_BINS = 20  # as Locatello et al. 2019
-_USERS_PER_CELL = (
-    5  # expected in a table of bins by bins: with fewer, chance looks like information
-)
+_USERS_PER_CELL = 5  # of a table of bins by bins; with fewer, chance looks like information
 
 
 def bins_for(users: int) -> int:
-    """Bins of a continuous quantity: 20 from 2,000 users on, and fewer so that a table of two has 5 users a cell.
+    """Number of bins of a continuous quantity: 5 users a cell of a table of two, at most 20.
 
     >>> bins_for(50), bins_for(500), bins_for(10_000)
     (3, 10, 20)
@@ -29,18 +27,21 @@ def bins_for(users: int) -> int:
 
 
 def equal_frequency(values: FloatArray | IntArray, bins: int) -> IntArray:
-    """Bins of as equal a number of users as ties permit, [U]: equal values share the bin of their mean rank.
+    """Bin of each user, [U], of equal frequency; ties share the bin of their mean rank.
 
-    A factor that varies never ends in one bin, however rare its second value; with quantiles as edges it could.
+    A factor that varies never ends in one bin, however rare its second value; with quantiles as
+    edges it could.
 
-    >>> equal_frequency(np.array([3.0, 1.0, 2.0, 4.0]), 2), equal_frequency(np.array([0, 0, 0, 1]), 2)
-    (array([1, 0, 0, 1]), array([0, 0, 0, 1]))
+    >>> equal_frequency(np.array([3.0, 1.0, 2.0, 4.0]), 2)
+    array([1, 0, 0, 1])
+    >>> equal_frequency(np.array([0, 0, 0, 1]), 2)
+    array([0, 0, 0, 1])
     """
     return ((rankdata(values) - 0.5) * bins / len(values)).astype(np.int64)
 
 
 def groups_of(factor: Factor, bins: int) -> IntArray:
-    """Groups of users who share the factor's class, or its bin of values, [U]."""
+    """Group of each user by the factor's class, or by its bin of values, [U]."""
     return factor.classes if factor.categorical else equal_frequency(factor.levels, bins)
 
 
@@ -63,9 +64,10 @@ def mutual_information(first: IntArray, second: IntArray) -> float:
 
 
 def shared_information(codes: FloatArray, factors: Sequence[Factor]) -> NDArray[np.float64]:
-    """I(latent; factor) / H(factor), from 0 to 1, [Z, F] (Chen et al. 2018, eq. 6, before the gap is taken).
+    """Ratios I(latent; factor) / H(factor), from 0 to 1, [Z, F] (Chen et al. 2018, eq. 6).
 
-    Latents and continuous factors are put into equal-frequency bins, so increasing transforms change nothing.
+    The gap between latents is not taken here. Latents and continuous factors are put into
+    equal-frequency bins, so the ratios are invariant to increasing transforms.
 
     Args:
         codes: Latents, [U, Z].

@@ -1,4 +1,4 @@
-"""Which factor do users share, given how far their latents are apart: the metric of Higgins et al. 2017."""
+"""Classification of the factor that pairs of users share: the metric of Higgins et al. 2017."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from habitus.evaluation.latents.factors import Factor
 from habitus.evaluation.latents.information import bins_for, groups_of
 from habitus.schema import BoolArray, FloatArray, IntArray
 
-_PAIRS = 64  # that a point is the mean of, as Locatello et al. 2019
+_PAIRS = 64  # averaged to a point, as Locatello et al. 2019
 _TRAIN_POINTS = 5000
 _TEST_POINTS = 2500
 
@@ -22,17 +22,17 @@ _TEST_POINTS = 2500
 def beta_metric(
     codes: FloatArray, factors: Sequence[Factor], train: BoolArray, rng: np.random.Generator
 ) -> float:
-    """Accuracy of a linear classifier that names the factor which pairs of users share (Higgins et al. 2017).
+    """Accuracy of a linear classifier of the factor that pairs share (Higgins et al. 2017).
 
-    A point is the mean of |z - z'| over 64 pairs that share the class, or the bin of values, of one factor. Higgins
-    et al. set the other factors at random; on given users they are as they come, so pairs that share one factor
-    are close in those correlated with it. Means of many pairs betray small effects: a rotation of the factors
-    can score near 1. Pairs of held-out users are classified.
+    A point is the mean of |z - z'| over 64 pairs that share the class, or the bin of values, of one
+    factor. Higgins et al. set the other factors at random; those of given users are correlated, so
+    pairs that share one factor are close in others too. Means of many pairs reveal small effects: a
+    rotation of the factors can score near 1. Pairs of held-out users are classified.
 
     Args:
         codes: Latents, [U, Z].
         factors: F factors of the same users; of the users on each side, some must share a group.
-        train: The users whose pairs the classifier is fitted to, [U].
+        train: Mask of the users whose pairs the classifier is fitted to, [U].
         rng: Source of the pairs.
 
     Returns:
@@ -51,7 +51,7 @@ def beta_metric(
 def _points(
     codes: FloatArray, shared: Sequence[IntArray], points: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], IntArray]:
-    """Points [n, Z] and the factor that the pairs of each share [n], as many for each factor."""
+    """Points [n, Z], the same number for each factor, and the shared factor of each, [n]."""
     each = points // len(shared)
     distances = []
     for numbers in shared:
@@ -63,11 +63,11 @@ def _points(
 
 
 def pairs(numbers: IntArray, count: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Draw pairs of different users of the same group: one at random, the other at random from its group.
+    """Draw pairs of different users of the same group, the second uniformly from the first's.
 
     Args:
         numbers: Group of each user, [U]; at least one group has two.
-        count: Pairs.
+        count: Number of pairs.
         rng: Source of the draw.
 
     Returns:

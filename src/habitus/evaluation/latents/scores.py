@@ -1,4 +1,4 @@
-"""All scores of one set of latents."""
+"""Disentanglement scores of one set of latents."""
 
 from __future__ import annotations
 
@@ -24,27 +24,30 @@ _TRAIN_SHARE = 2 / 3
 
 @dataclass(frozen=True)
 class Disentanglement:
-    """How well F factors of users are recovered by Z latents; every number is from 0 to 1.
+    """Scores of the recovery of F factors of users by Z latents, all from 0 to 1.
 
     Attributes:
-        users: How many users were looked at.
-        prediction: By factor, the share that forests on all latents explain on held-out users: R², or the share of
-            circular variance, or the Brier skill score of a categorical factor. 0 is no better than the mean (the
-            shares of the classes), 1 is perfect.
-        correlation: Of each latent with each factor, [Z, F]: absolute Spearman correlation, correlation ratio of a
-            categorical factor, multiple correlation of a circular one.
-        mig: Mutual information gap, mean over factors (Chen et al. 2018). Factors of low entropy count as much as
-            others.
-        mig_by_factor: By factor, mutual information with its best latent less that with the second, over the
-            factor's entropy. With one latent the second is 0, here and below.
+        users: Number of users in the scores.
+        prediction: Share that forests on all latents explain on held-out users, by factor: R², or
+            the share of circular variance, or the Brier skill score of a categorical factor. 0 is
+            no better than the mean (the shares of the classes), 1 is perfect.
+        correlation: Correlation of each latent with each factor, [Z, F]: absolute Spearman
+            correlation, correlation ratio of a categorical factor, multiple correlation of a
+            circular one.
+        mig: Mutual information gap, mean over factors (Chen et al. 2018). Factors of low entropy
+            have the same weight as others.
+        mig_by_factor: Mutual information with the best latent less that with the second, over the
+            factor's entropy, by factor. With one latent the second is 0, here and below.
         sap: Separated attribute predictability, mean over factors (Kumar et al. 2018).
-        sap_by_factor: By factor, the linear score of its best latent less that of the second.
-        dci_disentanglement: Whether a latent serves one factor alone (Eastwood and Williams 2018); latents count by
-            their importance. Low where factors are correlated, or cannot be told at all.
-        dci_completeness: Whether a factor is served by one latent alone.
+        sap_by_factor: Linear score of the best latent less that of the second, by factor.
+        dci_disentanglement: Degree to which a latent serves one factor alone (Eastwood and Williams
+            2018), latents weighted by their importance. Low where factors are correlated, or cannot
+            be predicted.
+        dci_completeness: Degree to which a factor is served by one latent alone.
         dci_informativeness: Mean of ``prediction``.
-        beta_metric: Accuracy in naming the factor that pairs of users share (Higgins et al. 2017).
-        beta_chance: What guessing scores there, 1/F.
+        beta_metric: Accuracy of the classifier of the factor that pairs share (Higgins et al.
+            2017).
+        beta_chance: Accuracy of guessing there, 1/F.
     """
 
     users: int
@@ -61,7 +64,7 @@ class Disentanglement:
     beta_chance: float
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name; ``correlation`` as a list over latents, by factor."""
+        """Fields by name; ``correlation`` as a list over latents, by factor."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         columns = dict(zip(self.prediction, self.correlation.T.tolist(), strict=True))
         return {**values, "correlation": columns}
@@ -72,19 +75,21 @@ def disentanglement(
 ) -> Disentanglement:
     """Score latents against known factors of the same users; the same seed gives the same numbers.
 
-    Forests, class means and the classifier of pairs are fitted to two thirds of the users and scored on the others.
-    Scores do not depend on the scale of a latent. Of one factor alone, or one latent, entanglement is not
-    defined: then ``dci_disentanglement`` (one factor), ``dci_completeness`` (one latent) and ``beta_metric`` are 1.
+    Forests, class means and the classifier of pairs are fitted to two thirds of the users and
+    scored on the others. Scores do not depend on the scale of a latent. For one factor, or one
+    latent, entanglement is not defined: then ``dci_disentanglement`` (one factor),
+    ``dci_completeness`` (one latent) and ``beta_metric`` (one factor) are 1.
 
     Args:
         codes: Latents, such as means of the posterior, [U, Z].
         factors: F factors of the U users.
-        seed: Of the draw of users, of their split, of forests and pairs.
-        most: Users looked at; more are drawn from.
+        seed: Seed of the draw of users, of their split, of forests and pairs.
+        most: Largest number of users; more are subsampled at random.
 
     Raises:
-        ValueError: if there are fewer than 50 users or no latent, for latents that are not finite, without factors,
-            for factors of other lengths, of one name, constant, or with too many classes.
+        ValueError: if there are fewer than 50 users or no latent, for latents that are not finite,
+            without factors, for factors of other lengths, of one name, constant, or with too many
+            classes.
     """
     _check(codes, factors, most)
     rng = np.random.default_rng(seed)
@@ -113,10 +118,12 @@ def disentanglement(
 
 
 def top_gap(scores: FloatArray) -> NDArray[np.float64]:
-    """Best score of each factor less its second best, [F], of scores [Z, F]; the second of one latent is 0.
+    """Best score of each factor less the second best, [F], of scores [Z, F]; 0 if there is none.
 
-    >>> top_gap(np.array([[0.75, 0.0], [0.25, 0.5], [0.5, 0.5]])).tolist(), top_gap(np.array([[0.5]])).tolist()
-    ([0.25, 0.0], [0.5])
+    >>> top_gap(np.array([[0.75, 0.0], [0.25, 0.5], [0.5, 0.5]])).tolist()
+    [0.25, 0.0]
+    >>> top_gap(np.array([[0.5]])).tolist()
+    [0.5]
     """
     ordered = np.sort(np.vstack([scores, np.zeros_like(scores[0])]), axis=0)
     return ordered[-1] - ordered[-2]
@@ -127,7 +134,7 @@ def _by_name(factors: Sequence[Factor], values: FloatArray) -> dict[str, float]:
 
 
 def _scaled(codes: FloatArray) -> NDArray[np.float64]:
-    """Latents of mean 0 and deviation 1, since forests compare in single precision; constant ones are 0."""
+    """Standardise latents, since forests compare in single precision; constant ones become 0."""
     codes = codes.astype(np.float64)
     codes -= codes.mean(axis=0)
     codes[:, np.ptp(codes, axis=0) == 0] = 0
@@ -151,7 +158,8 @@ def _check(codes: FloatArray, factors: Sequence[Factor], most: int) -> None:
     for factor in factors:
         if len(factor) != len(codes):
             raise ValueError(
-                f"expected factors of the {len(codes)} users, got {len(factor)} values of {factor.name!r}"
+                f"expected factors of the {len(codes)} users, got {len(factor)} values of "
+                f"{factor.name!r}"
             )
     names = [factor.name for factor in factors]
     if len(set(names)) < len(names):
@@ -159,12 +167,13 @@ def _check(codes: FloatArray, factors: Sequence[Factor], most: int) -> None:
 
 
 def _check_values(factors: Sequence[Factor]) -> None:
-    """Refuse what no score is defined for, of the users that are looked at."""
+    """Refuse factors for which no score is defined."""
     for factor in factors:
         different = len(np.unique(factor.levels))
         if different < 2:
             raise ValueError(
-                f"expected factors that vary, got one value of {factor.name!r} in {len(factor)} users; leave it out"
+                f"expected factors that vary, got one value of {factor.name!r} in {len(factor)} "
+                "users; leave it out"
             )
         if factor.categorical and different > len(factor) / USERS_PER_CLASS:
             raise ValueError(

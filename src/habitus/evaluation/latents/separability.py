@@ -1,4 +1,8 @@
-"""Linear prediction of a factor by one latent, for separated attribute predictability (Kumar et al. 2018)."""
+"""Linear prediction of factors by single latents, for separated attribute predictability.
+
+Kumar et al. 2018, "Variational inference of disentangled latent concepts from unlabeled
+observations".
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,18 @@ from habitus.schema import BoolArray, FloatArray, IntArray
 def linear_scores(
     codes: FloatArray, factors: Sequence[Factor], train: BoolArray
 ) -> NDArray[np.float64]:
-    """Score from 0 to 1 of each latent alone, [Z, F] (Kumar et al. 2018, section 3, before the gap is taken).
+    """Score from 0 to 1 of each latent alone, [Z, F] (Kumar et al. 2018, section 3).
 
-    Continuous: the squared (Pearson) correlation. Circular: the share of the variance of (cos, sin) that is linear
-    in the latent. Categorical: balanced accuracy on held-out users, rescaled so that chance is 0, of the linear
-    classifier that takes the class whose mean is nearest (linear discriminant analysis with equal priors). A
+    The gap between latents is not taken here. Continuous: the squared (Pearson) correlation.
+    Circular: the share of the variance of (cos, sin) that is linear in the latent. Categorical:
+    balanced accuracy on held-out users, rescaled so that chance is 0, of the linear classifier that
+    takes the class whose mean is nearest (linear discriminant analysis with equal priors). A
     constant latent scores 0.
 
     Args:
         codes: Latents, [U, Z].
         factors: F factors of the same users, none of them constant.
-        train: The users whose class means are taken; the others are classified, [U].
+        train: Mask of the users whose class means are taken; the others are classified, [U].
     """
     columns = [
         [nearest_mean_accuracy(latent, factor.classes, train) for latent in codes.T]
@@ -45,14 +50,14 @@ def _explained(codes: FloatArray, targets: FloatArray) -> NDArray[np.float64]:
 
 
 def nearest_mean_accuracy(latent: FloatArray, classes: IntArray, train: BoolArray) -> float:
-    """Mean over classes of the share put right, less chance, over 1 less chance; at least 0.
+    """Balanced accuracy of the nearest class mean, less chance, over 1 less chance; at least 0.
 
-    Classes count that are present on both sides; with one alone there is nothing to tell apart, and the score is 0.
+    Classes count that are present on both sides; with one alone the score is 0.
 
     Args:
         latent: One latent, [U].
         classes: Class of each user, [U].
-        train: The users whose class means are taken, [U].
+        train: Mask of the users whose class means are taken, [U].
     """
     present = np.intersect1d(classes[train], classes[~train])
     if len(present) < 2:
