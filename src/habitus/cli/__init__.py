@@ -1,4 +1,4 @@
-"""The command line: a folder per command, whose work is imported when the command runs.
+"""Command line: a folder per command, whose work is imported when the command runs.
 
 Loading a subcommand may take seconds (torch does), so ``habitus --help`` loads none: it lists
 ``COMMANDS``.
@@ -54,10 +54,10 @@ Example, from nothing to a report:
 
 
 class Lazy(TyperGroup):
-    """A group whose commands are stubs with a name and a line of help until one is called."""
+    """Group whose commands are stubs with a name and a line of help until one is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is called, from its own module."""
+        """Resolve the called command from its own module."""
         name, _, rest = super().resolve_command(ctx, args)
         with one_line_errors():
             command = typer.main.get_command(getattr(import_module(f"habitus.cli.{name}"), name))

@@ -1,4 +1,4 @@
-"""What commands say: results on stdout, progress and errors on stderr, and errors in one line."""
+"""Output of commands: results on stdout, progress and one-line errors on stderr."""
 
 from __future__ import annotations
 
@@ -101,7 +101,9 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("stopped", INTERRUPTED)
     except BrokenPipeError:
-        _leave_quietly()
+        # The reader of stdout has gone; Python must not complain when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
     except ModuleNotFoundError as error:
         message = how_to_install(error)
         if message is None or os.environ.get(DEBUG):
@@ -150,14 +152,8 @@ def _fail(message: str, code: int) -> None:
     raise typer.Exit(code)
 
 
-def _leave_quietly() -> None:
-    """Whoever reads our output has gone; do not complain when Python flushes it at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(0)
-
-
 def _message(error: Exception) -> str:
-    """What an error says, in one line."""
+    """Message of an error, in one line."""
     if isinstance(error, MemoryError):
         return "out of memory; use fewer users, a smaller --batch, or a machine with more"
     text = " ".join(str(error).split()) or type(error).__name__

@@ -16,7 +16,7 @@ FIRST = "rhythm"
 
 
 def listed(config: Any) -> str:
-    """The settings of a dataclass, in one line."""
+    """Settings of a dataclass, in one line."""
     return ", ".join(
         f"{name}={value}" for name, value in asdict(config).items() if not isinstance(value, dict)
     )
@@ -33,7 +33,7 @@ def fit_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 def chosen(
     model: str | None, recipe: str | None, pairs: Iterable[str], asked: dict[str, Any]
 ) -> Recipe:
-    """What --model or --recipe, --set and the settings of the fit stand for together.
+    """Resolve --model or --recipe, --set and the settings of the fit to a recipe.
 
     Raises:
         ValueError: for a model, recipe or setting that there is not, or both a model and a recipe.
@@ -53,13 +53,13 @@ def chosen(
 
 
 def adjusted(recipe: Recipe, pairs: Iterable[str], asked: dict[str, Any]) -> Recipe:
-    """A recipe with what is given besides, which goes before it."""
+    """Recipe with given settings, which take precedence."""
     kind, config, how = recipe
     return Recipe(kind, replace(config, **settings_of(kind.Config, pairs)), replace(how, **asked))
 
 
 def kind_of(name: str) -> type[Model]:
-    """The model of a name.
+    """Model class of a name.
 
     Raises:
         ValueError: if there is none.

@@ -1,4 +1,4 @@
-"""Where a log of events goes, and in what format."""
+"""Destination of a log of events, and its format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STDOUT = Path("-")
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether a path stands for standard output."""
+    """Check for the path that stands for standard output."""
     return path == STDOUT
 
 
@@ -27,7 +27,7 @@ def log_format_of(path: Path, wanted: str | None) -> str:
 
 
 def sink_of(path: Path) -> Path | BinaryIO:
-    """The file, or standard output."""
+    """Sink of a log: the file, or standard output."""
     return sys.stdout.buffer if is_stdout(path) else path
 
 

@@ -14,12 +14,12 @@ FIRST = "tdlgm"
 
 
 def is_series(path: Path) -> bool:
-    """Whether a path is a file, as series are; profiles are folders."""
+    """Check for a file, as series are; profiles are folders."""
     return path.is_file()
 
 
 def is_series_run(run: Run) -> bool:
-    """Whether a run is of a model of series."""
+    """Check for a run of a model of series."""
     return isinstance(run.model, SeriesModel)
 
 
@@ -69,7 +69,7 @@ def read_for(
 
 
 def fitted_part(series: Series, share: float | None) -> Series:
-    """The first share of each series.
+    """First share of each series, which a model is fitted to.
 
     Raises:
         ValueError: for a share that is not above 0 and at most 1.

@@ -12,7 +12,7 @@ SHARD = re.compile(r"(\d+)\s*/\s*(\d+)")
 
 
 def date_of(moment: dt.datetime | None) -> dt.date | None:
-    """The day of an option read as a date and time."""
+    """Parse the day of an option read as a date and time."""
     return None if moment is None else moment.date()
 
 
@@ -69,7 +69,7 @@ def names_of(text: str | None) -> tuple[str, ...] | None:
 
 
 def shard_of(text: str) -> tuple[int, int]:
-    """A part of a whole and of how many parts, given as ``3/16``.
+    """Parse a part and the number of parts, given as ``3/16``.
 
     Raises:
         ValueError: for what is not so written, or a part that there is not.
@@ -85,7 +85,7 @@ def shard_of(text: str) -> tuple[int, int]:
 
 
 def threshold_of(text: str) -> float | None:
-    """A zero threshold: None for auto, 0 for off, else the number.
+    """Parse a zero threshold: None for auto, 0 for off, else the number.
 
     Raises:
         ValueError: if it is none of these.

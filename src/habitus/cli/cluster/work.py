@@ -37,7 +37,7 @@ def execute(run: Path, profiles: Path, out_: Path, k: str, seed: int) -> None:
 
 
 def k_of(text: str) -> int | str:
-    """How many cohorts: a number, or the word auto.
+    """Parse a number of cohorts, or the word auto.
 
     Raises:
         ValueError: if it is neither.

@@ -31,7 +31,7 @@ def complete(
 
 
 def noise_of(text: str, share: float | None) -> Noise | None:
-    """The noise that --noise and --noise-share stand for: None for auto.
+    """Parse --noise and --noise-share to a noise; None for auto.
 
     Raises:
         ValueError: for what is neither auto, none nor a number.
@@ -54,7 +54,7 @@ def noise_of(text: str, share: float | None) -> Noise | None:
 
 
 def noise_in_words(noises: tuple[Noise, ...], scale: float) -> str:
-    """What was removed, in words."""
+    """Description of the removed noise."""
     found = [noise for noise in noises if noise.sigma]
     if not found:
         return "no noise removed"

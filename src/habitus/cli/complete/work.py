@@ -10,7 +10,6 @@ from habitus.cli._shared.series import check_no_series_options, is_series_run
 from habitus.cli._shared.texts import threshold_of
 from habitus.cli.complete import series as series_command
 from habitus.files import check_apart
-from habitus.profiles.completed import StoredCompleted
 from habitus.profiles.gaps import read_missing
 from habitus.profiles.store import StoredProfiles
 from habitus.run import load
@@ -49,9 +48,6 @@ def execute(
     warn_of_own_holidays(fitted.model, source)
     with bar("Completing", "profiles") as advance:
         made = complete_to(out_, fitted, source, config, gaps, advance)
-    out(f"{out_}: {len(made):,} profiles, {text} filled with {samples} draws each{_zeros(made)}")
-
-
-def _zeros(made: StoredCompleted) -> str:
     applied = made.about["zero_threshold"]
-    return f", values up to {applied:.3g} are zero" if applied else ""
+    zeros = f", values up to {applied:.3g} are zero" if applied else ""
+    out(f"{out_}: {len(made):,} profiles, {text} filled with {samples} draws each{zeros}")

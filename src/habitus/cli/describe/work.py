@@ -31,7 +31,7 @@ def execute(profiles: Path, json_: bool) -> None:
 
 
 def _lines(found: Description) -> Iterator[tuple[str, str]]:
-    """A heading and a line for each thing to say."""
+    """Headings and lines of the description."""
     days, slots, channels = found.axes.shape
     yield "size", f"{found.profiles:,} profiles x {days} days x {slots} slots x {channels} channels"
     yield "window", _window(found.axes)

@@ -10,7 +10,7 @@ import typer
 from habitus.cli._options import Seed, command
 from habitus.cli._options.names import MASKS
 
-JUDGED = "Against what"
+REFERENCE = "Against what"
 WRITTEN = "What is written"
 SERIES = "Series (a file instead of a folder)"
 MOST = 4000
@@ -29,7 +29,7 @@ Against = Annotated[
         help="Real profiles or series, best ones that no model has seen; of cleaned series the "
         "clean ones, of "
         "forecast ones those that go on.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
         show_default=False,
     ),
 ]
@@ -39,7 +39,7 @@ Train = Annotated[
         help="Real profiles or series for the floor and the baselines; without it the reference "
         "is split for the "
         "floor.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
     ),
 ]
 FIXED = ", ".join(text for text in MASKS if "SHARE" not in text and text != "any")
@@ -47,7 +47,7 @@ Region = Annotated[
     str | None,
     typer.Option(
         help=f"Which filled cells of completed profiles to score: {FIXED}.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
         show_default="all missing cells",
     ),
 ]
@@ -56,7 +56,7 @@ Most = Annotated[
     typer.Option(
         min=1,
         help="The most completed profiles that baselines fill too, drawn at random.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
         show_default=str(MOST),
     ),
 ]
@@ -78,7 +78,7 @@ RunFolder = Annotated[
 
 
 def _of_series(help: str, shown: str | bool = False, **rest: Any) -> Any:
-    """An option that profiles have not; None where it is not given."""
+    """Option of series only; None where it is not given."""
     return typer.Option(help=help, rich_help_panel=SERIES, show_default=shown, **rest)
 
 
@@ -107,7 +107,7 @@ TwoSample = Annotated[
         help="Train classifiers to separate generated from real too (of series as TimeGAN's "
         "paper does), and "
         "say by what they do; takes a minute or two.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
     ),
 ]
 Privacy = Annotated[
@@ -116,7 +116,7 @@ Privacy = Annotated[
         "--privacy",
         help="Look for copies of the training users (--train) among generated profiles; takes a "
         "minute or less.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
     ),
 ]
 Column = Annotated[

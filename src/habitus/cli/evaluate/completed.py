@@ -39,7 +39,7 @@ def score_filled(
             )
         return None
     cells = None if region is None else _cells(region, completed.axes)
-    with bar("Judging what was filled in", "profiles") as advance:
+    with bar("Evaluating filled cells", "profiles") as advance:
         return evaluate_completion(
             completed,
             reference,
@@ -52,7 +52,7 @@ def score_filled(
 
 
 def _cells(region: str, axes: Axes) -> BoolArray:
-    """The cells [D, S, C] of a region that is the same for every profile."""
+    """Cells [D, S, C] of a region that is the same for every profile."""
     fixed = parse_mask(region, axes).fixed
     if fixed is None:
         raise ValueError(
@@ -69,7 +69,7 @@ def with_filled(
     completed: StoredProfiles,
     region: str | None,
 ) -> dict[str, Any]:
-    """The content of ``metrics.json``: a completed set adds ``region`` and more ``baselines``."""
+    """Content of ``metrics.json``: a completed set adds ``region`` and more ``baselines``."""
     if found is None:
         return metrics
     parts = found.to_json_parts()
@@ -82,7 +82,7 @@ def with_filled(
 
 
 def filled_table(found: CompletionEvaluation) -> Table:
-    """The completed set and its baselines."""
+    """Table of the completed set and its baselines."""
     title = (
         "Filled cells, means over profiles; smaller is better, but for coverage and log-likelihood"
     )
@@ -104,7 +104,7 @@ def filled_table(found: CompletionEvaluation) -> Table:
 def origin(
     found: CompletionEvaluation | None, completed: StoredProfiles, region: str | None
 ) -> dict[str, str]:
-    """Where the figures of filled cells come from, for the report."""
+    """Provenance of the scores of filled cells, for the report."""
     if found is None:
         return {}
     how = completed.about["completed"]

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of the command, None where they were not given.
+    """Options of the command, None where they were not given.
 
     Attributes:
         against: Real series, the clean ones, or those that go on after a forecast's origins.
@@ -56,7 +56,7 @@ def read_real(axes: SeriesAxes, path: Path, asked: Asked) -> Series:
 
 
 def read_train(axes: SeriesAxes, asked: Asked) -> Series | None:
-    """What --train names, if it was given."""
+    """Training series of --train, if it was given."""
     return read_real(axes, asked.train, asked) if asked.train else None
 
 
@@ -68,7 +68,7 @@ def read_evaluated(path: Path, asked: Asked) -> Series:
 
 
 def panel(series: Series) -> list[FloatArray]:
-    """The series that have rows, [T, V] each; NaN is missing."""
+    """Values of the series that have rows, [T, V] each; NaN is missing."""
     return [each for each in series.arrays() if len(each)]
 
 
@@ -136,7 +136,7 @@ def steps_of(text: str | None) -> tuple[int, ...]:
 
 
 def described(axes: SeriesAxes, seed: int, learnt_from: str) -> Json:
-    """What the numbers are of."""
+    """Description of the scores: unit, variables, seed, and training data of the baselines."""
     meaning = (
         "values as in the file"
         if axes.scale == 1

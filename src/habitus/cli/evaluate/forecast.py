@@ -1,4 +1,4 @@
-"""What ``habitus evaluate`` does with forecasts of series."""
+"""Evaluation of forecasts of series by ``habitus evaluate``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pieces(NamedTuple):
 
 
 def evaluate_forecasts(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
-    """The scores of a forecast, and its page.
+    """Evaluate a forecast, and write its page.
 
     Raises:
         ValueError: for series that do not hold what was known, or nothing after it, or steps
@@ -58,7 +58,7 @@ def evaluate_forecasts(path: Path, asked: Asked, about: Mapping[str, str]) -> Js
     scale = spreads(panel(real)) if len(axes.variables) > 1 else None
     given = {"buckets": asked.buckets or DEFAULT_BUCKETS, "scale": scale, "seed": asked.seed}
     _, samples, ahead, _ = pieces.draws.shape
-    with spinner("Judging forecasts and baselines"):
+    with spinner("Evaluating forecasts and baselines"):
         metrics = evaluate_forecast(*pieces[:3], train, steps=steps, **given)
     metrics |= described(axes, asked.seed, learnt_from)
     metrics |= {
@@ -69,7 +69,7 @@ def evaluate_forecasts(path: Path, asked: Asked, about: Mapping[str, str]) -> Js
     }
     metrics["unit"]["crps"] = "in standard deviations" if scale is not None else ""
     if asked.html:
-        with spinner("Judging every step, and drawing"):
+        with spinner("Evaluating every step, and drawing"):
             many = sorted({*map(round, np.linspace(1, ahead, min(ahead, CURVE))), *steps})
             by_step = evaluate_forecast(*pieces[:3], train, steps=many, **given)
             _replace(by_step, metrics, steps)
@@ -99,7 +99,7 @@ def _horizons(asked: Asked, ahead: int) -> tuple[int, ...]:
 
 
 def _pieces(made: ForecastTable, real: Series, path: Path) -> Pieces:
-    """The forecast beside what came.
+    """Pair the forecast with the observed values.
 
     Raises:
         ValueError: if nothing did.

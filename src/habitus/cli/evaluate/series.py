@@ -1,4 +1,4 @@
-"""What ``habitus evaluate`` does with files of series: generated, cleaned or forecast ones."""
+"""Evaluation of files of series by ``habitus evaluate``: generated, cleaned or forecast ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TO_FORECAST = "forecast"
 
 
 def evaluate_file(path: Path, asked: Asked) -> None:
-    """Judge a file of series by what it says that it is.
+    """Evaluate a file of series by the kind that it declares.
 
     Raises:
         ValueError: for options that do not go with it, and series that cannot be compared.
@@ -60,7 +60,7 @@ def evaluate_file(path: Path, asked: Asked) -> None:
 
 
 def _what(path: Path, asked: Asked) -> tuple[Json, str]:
-    """Where a file came from, and what it is."""
+    """Read a file's origin and kind, and check the options that go with them."""
     about, kind = _stored(path)
     if kind == TO_FORECAST and asked.noisy:
         raise ValueError(f"--noisy is for cleaned series, but {path} is a forecast; leave it out")
@@ -98,7 +98,7 @@ def _generated(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     theirs = panel(real)
     learnt = panel(train) if train else None
     buckets = asked.buckets or DEFAULT_BUCKETS
-    with spinner("Judging generated series and baselines"):
+    with spinner("Evaluating generated series and baselines"):
         metrics = evaluate_generated(
             made, theirs, learnt, buckets=buckets, steps=steps, seed=asked.seed
         )
@@ -135,7 +135,7 @@ def _cleaned(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
         )
     check_known(cleaned, clean, path, asked.against)
     ours, theirs, given = (panel(each) for each in (cleaned, clean, noisy))
-    with spinner("Judging cleaned series and baselines"):
+    with spinner("Evaluating cleaned series and baselines"):
         metrics = evaluate_cleaned(ours, theirs, given, panel(train) if train else None)
     learnt_from = "the training series" if train else "the clean series itself"
     metrics |= described(cleaned.axes, asked.seed, learnt_from) | _counted(cleaned, clean)
@@ -149,7 +149,7 @@ def _cleaned(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
 
 
 def _real(asked: Asked, axes: SeriesAxes) -> tuple[Series, Series | None]:
-    """What is judged against, and what the baselines learn from where that is something else."""
+    """Read the reference series, and the training series of the baselines where they differ."""
     real = read_real(axes, asked.against, asked)
     train = read_train(axes, asked)
     if asked.train_share is not None:
@@ -163,14 +163,14 @@ def _counted(ours: Series, real: Series) -> Json:
 
 
 def _origin(path: Path, about: Json, asked: Asked) -> dict[str, str]:
-    """Where the numbers come from, for the page."""
+    """Provenance of the scores, for the page."""
     made = {"Model": about.get("model"), "Run": about.get("run")}
     known = {name: str(value) for name, value in made.items() if value}
-    return {**asked.command, "Judged": str(path), **known, "Seed": str(asked.seed)}
+    return {**asked.command, "Evaluated": str(path), **known, "Seed": str(asked.seed)}
 
 
 def _table(metrics: Json, kind: str) -> Table:
-    """Every score beside its floor and the baselines."""
+    """Table of every score beside its floor and the baselines."""
     baselines = list(metrics["baselines"])
     table = Table(title=direction(metrics), title_justify="left")
     floor = ["floor"] if "floor" in metrics else []

@@ -57,7 +57,7 @@ def _scores(generated: FloatArray, real: FloatArray, seed: int) -> Json:
 
 
 def _halves(real: Series) -> tuple[Series, Series]:
-    """Every second series and the others; of a single one its two halves, which share no window."""
+    """Split into every second series and the others; a single series into disjoint halves."""
     if len(real) == 1:
         return real.split(0.5)
     even = np.arange(len(real)) % 2 == 0

@@ -23,7 +23,7 @@ class Compared:
     privacy: Privacy | None
 
     def to_json(self) -> dict[str, Any]:
-        """The parts of ``metrics.json``."""
+        """Scores as parts of ``metrics.json``."""
         parts = {"two_sample": self.two_sample, "privacy": self.privacy}
         return {name: part.to_json() for name, part in parts.items() if part is not None}
 

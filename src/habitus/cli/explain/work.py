@@ -74,7 +74,7 @@ def execute(
 
 
 def _command(run: Path, profiles: Path, hours: list[str], options: dict[str, object]) -> str:
-    """What was called, with every option that was given or has a default."""
+    """Format the command line, with every option that was given or has a default."""
     words = ["habitus", "explain", str(run), str(profiles)]
     for name, value in [*(("hours", name) for name in hours), *options.items()]:
         words += [f"--{name}", str(value)] if value is not None else []

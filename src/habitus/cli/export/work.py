@@ -46,7 +46,7 @@ def execute(
 def _pieces(
     source: StoredProfiles, part: tuple[int, int], start: dt.date | None, on_progress: Progress
 ) -> Iterator[tuple[int, Profiles]]:
-    """The groups of profiles of a shard, and the place of each one's first profile."""
+    """Yield the groups of profiles of a shard, and the place of each one's first profile."""
     done = 0
     for group in range(part[0] - 1, source.groups, part[1]):
         profiles = source.read_group(group)

@@ -62,25 +62,21 @@ def execute(
     """Fit a model to profiles, or to the series in a file."""
     asked = fit_settings(locals())
     check_apart(out_, profiles)
+    default = SERIES_MODEL if is_series(profiles) and recipe is None else None
     kind, config, settings = (
         _begun(out_, model, set_ or [], asked)
         if resume
-        else chosen(model or _default(profiles, recipe), recipe, set_ or [], asked)
+        else chosen(model or default, recipe, set_ or [], asked)
     )
     how = {"column": column, "scale": scale, "time": time, "series_id": series_id}
     run = _run(_data(profiles, kind, train_share, how), kind, config, settings, out_, resume)
     _report(out_, run)
 
 
-def _default(path: Path, recipe: str | None) -> str | None:
-    """The model of a file of series where none is named."""
-    return SERIES_MODEL if is_series(path) and recipe is None else None
-
-
 def _data(
     path: Path, kind: type[Model], share: float | None, how: dict[str, Any]
 ) -> StoredProfiles | Series:
-    """What is fitted to."""
+    """Open the training data: profiles, or the training part of series."""
     check_kind(kind, path)
     if not is_series(path):
         check_no_series_options(**how, train_share=share)

@@ -50,7 +50,7 @@ def execute(
 
 
 def _days(folder: Path, most: int) -> Table:
-    """Each day's expected total and its interval, averaged over users."""
+    """Expected total of each day and its interval, averaged over users."""
     names = ("mean", "q05", "q50", "q95")
     sums = np.zeros((len(names) + 1, most))
     for batch in pq.ParquetFile(folder / TOTALS).iter_batches(columns=["day", *names]):

@@ -46,7 +46,8 @@ def execute(
     steps: int | None,
 ) -> None:
     """Draw users, or series, that never existed from a fitted model."""
-    _check_one_source(prior, cohorts, like)
+    if sum(each is not None for each in (prior, cohorts, like)) > 1:
+        raise ValueError("--prior, --cohorts and --like exclude each other; give one")
     kind = _kind(as_, out_, format)
     if cohorts_from is not None and cohorts is None:
         raise ValueError(
@@ -123,15 +124,10 @@ def values_of(pairs: list[str]) -> dict[str, str]:
     return found
 
 
-def _check_one_source(prior: str | None, cohorts: str | None, like: Path | None) -> None:
-    if sum(each is not None for each in (prior, cohorts, like)) > 1:
-        raise ValueError("--prior, --cohorts and --like exclude each other; give one")
-
-
 def _source(
     fitted: Run, cohorts: str | None, folder: Path | None, like: Path | None, seed: int
 ) -> Source | None:
-    """What latents are drawn from, where it is not a prior with a name."""
+    """Source of the latents, where it is not a named prior."""
     if cohorts is not None:
         found = remembered(fitted) if folder is None else load_cohorts(folder)
         return mix(fitted, found, weights_of(cohorts))
@@ -144,7 +140,7 @@ def _source(
 
 
 def _kind(as_: str, path: Path, wanted: str | None) -> str | None:
-    """The format of a log, or None where profiles are wanted."""
+    """Format of a log, or None where profiles are wanted."""
     if as_ not in (PROFILES, EVENTS):
         raise ValueError(f"--as must be {PROFILES} or {EVENTS}, got {as_!r}")
     if as_ == EVENTS:
@@ -155,14 +151,14 @@ def _kind(as_: str, path: Path, wanted: str | None) -> str | None:
 
 
 def _left_out(about: dict[str, Any]) -> str:
-    """What was set to zero, and who was drawn again."""
+    """Description of the zero threshold and of users drawn again."""
     applied = about["zero_threshold"]
     zeros = f"values up to {applied:.3g} are zero" if applied else "no zero threshold"
     return f"{zeros}, {about['redrawn']:,} drawn again" if about.get("redrawn") else zeros
 
 
 def _likeness(source: Source | None, config: GenerateConfig) -> str:
-    """Whom they are like."""
+    """Description of the distribution that users are drawn from."""
     if source is None:
         return f"prior {config.prior}"
     if "cohorts" not in source.about:

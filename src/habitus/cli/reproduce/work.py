@@ -38,7 +38,9 @@ def execute(
     channel: str | None,
 ) -> None:
     """Make any table or figure of a paper, on your own data."""
-    found = _paper(paper)
+    if paper not in PAPERS:
+        raise ValueError(f"unknown paper {paper!r}; there is {', '.join(PAPERS)}")
+    found: Paper[Any] = PAPERS[paper]
     if list_:
         for entry in found.entries:
             out(f"{entry.name}: {entry.title}")
@@ -51,7 +53,7 @@ def execute(
     paths = [path for path in (data, *(rest or [])) if path is not None]
     lab = _lab(found, paper, paths, out_, given)
     quiet_libraries()
-    kept = publishable if publishable_ else _all
+    kept = publishable if publishable_ else None
     made = {entry.name: _made(lab, entry, kept, found.unit) for entry in asked}
     if len(made) > 1:
         flags = {"--all": all_, "--publishable": publishable_}
@@ -64,16 +66,10 @@ def execute(
         out(f"{lab.folder / PAGE}: {len(made)} tables and figures")
 
 
-def _paper(name: str) -> Paper[Any]:
-    if name not in PAPERS:
-        raise ValueError(f"unknown paper {name!r}; there is {', '.join(PAPERS)}")
-    return PAPERS[name]
-
-
 def _lab(
     paper: Paper[Any], name: str, paths: list[Path], folder: Path | None, given: dict[str, Any]
 ) -> Any:
-    """The paper's lab, from what was given."""
+    """Open the paper's lab with the given data and options."""
     paper.check_options(name, given)
     paper.check_paths(paths)
     if folder is None:
@@ -81,19 +77,16 @@ def _lab(
     return paper.open_lab(paths, folder, given)
 
 
-def _all(item: Item) -> Item:
-    return item
-
-
-def _made(lab: Any, entry: Entry[Any], kept: Callable[[Item], Item], unit: str) -> Item:
+def _made(lab: Any, entry: Entry[Any], kept: Callable[[Item], Item] | None, unit: str) -> Item:
     """Make an item, with a bar; write what is kept of it, and say what it shows."""
     with bar(entry.name, unit) as advance:
         lab.on_progress = advance
         try:
-            item = kept(entry.make(lab))
+            made = entry.make(lab)
         except KeyboardInterrupt:
             warn("stopped; the same command goes on where it was")
             raise typer.Exit(INTERRUPTED) from None
+    item = made if kept is None else kept(made)
     for path in write_item(lab.folder, entry, item):
         out(f"{path}: {entry.name}, {entry.title}")
     if any(drawing.real for drawing in item.drawings):
@@ -122,7 +115,7 @@ def _command(
     folder: Path,
     given: dict[str, Any],
 ) -> str:
-    """The options as they would be typed."""
+    """Format the options as they would be typed."""
     words = [flag for flag, asked in flags.items() if asked]
     for option, numbers in (("--table", tables), ("--figure", figures)):
         words += [word for number in numbers or [] for word in (option, number)]

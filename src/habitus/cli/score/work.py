@@ -38,7 +38,7 @@ def execute(
 
 
 def _table(found: Scores, top: int) -> Table:
-    """The oddest users."""
+    """Table of the oddest users."""
     windows = [WINDOW] if WINDOW in found.users.column_names else []
     names = (
         "oddness",

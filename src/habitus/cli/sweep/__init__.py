@@ -27,7 +27,7 @@ from habitus.cli._options.fitting import (
 from habitus.cli._options.names import RECIPES, SWEEP_NAME, SWEEPS
 
 VARIED = "What varies"
-JUDGED = "Against what"
+REFERENCE = "Against what"
 SHARED = "Who takes part"
 
 Out = Annotated[
@@ -37,7 +37,7 @@ Against = Annotated[
     Path,
     typer.Option(
         help="Real profiles, best ones that no model has seen.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
         show_default=False,
     ),
 ]
@@ -46,7 +46,7 @@ Users = Annotated[
     typer.Option(
         min=1,
         help="How many to generate in each trial.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
         show_default="as many as in --against",
     ),
 ]
@@ -56,7 +56,7 @@ Metric = Annotated[
         help="Figure to sort by, and that a search makes small, by its key in metrics.json; or "
         "held_out_loss, "
         "seconds, parameters.",
-        rich_help_panel=JUDGED,
+        rich_help_panel=REFERENCE,
         show_default="daily_mean.kld, or held_out_loss of models that draw no whole users",
     ),
 ]

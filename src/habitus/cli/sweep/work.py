@@ -69,9 +69,11 @@ def execute(
     asked = fit_settings(locals())
     begun, named = _begun(model, recipe, set_ or [], asked)
     space = _space(begun, named, grid or [], search or [], trials)
-    fixed = _fixed_twice(space, set_ or [], asked)
-    if fixed:
-        raise ValueError(f"{fixed} is varied and fixed at once; give it to --grid or --search only")
+    fixed = {*asked, *(pair.partition("=")[0] for pair in set_ or [])}
+    if twice := fixed & space.choices.keys():
+        raise ValueError(
+            f"{min(twice)} is varied and fixed at once; give it to --grid or --search only"
+        )
     train = StoredProfiles.open(profiles)
     real = StoredProfiles.open(against)
     plan = Plan(begun.kind, train, real, space, begun.config, begun.fit, users, metric)
@@ -84,7 +86,7 @@ def execute(
 def _begun(
     model: str | None, recipe: str | None, pairs: list[str], asked: dict[str, object]
 ) -> tuple[Recipe, Grid | None]:
-    """The settings that all trials begin from, and the grid of a named one."""
+    """Settings that all trials begin from, and the grid of a named sweep."""
     if recipe not in SWEEPS or model is not None:
         if recipe is not None and recipe not in {**RECIPES, **SWEEPS}:
             raise ValueError(
@@ -124,11 +126,6 @@ def _joined(named: dict[str, Choice], given: dict[str, Choice]) -> Grid:
     return Grid({**named, **given})
 
 
-def _fixed_twice(space: Grid | Search, pairs: list[str], asked: dict[str, object]) -> str | None:
-    fixed = {*asked, *(pair.partition("=")[0] for pair in pairs)}
-    return min(fixed & space.choices.keys(), default=None)
-
-
 def _run(plan: Plan, path: Path, storage: str | None, name: str) -> Results:
     quiet_libraries()
     with bar("Sweeping", "trials", len(plan.space.slots())) as advance:
@@ -140,8 +137,9 @@ def _run(plan: Plan, path: Path, storage: str | None, name: str) -> Results:
 
 
 def _table(results: Results) -> Table:
-    """A row per trial, the best first, and the floor."""
-    shown = [name for name in dict.fromkeys((results.metric, *SHOWN)) if _is_there(results, name)]
+    """Table of trials, the best first, and the floor."""
+    known = {results.metric}.union(*(row.figures for row in results.rows))
+    shown = [name for name in dict.fromkeys((results.metric, *SHOWN)) if name in known]
     floor = [results.floor.get(name) for name in shown]
     table = Table(title=_title(results, floor), title_justify="left")
     table.add_column("trial", justify="right")
@@ -169,10 +167,6 @@ def _title(results: Results, floor: list[float | None]) -> str:
     if results.floor:
         return f"{by}; trials differ in unit, and each one's metrics.json has a floor of its own"
     return by
-
-
-def _is_there(results: Results, name: str) -> bool:
-    return name == results.metric or any(name in row.figures for row in results.rows)
 
 
 def _cells(row: Row, keys: tuple[str, ...], shown: list[str], failed: bool) -> list[str]:

@@ -27,7 +27,13 @@ def execute(
         made = traverse(fitted, dims_of(dims), points, seed=seed, prior=prior, order=order)
         for path, (name, at) in zip(paths, channels.items(), strict=True):
             save_png(
-                traversal_grid(made.axes, shown(made, at), names(made), made.points, _unit(name)),
+                traversal_grid(
+                    made.axes,
+                    shown(made, at),
+                    names(made),
+                    made.points,
+                    f"expected activity, {_shown_channels(name)}",
+                ),
                 path,
             )
             out(
@@ -58,7 +64,7 @@ def dims_of(text: str) -> list[int] | None:
 
 
 def channels_of(text: str, axes: Axes) -> dict[str, list[int]]:
-    """What to draw: a name, and the channels that are summed for it.
+    """Parse the pictures to draw: a name, and the channels that are summed for it.
 
     Raises:
         ValueError: for a channel that there is not.
@@ -77,7 +83,7 @@ def channels_of(text: str, axes: Axes) -> dict[str, list[int]]:
 
 
 def paths_of(path: Path, channels: list[str]) -> list[Path]:
-    """A file for each channel, with its name in it where there are several.
+    """Paths of the files, with the channel in each name where there are several.
 
     Raises:
         ValueError: if two channels would have the same file.
@@ -97,7 +103,7 @@ def paths_of(path: Path, channels: list[str]) -> list[Path]:
 
 
 def file_name(channel: str) -> str:
-    """A channel's name as part of a file's.
+    """Part of a file's name for a channel.
 
     >>> file_name("Smart TV/box")
     'Smart-TV-box'
@@ -106,12 +112,12 @@ def file_name(channel: str) -> str:
 
 
 def shown(made: Traversal, channels: list[int]) -> FloatArray:
-    """The pictures of some channels together, [K, P, D, S]."""
+    """Pictures of some channels together, [K, P, D, S]."""
     return made.pictures[..., channels].sum(-1)
 
 
 def names(made: Traversal) -> list[str]:
-    """What stands above each column."""
+    """Headings of the columns."""
     numbers = zip(made.dims, made.variance, made.kl, strict=True)
     return [
         f"z{dim}\nvariance {_short(variance)}\nKL {_short(kl)}" for dim, variance, kl in numbers
@@ -124,7 +130,3 @@ def _short(value: np.float64) -> str:
 
 def _shown_channels(name: str) -> str:
     return "sum over channels" if name == SUM else f"channel {name}"
-
-
-def _unit(name: str) -> str:
-    return f"expected activity, {_shown_channels(name)}"
