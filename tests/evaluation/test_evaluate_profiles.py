@@ -88,7 +88,7 @@ def test_floor_says_when_train_is_small():
 
 
 def test_the_floor_is_that_of_a_typical_sample():
-    """The median of ten samples lies among them, and moves less with the seed than one sample does."""
+    """The median of ten samples lies among them, and varies less with the seed than one does."""
     train = source(200, 3)
     theirs = summarise(source(60, 2))
     singles = list[float]()
@@ -157,7 +157,7 @@ def test_weekdays_are_compared_where_both_windows_have_them():
 
 
 def test_hour_of_day_by_hand():
-    """The reference is active in slots 0 and 1 as 1:1, the generated set as 1:3; days make no difference."""
+    """The reference is active in slots 0 and 1 as 1:1, the generated set as 1:3, on any day."""
     theirs = np.ones((1, 2, 2, 1), np.float32)
     ours = np.ones((1, 2, 2, 1), np.float32)
     ours[0, 0, 1] = 5
@@ -231,7 +231,7 @@ def test_independent_cells_keep_the_mean_picture_and_nothing_else():
 
 
 def test_independent_cells_in_law_and_order():
-    """A cell that is nearly always there is drawn with its own probability, not with a Poisson rate's."""
+    """A cell that is nearly always active is drawn with its own probability, not a Poisson's."""
     pictures = np.zeros((1000, 1, 4, 1), np.uint32)
     pictures[:900, 0, 0] = 1
     pictures[:, 0, 2] = 2

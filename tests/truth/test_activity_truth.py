@@ -106,7 +106,7 @@ def test_threshold_recovers_the_one_that_made_the_reference():
 
 @pytest.mark.parametrize(("share", "threshold"), [(1.0, 0.0), (0.0, 0.5)])
 def test_threshold_at_the_ends(share, threshold):
-    """Exact zeros need no threshold; a reference in which nobody is active needs the largest value."""
+    """Exact zeros need no threshold; a reference without active users needs the largest value."""
     maxima = np.array([[0.0], [0.25], [0.5]], np.float32)
     assert fit_zero_threshold(np.array([share]), maxima) == threshold
 

@@ -1,4 +1,4 @@
-"""Retention, stickiness, silences, autocorrelation, tails, correlations: against loops, scipy, known answers."""
+"""Retention, stickiness, silences, autocorrelation, tails, correlations against loops and scipy."""
 
 import datetime as dt
 

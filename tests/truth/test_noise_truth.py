@@ -1,4 +1,4 @@
-"""The posterior of noisy values against numerical integration, and the noise found in series that were made."""
+"""Posterior of noisy values against numerical integration, and noise found in simulated series."""
 
 import math
 
@@ -38,7 +38,7 @@ def prior(v: float) -> float:
 
 
 def integrated(y: float, noise: Noise) -> tuple[float, float, float, float]:
-    """p(y), E[v | y], P(modified | y) and E[(y - v)^2 | y]: by integration over v; what was not modified is v."""
+    """p(y), E[v | y], P(modified | y), E[(y - v)^2 | y] by integration over v."""
 
     def joint(v: float, power: int) -> float:
         return v**power * prior(v) * stats.norm.pdf(y, v, noise.sigma)
@@ -75,7 +75,7 @@ def test_evidence_draws_and_moments_are_the_integrals(noise):
 
 
 def test_single_values_draw_what_is_near_them_and_leave_what_is_on_them():
-    """Components without width: a value on one of them was not modified; one between goes where it is likelier."""
+    """Components of width 0: a value on one is unmodified; one between goes to the likelier one."""
     parts = Expected(
         torch.tensor([[[0.5, 0.5]]]).log(), torch.tensor([[[0.0, 1.0]]]), torch.zeros(1, 1, 2)
     )

@@ -19,7 +19,7 @@ from habitus.evaluation.metrics.totals import daily_mean, daily_std, total_cdf
 
 
 def test_kl_by_hand():
-    """P = (1/2, 1/4, 1/4), Q = (1/4, 1/4, 1/2): 1/2 ln 2 + 0 - 1/4 ln 2; sums of 4 and 8 make no difference."""
+    """P = (1/2, 1/4, 1/4), Q = (1/4, 1/4, 1/2): 1/2 ln 2 + 0 - 1/4 ln 2; sums of 4, 8."""
     assert kl_divergence(np.array([2.0, 1.0, 1.0]), np.array([2.0, 2.0, 4.0])) == pytest.approx(
         np.log(2) / 4
     )

@@ -54,7 +54,7 @@ LOGS = [
 
 @pytest.mark.parametrize(("name", "channel", "zone", "offset"), LOGS, ids=[log[0] for log in LOGS])
 def test_a_window_of_days_equals_pandas_and_no_event_is_lost(name, channel, zone, offset):
-    """One window over the whole log at day length for the totals; hours of a window in the middle cell by cell."""
+    """Totals of one window of day slots over the whole log; hours of a middle window by cell."""
     want = counted_by_pandas(name, channel, zone, offset)
     log = EventLog.open(
         data(name), user="user_id", time="timestamp", channel=channel, timezone=zone, offset=offset
@@ -88,7 +88,7 @@ def test_a_window_of_days_equals_pandas_and_no_event_is_lost(name, channel, zone
 
 
 def test_the_windows_of_the_main_example():
-    """59,499 profiles of 10,954 users, which was counted independently; and every profile's events, by pandas."""
+    """59,499 profiles of 10,954 users, counted independently, and events of each, by pandas."""
     log = EventLog.open(data("irc_w3c"), user="user_id", time="timestamp", channel="event")
     config = ProfileConfig(
         start=dt.date(2006, 12, 1), days=32, every=35, align=0, min_events=10, min_days=3

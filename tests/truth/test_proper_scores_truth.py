@@ -36,7 +36,7 @@ def test_crps_of_a_normal_in_closed_form():
 
 
 def test_crps_is_fair():
-    """Its mean over few draws is the integral of the squared difference of the distribution functions."""
+    """Mean over few draws against the integral of the squared difference of the distributions."""
     draws = np.random.default_rng(0).exponential(size=(3, 200_000))
     expected = integrate.quad(lambda x: (stats.expon.cdf(x) - (x >= 1)) ** 2, 0, 30, points=[1])[0]
     assert crps(np.sort(draws, axis=0), np.ones(200_000)).mean() == pytest.approx(

@@ -1,4 +1,4 @@
-"""Scores and baselines of time series against scipy, statsmodels, brute force and known processes."""
+"""Scores and baselines of series against scipy, statsmodels, brute force and known processes."""
 
 import warnings
 from itertools import pairwise
@@ -195,7 +195,7 @@ def test_cross_correlation_against_numpy():
 
 
 def test_scores_by_horizon_of_the_true_distribution():
-    """Draws of the truth's own normal: coverage 0.9, CRPS s / sqrt(pi), median error s sqrt(2 / pi)."""
+    """Draws of the true normal: coverage 0.9, CRPS s / sqrt(pi), median error s sqrt(2 / pi)."""
     rng = np.random.default_rng(0)
     spread = np.array([1.0, 3.0])[:, None]
     draws = spread * rng.normal(size=(4000, 50, 2, 1))
@@ -237,7 +237,7 @@ def test_posterior_mean_of_distinct_values_against_bayes(probability):
 
 @pytest.mark.parametrize("limits", [None, (0.0, 1.0)])
 def test_posterior_mean_is_the_conditional_mean_of_a_simulation(limits):
-    """Among noisy values near a place, and at the ends of a clamped range, the clean ones have this mean."""
+    """Mean of the clean values near a noisy value, and at the ends of a clamped range."""
     rng = np.random.default_rng(0)
     clean = rng.choice([0.0, 0.4, 0.5, 1.0], 400_000, p=[0.2, 0.3, 0.1, 0.4])
     noisy = noised(clean, 0.6, 0.3, rng, limits)
@@ -315,7 +315,7 @@ def test_arima_simulates_as_statsmodels_forecasts():
 
 
 def test_seasonal_naive_on_a_noisy_season():
-    """Of season + noise with deviation s, the residual's deviation is s sqrt(2) at every horizon."""
+    """The residual of season + noise of deviation s has deviation s sqrt(2) at every horizon."""
     rng = np.random.default_rng(0)
     season = 10 * np.sin(np.arange(2400) * 2 * np.pi / 12)
     train = (season + rng.normal(size=2400))[:, None]

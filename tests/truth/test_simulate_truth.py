@@ -1,9 +1,9 @@
 """The factors written beside a simulated log are those that the log follows.
 
-Most tests form per user z = (observed - expected) / standard error, the error from theory, and ask that the mean of
-z over users be near 0 and its variance near 1. A session's events go together, so shares and means over
-events have a variance greater than over independent ones by the design effect E[n^2] / E[n] = 2 m - 1 for
-geometric sizes n of mean m.
+Most tests form per user z = (observed - expected) / standard error, the error from theory, and ask
+that the mean of z over users be near 0 and its variance near 1. A session's events go together, so
+shares and means over events have a variance greater than over independent ones by the design effect
+E[n^2] / E[n] = 2 m - 1 for geometric sizes n of mean m.
 """
 
 import datetime as dt
@@ -53,7 +53,7 @@ class Population:
 
     @property
     def whole_window(self):
-        """Users whose days are all left to chance: neither joined nor left, and not saved from having none."""
+        """Users whose days are all random: neither joined nor left, some with none."""
         return (self.first_day == 0) & (self.last_day == DAYS - 1) & (self.regularity > 0.3)
 
 
@@ -128,7 +128,8 @@ def test_regularity_is_the_share_of_active_days(people):
 
 
 def test_active_days_persist_as_burstiness_says(people):
-    # Both days active: yesterday's draw reused and below both probabilities, or two draws each below its own.
+    # Both days active: yesterday's draw reused and below both probabilities, or two draws below
+    # their own.
     u = people.whole_window
     weekday, weekend = day_probabilities(people.regularity[u], people.weekend_preference[u])
     p = np.where(WEEKEND, weekend[:, None], weekday[:, None])
@@ -181,7 +182,7 @@ def test_rates_are_heavy_tailed(people):
 
 
 def test_events_come_in_clumps(people):
-    # Events of an active day by hour, against the Poisson of the same mean: index of dispersion above 1.
+    # Events of an active day by hour, against the Poisson of the same mean: dispersion above 1.
     users = np.flatnonzero((people.rate > 10) & (people.count > 200))[:300]
     chosen = np.isin(people.user, users)
     row = np.searchsorted(users, people.user[chosen])

@@ -163,14 +163,14 @@ def types_of_settings(kind: type[Model]) -> Types:
 
 def another(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """Describe another sweep in a few words; empty where it is the same as ours."""
-    what = difference(found, ours)
+    what = first_difference(found, ours)
     how = "grid" if "grid" in found else "search"
     space = " ".join(f"{key}={text}" for key, text in found.get(how, {}).items())
     shown = found.get("model") != ours["model"] or found.get(how) != ours.get(how)
     return what and f"{found.get('model')}, {how} {space}{'' if shown else f'; {what}'}"
 
 
-def difference(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+def first_difference(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """First difference of two definitions, in words; empty where they are the same."""
     for key in {**ours, **found}:
         theirs = found.get(key)
@@ -178,7 +178,7 @@ def difference(found: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
         if theirs == own:
             continue
         if isinstance(theirs, dict) and isinstance(own, dict):
-            return f"{key}: {difference(theirs, own)}"
+            return f"{key}: {first_difference(theirs, own)}"
         return f"{key}={_short(theirs)}, not {_short(own)}"
     return ""
 

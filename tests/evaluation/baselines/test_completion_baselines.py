@@ -1,4 +1,4 @@
-"""Baselines that fill missing cells: shapes, blindness to what is hidden, and each against a slow computation."""
+"""Baselines of missing cells: shapes, independence of hidden values, and slow computations."""
 
 import numpy as np
 import pytest
@@ -217,7 +217,7 @@ def test_seasonal_naive_totals_against_a_loop():
 
 
 def test_totals_are_spread_by_the_mean_picture():
-    """All that is known falls in slot 2; of the rest, slot and channel get the population's little share."""
+    """All known events are in slot 2; other slots and channels get the population's share."""
     x = np.zeros((1, *SHAPE), np.float32)
     x[:, :, 2, 1] = 3
     missing = masks("last", 1)

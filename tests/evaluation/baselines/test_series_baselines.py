@@ -1,4 +1,4 @@
-"""Every baseline of time series: what all of them promise, and what each does with gaps and odd panels."""
+"""Baselines of time series: common properties, and treatment of gaps and odd panels."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Figures of filled cells: hand-computed pictures, loops, calibration by simulation, and whole sets."""
+"""Scores of filled cells: pictures by hand, loops, calibration by simulation, whole sets."""
 
 import json
 from dataclasses import replace
@@ -78,7 +78,7 @@ def completed_set(users=30, samples=4, unit="count", seed=0, train=None, **field
 
 
 def test_two_by_two_by_hand():
-    """One profile, two days of two slots, peak 8; the second slot is missing on both days: truth 2 and 0."""
+    """One profile, two days of two slots, peak 8; second slots are missing: truth 2 and 0."""
     truth = np.array([[[[8.0], [2.0]], [[0.0], [0.0]]]])
     missing = np.zeros(truth.shape, bool)
     missing[:, :, 1] = True

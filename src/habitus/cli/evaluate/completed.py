@@ -108,6 +108,6 @@ def origin(
     if found is None:
         return {}
     how = completed.about["completed"]
-    made = f"{how['mask']}; judged: {region or 'all missing cells'}"
+    made = f"{how['mask']}; evaluated: {region or 'all missing cells'}"
     run = Path(completed.about.get("run", "")).name or "not known"
     return {"What was missing": made, "Baselines": found.note, "Run that completed it": run}

@@ -105,7 +105,7 @@ def _generated(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
     if asked.two_sample:
         with spinner("Training networks to separate generated from real"):
             add_two_sample(metrics, ours, real, train, asked.seed)
-    learnt_from = "the training series" if train else "the series that all are judged by"
+    learnt_from = "the training series" if train else "the reference series"
     metrics |= (
         described(ours.axes, asked.seed, learnt_from) | _counted(ours, real) | {"buckets": buckets}
     )

@@ -35,7 +35,7 @@ class Compared:
             _report_privacy(self.privacy)
 
 
-def compare(
+def run_tests(
     ours: StoredProfiles,
     reference: StoredProfiles,
     train: StoredProfiles | None,

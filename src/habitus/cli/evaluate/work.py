@@ -171,7 +171,7 @@ def _compared(
         return None
     comparisons = import_module("habitus.cli.evaluate.two_sample")
     wanted = {"classify": asked["two_sample"], "leaks": asked["privacy"]}
-    return comparisons.compare(ours, reference, train, **wanted, seed=seed)
+    return comparisons.run_tests(ours, reference, train, **wanted, seed=seed)
 
 
 def _history(run: Path | None, about: dict[str, Any]) -> dict[str, list[float]] | None:
