@@ -39,7 +39,7 @@ def test_those_of_the_paper_are_as_it_says():
 
 
 def test_readable_latents_are_those_of_beta_1():
-    """The best mean of MIG, SAP and the beta metric over twelve betas and three seeds (benchmarks/factors.py)."""
+    """Best mean of MIG, SAP and the beta metric over betas and seeds (benchmarks/factors.py)."""
     _, config, fit = RECIPES["readable-latents"]()
     assert (config.beta, config.latents, fit.epochs, fit.batch) == (1.0, 10, 10, None)
 

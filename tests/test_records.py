@@ -1,4 +1,4 @@
-"""Damaged copies of folders and files are refused in one line, without a traceback and without much memory."""
+"""Damaged copies of folders and files are refused in one line, without much memory."""
 
 import datetime as dt
 import json
@@ -173,7 +173,8 @@ def test_damage_is_one_line_or_harmless(whole, tmp_path, little_memory, name):
         (("axes", "days"), 1740.0, "expected a whole number at axes.days, got 1740.0"),
         (("axes", "days"), 3_000_000, "days must be at most 36,525 and end before"),
         (("axes", "days"), "2", "expected a whole number at axes.days, got '2'"),
-        (("axes", "start"), "2018-13-01", "expected a date such as 2018-12-24 at axes.start, got '2018-13-01'"),
+        (("axes", "start"), "2018-13-01",
+         "expected a date such as 2018-12-24 at axes.start, got '2018-13-01'"),
         (("axes", "channels"), ["web", None], r"expected a text at axes.channels\[1\], got null"),
         (("about",), None, "expected an object at about, got null"),
         (("about", "log", "resolution"), 0, "expected at least 1 at about.log.resolution, got 0"),
@@ -203,12 +204,17 @@ def test_messages_name_the_file_the_place_and_what_was_expected(
     [
         ("user", [[1]], "expected numbers or texts in the column 'user', got list"),
         ("user", [None], "expected a value in every row in the column 'user', got null"),
-        ("cells", pa.array([[0, None]], pa.list_(pa.int32())), "expected a value for every entry of a list in the column 'cells'"),
-        ("cells", pa.array([[0, 1, 2]], pa.list_(pa.int32())), "expected lists as long as those of 'cells' in the column 'values'"),
-        ("cells", pa.array([[1, 0]], pa.list_(pa.int32())), "expected ascending cells in every profile"),
-        ("cells", pa.array([[0, 99]], pa.list_(pa.int32())), "expected cells from 0 to 15, got 0 to 99"),
+        ("cells", pa.array([[0, None]], pa.list_(pa.int32())),
+         "expected a value for every entry of a list in the column 'cells'"),
+        ("cells", pa.array([[0, 1, 2]], pa.list_(pa.int32())),
+         "expected lists as long as those of 'cells' in the column 'values'"),
+        ("cells", pa.array([[1, 0]], pa.list_(pa.int32())),
+         "expected ascending cells in every profile"),
+        ("cells", pa.array([[0, 99]], pa.list_(pa.int32())),
+         "expected cells from 0 to 15, got 0 to 99"),
         ("values", pa.array([[1, 0]], pa.list_(pa.uint32())), "expected values above zero"),
-        ("values", pa.array([[1, 2]], pa.list_(pa.int64())), "expected list<item: uint32> in the column 'values'"),
+        ("values", pa.array([[1, 2]], pa.list_(pa.int64())),
+         "expected list<item: uint32> in the column 'values'"),
     ],
 )  # fmt: skip
 def test_columns_of_profiles_that_are_refused(whole, tmp_path, column, entries, says):

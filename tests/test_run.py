@@ -75,7 +75,8 @@ def test_what_is_saved_is_read(run):
         (("axes", "days"), 1740.0, "expected a whole number at axes.days, got 1740.0"),
         (("axes", "days"), 3_000_000, "days must be at most"),
         (("axes", "days"), 9, "expected an active_share of 9 days, got 8"),
-        (("about", "active_share", 3), None, "expected a number at about.active_share[3], got null"),
+        (("about", "active_share", 3), None,
+         "expected a number at about.active_share[3], got null"),
         (("about", "active_share", 3), float("nan"), "is not readable JSON"),
         (("about", "latents", "kl"), "no", "expected a list at about.latents.kl, got 'no'"),
         (("about", "complete"), "yes", "expected true or false at about.complete, got 'yes'"),
@@ -90,8 +91,10 @@ def test_a_damaged_header_is_one_line(run, place, value, says):
 @pytest.mark.parametrize(
     ("name", "damage", "says"),
     [
-        ("q_z_given_x.head.bias", lambda x: x * torch.nan, "expected numbers in q_z_given_x.head.bias, got NaN"),
-        ("q_z_given_x.head.bias", lambda x: x[:2], "is of another model: q_z_given_x.head.bias should be"),
+        ("q_z_given_x.head.bias", lambda x: x * torch.nan,
+         "expected numbers in q_z_given_x.head.bias, got NaN"),
+        ("q_z_given_x.head.bias", lambda x: x[:2],
+         "is of another model: q_z_given_x.head.bias should be"),
         ("prior.means", lambda x: x[:, :2], "expected a prior of shapes"),
         ("prior.weights", lambda x: x * torch.nan, "expected numbers in weights, got NaN"),
     ],

@@ -1,4 +1,4 @@
-"""Classes of settings: checks, one line for what is refused, and choices that the registries have."""
+"""Classes of settings: checks, one-line refusals, and choices that the registries have."""
 
 import copy
 from dataclasses import asdict, replace

@@ -253,8 +253,8 @@ class Column(NamedTuple):
         name: Its name.
         kind: Its type, or a test of a type.
         what: Description of what it holds, for messages; None for the name of the type.
-        nulls: Whether rows may be null; entries of lists never may.
-        required: Whether it must be there.
+        nulls: True if rows may be null; entries of lists never may.
+        required: True if the column must be there.
     """
 
     name: str

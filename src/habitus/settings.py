@@ -148,10 +148,10 @@ def key_and_text(pair: str, types: Types, option: str, what: str) -> tuple[str, 
     """Split ``key=text`` into a known key and its text.
 
     Args:
-        pair: What was given.
+        pair: Given text.
         types: The known keys.
         option: The option that it was given to, for messages.
-        what: What the text is, for messages.
+        what: Kind of the text, for messages.
 
     Raises:
         ValueError: if it is not so written, or the key is not known.

@@ -153,7 +153,7 @@ def test_the_report_tells_how_it_came_about(here, capsys, tmp_path):
     for words in (
         "What was filled in",
         "--region centre --most 2",
-        "centre; judged: centre",
+        "centre; evaluated: centre",
         "baselines on 2 of 40",
     ):
         assert words in path.read_text()

@@ -62,8 +62,8 @@ def bar(what: str, unit: str, total: int | None = None) -> Iterator[OnProgress]:
 
     Args:
         what: Title of the bar; a stage of the same name is not repeated beside it.
-        unit: What is counted.
-        total: How much there is, where it is known before the callback says it.
+        unit: Unit of the count.
+        total: Total, where it is known before the callback gives it.
     """
     columns = (
         BarColumn(),

@@ -106,7 +106,9 @@ def clean(
                 model, x, [given[at] for at in part], config.particles, generator
             )
             for at, values, noise in zip(part, cleaned, found, strict=True):
-                out[at] = _merged(arrays[at], values, noise)
+                # Values that are known without noise stay the same to the last digit.
+                exact: BoolArray = ~np.isnan(arrays[at]) & (noise.sigma == 0)
+                out[at] = np.where(exact, arrays[at], values.double().numpy())
                 noises[at] = noise
             done += x.clock.numel()
             on_progress(done, len(series.values), "completing")
@@ -128,12 +130,6 @@ def _windows(arrays: list[NDArray[np.float64]]) -> Windows:
     observed = ~values.isnan()
     clock = torch.arange(values.shape[1]).float().expand(len(values), -1)
     return Windows(torch.where(observed, values, 0.0), observed, clock)
-
-
-def _merged(array: NDArray[np.float64], cleaned: Tensor, noise: Noise) -> NDArray[np.float64]:
-    """Merge cleaned values into given ones; known exact values stay the same to the last digit."""
-    kept: BoolArray = ~np.isnan(array) & (noise.sigma == 0)
-    return np.where(kept, array, cleaned.double().numpy())
 
 
 def _put_right(

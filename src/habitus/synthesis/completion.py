@@ -45,7 +45,7 @@ class CompleteConfig:
     """Settings of a completion.
 
     Attributes:
-        mask: What is missing, as in :mod:`habitus.models.parts.masks`.
+        mask: Missing cells, named as in :mod:`habitus.models.parts.masks`.
         samples: Draws of each missing cell.
         seed: Decides the draws, and the masks that differ by profile.
         threshold: Drawn values up to it become zero; None fits it to the training users' daily
@@ -133,7 +133,7 @@ def complete_to(
         path: The folder.
         run: A run whose model completes.
         profiles: The profiles.
-        config: How; its mask is only a name where ``missing`` is given.
+        config: Settings; its mask is only a name where ``missing`` is given.
         missing: Missing cells, bool [D, S, C] or [U, D, S, C], instead of the config's mask.
         on_progress: Called with profiles done, and profiles in all.
 

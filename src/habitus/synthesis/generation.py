@@ -119,7 +119,7 @@ def generate_to(
     Args:
         path: The folder.
         run: The fitted model.
-        config: How many users, and how they are drawn.
+        config: Number of users, and settings of their draws.
         on_progress: Called with users drawn so far, and users in all.
         source: Distribution of the users, in place of the prior that the config names.
 

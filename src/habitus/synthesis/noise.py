@@ -81,7 +81,7 @@ class Posterior(NamedTuple):
     Attributes:
         values: Drawn ones, [K, V].
         log_evidence: log p(y), [K].
-        moments: How many values were seen, how many of them were modified, and by how much squared,
+        moments: Numbers of observed and of modified values, and sum of squared modifications,
             [K, 3].
     """
 

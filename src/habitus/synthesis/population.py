@@ -67,7 +67,7 @@ class GenerateConfig:
         prior: mixture (fitted to the training users' latents) or normal, N(0, I).
         threshold: Values up to it become zero; None fits it to the training users' daily activity
             as "Time pictures" 5.3.2 does, where the model cannot draw true zeros; 0 turns it off.
-        inactive: What becomes of a user with no activity at all or, of counts, with fewer events or
+        inactive: Treatment of a user with no activity at all or, of counts, with fewer events or
             days than the training users had at least: redraw draws another one, since a population
             holds users that were active (5.1.2), and fits the threshold to what remains; keep
             leaves them in, as the paper does.
@@ -105,8 +105,7 @@ class Part:
         prior: The distribution; None for N(0, I).
         active_share: Share of users active on each day, [D], which their zero threshold is fitted
             to; None for the training users'.
-        weight: How many of the population's users are of this part, against the weights of the
-            others.
+        weight: Relative number of the population's users in this part.
         cohort: The number of their cohort, which the population's users say; None where they are of
             none.
     """

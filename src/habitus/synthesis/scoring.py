@@ -268,9 +268,9 @@ def oddness(active_slots: IntArray, nats: Floats, their_slots: IntArray, theirs:
     ratio, and all others who are as near.
 
     Args:
-        active_slots: Of the users, [U].
+        active_slots: Active slots of the users, [U].
         nats: Their values, [U, P].
-        their_slots: Of those compared with, [V].
+        their_slots: Active slots of the users compared with, [V].
         theirs: Their values, [V, P].
     """
     order = np.argsort(their_slots, kind="stable")

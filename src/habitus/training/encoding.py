@@ -102,7 +102,7 @@ class Known:
 
     Attributes:
         vocabulary: The attributes of their users.
-        calendar: Of their days.
+        calendar: Calendar of their days.
     """
 
     vocabulary: Vocabulary

@@ -45,7 +45,7 @@ def fit(
         kind: The class of the model, such as BetaVAE.
         data: The profiles to learn from, in memory or on disk; series for a model of series.
         config: The model's settings; None takes its defaults.
-        fit: How to fit; None takes what suits the model.
+        fit: Settings of the fit; None takes the model's defaults.
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
         on_progress: Called as the history grows, with examples (profiles, or windows of series)

@@ -109,7 +109,7 @@ class _Population(NamedTuple):
 
     Attributes:
         excess: By how much its mean habits exceed those wanted, [J].
-        slopes: Of these by the shifts, [J, J].
+        slopes: Slopes of these by the offsets, [J, J].
         met: Share of its users who meet the conditions.
     """
 
@@ -131,7 +131,7 @@ class _Populations:
     """Populations, several side by side, and how far their habits are from those wanted.
 
     Attributes:
-        drawn: How many populations were.
+        drawn: Number of drawn populations.
         met: Share of the users of the last ones who meet the conditions.
     """
 

@@ -24,13 +24,13 @@ class Asked:
         against: Real series, the clean ones, or those that go on after a forecast's origins.
         train: Real series that baselines, and the floor, are made from.
         train_share: The first share of ``against`` for that instead.
-        noisy: What a cleaned file was made from.
-        columns: How files are read: ``column``, ``scale``, ``time``, ``series_id``.
-        buckets: Of Algorithm 1.
+        noisy: File that a cleaned one was made from.
+        columns: Options of reading files: ``column``, ``scale``, ``time``, ``series_id``.
+        buckets: Number of buckets of Algorithm 1.
         steps: Steps on, or ahead, separated by commas.
-        two_sample: Whether networks are to separate generated from real.
-        json: Where the scores go.
-        html: Where the page goes.
+        two_sample: True to train networks that separate generated from real.
+        json: File of the scores.
+        html: File of the page.
         seed: Seed of the baselines.
         command: The command line, for the page.
     """

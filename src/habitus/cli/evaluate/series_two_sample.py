@@ -31,7 +31,7 @@ def add_two_sample(
         ours: Generated series.
         real: Real ones.
         train: Others for the floor; None for two parts of the real ones.
-        seed: Of the networks.
+        seed: Seed of the networks.
 
     Raises:
         ValueError: for fewer than 10 windows, or where none is complete.

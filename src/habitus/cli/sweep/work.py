@@ -26,7 +26,7 @@ from habitus.sweeps import (
     run_sweep,
     types_of_settings,
 )
-from habitus.sweeps.space import Value, text_of
+from habitus.sweeps.space import text_of
 
 SHOWN = (
     "daily_mean.kld",
@@ -144,9 +144,8 @@ def _table(results: Results) -> Table:
     table = Table(title=_title(results, floor), title_justify="left")
     table.add_column("trial", justify="right")
     for name in (*results.keys, *shown):
-        table.add_column(
-            re.sub(r"([_.])", r"\1\n", name), justify="right"
-        )  # narrow enough for a terminal
+        # Broken names keep the table narrow enough for a terminal.
+        table.add_column(re.sub(r"([_.])", r"\1\n", name), justify="right")
     failed = any(row.error for row in results.rows)
     if failed:
         table.add_column("failed")
@@ -170,13 +169,12 @@ def _title(results: Results, floor: list[float | None]) -> str:
 
 
 def _cells(row: Row, keys: tuple[str, ...], shown: list[str], failed: bool) -> list[str]:
-    settings = [_setting(row.params[key]) if key in row.params else "–" for key in keys]
+    settings = list[str]()
+    for key in keys:
+        value = row.params.get(key, "–")
+        settings.append(f"{value:.4g}" if isinstance(value, float) else text_of(value))
     error = [(row.error or "")[:LONGEST_ERROR]] if failed else []
     return [str(row.slot), *settings, *(_number(row.figures.get(name)) for name in shown), *error]
-
-
-def _setting(value: Value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else text_of(value)
 
 
 def _number(value: float | None) -> str:

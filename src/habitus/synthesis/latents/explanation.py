@@ -62,8 +62,8 @@ class Change:
         q05: The change in all but a twentieth of the walks is above this.
         q95: And below this.
         spread: Standard deviation of the habit over real users.
-        association: Of the dimension with the habit over real users, from 0 to 1: the absolute rank
-            correlation.
+        association: Association of the dimension and the habit over real users, from 0 to 1: the
+            absolute rank correlation.
     """
 
     low: float

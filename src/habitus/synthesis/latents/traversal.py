@@ -66,8 +66,8 @@ def traverse(
         dims: Dimensions, numbered from 0; None for all.
         points: Values of z along each.
         seed: Decides what the other dimensions are held at.
-        prior: What that is drawn from: normal, N(0, I), as in the paper, or mixture.
-        order: What puts the dimensions into order: the learned variance, smallest first, as in the
+        prior: Distribution of that draw: normal, N(0, I), as in the paper, or mixture.
+        order: Key that orders the dimensions: the learned variance, smallest first, as in the
             paper; or kl, largest first, which does not depend on the scale that a dimension happens
             to have.
 

@@ -44,7 +44,7 @@ def cluster(
     Args:
         run: A run whose model has latents.
         profiles: The profiles.
-        k: How many cohorts, or auto for the largest number that is stable
+        k: Number of cohorts, or auto for the largest number that is stable
             (:data:`habitus.synthesis.latents.cohorts.kmeans.RULE`).
         seed: Decides all that is random.
         on_progress: Called with profiles encoded, and profiles in all.

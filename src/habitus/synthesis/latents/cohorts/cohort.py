@@ -52,7 +52,7 @@ class Cohort:
 
     Attributes:
         number: From 0, in order of size.
-        name: What sets them apart, in words.
+        name: Description of what sets them apart.
         size: Number of users.
         share: Their share of all users.
         stability: Mean best Jaccard similarity with the clusters of random halves of the users
@@ -82,7 +82,7 @@ class Cohorts:
 
     Attributes:
         groups: The cohorts, the largest first.
-        axes: What the axes of pictures are, in the model's unit, which habits are measured in, too.
+        axes: Axes of the pictures, in the model's unit, which habits are measured in, too.
         dims: The latent dimensions in use, in which users were clustered.
         usual: The typical value of each habit over all users.
         tried: Measurements of each number of cohorts.

@@ -27,7 +27,7 @@ def mix(run: Run, cohorts: Cohorts, weights: Mapping[int, float]) -> Source:
     Args:
         run: The run whose latents were clustered.
         cohorts: Its cohorts.
-        weights: Of each cohort, by number; they need not sum to 1.
+        weights: Weight of each cohort, by number; they need not sum to 1.
 
     Raises:
         ValueError: for cohorts of another run, one that does not exist, or a weight that is not
