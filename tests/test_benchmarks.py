@@ -50,6 +50,7 @@ def as_a_program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("rhythm.py", "method rhythm, ahead"),
         ("peers/compare.py", "| two-sample AUC |"),
         ("house.py", "| lines of src |"),
+        ("same_outputs.py", "0 not compared, 0 differs"),
     ],
 )
 @pytest.mark.usefixtures("as_a_program")
