@@ -491,6 +491,8 @@ def checkout(revision: str | None) -> Iterator[Path]:
         yield ROOT
         return
     folder = Path(tempfile.mkdtemp(prefix="same-"))
+    # Whoever ends this process by a signal shall not leave a worktree behind.
+    earlier = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         _git("worktree", "add", "--quiet", "--detach", str(folder / "tree"), revision)
         yield folder / "tree"
@@ -500,6 +502,7 @@ def checkout(revision: str | None) -> Iterator[Path]:
             check=False,
         )
         shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _git(*arguments: str) -> str:
@@ -631,7 +634,6 @@ def _in_child(arguments: list[str], folder: Path, said: Path) -> tuple[int, floa
         return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
     code = 1
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
         os.chdir(folder)
         for stream, number in (("out", 1), ("err", 2)):
@@ -968,8 +970,6 @@ def main() -> None:
     parser.add_argument("--perform", nargs="+", type=Path, help=argparse.SUPPRESS)
     settings = parser.parse_args()
     settings.keep = settings.keep and settings.keep.resolve()
-    # An end that is asked for removes worktrees, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if settings.perform:
         perform(settings.perform, json.load(sys.stdin))
         return
@@ -1003,7 +1003,8 @@ def main() -> None:
                 flush=True,
             )
         same = report(before, after, jobs, every_file=settings.files)
-    sys.exit(not same)
+    if not same:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
