@@ -62,7 +62,7 @@ class Binarised:
 
 @dataclass(frozen=True)
 class Block:
-    """Some consecutive profiles: u of them with n non-empty cells.
+    """Consecutive profiles: u of them with n non-empty cells.
 
     Attributes:
         lengths: Non-empty cells of each profile, [u]; zero is allowed.
@@ -102,12 +102,12 @@ class Block:
 
 
 def is_count(axes: Axes) -> bool:
-    """Tell whether values are raw counts of events."""
+    """Recognise raw counts of events."""
     return axes.unit == "count"
 
 
 def is_binary(axes: Axes) -> bool:
-    """Tell whether values only say that something happened."""
+    """Recognise binary values, 1 for a cell with any event."""
     return axes.unit == "binary"
 
 

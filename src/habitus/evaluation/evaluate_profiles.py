@@ -1,4 +1,4 @@
-"""One set of profiles against another: the figures, their floor, and baselines without learning."""
+"""Comparison of two sets of profiles: scores, their floor, and baselines without learning."""
 
 from __future__ import annotations
 

@@ -100,12 +100,12 @@ class Stack:
         return np.flatnonzero(self.joined(step))
 
     def column(self, variable: int) -> FloatArray:
-        """All observed values of a variable."""
+        """Observed values of a variable, of all series."""
         values = self.values[:, variable]
         return values[~np.isnan(values)]
 
     def columns(self) -> list[FloatArray]:
-        """All observed values of each variable, V arrays."""
+        """Observed values of each variable, V arrays."""
         return [self.column(each) for each in range(self.variables)]
 
 

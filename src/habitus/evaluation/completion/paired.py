@@ -26,7 +26,7 @@ PERCENTILES = {"median user": 50, "busier than 3 in 4": 75, "busier than 19 in 2
 
 @dataclass(frozen=True)
 class Pair:
-    """Some consecutive profiles: what was filled, and all that was there.
+    """Consecutive profiles, filled and complete.
 
     Attributes:
         filled: Their missing cells.
@@ -39,7 +39,7 @@ class Pair:
     peaks: Float32
 
     def of(self, rows: BoolArray) -> Pair:
-        """Some of its profiles, marked in [B], which are then numbered from 0."""
+        """Restrict the pair to the profiles of a mask [B], numbered from 0."""
         kept = self.filled.select(rows[self.filled.row])
         number = (np.cumsum(rows) - 1)[kept.row]
         filled = replace(kept, profiles=int(rows.sum()), row=number)
@@ -70,7 +70,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Example:
-    """One profile to be shown.
+    """Example profile for the report.
 
     Attributes:
         name: How active its user is beside the others.
@@ -148,7 +148,7 @@ def examples(
 
 
 def _example(pair: Pair, row: int, name: str, shape: tuple[int, ...]) -> Example:
-    """One profile of a pair as dense pictures."""
+    """Dense pictures of one profile of a pair."""
     one = pair.of(np.arange(len(pair.pictures)) == row)
     truth = one.pictures[0]
     mean = truth.copy()

@@ -24,7 +24,7 @@ Column = NDArray[Any] | Sequence[Any]
 
 @dataclass(frozen=True)
 class Factor:
-    """One known factor of U users.
+    """Known factor of U users.
 
     Attributes:
         name: Name of the factor.

@@ -40,7 +40,7 @@ Figures = dict[str, Any]
 
 
 def compare(generated: Summary, reference: Summary) -> Figures:
-    """All figures of one set against another ("Time pictures" 5.3.1 and 5.3.2, and ours).
+    """Compute all figures of one set against another ("Time pictures" 5.3.1 and 5.3.2, and ours).
 
     Args:
         generated: Summary of the set that is evaluated (a generated population, a real sample, a

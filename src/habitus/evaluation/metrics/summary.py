@@ -84,7 +84,7 @@ class Summary:
 
     @cached_property
     def weekday_slot_channel(self) -> NDArray[np.float64] | None:
-        """The mean picture averaged over the days of each weekday, [7, S, C].
+        """Mean picture averaged over the days of each weekday, [7, S, C].
 
         A mean and not a sum, since a window seldom has each weekday equally often. Weekdays that
         the window lacks are zero. None where the axes do not fix the weekday.

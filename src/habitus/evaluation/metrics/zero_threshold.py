@@ -57,7 +57,7 @@ def fit_zero_threshold_of_active(
         day_maximum: Largest generated value of each user and day, [U, D]; no NaN.
 
     Returns:
-        0, or one of the values: the smallest minimiser that leaves anybody active.
+        0, or one of the values: the smallest minimiser with active users.
 
     Raises:
         ValueError: if the arrays are empty or their days differ.
@@ -82,7 +82,7 @@ def fit_zero_threshold_of_active(
 def _ordered(
     reference_active_share: FloatArray, day_maximum: FloatArray
 ) -> tuple[FloatArray, NDArray[np.int64]]:
-    """All values in order, and where each stands when every day is sorted by itself, [D U]."""
+    """Values in order, and the position of each among its day's sorted values, [D U]."""
     users, days = day_maximum.shape
     if not users or not days or len(reference_active_share) != days:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""A small convolutional network that classifies profiles as generated or real, by their pictures.
+"""Small convolutional network that classifies profiles as generated or real, by their pictures.
 
 Each cell has two inputs, log(1 + value) and whether it is active. The network may find differences
 that no feature measures.

@@ -93,7 +93,7 @@ class Discriminated(NamedTuple):
 
 
 class _Recurrent(nn.Module):
-    """A GRU and a linear layer on its states, [B, T, V] -> [B, T]."""
+    """GRU and a linear layer on its states, [B, T, V] -> [B, T]."""
 
     def __init__(self, inputs: int, hidden: int, layers: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The two-sample test: generated against real users, beside real against real."""
+"""Two-sample test of generated against real users, beside real against real."""
 
 from __future__ import annotations
 

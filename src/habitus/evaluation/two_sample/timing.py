@@ -13,7 +13,7 @@ LAGS = (1, 2, 7)  # days
 
 
 def timing(cells: Cells) -> Features:
-    """All features of time."""
+    """Compute all features of time."""
     return {
         **_hours(cells),
         **_weekdays(cells),

@@ -36,7 +36,7 @@ class OwnMean(CompletionBaseline):
 
 
 class LastWeek(CompletionBaseline):
-    """The same cell 7 days before, or 14, 21, ...; else 7, 14, ... after; else zero."""
+    """Value of the same cell 7 days before, or 14, 21, ...; else 7, 14, ... after; else zero."""
 
     name = "last_week"
 
