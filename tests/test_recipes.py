@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from habitus.cli._shared.fitting import chosen
+from habitus.cli._shared.fitting import resolve_recipe
 from habitus.models import MODELS
 from habitus.models.pictures.nets import ARCHITECTURES
 from habitus.models.rhythm.model import Rhythm
@@ -45,12 +45,12 @@ def test_readable_latents_are_those_of_beta_1():
 
 
 def test_what_is_given_besides_goes_before_the_recipe():
-    _, config, fit = chosen(None, "time-pictures-centre", ["beta=1"], {"epochs": 2})
+    _, config, fit = resolve_recipe(None, "time-pictures-centre", ["beta=1"], {"epochs": 2})
     assert (config.beta, config.mask, fit.epochs, fit.batch) == (1, "centre", 2, 500)
 
 
 def test_the_model_of_profiles_is_the_flagship_where_none_is_named():
-    kind, config, _ = chosen(None, None, ["latents=4"], {})
+    kind, config, _ = resolve_recipe(None, None, ["latents=4"], {})
     assert kind is Rhythm
     assert config.latents == 4
 
@@ -61,7 +61,7 @@ def test_the_model_of_profiles_is_the_flagship_where_none_is_named():
 )
 def test_refused(model, recipe, expected):
     with pytest.raises(ValueError, match=expected):
-        chosen(model, recipe, [], {})
+        resolve_recipe(model, recipe, [], {})
 
 
 def test_the_grids_of_the_paper_are_as_it_says():

@@ -123,10 +123,10 @@ def _without_none(hint: Any) -> Any:
     return next(each for each in alternatives if each is not NoneType)
 
 
-def is_number(hint: Any) -> bool:
+def is_number_hint(hint: Any) -> bool:
     """Tell whether values of a type hint are numbers, whole or not.
 
-    >>> is_number(Positive), is_number(float), is_number(bool), is_number(Literal["conv"])
+    >>> is_number_hint(Positive), is_number_hint(float), is_number_hint(bool), is_number_hint(Literal["conv"])
     (True, True, False, False)
     """
     return (get_args(hint)[0] if get_origin(hint) is Annotated else hint) in (int, float)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import Trial
 
-from habitus.settings import Types, is_number, key_and_text, value_of
+from habitus.settings import Types, is_number_hint, key_and_text, value_of
 
 Value = bool | int | float | str
 Params = dict[str, Value]
@@ -212,7 +212,7 @@ def _pairs(types: Types, texts: Iterable[str], option: str, what: str) -> dict[s
 
 def _searched(key: str, text: str, hint: Any) -> Choice | Range:
     ends = text.split(":")
-    if ALTERNATIVES in text or not is_number(hint):
+    if ALTERNATIVES in text or not is_number_hint(hint):
         return _choice(key, text, hint, "--search", ALTERNATIVES)
     if len(ends) not in (2, 3) or ends[2:] not in ([], [LOG]):
         raise ValueError(

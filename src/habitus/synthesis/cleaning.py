@@ -22,7 +22,7 @@ from habitus.series import Series, check_variables
 from habitus.settings import Positive, configuration
 from habitus.synthesis.capabilities import autoregressive_model
 from habitus.synthesis.noise import Expected, Noise, estimated
-from habitus.synthesis.particles import smoothed
+from habitus.synthesis.particles import smooth_series
 
 PIECE = 512  # steps whose expectations are held at once
 MOST_TO_ESTIMATE = 4096
@@ -144,7 +144,7 @@ def _put_right(
     done = dict[int, Tensor]()
     if noisy := [at for at, noise in enumerate(noises) if noise.sigma]:
         of_noisy = [noises[at] for at in noisy]
-        smooth, _ = smoothed(
+        smooth, _ = smooth_series(
             model, x.values[noisy], x.observed[noisy], of_noisy, particles, generator
         )
         done |= dict(zip(noisy, smooth, strict=True))
@@ -171,7 +171,7 @@ def _found(
     for _ in range(ROUNDS if sharpened else 0):
         y = x.values[sharpened, :SHARPENED]
         observed = x.observed[sharpened, :SHARPENED]
-        _, found = smoothed(
+        _, found = smooth_series(
             model, y, observed, [noises[at] for at in sharpened], particles, generator
         )
         for at, noise in zip(sharpened, found, strict=True):

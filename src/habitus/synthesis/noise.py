@@ -75,7 +75,7 @@ class Levels(NamedTuple):
         return torch.log1p(-self.share), self.share.log()
 
 
-class Posterior(NamedTuple):
+class StepPosterior(NamedTuple):
     """Posterior draws of a step by K particles.
 
     Attributes:
@@ -111,7 +111,7 @@ class Expected:
 
     def posterior(
         self, y: Tensor, observed: Tensor, spread: Tensor, levels: Levels, generator: Generator
-    ) -> Posterior:
+    ) -> StepPosterior:
         """Draw values given the observed step y [K, V], for particles with these expectations."""
         clean, noisy = self._hypotheses(y, spread, levels)
         total = torch.logaddexp(clean.logsumexp(-1), noisy.logsumexp(-1))
@@ -130,7 +130,7 @@ class Expected:
         drawn = centre + width * torch.randn(y.shape, generator=generator)
         values = torch.where(observed & (at < self.mean.shape[-1]), y, drawn)
         evidence = torch.where(observed, total, 0.0).sum(-1)
-        return Posterior(
+        return StepPosterior(
             values,
             evidence,
             self._moments(y, observed, noisy - total[..., None], between, variance),

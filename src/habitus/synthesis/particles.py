@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from habitus.models.base import AutoregressiveModel, State
-from habitus.synthesis.noise import Expected, Levels, Noise, Posterior
+from habitus.synthesis.noise import Expected, Levels, Noise, StepPosterior
 
 LAG = 16  # later steps that decide between pasts
 LATENTS = 4  # draws of the latents that a particle's expectation is made of
@@ -24,7 +24,7 @@ FEWEST = 0.5  # share of effective particles below which they are drawn anew
 LEAST_SHARE = 0.01
 
 
-def smoothed(
+def smooth_series(
     model: AutoregressiveModel,
     y: Tensor,
     observed: Tensor,
@@ -113,10 +113,10 @@ def _posterior(
     observed: Tensor,
     levels: Levels,
     generator: Generator,
-) -> Posterior:
+) -> StepPosterior:
     """Posterior of a step y [N K, V] by particle [N K, ...], pooled over draws of latents."""
     draws = min(LATENTS, model.latent_draws)
-    found = list[Posterior]()
+    found = list[StepPosterior]()
 
     def choose(at: slice, components: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         spread = model.p_v.scale[at]
@@ -129,7 +129,7 @@ def _posterior(
         [model.predict(state, generator) for _ in range(draws)], choose
     )
     evidence = torch.stack([each.log_evidence for each in found]).sum(0)
-    return Posterior(values, evidence, torch.stack([each.moments for each in found]).sum(0))
+    return StepPosterior(values, evidence, torch.stack([each.moments for each in found]).sum(0))
 
 
 def _systematic(weights: Tensor, generator: Generator) -> Tensor:

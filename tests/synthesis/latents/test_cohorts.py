@@ -28,7 +28,7 @@ from habitus.synthesis.latents.cohorts import (
     save_cohorts,
 )
 from habitus.synthesis.latents.cohorts.clustering import cluster
-from habitus.synthesis.latents.cohorts.names import names_of
+from habitus.synthesis.latents.cohorts.names import name_groups
 
 AXES = Axes(dt.date(2018, 2, 5), 8, 120, ("web", "phone"))
 DAYS, SLOTS, CHANNELS = AXES.shape
@@ -227,7 +227,7 @@ def test_names_differ():
     usual = {"peak hour": 12.0, "active days": 5.0}
     spreads = {"peak hour": 3.0, "active days": 2.0}
     evening = {"peak hour": 20.0, "active days": 5.1}
-    assert names_of([evening, evening, usual], usual, spreads) == [
+    assert name_groups([evening, evening, usual], usual, spreads) == [
         "evening",
         "evening (2)",
         "like everybody",
@@ -236,19 +236,22 @@ def test_names_differ():
     fourth = third | {"active days": 1.0}
     usual = {"peak hour": 12.0, "night share": 0.1, "burstiness": 0.0, "active days": 5.0}
     spreads = {"peak hour": 1.0, "night share": 0.1, "burstiness": 0.5, "active days": 4.0}
-    found = names_of([third, fourth], usual, spreads)
+    found = name_groups([third, fourth], usual, spreads)
     assert found == ["evening, nights, bursts", "evening, nights, bursts (2)"]
     first = {"peak hour": 20.0, "night share": 0.4}
     second = {"peak hour": 19.0, "night share": 0.9}
     usual = {"peak hour": 12.0, "night share": 0.1}
     spreads = {"peak hour": 1.0, "night share": 0.1}
-    assert names_of([first, second], usual, spreads) == ["evening, nights", "nights, evening (2)"]
+    assert name_groups([first, second], usual, spreads) == [
+        "evening, nights",
+        "nights, evening (2)",
+    ]
 
 
 def test_a_channel_used_less_is_not_told_where_another_is_used_more():
     usual = {"share of web": 0.5, "share of tv": 0.5}
     spreads = {"share of web": 0.1, "share of tv": 0.1}
-    assert names_of([{"share of web": 0.9, "share of tv": 0.1}], usual, spreads) == ["more web"]
+    assert name_groups([{"share of web": 0.9, "share of tv": 0.1}], usual, spreads) == ["more web"]
 
 
 def test_users_of_a_cohort_are_like_it(run, found):

@@ -30,7 +30,7 @@ def fit_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     return as_asked({name: given[name] for name in FIT_OPTIONS if given.get(name) is not None})
 
 
-def chosen(
+def resolve_recipe(
     model: str | None, recipe: str | None, pairs: Iterable[str], asked: dict[str, Any]
 ) -> Recipe:
     """Resolve --model or --recipe, --set and the settings of the fit to a recipe.

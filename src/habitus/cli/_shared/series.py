@@ -23,7 +23,7 @@ def is_series_run(run: Run) -> bool:
     return isinstance(run.model, SeriesModel)
 
 
-def window_of(run: Run) -> int:
+def window_steps(run: Run) -> int:
     """Steps of the windows that a run of series was fitted to."""
     return cast(SeriesModel, run.model).window
 

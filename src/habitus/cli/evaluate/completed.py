@@ -101,7 +101,7 @@ def filled_table(found: CompletionEvaluation) -> Table:
     return table
 
 
-def origin(
+def filled_provenance(
     found: CompletionEvaluation | None, completed: StoredProfiles, region: str | None
 ) -> dict[str, str]:
     """Provenance of the scores of filled cells, for the report."""

@@ -11,7 +11,12 @@ from rich.table import Table
 
 from habitus.cli._console import out, out_table, plain, spinner
 from habitus.cli.evaluate import MOST
-from habitus.cli.evaluate.completed import filled_table, origin, score_filled, with_filled
+from habitus.cli.evaluate.completed import (
+    filled_provenance,
+    filled_table,
+    score_filled,
+    with_filled,
+)
 from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate_profiles
 from habitus.files import write_json
 from habitus.profiles.completed import open_profiles
@@ -134,7 +139,7 @@ def _evaluate_profiles(
                 "Command": f"habitus evaluate {shlex.quote(str(generated))}{command}",
                 **_versions(),
             }
-            origins |= origin(filled, ours, region)
+            origins |= filled_provenance(filled, ours, region)
             parts = (
                 {"two_sample": compared.two_sample, "privacy": compared.privacy} if compared else {}
             )

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from habitus.cli._console import INTERRUPTED, bar, out, quiet_libraries, warn
-from habitus.cli._shared.fitting import chosen, fit_settings, kind_of, listed
+from habitus.cli._shared.fitting import fit_settings, kind_of, listed, resolve_recipe
 from habitus.cli._shared.series import FIRST as SERIES_MODEL
 from habitus.cli._shared.series import (
     check_kind,
@@ -66,7 +66,7 @@ def execute(
     kind, config, settings = (
         _begun(out_, model, set_ or [], asked)
         if resume
-        else chosen(model or default, recipe, set_ or [], asked)
+        else resolve_recipe(model or default, recipe, set_ or [], asked)
     )
     how = {"column": column, "scale": scale, "time": time, "series_id": series_id}
     run = _run(_data(profiles, kind, train_share, how), kind, config, settings, out_, resume)

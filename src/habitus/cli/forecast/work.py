@@ -10,7 +10,7 @@ from rich.table import Table
 
 from habitus.cli._console import bar, out, out_table
 from habitus.cli._shared.holidays import warn_of_own_holidays
-from habitus.cli._shared.series import check_no_series_options, is_series_run, window_of
+from habitus.cli._shared.series import check_no_series_options, is_series_run, window_steps
 from habitus.cli.forecast import series as series_command
 from habitus.files import check_apart
 from habitus.profiles.completed import TOTALS
@@ -34,7 +34,7 @@ def execute(
     check_apart(out_, run, profiles)
     fitted = load(run)
     if is_series_run(fitted):
-        ahead = window_of(fitted) if steps is None else steps
+        ahead = window_steps(fitted) if steps is None else steps
         series_command.forecast(fitted, profiles, out_, ahead, samples, seed, after, every)
         return
     check_no_series_options(steps=steps, after=after, every=every)

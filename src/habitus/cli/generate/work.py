@@ -62,7 +62,7 @@ def execute(
     wanted = int(fitted.about["profiles"]) if users is None else users
     part = WHOLE if shard is None else shard_of(shard)
     limit = threshold_of(threshold)
-    of = values_of(where or [])
+    of = parse_attributes(where or [])
     dates = None if holidays is None else dates_file(holidays)
     config = GenerateConfig(
         wanted, seed, prior or "mixture", limit, inactive, date_of(start), part, of, days, dates
@@ -104,13 +104,13 @@ def weights_of(text: str) -> dict[int, float]:
     return weights
 
 
-def values_of(pairs: list[str]) -> dict[str, str]:
+def parse_attributes(pairs: list[str]) -> dict[str, str]:
     """Attributes and their values.
 
     Raises:
         ValueError: for what is not so written, or an attribute that comes twice.
 
-    >>> values_of(["country=France", "plan=a=b"])
+    >>> parse_attributes(["country=France", "plan=a=b"])
     {'country': 'France', 'plan': 'a=b'}
     """
     found = dict[str, str]()

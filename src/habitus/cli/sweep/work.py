@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from habitus.cli._console import INTERRUPTED, bar, out, out_table, plain, quiet_libraries, warn
-from habitus.cli._shared.fitting import adjusted, chosen, fit_settings
+from habitus.cli._shared.fitting import adjusted, fit_settings, resolve_recipe
 from habitus.profiles.store import StoredProfiles
 from habitus.recipes import RECIPES, SWEEPS, Recipe
 from habitus.report.wording import number
@@ -93,7 +93,7 @@ def _begun(
                 f"unknown recipe {recipe!r}; --recipe must be one of "
                 f"{', '.join((*SWEEPS, *RECIPES))}"
             )
-        return chosen(model, recipe, pairs, asked), None
+        return resolve_recipe(model, recipe, pairs, asked), None
     base, values = SWEEPS[recipe]()
     return adjusted(base, pairs, asked), grid_of(values)
 

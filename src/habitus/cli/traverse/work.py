@@ -29,7 +29,7 @@ def execute(
             save_png(
                 traversal_grid(
                     made.axes,
-                    shown(made, at),
+                    sum_channels(made, at),
                     names(made),
                     made.points,
                     f"expected activity, {_shown_channels(name)}",
@@ -111,7 +111,7 @@ def file_name(channel: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in channel)
 
 
-def shown(made: Traversal, channels: list[int]) -> FloatArray:
+def sum_channels(made: Traversal, channels: list[int]) -> FloatArray:
     """Pictures of some channels together, [K, P, D, S]."""
     return made.pictures[..., channels].sum(-1)
 

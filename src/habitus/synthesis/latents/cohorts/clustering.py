@@ -22,7 +22,12 @@ from habitus.synthesis.capabilities import encoding_model
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.latents.cohorts.cohort import Cohort, Cohorts
 from habitus.synthesis.latents.cohorts.kmeans import AUTO, Clustering, checked_k, cluster_latents
-from habitus.synthesis.latents.cohorts.names import medians, medians_of_groups, names_of, spreads_of
+from habitus.synthesis.latents.cohorts.names import (
+    habit_medians,
+    medians_of_groups,
+    name_groups,
+    spreads_of,
+)
 from habitus.synthesis.population import COHORT
 from habitus.training.encoding import IN_USE, Posterior, encode
 
@@ -64,7 +69,7 @@ def cluster(
         _groups(found, habits, posterior, _Tally(profiles, found, model.unit), seed),
         model.axes.with_unit(model.unit),
         dims,
-        medians(habits),
+        habit_medians(habits),
         found.tried,
         found.rule,
         found.reason,
@@ -93,7 +98,7 @@ def _groups(
     found: Clustering, habits: Habits, posterior: Posterior, tally: _Tally, seed: int
 ) -> tuple[Cohort, ...]:
     typical = medians_of_groups(habits, found.labels, len(found.centres))
-    names = names_of(typical, medians(habits), spreads_of(habits))
+    names = name_groups(typical, habit_medians(habits), spreads_of(habits))
     return tuple(
         Cohort(
             number,

@@ -97,7 +97,7 @@ def cluster_latents(z: FloatArray, k: int | str, seed: int) -> Clustering:
     ):  # sums of several threads differ in their last digits from run to run
         trials = [_Trial(part, each, seed) for each in ks]
         tried = tuple(trial.candidate() for trial in trials)
-        best, reason = chosen(tried) if isinstance(k, str) else (0, f"k = {k} was asked for.")
+        best, reason = choose_k(tried) if isinstance(k, str) else (0, f"k = {k} was asked for.")
         labels, distance = pairwise_distances_argmin_min(z, trials[best].centres)
     order = np.argsort(-np.bincount(labels, minlength=ks[best]), kind="stable")  # largest first
     place = np.argsort(order)
@@ -131,11 +131,11 @@ def checked_k(k: int | str, users: int) -> None:
         )
 
 
-def chosen(tried: Sequence[Candidate]) -> tuple[int, str]:
+def choose_k(tried: Sequence[Candidate]) -> tuple[int, str]:
     """Choose a candidate by :data:`RULE`, with the reason.
 
     >>> measured = [(2, 0.9, 0.9), (3, 0.85, 0.8), (4, 0.82, 0.4)]
-    >>> chosen([Candidate(k, stability, weakest, None, 0.0) for k, stability, weakest in measured])
+    >>> choose_k([Candidate(k, stability, weakest, None, 0.0) for k, stability, weakest in measured])
     (1, 'k = 3 is the largest that is stable (0.85).')
     """
     stable = [at for at, each in enumerate(tried) if each.is_stable]

@@ -20,7 +20,7 @@ Medians = dict[str, float]
 """Habit -> its typical value."""
 
 
-def medians(habits: Habits) -> Medians:
+def habit_medians(habits: Habits) -> Medians:
     """Typical value of each habit."""
     return {name: middle(name, values) for name, values in habits.items()}
 
@@ -28,7 +28,7 @@ def medians(habits: Habits) -> Medians:
 def medians_of_groups(habits: Habits, labels: IntArray, k: int) -> list[Medians]:
     """Typical values of each of k groups, from the habits and the group of every user."""
     return [
-        medians({name: values[labels == group] for name, values in habits.items()})
+        habit_medians({name: values[labels == group] for name, values in habits.items()})
         for group in range(k)
     ]
 
@@ -48,13 +48,13 @@ def spreads_of(habits: Habits) -> Medians:
     return {name: spread(name, values) for name, values in habits.items()}
 
 
-def names_of(groups: Sequence[Medians], usual: Medians, spreads: Medians) -> list[str]:
+def name_groups(groups: Sequence[Medians], usual: Medians, spreads: Medians) -> list[str]:
     """Name of each group, all different.
 
     >>> usual = {"peak hour": 13.0, "night share": 0.1}
     >>> spreads = {"peak hour": 4.0, "night share": 0.1}
     >>> groups = [{**usual, "peak hour": 20.0}, {**usual, "night share": 0.11}]
-    >>> names_of(groups, usual, spreads)
+    >>> name_groups(groups, usual, spreads)
     ['evening', 'like everybody']
     """
     found = [_name(group, usual, spreads, USUAL) for group in groups]
