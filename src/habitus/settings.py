@@ -126,8 +126,8 @@ def _without_none(hint: Any) -> Any:
 def is_number_hint(hint: Any) -> bool:
     """Tell whether values of a type hint are numbers, whole or not.
 
-    >>> is_number_hint(Positive), is_number_hint(float), is_number_hint(bool), is_number_hint(Literal["conv"])
-    (True, True, False, False)
+    >>> [is_number_hint(hint) for hint in (Positive, float, bool, Literal["conv"])]
+    [True, True, False, False]
     """
     return (get_args(hint)[0] if get_origin(hint) is Annotated else hint) in (int, float)
 

@@ -135,7 +135,7 @@ def choose_k(tried: Sequence[Candidate]) -> tuple[int, str]:
     """Choose a candidate by :data:`RULE`, with the reason.
 
     >>> measured = [(2, 0.9, 0.9), (3, 0.85, 0.8), (4, 0.82, 0.4)]
-    >>> choose_k([Candidate(k, stability, weakest, None, 0.0) for k, stability, weakest in measured])
+    >>> choose_k([Candidate(k, stable, weakest, None, 0.0) for k, stable, weakest in measured])
     (1, 'k = 3 is the largest that is stable (0.85).')
     """
     stable = [at for at, each in enumerate(tried) if each.is_stable]
