@@ -284,7 +284,7 @@ def test_more_than_six_variables_are_drawn_in_part(here, capsys):
 
 
 def test_two_sample_scores_and_their_floor(here, capsys, monkeypatch):
-    monkeypatch.setattr(two_sample, "TELLER", Discriminator(hidden=2, iterations=5))
+    monkeypatch.setattr(two_sample, "DISCRIMINATOR", Discriminator(hidden=2, iterations=5))
     monkeypatch.setattr(two_sample, "PREDICTOR", Predictor(hidden=2, iterations=5))
     for line in (
         "generated.parquet --against real.csv",

@@ -240,9 +240,9 @@ class TestLikelihood:
                 for samples in (1, 30)
             )
             noise = Generator().manual_seed(2)
-            bound = -torch.stack(list(tiny._draw(tiny._given(x, noise), noise).terms.values())).sum(
-                0
-            )
+            bound = -torch.stack(
+                list(tiny._draw(tiny._inputs(x, noise), noise).terms.values())
+            ).sum(0)
         assert float(one.mean()) < float(many.mean()) - 0.02
         away = one - bound  # which with one draw is the loss's own bound, but for noise
         assert abs(float(away.mean())) < 4 * float(away.std()) / 1000**0.5

@@ -15,7 +15,7 @@ from habitus.evaluation.two_sample.series import (
 from habitus.schema import FloatArray
 from habitus.series import Series
 
-TELLER = Discriminator()
+DISCRIMINATOR = Discriminator()
 PREDICTOR = Predictor()
 WINDOW = 24
 MOST_WINDOWS = 10_000
@@ -51,7 +51,7 @@ def _windows(series: Series, length: int, seed: int) -> FloatArray:
 
 def _scores(generated: FloatArray, real: FloatArray, seed: int) -> Json:
     return {
-        "discriminative": discriminate(generated, real, TELLER, seed=seed).score,
+        "discriminative": discriminate(generated, real, DISCRIMINATOR, seed=seed).score,
         "predictive": predictive_score(generated, real, PREDICTOR, seed=seed),
     }
 
