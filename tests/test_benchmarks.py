@@ -51,6 +51,7 @@ def as_a_program(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("peers/compare.py", "| two-sample AUC |"),
         ("house.py", "| lines of src |"),
         ("same_outputs.py", "0 not compared, 0 differs"),
+        ("mutations.py", "| logit of the gap capped at 1 | test_log_probs.py::"),
     ],
 )
 @pytest.mark.usefixtures("as_a_program")

@@ -12,7 +12,7 @@ from torch import Generator
 
 from habitus.models.parts.examples import Days, Examples
 from habitus.models.rhythm.config import RhythmConfig
-from habitus.models.rhythm.history import history_of_days
+from habitus.models.rhythm.history.all_days import history_of_days
 from habitus.models.rhythm.model import Rhythm
 from habitus.models.rhythm.sampling import RunningHistory
 from habitus.profiles.calendar import Calendar

@@ -16,11 +16,11 @@ from habitus.models.rhythm.amounts import (
     PoissonAmount,
 )
 from habitus.models.rhythm.day import DaySlots
-from habitus.models.rhythm.history import (
+from habitus.models.rhythm.history.balance import Balance
+from habitus.models.rhythm.history.features import (
     CHANNEL_FEATURES,
     NEVER_ACTIVE,
     SLOT_FEATURES,
-    Balance,
     DayHistory,
 )
 from habitus.models.rhythm.sampling.days import DaySampler

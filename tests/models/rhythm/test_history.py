@@ -5,7 +5,9 @@ import pytest
 import torch
 from rhythm_inputs import NOTHING, counts, noise
 
-from habitus.models.rhythm.history import DayHistory, balanced_pairs, history_of_days
+from habitus.models.rhythm.history.all_days import history_of_days
+from habitus.models.rhythm.history.balance import balanced_pairs
+from habitus.models.rhythm.history.features import DayHistory
 from habitus.models.rhythm.sampling import RunningHistory
 
 

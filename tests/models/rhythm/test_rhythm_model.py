@@ -123,3 +123,24 @@ def test_whole_numbers_are_drawn_in_bfloat16_too():
         for drawn in (model.sample(5, noise()), model.complete(x, missing, 4, noise()).draws):
             assert drawn.dtype == torch.float32
             assert torch.equal(drawn, drawn.round())
+
+
+def test_weights_keep_their_names_in_files():
+    """Runs that were fitted before a renaming of the code can be read after it."""
+    config = RhythmConfig(hidden=8, channel_width=4, holidays=True, vocabulary={"plan": ["x", "y"]})
+    torch.manual_seed(0)
+    model, other = (Rhythm(AXES, config) for _ in range(2))
+    stored = model.state_dict()
+    assert {name.split(".")[0] for name in stored} == {
+        "shifts", "pairs", "often", "on_holidays", "told", "p_u", "day", "state", "pooled", "q_u", "known", "gate",
+        "p_z", "q_z", "what", "p_x",
+    }  # fmt: skip
+    assert {
+        "told.place.weight",
+        "p_u.of_told.weight",
+        "p_x.of_recall.bias",
+        "p_x.counts.of_past.weight",
+    } <= set(stored)
+    other.load_state_dict(stored)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)

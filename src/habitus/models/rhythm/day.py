@@ -30,14 +30,8 @@ from habitus.models.rhythm.active_slots import (
     count_features,
 )
 from habitus.models.rhythm.amounts import Amount
-from habitus.models.rhythm.history import (
-    CHANNEL_FEATURES,
-    PAIR_FEATURES,
-    SLOT_FEATURES,
-    Balance,
-    DayHistory,
-    pair_steps,
-)
+from habitus.models.rhythm.history.balance import PAIR_FEATURES, Balance, pair_steps
+from habitus.models.rhythm.history.features import CHANNEL_FEATURES, SLOT_FEATURES, DayHistory
 
 NEVER = -1e4  # a logit
 SETTLED = 6  # differences that a count may leave: 0, 1, the lowest so far or one more, the highest or one less

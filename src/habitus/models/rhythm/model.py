@@ -48,18 +48,14 @@ from habitus.models.rhythm.amounts import AMOUNTS
 from habitus.models.rhythm.conditioning import EMBEDDING, Conditioning
 from habitus.models.rhythm.config import RhythmConfig
 from habitus.models.rhythm.day import DaySlots
-from habitus.models.rhythm.history import (
-    RECENT_FEATURES,
-    balanced_pairs,
-    feature_count,
-    history_of_days,
-)
+from habitus.models.rhythm.history.all_days import history_of_days
+from habitus.models.rhythm.history.balance import balanced_pairs
+from habitus.models.rhythm.history.features import RECENT_FEATURES, feature_count
 from habitus.models.rhythm.prior import LearntMixture
 from habitus.models.rhythm.sampling import (
     CPU,
     DrawnUsers,
     Layers,
-    LogProbs,
     RunningHistory,
     UserSampler,
 )
@@ -359,34 +355,19 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         days: Days | None = None,
         codes: Tensor | None = None,
     ) -> ScoredSample:
-        _, drawn = self._sample(size, generator, prior, days, codes)
+        _, drawn = self.draw_users(size, generator, prior, days, codes)
         return ScoredSample(drawn.x, drawn.scores)
 
-    def sample_with_log_probs(
+    def draw_users(
         self,
         size: int,
         generator: Generator,
         prior: Prior | None = None,
         days: Days | None = None,
         codes: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, LogProbs]:
-        """Draw the same profiles, and report their log-probability given the latents.
-
-        Returns:
-            Profiles, [B, D', S, C]; latents of the users, [B, Z]; log-probabilities, and latents of days.
-        """
-        u, drawn = self._sample(size, generator, prior, days, codes, log_probs=True)
-        return drawn.x, u, cast(LogProbs, drawn.log_probs)
-
-    def _sample(
-        self,
-        size: int,
-        generator: Generator,
-        prior: Prior | None,
-        days: Days | None,
-        codes: Tensor | None,
         log_probs: bool = False,
     ) -> tuple[Tensor, DrawnUsers]:
+        """Draw u, then day after day; return u [B, Z] and the days, with their log-probabilities if asked for."""
         if codes is None:
             device = self.pairs.device
             codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=device)

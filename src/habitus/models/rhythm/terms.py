@@ -16,61 +16,36 @@ from habitus.models.parts.examples import Days
 from habitus.models.parts.gaussians import Diagonal, kl_of_diagonals
 from habitus.models.rhythm.active_slots import ActiveSlots
 from habitus.models.rhythm.day import DayTerms
-from habitus.models.rhythm.history import DayHistory
+from habitus.models.rhythm.history.features import DayHistory
 
 
 class Inputs(NamedTuple):
-    """Values for some profiles that do not depend on the latents.
+    """Values for some profiles that do not depend on the latents."""
 
-    Attributes:
-        x: Active days, [N, S, C].
-        at: Users (as ``day``) and days (as ``slot``) of these.
-        active: Whether each day is active, bool [B, D].
-        days: Calendar, [B, D].
-        encoded: Features of the active days, [N, H].
-        history: Features of the history before each day, [B, D, F].
-        day_history: History that the slots and counts of each day depend on, [B, D, ...].
-        state: State before each day, [B, D, H].
-        calendar: Calendar features c_d, [B, D, 2 E].
-        attributes: Features of attributes, [B, E A].
-        q_u: q(u | x), [B, Z].
-    """
-
-    x: Tensor
-    at: ActiveSlots
-    active: Tensor
-    days: Days
-    encoded: Tensor
-    history: Tensor
-    day_history: DayHistory
-    state: Tensor
-    calendar: Tensor
-    attributes: Tensor
-    q_u: Independent
+    x: Tensor  # active days, [N, S, C]
+    at: ActiveSlots  # their users (as ``day``) and days (as ``slot``)
+    active: Tensor  # whether each day is active, bool [B, D]
+    days: Days  # calendar, [B, D]
+    encoded: Tensor  # features of the active days, [N, H]
+    history: Tensor  # features of the history before each day, [B, D, F]
+    day_history: DayHistory  # history that the counts of each day depend on, [B, D, ...]
+    state: Tensor  # state before each day, [B, D, H]
+    calendar: Tensor  # calendar features c_d, [B, D, 2 E]
+    attributes: Tensor  # features of attributes, [B, E A]
+    q_u: Independent  # q(u | x), [B, Z]
 
 
 class Draw(NamedTuple):
-    """One draw of the latents, their distributions, and the terms -log p given them.
+    """One draw of the latents, their distributions, and the terms -log p given them."""
 
-    Attributes:
-        u: Latents of users, [B, Z].
-        of_user: log q(u) - log p(u), [B].
-        active_days: -log p(a_d), [B, D].
-        at: User and day of the N active days.
-        days: -log p(x_d), each [N].
-        z: Latents of days, [N, Y].
-        q_z: q(z_d | x_d, k_d).
-        p_z: p(z_d | k_d).
-    """
-
-    u: Tensor
-    of_user: Tensor
-    active_days: Tensor
-    at: ActiveSlots
-    days: DayTerms
-    z: Tensor
-    q_z: Diagonal
-    p_z: Diagonal
+    u: Tensor  # latents of users, [B, Z]
+    of_user: Tensor  # log q(u) - log p(u), [B]
+    active_days: Tensor  # -log p(a_d), [B, D]
+    at: ActiveSlots  # user and day of the N active days
+    days: DayTerms  # -log p(x_d), each [N]
+    z: Tensor  # latents of days, [N, Y]
+    q_z: Diagonal  # q(z_d | x_d, k_d)
+    p_z: Diagonal  # p(z_d | k_d)
 
     @property
     def terms(self) -> dict[str, Tensor]:

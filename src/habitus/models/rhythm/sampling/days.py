@@ -17,12 +17,8 @@ from torch import Tensor, nn
 from habitus.models.rhythm.active_slots import COUNT_FEATURES, count_feature_table
 from habitus.models.rhythm.amounts import Amount
 from habitus.models.rhythm.day import DaySlots, partner_of
-from habitus.models.rhythm.history import (
-    CHANNEL_FEATURES,
-    SLOT_FEATURES,
-    DayHistory,
-    difference_features,
-)
+from habitus.models.rhythm.history.balance import difference_features
+from habitus.models.rhythm.history.features import CHANNEL_FEATURES, SLOT_FEATURES, DayHistory
 from habitus.models.rhythm.sampling.kernels.arrays import (
     LOG_PROBS,
     SCORES,

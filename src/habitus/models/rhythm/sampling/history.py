@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from habitus.models.rhythm.history import (
+from habitus.models.rhythm.history.balance import Balance, difference_features
+from habitus.models.rhythm.history.features import (
     CHANNEL_FEATURES,
     SLOT_FEATURES,
-    Balance,
     DayHistory,
-    difference_features,
     feature_count,
 )
 from habitus.models.rhythm.sampling.kernels import history as kernels

@@ -22,7 +22,7 @@ from habitus.models.parts.indexing import rows_of
 from habitus.models.rhythm.active_slots import SlotGRU
 from habitus.models.rhythm.conditioning import Conditioning
 from habitus.models.rhythm.day import DaySlots
-from habitus.models.rhythm.history import RECENT_FEATURES
+from habitus.models.rhythm.history.features import RECENT_FEATURES
 from habitus.models.rhythm.sampling.days import SEEDS, DaySampler, to_numpy
 from habitus.models.rhythm.sampling.history import RunningHistory
 from habitus.models.rhythm.sampling.kernels import users as kernels
@@ -78,11 +78,6 @@ class LogProbs(NamedTuple):
     slots: Tensor
     channels: Tensor
     amounts: Tensor
-
-    @classmethod
-    def zeros(cls, users: int, days: int, latents: int) -> LogProbs:
-        """Make space for some users and days."""
-        return cls(torch.zeros(users, days, latents), *torch.zeros(4, users, days).unbind())
 
 
 class DrawnUsers(NamedTuple):
@@ -191,7 +186,10 @@ class UserSampler:
         positions = conditioning.positions(days)
         scores = OffsetScores(len(u), len(offsets), CPU)
         latents = self.layers.p_z.out_features // 2
-        found = LogProbs.zeros(len(u), drawn_days, latents) if log_probs else None
+        found = None
+        if log_probs:
+            terms = torch.zeros(4, len(u), drawn_days)
+            found = LogProbs(torch.zeros(len(u), drawn_days, latents), *terms.unbind())
         for place in range(drawn_days):
             number = first + place
             day = days.of((slice(None), number))

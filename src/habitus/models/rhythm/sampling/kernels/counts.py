@@ -15,7 +15,7 @@ from habitus.models.parts.binned_counts import MOST
 from habitus.models.rhythm.active_slots import COUNT_FEATURES, LARGEST_COUNT
 from habitus.models.rhythm.amounts import BINNED, LEAST_RATE, MOST_LOG_SIZE, MOST_RATE, POISSON
 from habitus.models.rhythm.day import SETTLED
-from habitus.models.rhythm.history import SLOT_FEATURES
+from habitus.models.rhythm.history.features import SLOT_FEATURES
 from habitus.models.rhythm.sampling.kernels.arrays import (
     AMOUNTS,
     CHANNELS,
@@ -24,8 +24,8 @@ from habitus.models.rhythm.sampling.kernels.arrays import (
     ONES,
     AmountArrays,
     CountWeights,
-    CountWorkspace,
     DayArrays,
+    Workspace,
 )
 from habitus.models.rhythm.sampling.kernels.compiled import (
     ONE,
@@ -46,17 +46,6 @@ NEVER = np.float32(-1e4)  # a logit
 RARELY_ZERO = 0.9  # probability of 0 up to which counts are drawn again until one is not 0
 
 
-def count_workspace(width: int, outputs: int) -> CountWorkspace:
-    """Make space for counts from W units and F + 6 outputs of a channel."""
-    return CountWorkspace(
-        every=np.arange(max(width, COUNT_FEATURES)),
-        hidden=np.empty(width, np.float32),
-        out=np.empty(outputs, np.float32),
-        values=np.empty(SETTLED, np.float32),
-        logits=np.empty(1 + SETTLED, np.float32),
-    )
-
-
 @compiled
 def draw_counts(
     base: FloatArray,
@@ -66,7 +55,7 @@ def draw_counts(
     day: int,
     slot: int,
     gap: int,
-    space: CountWorkspace,
+    space: Workspace,
     rng: Generator,
 ) -> None:
     """Draw the counts of a slot.
@@ -151,7 +140,7 @@ def active_logit(
 
 @compiled
 def write_outputs(
-    weights: CountWeights, channel: int, offset: FloatArray, space: CountWorkspace
+    weights: CountWeights, channel: int, offset: FloatArray, space: Workspace
 ) -> None:
     """Write the features of a channel's count, with their offset, and its logits of settling, [F + 6]."""
     bias = weights.bias[channel]
@@ -165,7 +154,7 @@ def write_outputs(
 
 @compiled
 def draw_count(
-    space: CountWorkspace,
+    space: Workspace,
     weights: CountWeights,
     days: DayArrays,
     day: int,
@@ -176,8 +165,8 @@ def draw_count(
     """Draw a count of one or more, which settles the difference of the channel's pair or is free."""
     features = len(space.out) - SETTLED
     pair = weights.pair[channel]
-    values = space.values
-    logits = space.logits
+    values = space.settling
+    logits = space.settling_logits
     if pair >= 0:
         values[0] = 0
         values[1] = 1
@@ -199,7 +188,7 @@ def draw_count(
 
 @compiled
 def log_prob_of_count(
-    space: CountWorkspace,
+    space: Workspace,
     weights: CountWeights,
     days: DayArrays,
     day: int,
@@ -223,11 +212,11 @@ def log_prob_of_count(
         return freely
     total = 0.0
     settling = 0.0
-    for k in range(len(space.logits)):
-        total += space.logits[k]
+    for k in range(len(space.settling_logits)):
+        total += space.settling_logits[k]
     for k in range(SETTLED):
-        settling += space.logits[1 + k] if space.values[k] == count else ZERO
-    return math.log((settling + space.logits[0] * math.exp(freely)) / total)
+        settling += space.settling_logits[1 + k] if space.settling[k] == count else ZERO
+    return math.log((settling + space.settling_logits[0] * math.exp(freely)) / total)
 
 
 @compiled

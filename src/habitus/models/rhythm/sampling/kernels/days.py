@@ -11,7 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from habitus.models.rhythm.history import SLOT_FEATURES
+from habitus.models.rhythm.active_slots import COUNT_FEATURES
+from habitus.models.rhythm.day import SETTLED
+from habitus.models.rhythm.history.features import SLOT_FEATURES
 from habitus.models.rhythm.sampling.kernels.arrays import (
     CountWeights,
     DayArrays,
@@ -29,7 +31,7 @@ from habitus.models.rhythm.sampling.kernels.compiled import (
     sigmoid,
     write,
 )
-from habitus.models.rhythm.sampling.kernels.counts import count_workspace, draw_counts
+from habitus.models.rhythm.sampling.kernels.counts import draw_counts
 from habitus.models.rhythm.sampling.kernels.slots import (
     gather_after_counts,
     gather_before_counts,
@@ -43,16 +45,17 @@ BLOCK = 256  # days drawn side by side
 
 def workspace(weights: SlotWeights, counts: CountWeights) -> Workspace:
     """Make space for days of some weights."""
-    inputs = max(len(weights.of_input), len(counts.of_history))
-    gates = len(weights.of_state_bias)
+    slots = len(counts.of_slot)
     width, outputs = counts.out.shape[1:]
+    inputs = max(len(weights.of_input), len(counts.of_history), width, COUNT_FEATURES)
+    gates = len(weights.of_state_bias)
     return Workspace(
-        every=np.arange(inputs),
-        inputs=Sparse(np.zeros(inputs + 1, np.int64), np.zeros(inputs + 1, np.float32)),
-        logits=np.zeros(len(counts.of_slot) + 1, np.float32),
-        of_input=np.zeros(gates, np.float32),
-        h=np.zeros(gates // 3, np.float32),
-        counts=count_workspace(width, outputs),
+        np.arange(inputs),
+        Sparse(np.zeros(inputs + 1, np.int64), np.zeros(inputs + 1, np.float32)),
+        *(
+            np.zeros(size, np.float32)
+            for size in (slots + 1, gates, gates // 3, width, outputs, SETTLED, 1 + SETTLED)
+        ),
     )
 
 
@@ -168,7 +171,7 @@ def draw_slots(
         base = row[logits:]
         count = gather_before_counts(days, day, slot, gap, weights, inputs)
         add_rows(inputs.index, inputs.values, count, counts.of_history, base)
-        draw_counts(base, counts, offsets.counts, days, day, slot, gap, space.counts, rng)
+        draw_counts(base, counts, offsets.counts, days, day, slot, gap, space, rng)
         count = gather_after_counts(days, day, slot, place, weights, inputs)
         write(weights.of_input_bias, space.of_input)
         add_rows(inputs.index, inputs.values, count, weights.of_input, space.of_input)

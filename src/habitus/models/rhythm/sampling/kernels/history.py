@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from habitus.models.rhythm.history import (
+from habitus.models.rhythm.history.balance import EXACT_DIFFERENCE, LARGEST_DIFFERENCE
+from habitus.models.rhythm.history.features import (
     DAY_DECAY,
-    EXACT_DIFFERENCE,
-    LARGEST_DIFFERENCE,
     PSEUDO_DAYS,
     RECENT_DAYS,
     SLOT_DECAY,
@@ -26,57 +25,34 @@ DAY_DECAY_32 = np.float32(DAY_DECAY)
 
 
 class HistoryArrays(NamedTuple):
-    """Statistics of the days of users so far; weekdays are numbered from that of the first day.
+    """Statistics of the days of users so far, those of habitus.models.rhythm.history.features.History.
 
-    Attributes:
-        observed: Observed days, [B].
-        observed_by_weekday: Observed days, [B, 7].
-        slot_days: Days on which each slot was active, [B, S].
-        slot_days_by_weekday: The same by weekday, [B, 7, S].
-        cell_days: Days on which each channel was active in each slot, [B, S, C].
-        last_by_weekday: Activity of slots on the last day of each weekday, [B, 7, S].
-        yesterday: Activity of slots on the last day, [B, S].
-        recent_slots: Mean activity of slots, late days weighing most, [B, S].
-        now: Balance of the pairs, [B, P].
-        lowest: [B, P].
-        highest: [B, P].
-        total: Sum of the counts of each channel, [B, C].
-        largest: Largest count of each channel, [B, C].
-        logs: Sum of the logarithms of the counts of each channel, [B, C].
-        ones: Cells of each channel with a count of one, [B, C].
-        recent_activity: Mean activity and log active slots of days, late days weighing most, [B, 2].
-        active: Active days, [B].
-        recent_days: Activity of each of the last days, yesterday first, [B, 28].
-        active_by_weekday: Active days, [B, 7].
-        silence: Days since the last active one, [B].
-        run: Days since the last silent one, [B].
-        longest: Longest silence after an active day, and longest run, [B, 2].
-        most_slots: Largest number of active slots on a day, [B].
+    Weekdays are numbered from that of the first day.
     """
 
-    observed: FloatArray
-    observed_by_weekday: FloatArray
-    slot_days: FloatArray
-    slot_days_by_weekday: FloatArray
-    cell_days: FloatArray
-    last_by_weekday: FloatArray
-    yesterday: FloatArray
-    recent_slots: FloatArray
-    now: FloatArray
-    lowest: FloatArray
-    highest: FloatArray
-    total: FloatArray
-    largest: FloatArray
-    logs: FloatArray
-    ones: FloatArray
-    recent_activity: FloatArray
-    active: FloatArray
-    recent_days: FloatArray
-    active_by_weekday: FloatArray
-    silence: FloatArray
-    run: FloatArray
-    longest: FloatArray
-    most_slots: FloatArray
+    observed: FloatArray  # [B]
+    observed_by_weekday: FloatArray  # [B, 7]
+    slot_days: FloatArray  # [B, S]
+    slot_days_by_weekday: FloatArray  # [B, 7, S]
+    cell_days: FloatArray  # [B, S, C]
+    last_by_weekday: FloatArray  # activity of slots on the last day of each weekday, [B, 7, S]
+    yesterday: FloatArray  # [B, S]
+    recent_slots: FloatArray  # [B, S]
+    now: FloatArray  # balance of the pairs, [B, P]
+    lowest: FloatArray  # [B, P]
+    highest: FloatArray  # [B, P]
+    total: FloatArray  # [B, C]
+    largest: FloatArray  # [B, C]
+    logs: FloatArray  # [B, C]
+    ones: FloatArray  # [B, C]
+    recent_activity: FloatArray  # [B, 2]
+    active: FloatArray  # [B]
+    recent_days: FloatArray  # [B, 28]
+    active_by_weekday: FloatArray  # [B, 7]
+    silence: FloatArray  # [B]
+    run: FloatArray  # [B]
+    longest: FloatArray  # [B, 2]
+    most_slots: FloatArray  # [B]
 
 
 def empty_history(users: int, slots: int, channels: int, pairs: int) -> HistoryArrays:

@@ -9,7 +9,7 @@ import math
 
 from numpy.random import Generator
 
-from habitus.models.rhythm.history import NEVER_ACTIVE, SLOT_FEATURES
+from habitus.models.rhythm.history.features import NEVER_ACTIVE, SLOT_FEATURES
 from habitus.models.rhythm.sampling.kernels.arrays import (
     END,
     NEW,
