@@ -14,7 +14,7 @@ from habitus.models.parts.examples import Days, Examples
 from habitus.models.rhythm.config import RhythmConfig
 from habitus.models.rhythm.history.all_days import history_of_days
 from habitus.models.rhythm.model import Rhythm
-from habitus.models.rhythm.sampling import RunningHistory
+from habitus.models.rhythm.sampling import RunningHistory, UserSampler
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.sparse import Profiles
 from habitus.profiles.store import save
@@ -252,7 +252,7 @@ def test_a_week_without_observation_leaves_the_memory_as_it_was():
     observed = torch.ones(3, 21, dtype=torch.bool)
     observed[:, 9:16] = False
     (features, past) = history_of_days(with_gap, pairs, observed)
-    (expected, of_past) = history_of_days(x, pairs)
+    (expected, of_past) = history_of_days(x, pairs, torch.ones(3, 14, dtype=torch.bool))
     torch.testing.assert_close(features[:, 21], expected[:, 14])
     torch.testing.assert_close(past.slots[:, 16:], of_past.slots[:, 9:])
     some = RunningHistory(3, 4, 2, pairs)
@@ -275,7 +275,7 @@ def test_the_state_knows_no_day_that_was_not_observed():
     with torch.no_grad():
         side_by_side = model._states(e, draw.at, seen.flatten(2).any(2), days)
         for day in range(AXES.days):
-            sampler = model._sampler(len(seen))
+            sampler = UserSampler(model, len(seen))
             sampler.read(seen[:, :day], days)
             torch.testing.assert_close(side_by_side[:, day], sampler.h)
 

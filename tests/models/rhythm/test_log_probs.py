@@ -26,7 +26,7 @@ from habitus.models.rhythm.history.features import (
     DayHistory,
 )
 from habitus.models.rhythm.model import Rhythm
-from habitus.models.rhythm.sampling import LogProbs
+from habitus.models.rhythm.sampling import LogProbs, UserSampler
 from habitus.models.rhythm.sampling.days import DaySampler
 from habitus.models.rhythm.statistics import DayOffsets
 from habitus.schema import Axes
@@ -145,7 +145,7 @@ def test_log_probabilities_of_days_after_known_ones_are_the_terms_of_the_loss(
     known = days.emptied(counts)[:, :KNOWN_DAYS]
     u = torch.randn(USERS, model.latents, generator=noise(2))
     of_users = torch.cat([u, model.conditioning.attributes_of(codes)], 1)
-    sampler = model._sampler(USERS)
+    sampler = UserSampler(model, USERS)
     sampler.read(known, days)
     no_offsets = torch.zeros_like(model.logit_offsets)
     drawn = sampler.draw(of_users, days, no_offsets, noise(), log_probs=True)

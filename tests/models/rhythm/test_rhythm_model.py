@@ -45,7 +45,7 @@ def test_a_day_depends_on_the_days_before_it_alone():
 
 def read(model: Rhythm, x: torch.Tensor) -> UserSampler:
     """A sampler that has read the first days."""
-    sampler = model._sampler(len(x))
+    sampler = UserSampler(model, len(x))
     sampler.read(x, days_of(model, x))
     return sampler
 

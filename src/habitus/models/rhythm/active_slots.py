@@ -110,11 +110,6 @@ class SlotGRU(nn.Module):
         )
         return states[order.argsort()]
 
-    def step(self, inputs: Tensor, h: Tensor) -> Tensor:
-        """States after one slot, [N, H], from inputs [N, I] and states [N, H]."""
-        weights = self.of_input.weight, self.of_state.weight, self.of_input.bias, self.of_state.bias
-        return torch.gru_cell(inputs, h, *weights)
-
 
 class _States(torch.autograd.Function):
     """States after each active slot, sorted by their place; ``days`` counts the slots of each place.

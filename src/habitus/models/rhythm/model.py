@@ -55,7 +55,6 @@ from habitus.models.rhythm.prior import LearntMixture
 from habitus.models.rhythm.sampling import (
     CPU,
     DrawnUsers,
-    Layers,
     RunningHistory,
     UserSampler,
 )
@@ -248,7 +247,14 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
             days: Calendar, [...].
         """
         logits = apply_to_parts(self.active_day, context, history[..., -RECENT_FEATURES:])
-        return logits[..., 0] + self._layers.calendar_logits(days)
+        return logits[..., 0] + self.calendar_logits(days)
+
+    def calendar_logits(self, days: Days) -> Tensor:
+        """Part of the logits of days' being active that weekdays and holidays contribute, [...]."""
+        logits = self.weekday_logits[self.conditioning.weekdays(days)]
+        if self.holiday_logit is None:
+            return logits
+        return logits + days.holiday * self.holiday_logit
 
     # Loss
 
@@ -379,7 +385,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         days = (self.conditioning.days() if days is None else days).for_each(size)
         of_users = torch.cat([u, attributes], 1)
         offsets = self.logit_offsets
-        sampler = self._sampler(size)
+        sampler = UserSampler(self, size)
         return u, self._continue(sampler, of_users, days, offsets, generator, log_probs)
 
     def _continue(
@@ -395,20 +401,6 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         drawn = sampler.draw(of_users.cpu(), days.to(CPU), offsets.cpu(), generator, log_probs)
         device = of_users.device
         return drawn._replace(x=drawn.x.to(device), scores=drawn.scores.to(device))
-
-    def _sampler(self, users: int) -> UserSampler:
-        """Sampler of users of whom no day is known."""
-        layers = self._layers.on_processor()
-        slots = self.axes.slots
-        channels = len(self.axes.channels)
-        return UserSampler(layers, RunningHistory(users, slots, channels, layers.pairs))
-
-    @property
-    def _layers(self) -> Layers:
-        return Layers(
-            self.conditioning, self.day_encoder, self.state, self.context, self.active_day, self.p_z,
-            self.day_features, self.p_x, self.pairs, self.weekday_logits, self.holiday_logit,
-        )  # fmt: skip
 
     # Completing the last days
 
@@ -441,7 +433,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
             return Completion(x.new_zeros(0), x.new_zeros(samples, 0))
         known = torch.where(missing, 0.0, x)
         attributes = self.conditioning.attributes_of(codes)
-        sampler = self._sampler(len(x))
+        sampler = UserSampler(self, len(x))
         sampler.read(known[:, : x.shape[1] - last].cpu(), days.to(CPU))
         q_u = self._encode_users(known, days, attributes, sampler.history)
         of_users = torch.cat(

@@ -23,22 +23,18 @@ from habitus.models.rhythm.history.features import (
 from habitus.schema import DAYS_PER_WEEK
 
 
-def history_of_days(
-    x: Tensor, pairs: Tensor, observed: Tensor | None = None
-) -> tuple[Tensor, DayHistory]:
+def history_of_days(x: Tensor, pairs: Tensor, observed: Tensor) -> tuple[Tensor, DayHistory]:
     """Compute the history before every day of profiles [B, D, S, C].
 
     Args:
         x: Profiles.
         pairs: Pairs of channels, [P, 2].
-        observed: Days that were observed, bool [B, D]; all by default.
+        observed: Days that were observed, bool [B, D].
 
     Returns:
         Features before every day and after the last one, [B, D + 1, F]; the history that the slots and counts of
         each day depend on, [B, D, ...].
     """
-    if observed is None:
-        observed = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
     if not observed.all():
         x = x.where(observed[..., None, None], 0.0)
     history = _history(x, pairs, observed)

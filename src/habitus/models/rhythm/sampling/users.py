@@ -9,8 +9,8 @@ offsets, n users with an active day, Y latents of a day, U numbers known of a us
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import NamedTuple, cast
+from copy import copy, deepcopy
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -19,9 +19,6 @@ from torch import Generator, Tensor, nn
 from habitus.models.parts.examples import Days
 from habitus.models.parts.gaussians import diagonal
 from habitus.models.parts.indexing import rows_of
-from habitus.models.rhythm.active_slots import SlotGRU
-from habitus.models.rhythm.conditioning import Conditioning
-from habitus.models.rhythm.day import DaySlots
 from habitus.models.rhythm.history.features import RECENT_FEATURES
 from habitus.models.rhythm.sampling.days import SEEDS, DaySampler, to_numpy
 from habitus.models.rhythm.sampling.history import RunningHistory
@@ -29,37 +26,10 @@ from habitus.models.rhythm.sampling.kernels import users as kernels
 from habitus.models.rhythm.sampling.kernels.compiled import Sparse
 from habitus.models.rhythm.statistics import DayOffsets, OffsetScores
 
+if TYPE_CHECKING:
+    from habitus.models.rhythm.model import Rhythm
+
 CPU = torch.device("cpu")
-
-
-class Layers(NamedTuple):
-    """Parts of :class:`habitus.models.rhythm.model.Rhythm` that days are drawn with."""
-
-    conditioning: Conditioning
-    day_encoder: nn.Sequential
-    state: SlotGRU
-    context: nn.Sequential
-    active_day: nn.Sequential
-    p_z: nn.Linear
-    day_features: nn.Sequential
-    p_x: DaySlots
-    pairs: Tensor
-    weekday_logits: Tensor
-    holiday_logit: Tensor | None
-
-    def on_processor(self) -> Layers:
-        """Return these layers, or copies on the processor where they are elsewhere."""
-        if self.pairs.device == CPU:
-            return self
-        copies = (None if each is None else deepcopy(each).to(CPU) for each in self)
-        return Layers(*copies)  # pyright: ignore[reportArgumentType]
-
-    def calendar_logits(self, days: Days) -> Tensor:
-        """Logits of days' being active that weekdays and holidays contribute, [...]."""
-        logits = self.weekday_logits[self.conditioning.weekdays(days)]
-        if self.holiday_logit is None:
-            return logits
-        return logits + days.holiday * self.holiday_logit
 
 
 class LogProbs(NamedTuple):
@@ -98,32 +68,36 @@ class UserSampler:
     """Sampler of the days of users after those that it has read or drawn.
 
     Args:
-        layers: Layers of the model, on the processor.
-        history: History of B users.
-        h: State of each user, zeros at first, [B, H].
+        model: The model, on any device; the sampler works on the processor.
+        users: B.
 
     Attributes:
         history: History of the users so far.
         h: State of each user so far, [B, H].
     """
 
-    def __init__(self, layers: Layers, history: RunningHistory, h: Tensor | None = None) -> None:
-        day = cast("nn.Linear", layers.day_encoder[0])
-        self.layers = layers
-        self.history = history
-        self.hidden = day.out_features
-        self.h = torch.zeros(len(history), self.hidden) if h is None else h
+    def __init__(self, model: Rhythm, users: int) -> None:
+        self.model = model if model.pairs.device == CPU else deepcopy(model).to(CPU)
+        slots, channels = self.model.axes.shape[1:]
+        self.history = RunningHistory(users, slots, channels, self.model.pairs)
+        self.hidden = self.model.config.hidden
+        self.h = torch.zeros(users, self.hidden)
+        day = cast("nn.Linear", self.model.day_encoder[0])
         self.of_day = to_numpy(day.weight.T)
         self.of_day_bias = to_numpy(day.bias)
-        self.of_state = layers.state.of_state.weight.detach().T.contiguous()
-        self.of_state_bias = to_numpy(layers.state.of_state.bias)
+        of_state = self.model.state.of_state
+        self.of_state = of_state.weight.detach().T.contiguous()
+        self.of_state_bias = to_numpy(of_state.bias)
         inputs = len(self.of_day)
         self.entries = Sparse(np.empty(inputs, np.int64), np.empty(inputs, np.float32))
         self.after = np.empty(self.hidden, np.float32)
 
     def repeated(self, times: int) -> UserSampler:
         """Repeat all users, [times B]."""
-        return UserSampler(self.layers, self.history.repeated(times), self.h.repeat(times, 1))
+        again = copy(self)
+        again.history = self.history.repeated(times)
+        again.h = self.h.repeat(times, 1)
+        return again
 
     def read(self, x: Tensor, days: Days) -> None:
         """Read the first days [B, D', S, C] of all days [B, D]."""
@@ -141,9 +115,9 @@ class UserSampler:
             users: Numbers of these, [n].
             days: The day of all users, [B].
         """
-        of_input = self.layers.state.of_input
+        of_input = self.model.state.of_input
         inputs = torch.empty(len(x), of_input.in_features)
-        inputs[:, self.hidden : -1] = self.layers.conditioning.day_features(days.of(users))
+        inputs[:, self.hidden : -1] = self.model.conditioning.day_features(days.of(users))
         gap = to_numpy(rows_of(self.history.gap, users))
         kernels.write_state_inputs(
             x.numpy(), gap, self.of_day, self.of_day_bias, self.entries, inputs.numpy()
@@ -176,16 +150,16 @@ class UserSampler:
         """
         seed = torch.randint(SEEDS, (), generator=generator, device=generator.device)
         noise = Generator().manual_seed(int(seed))
-        conditioning, p_x = self.layers.conditioning, self.layers.p_x
+        conditioning, p_x = self.model.conditioning, self.model.p_x
         history = self.history
-        contexts = _Contexts(self.layers, u, history.feature_count)
-        day_sampler = DaySampler(p_x, self.layers.pairs)
+        contexts = _Contexts(self.model, u, history.feature_count)
+        day_sampler = DaySampler(p_x, self.model.pairs)
         first = history.days
         drawn_days = days.weekday.shape[1] - first
         x = torch.zeros(len(u), drawn_days, p_x.slots, p_x.channels)
         positions = conditioning.positions(days)
         scores = OffsetScores(len(u), len(offsets), CPU)
-        latents = self.layers.p_z.out_features // 2
+        latents = self.model.p_z.out_features // 2
         found = None
         if log_probs:
             terms = torch.zeros(4, len(u), drawn_days)
@@ -201,8 +175,8 @@ class UserSampler:
             active = torch.rand(len(u), generator=noise) < probability
             users = active.nonzero()[:, 0]
             context = rows_of(context, users)
-            z = diagonal(self.layers.p_z(context)).draw(noise)
-            h = self.layers.day_features(torch.cat([context, z], -1))
+            z = diagonal(self.model.p_z(context)).draw(noise)
+            h = self.model.day_features(torch.cat([context, z], -1))
             drawn = day_sampler.draw(h, history.of_users(users), of_day, noise, log_probs)
             scores.add_day(*when, active.float() - probability, users, drawn.scores)
             x.numpy()[users.numpy(), place] = drawn.x.numpy()
@@ -222,15 +196,15 @@ class _Contexts:
     """Contexts k_d of a day of all users, and the probability that it is active.
 
     Args:
-        layers: Layers of the model.
+        model: The model, on the processor.
         u: Latents and features of attributes of the users, [B, U].
         features: F.
     """
 
-    def __init__(self, layers: Layers, u: Tensor, features: int) -> None:
-        self.layers = layers
+    def __init__(self, model: Rhythm, u: Tensor, features: int) -> None:
+        self.model = model
         self.features = features
-        layer = cast("nn.Linear", layers.context[0])
+        layer = cast("nn.Linear", model.context[0])
         hidden = layer.out_features
         calendar = layer.in_features - features - hidden - u.shape[1]
         of_features, of_state, of_calendar, of_users = layer.weight.detach().T.split(
@@ -239,7 +213,7 @@ class _Contexts:
         self.of_inputs = torch.cat([of_features, of_calendar])
         self.of_state = of_state.contiguous()
         self.of_users = to_numpy(torch.addmm(layer.bias, u, of_users))
-        first, last = (cast("nn.Linear", layers.active_day[each]) for each in (0, 2))
+        first, last = (cast("nn.Linear", model.active_day[each]) for each in (0, 2))
         of_context, of_history = first.weight.detach().T.split([hidden, RECENT_FEATURES])
         self.of_context = of_context.contiguous()
         self.of_history = of_history.contiguous()
@@ -260,7 +234,7 @@ class _Contexts:
             position: Its position in the window, [B].
         """
         history.write_features(self.inputs.numpy())
-        self.inputs[:, self.features :] = self.layers.conditioning.calendar(day, position)
+        self.inputs[:, self.features :] = self.model.conditioning.calendar(day, position)
         torch.mm(self.inputs, self.of_inputs, out=self.context).addmm_(h, self.of_state)
         kernels.add_and_activate(self.context.numpy(), self.of_users)
         return self.context
@@ -269,6 +243,6 @@ class _Contexts:
         """Compute the probability that the day of :meth:`of_day` is active, with an offset of the logit, [B]."""
         history = self.inputs[:, self.features - RECENT_FEATURES : self.features]
         torch.mm(self.context, self.of_context, out=self.sums).addmm_(history, self.of_history)
-        probability = self.layers.calendar_logits(day) + offset + self.last_bias
+        probability = self.model.calendar_logits(day) + offset + self.last_bias
         kernels.write_probabilities(self.sums.numpy(), self.bias, self.weights, probability.numpy())
         return probability
