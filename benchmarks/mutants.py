@@ -2,8 +2,9 @@
 
     python benchmarks/mutants.py slots.py counts.py
 
-Operators, operands, constants, bounds and statements are changed one at a time. Some changes mean the same, or change
-what nobody can see: EQUIVALENT lists them with the reason. See ``mutations.py`` for mistakes chosen by hand.
+Operators, operands, constants, bounds and statements are changed one at a time. Some changes mean
+the same, or change what nobody can see: EQUIVALENT lists them with the reason. See ``mutations.py``
+for mistakes chosen by hand.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Mutant(NamedTuple):
 
 
 def changes(node: ast.AST) -> Iterator[str]:
-    """Write what may take the place of a node: another operator, an operand alone, a number one off, nothing."""
+    """Write what may take the place of a node: another operator, one operand, nothing."""
     match node:
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             for table in (MIRRORED, REVERSED):

@@ -2,11 +2,12 @@
 
     python benchmarks/mutations.py            # a few minutes
     python benchmarks/mutations.py --quick    # one of them
-    python benchmarks/mutants.py slots.py     # every operator and constant of a file of kernels, an hour
+    python benchmarks/mutants.py slots.py     # every operator and constant of a file, an hour
 
-Rhythm is fitted by torch and drawn by compiled loops, a second implementation that has to stay the same. Each mutation
-is made in a copy of the source, where a test has to fail; without any, all of them have to pass. The copies run without
-the compiler (NUMBA_DISABLE_JIT): it is the same source, and quicker for few draws.
+Rhythm is fitted by torch and drawn by compiled loops, a second implementation that has to stay the
+same. Each mutation is made in a copy of the source, where a test has to fail; without any, all of
+them have to pass. The copies run without the compiler (NUMBA_DISABLE_JIT): it is the same source,
+and quicker for few draws.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ MUTATIONS = (
     ),
     Mutation(
         "days that were not observed end like others", "kernels/history.py",
-        "        if observed[user]:\n            end_day", "        if True:\n            end_day", AFTER,
+        "        if observed[user]:\n            end_day", "        if True:\n            end_day",
+        AFTER,
     ),
     Mutation(
         "an active slot without an active channel", "kernels/counts.py",
@@ -175,8 +177,8 @@ class Copy:
         """
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--tb=no"]
         environment = {
-            "PYTHONPATH": str(self.folder / "src"), "NUMBA_DISABLE_JIT": "1", "OMP_NUM_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(self.folder / "src"), "NUMBA_DISABLE_JIT": "1",
+            "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
         }  # fmt: skip
         path = self.folder / SAMPLING / mutation.file if mutation else None
         source = path.read_text() if path else ""

@@ -35,7 +35,7 @@ def test_the_fused_states_are_those_of_a_loop_over_each_day():
 
 @pytest.mark.parametrize("days", [7, 1])
 def test_the_gradient_of_the_gru_is_that_of_its_steps(days):
-    """Of inputs, of the states that days begin with, and of every weight, by autograd through single steps."""
+    """By autograd through single steps: of inputs, of states before days, of every weight."""
     torch.manual_seed(0)
     x = counts(days, 6, 3)
     gru = SlotGRU(3, 5).double()

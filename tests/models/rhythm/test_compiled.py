@@ -29,7 +29,7 @@ def test_exponentials_and_logarithms_are_numpys():
 
 @pytest.mark.parametrize("logits", [[0.3, -1.0, 2.0, -1e4, 0.5], [700.0, 701.0, -1e4], [0.0]])
 def test_choices_invert_the_distribution_function(logits):
-    """The index changes where a uniform number passes a sum of probabilities; one of weight 0 is never chosen."""
+    """The index changes where a uniform number passes a sum of probabilities."""
     choose = getattr(compiled.choose, "py_func", compiled.choose)
     bounds = np.cumsum(scipy.special.softmax(np.float64(logits)))
     for index, bound in enumerate(bounds):

@@ -1,7 +1,7 @@
-"""The compiled sampler is held to the loss: its log-probabilities are the loss's for the same users.
+"""The compiled sampler against the loss: equal log-probabilities of the same users.
 
-The loss is computed by torch for all days at once, the draws by compiled loops day after day. Both get the same latents,
-so that every term has to agree up to the rounding of 32-bit numbers.
+The loss is computed by torch for all days at once, the draws by compiled loops day after day. Both
+get the same latents, so that every term has to agree up to the rounding of 32-bit numbers.
 """
 
 import copy
@@ -45,8 +45,8 @@ def model_of(likelihood: str) -> Rhythm:
     """A model whose weights are all far from 0, so that no input is left out or changed unseen."""
     torch.manual_seed(0)
     config = RhythmConfig(
-        likelihood, latents=3, day_latents=2, components=2, hidden=8, channel_width=4, holidays=True,
-        vocabulary={"plan": ["x", "y"]},
+        likelihood, latents=3, day_latents=2, components=2, hidden=8, channel_width=4,
+        holidays=True, vocabulary={"plan": ["x", "y"]},
     )  # fmt: skip
     model = Rhythm(AXES, config).eval()
     with torch.no_grad():
@@ -77,7 +77,8 @@ def log_probs_of_loss(
 ) -> LogProbs:
     """Log-probability of profiles by the terms of the loss at given latents of users and days.
 
-    Offsets differ from day to day: each day is taken from the loss of a model with those of the day in its weights.
+    Offsets differ from day to day: each day is taken from the loss of a model with those of the day
+    in its weights.
     """
     inputs = model._inputs(x, noise())._replace(q_u=Independent(Normal(u, 1e-30), 1))
     at = inputs.at
@@ -137,7 +138,7 @@ def test_log_probabilities_of_drawn_users_are_the_terms_of_the_loss(likelihood, 
 def test_log_probabilities_of_days_after_known_ones_are_the_terms_of_the_loss(
     likelihood, monkeypatch
 ):
-    """Days that were not observed are among those that are known; here without offsets, as in forecasts."""
+    """Some of the known days were not observed; there are no offsets, as in forecasts."""
     model = model_of(likelihood)
     days = days_of_users()
     codes = codes_of_users()
@@ -161,7 +162,7 @@ def test_log_probabilities_of_days_after_known_ones_are_the_terms_of_the_loss(
 
 @torch.no_grad()
 def test_the_active_day_probability_of_drawn_users_is_that_of_the_loss(monkeypatch):
-    """Also where all 28 days of recent history are filled, and of days on which nothing is drawn."""
+    """Also where all 28 recent days are filled, and of days on which nothing is drawn."""
     model = model_of("poisson")
     days = days_of_users()
     codes = codes_of_users()

@@ -63,7 +63,7 @@ def test_states_of_a_fit_are_those_of_drawing():
 
 
 def test_the_probabilities_of_a_day_and_of_its_absence_sum_to_one():
-    """The bound of profiles that differ in their last day only, with the latents of that day left out."""
+    """The bound of profiles that differ in their last day only, without latents of that day."""
     axes = Axes(dt.date(2018, 2, 1), 2, 1440, ("a",))
     torch.manual_seed(1)
     model = Rhythm(axes, RhythmConfig(hidden=8, channel_width=4, likelihood="poisson")).eval()
@@ -132,8 +132,8 @@ def test_weights_keep_their_names_in_files():
     model, other = (Rhythm(AXES, config) for _ in range(2))
     stored = model.state_dict()
     assert {name.split(".")[0] for name in stored} == {
-        "shifts", "pairs", "often", "on_holidays", "told", "p_u", "day", "state", "pooled", "q_u", "known", "gate",
-        "p_z", "q_z", "what", "p_x",
+        "shifts", "pairs", "often", "on_holidays", "told", "p_u", "day", "state", "pooled", "q_u",
+        "known", "gate", "p_z", "q_z", "what", "p_x",
     }  # fmt: skip
     assert {
         "told.place.weight",

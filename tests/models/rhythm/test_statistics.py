@@ -1,4 +1,4 @@
-"""Habits that drawn users are brought to, counted by loops; and that each shift moves what it is there for."""
+"""Summary statistics counted by loops; and that each logit offset moves its own."""
 
 import datetime as dt
 
@@ -146,7 +146,7 @@ def test_a_shift_moves_the_habit_that_it_is_there_for(model, name):
 
 
 def test_scores_tell_what_shifts_would_do(model):
-    """The slope of each habit by its shift, from one population, beside the difference of two with other shifts."""
+    """The slope of a statistic by its offset, beside the difference of two populations."""
     users = 20_000
     own = torch.arange(statistic_count(AXES.days))
     model.logit_offsets.zero_()

@@ -1,9 +1,10 @@
 """Active slots of days, and a recurrent network that reads them; an empty slot takes no work.
 
-Days are read side by side without padding. They are sorted by their number of active slots, so that those with a
-k-th slot come first and the k-th step is a step of their states only.
+Days are read side by side without padding. They are sorted by their number of active slots, so that
+those with a k-th slot come first and the k-th step is a step of their states only.
 
-Letters: N days of all users, S slots, C channels, K active slots of all days, I inputs, H hidden units.
+Letters: N days of all users, S slots, C channels, K active slots of all days, I inputs, H hidden
+units.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ class ActiveSlots(NamedTuple):
         return torch.where(self.first, 0, self.slot - self.slot.roll(1))
 
     def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
-        """Values [K, ...] of the active slot before each, or of its day [N, ...] for the first, [K, ...]."""
+        """Values [K, ...] of the slot before each, those of its day [N, ...] for the first."""
         return torch.where(self.first[:, None], rows_of(of_days, self.day), of_slots.roll(1, 0))
 
     def next_slots(self, days: int, end: int) -> tuple[Tensor, Tensor]:
-        """First active slot of each of N days [N], and the one after each active slot [K]; ``end`` for none."""
+        """First active slot of days [N], and the next of each active slot [K]; ``end`` for none."""
         first = torch.full((days,), end, device=self.slot.device)
         first[self.day[self.first]] = self.slot[self.first]
         return first, torch.where(self.last, end, self.slot.roll(-1))
@@ -91,7 +92,7 @@ class SlotGRU(nn.Module):
         self.of_state = nn.Linear(hidden, 3 * hidden)
 
     def forward(self, inputs: Tensor, start: Tensor, slots: ActiveSlots) -> Tensor:
-        """States after each active slot [K, H], from inputs [K, I] and states before each day [N, H]."""
+        """States after active slots [K, H], from inputs [K, I] and states before days [N, H]."""
         if not len(inputs):
             return start[:0]
         lengths = slots.place[slots.last] + 1
@@ -112,10 +113,10 @@ class SlotGRU(nn.Module):
 
 
 class _States(torch.autograd.Function):
-    """States after each active slot, sorted by their place; ``days`` counts the slots of each place.
+    """States after active slots, sorted by their place; ``days`` counts the slots of each place.
 
-    The gradient is written out, so that weights get theirs in one product over all slots. Autograd would add one for
-    each step and keep every intermediate result.
+    The gradient is written out, so that weights get theirs in one product over all slots. Autograd
+    would add one for each step and keep every intermediate result.
     """
 
     @staticmethod
@@ -181,7 +182,7 @@ def count_features(counts: Tensor) -> Tensor:
 
 @cache
 def count_feature_table(device: torch.device) -> Tensor:
-    """Features of each count from 0 to 5000: any, logarithm, and indicators of small ranges, [5001, 6].
+    """Features of counts from 0 to 5000: any, logarithm, and indicators of small ones, [5001, 6].
 
     One look-up is quicker than six comparisons.
     """

@@ -1,7 +1,7 @@
 """Distributions of a count of one or more, from features; one class per likelihood.
 
-Whether there is a count at all is decided elsewhere (a hurdle model). Letters: N counts, F features of a count,
-V bins.
+Whether there is a count at all is decided elsewhere (a hurdle model). Letters: N counts, F features
+of a count, V bins.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Amount(nn.Module, ABC):
         """Features to begin with, by which small counts are common and large ones rare, [F]."""
 
     def seen(self, counts: Tensor) -> Tensor:
-        """Features that suit training counts [N]; those of :meth:`start` unless a likelihood has better ones, [F]."""
+        """Features that suit training counts [N]; by default those of :meth:`start`, [F]."""
         return self.start()
 
     def offset(self, larger: Tensor, ones: Tensor, counts: Tensor) -> Tensor:
@@ -108,7 +108,8 @@ class BinnedAmount(Amount):
     def seen(self, counts: Tensor) -> Tensor:
         """Logits of the frequencies of bins, [F].
 
-        Bins beyond the largest count stay rare: else the largest count of every user would be one of them.
+        Bins beyond the largest count stay rare: else the largest count of every user would be one
+        of them.
         """
         bins = bin_of(counts, self.last)
         frequency = torch.bincount(bins, minlength=self.bins).to(counts.dtype)
@@ -125,7 +126,7 @@ class BinnedAmount(Amount):
 
     def log_prob(self, features: Tensor, largest: Tensor, counts: Tensor) -> Tensor:
         logits, same, above = features.split([self.bins, 1, 1], 1)
-        # whether a count exceeds or equals all before it is a habit of its own, with a logit of its own
+        # how often a count exceeds or equals all before it says more than its size: extra logits
         which = torch.where(largest > 0, 1 + bin_of(largest, self.last), 0)
         logits = torch.addcmul(logits, above, self.above.index_select(0, which))
         logits = torch.addcmul(logits, same, self.same.index_select(0, which))

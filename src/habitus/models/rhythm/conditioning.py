@@ -1,4 +1,4 @@
-"""Features of what Rhythm is conditioned on beside the history: the calendar, and attributes of users.
+"""Features that Rhythm is conditioned on beside the history: calendar, and attributes of users.
 
 Letters: B users, D days, N active days, A attributes, E features of each embedding.
 """
@@ -24,7 +24,8 @@ class Conditioning(nn.Module):
     Args:
         axes: Axes of the profiles.
         vocabulary: Attributes and their values.
-        holidays: Whether there are holidays in the training data; else a holiday is a day like others.
+        holidays: Whether there are holidays in the training data; else a holiday is a day like
+            others.
 
     Attributes:
         attribute_features: Number of features of all attributes, E A.
@@ -92,15 +93,15 @@ class Conditioning(nn.Module):
         return by_weekday, _logit_of_share(active[holidays], usually) - usually
 
     def progress(self, number: int) -> float:
-        """Position of a day from 0 for the first day of the axes to 1 for the last one and any after it."""
+        """Position of a day from 0 for the first day of the axes to 1 for the last one or later."""
         return min(number / max(self.axes.days - 1, 1), 1.0)
 
     def positions(self, days: Days, generator: Generator | None = None) -> Tensor:
         """Position of each of the days [B, D] in its window, [B, D].
 
-        There is no position in windows that are longer than those of the axes or, where all of those begin on the same
-        weekday, begin on another: position and weekday always went together. During a fit the positions of some
-        users, drawn by the generator, are dropped.
+        There is no position in windows that are longer than those of the axes or, where all of
+        those begin on the same weekday, begin on another: position and weekday always went
+        together. During a fit the positions of some users, drawn by the generator, are dropped.
         """
         users, number = days.weekday.shape
         device = days.weekday.device
@@ -128,7 +129,7 @@ class Conditioning(nn.Module):
         return torch.where(some, fewer, everything)
 
     def attributes_of(self, codes: Tensor, generator: Generator | None = None) -> Tensor:
-        """Features of attributes from their codes [B, A], [B, E A]; during a fit some codes are dropped."""
+        """Features of attributes from their codes [B, A], some dropped during a fit, [B, E A]."""
         if self.training and generator is not None:
             kept = torch.rand(codes.shape, generator=generator, device=codes.device) >= DROPPED
             codes = codes * kept

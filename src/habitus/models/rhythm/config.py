@@ -23,11 +23,12 @@ class RhythmConfig:
         components: Components of the prior of users.
         hidden: Units of every layer and state, H.
         channel_width: Units of each channel of an active slot.
-        free_nats: Nats that the user's latent may encode at no cost during the fit (Kingma et al. 2016). The history
-            says so much of later days that the latent would encode nothing otherwise.
+        free_nats: Nats that the user's latent may encode at no cost during the fit (Kingma et al.
+            2016). The history says so much of later days that the latent would encode nothing
+            otherwise.
         warm_up: Share of the fit over which the weight of the KL terms rises from 0 to 1.
-        hidden_share: Share of users whose last days are hidden from the encoder during the fit, so that it can place
-            users of whom only a beginning is known.
+        hidden_share: Share of users whose last days are hidden from the encoder during the fit, so
+            that it can place users of whom only a beginning is known.
         dropout: Share of the units of a day's context that are dropped during the fit.
         attributes: User attributes to condition on: names separated by commas, all, or none.
         vocabulary: Values of each attribute, which come from the data.

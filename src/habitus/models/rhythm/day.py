@@ -5,12 +5,13 @@
     p(x_d | h) = prod_k p(t_k | s_(k-1), t_(k-1)) p(x_(t_k) | t_k, s_(k-1))  p(end | s_K)
     p(x_t | ...) = prod_c p(x_(t,c) > 0 | x_(t,<c)) p(x_(t,c) | x_(t,c) > 0, x_(t,<c))
 
-The next active slot is one categorical over the slots to come and the end, so that silence costs nothing. In an
-active slot channels come one after another, through a network masked as in MADE (Germain et al. 2015); at least one
-is active. Where two channels come in equal numbers, the later one may settle their difference exactly.
+The next active slot is one categorical over the slots to come and the end, so that silence costs
+nothing. In an active slot channels come one after another, through a network masked as in MADE
+(Germain et al. 2015); at least one is active. Where two channels come in equal numbers, the later
+one may settle their difference exactly.
 
-Letters: N days, S slots, C channels, K active slots of all days, H hidden units, W units of a channel, P pairs,
-R features of a slot's history, F features of a count.
+Letters: N days, S slots, C channels, K active slots of all days, H hidden units, W units of a
+channel, P pairs, R features of a slot's history, F features of a count.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from habitus.models.rhythm.history.balance import PAIR_FEATURES, Balance, pair_s
 from habitus.models.rhythm.history.features import CHANNEL_FEATURES, SLOT_FEATURES, DayHistory
 
 NEVER = -1e4  # a logit
-SETTLED = 6  # differences that a count may leave: 0, 1, the lowest so far or one more, the highest or one less
+SETTLED = 6  # differences that a count may leave: 0, 1, the lowest, one more, the highest, one less
 HABIT_FEATURES = 3  # features of a channel's history that its logit of being active reads directly
 PROGRESS_FEATURES = 3  # features of how far a day has come
 PSEUDO_ACTIVE = (
@@ -93,7 +94,7 @@ class SlotCounts(nn.Module):
 
     @torch.no_grad()
     def start_from(self, counts: Tensor) -> None:
-        """Set biases to the frequency of each channel in active slots [K, C], and to its counts there."""
+        """Set biases to the frequency of each channel in active slots, and to its counts [K, C]."""
         for channel, count in enumerate(counts.unbind(1)):
             share = (count > 0).float().mean().clamp(0.001, 0.999)
             self.bias[channel, 0] = torch.logit(share)
@@ -102,7 +103,7 @@ class SlotCounts(nn.Module):
     def log_prob(
         self, s: Tensor, at: ActiveSlots, history: DayHistory, pairs: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """-log p of the counts of slots, by which channels are active and by their amounts, each [K].
+        """-log p of the counts of slots: of which channels are active, and of their amounts, [K].
 
         Args:
             s: Features before each slot, [K, H].
@@ -216,7 +217,7 @@ class DaySlots(nn.Module):
 
     @torch.no_grad()
     def start_from(self, at: ActiveSlots) -> None:
-        """Set biases to the frequency of each active slot and of the end after one, and to the counts."""
+        """Set biases to the frequency of each active slot, of the end after one, and to counts."""
         frequency = torch.bincount(at.slot, minlength=self.slots).float() + PSEUDO_ACTIVE
         self.next_slot.bias[:-1] = (frequency / frequency.sum()).log()
         self.next_slot.bias[-1] = at.last.float().mean().clamp(0.01, 0.99).log()
@@ -248,7 +249,7 @@ class DaySlots(nn.Module):
     def _around_slots(
         x: Tensor, at: ActiveSlots, history: DayHistory, pairs: Tensor
     ) -> tuple[DayHistory, DayHistory]:
-        """History after and before each active slot, with the features of that slot alone, [K, ...]."""
+        """History after and before each active slot, with the features of that slot, [K, ...]."""
         where = (at.day, at.slot)
         balance = history.balance.during(pair_steps(x, pairs)).of(where)
         so_far = rows_of(x.cummax(1).values, where)
@@ -290,12 +291,12 @@ class DaySlots(nn.Module):
         return found.index_add(0, at.day, rest)
 
     def slot_features(self, of_slots: Tensor) -> Tensor:
-        """Features of the history of slots [N, S, R], themselves and through a layer, [N, S, 2 R]."""
+        """Features of slots' history [N, S, R], themselves and through a layer, [N, S, 2 R]."""
         features = of_slots[..., :SLOT_FEATURES]
         return torch.cat([features, self.of_slots(features)], -1)
 
     def _inputs(self, at: ActiveSlots, after: DayHistory) -> Tensor:
-        """Inputs of the state: active slot, its counts, the balance after it, and progress of the day, [K, I]."""
+        """Inputs of the state: slot, counts, balance after it, and progress of the day, [K, I]."""
         counts = count_features(at.counts)
         slot = functional.one_hot(at.slot, self.slots).to(counts.dtype)
         left = after.most_slots - 1 - at.place

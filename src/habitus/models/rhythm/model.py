@@ -1,23 +1,25 @@
 """Rhythm: whole users as counts, day after day, each day given what the user did before it.
 
-    u    ~ p(u | a) = sum_k w_k(a) N(m_k, diag v_k)       latent of a user, given attributes a
-    h_d  = GRU(h_(d'), x_(d'))                            state: the active days d' before day d
-    m_d  = features(x_<d)                                 history, counted exactly (habitus.models.rhythm.history)
-    k_d  = f(h_d, m_d, u, c_d)                            context of a day; c_d is the calendar (conditioning)
-    a_d  ~ Bernoulli(k_d)                                 whether the day is active at all; if it is,
-    z_d  ~ p(z_d | k_d)                                   latent of the day: what kind of day it is, and
-    x_d  ~ p(x_d | z_d, k_d)                              slots and channels, one after another (day)
+    u    ~ p(u | a) = sum_k w_k(a) N(m_k, diag v_k)   latent of a user, given attributes a
+    h_d  = GRU(h_(d'), x_(d'))                        state: the active days d' before day d
+    m_d  = features(x_<d)                             history, counted exactly (history)
+    k_d  = f(h_d, m_d, u, c_d)                        context of a day; c_d: calendar (conditioning)
+    a_d  ~ Bernoulli(k_d)                             whether the day is active; if it is,
+    z_d  ~ p(z_d | k_d)                               latent of the day: what kind of day it is
+    x_d  ~ p(x_d | z_d, k_d)                          slots and channels, one after another (day)
 
     q(u | x) reads all known days, q(z_d | x_d, k_d) the day itself
     loss = E_q [ -log p(a, x | z, u) ] + KL(q(u) || p(u)) + sum_d a_d KL(q(z_d) || p(z_d))
 
-It joins the user's latent of "Time pictures" (Eq 3.6) with the state-dependent latents of tDLGM (Eqs 9 to 18, 28),
-whose state too comes from observations, so that all days of a fit are computed side by side. Counts are drawn,
-zeros are exact, days without activity take hardly any work, and the same model looks ahead: the state reads the
-past, and days are drawn after it. Days that were not observed have no term, and change neither history nor state.
+It joins the user's latent of "Time pictures" (Eq 3.6) with the state-dependent latents of tDLGM
+(Eqs 9 to 18, 28), whose state too comes from observations, so that all days of a fit are computed
+side by side. Counts are drawn, zeros are exact, days without activity take hardly any work, and the
+same model looks ahead: the state reads the past, and days are drawn after it. Days that were not
+observed have no term, and change neither history nor state.
 
-Letters: B users, D days, S slots, C channels, H hidden units, Z latents of a user, Y of a day, P pairs of channels,
-N active days of all users, F features of the history, E features of an embedding, A attributes.
+Letters: B users, D days, S slots, C channels, H hidden units, Z latents of a user, Y of a day, P
+pairs of channels, N active days of all users, F features of the history, E features of an
+embedding, A attributes.
 """
 
 from __future__ import annotations
@@ -88,8 +90,8 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
     conditions_on_calendar = True
     learns_prior = True
     fit_defaults: ClassVar[dict[str, Any]] = {
-        "epochs": 12, "least_seen": 140_000, "learning_rate": 2e-3, "schedule": "one-cycle", "largest_batch": 128,
-        "clip": 5.0, "keep": "best", "precision": "float32",
+        "epochs": 12, "least_seen": 140_000, "learning_rate": 2e-3, "schedule": "one-cycle",
+        "largest_batch": 128, "clip": 5.0, "keep": "best", "precision": "float32",
     }  # fmt: skip
     start_profiles: ClassVar[int] = 4096
     sample_batch: ClassVar[int] = 4096  # more would not stay in the processor's cache
@@ -164,7 +166,8 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         x, _, days = self._unpack(x)
         if not x.any():
             raise ValueError(
-                "expected activity on days that were observed, got none; mend the dates of the others"
+                "expected activity on days that were observed, got none; mend the dates of the "
+                "others"
             )
         self.pairs.copy_(balanced_pairs(x.sum((1, 2)), len(self.pairs)))
         active = x.flatten(2).amax(2) > 0  # [B, D]
@@ -175,7 +178,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         self.p_x.start_from(active_slots(x.flatten(0, 1)[active.flatten()]))
 
     def _unpack(self, x: Tensor | Examples) -> tuple[Tensor, Tensor, Days]:
-        """Profiles, empty where not observed; codes of attributes, 0 for not known; calendar [B, D]."""
+        """Profiles, empty where not observed; codes of attributes, 0 for unknown; calendar."""
         if isinstance(x, Tensor):
             codes = torch.zeros(len(x), len(self.vocabulary), dtype=torch.long, device=x.device)
             return x, codes, self.conditioning.days(x.shape[1]).for_each(len(x))
@@ -259,7 +262,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
     # Loss
 
     def loss(self, x: Tensor | Examples, generator: Generator) -> Loss:
-        """The bound in nats per profile; gates, slots, channels and amounts are terms of -log p(a, x | z, u)."""
+        """Compute the bound in nats per profile; terms without "kl" are -log p(a, x | z, u)."""
         inputs = self._inputs(x, generator)
         draw = self._draw(inputs, generator)
         terms = draw.terms
@@ -283,7 +286,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         return (self._draw(inputs, generator).nll_terms for _ in range(samples))
 
     def _inputs(self, x: Tensor | Examples, generator: Generator) -> Inputs:
-        """Compute what does not depend on the latents; during a fit some of it is dropped at random."""
+        """Compute what does not depend on the latents; during a fit some is dropped at random."""
         x, codes, days = self._unpack(x)
         at = active_slots(x.flatten(2))
         active = x.flatten(2).amax(2) > 0
@@ -299,8 +302,8 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         state = self._states(encoded, at, active, days)
         calendar = self.conditioning.calendar(days, positions)
         return Inputs(
-            x_d, at, active, days, encoded, history[:, :-1], day_history, state, calendar, attributes,
-            q_u,
+            x_d, at, active, days, encoded, history[:, :-1], day_history, state, calendar,
+            attributes, q_u,
         )  # fmt: skip
 
     def _draw(self, inputs: Inputs, generator: Generator) -> Draw:
@@ -373,7 +376,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         codes: Tensor | None = None,
         log_probs: bool = False,
     ) -> tuple[Tensor, DrawnUsers]:
-        """Draw u, then day after day; return u [B, Z] and the days, with their log-probabilities if asked for."""
+        """Draw u, then day after day; return u [B, Z], and the days with what else is asked for."""
         if codes is None:
             device = self.pairs.device
             codes = torch.zeros(size, len(self.vocabulary), dtype=torch.long, device=device)
@@ -397,7 +400,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         generator: Generator,
         log_probs: bool = False,
     ) -> DrawnUsers:
-        """Draw the days after those that a sampler has read; arguments and result are on any device."""
+        """Draw the days after those that a sampler has read, on the device of ``of_users``."""
         drawn = sampler.draw(of_users.cpu(), days.to(CPU), offsets.cpu(), generator, log_probs)
         device = of_users.device
         return drawn._replace(x=drawn.x.to(device), scores=drawn.scores.to(device))
@@ -451,7 +454,7 @@ def _two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 
 
 def apply_to_parts(layers: nn.Sequential, *parts: Tensor) -> Tensor:
-    """Apply layers, the first of which is linear, to parts [..., n] of its input without joining these.
+    """Apply layers, the first of which is linear, to parts [..., n] of its input.
 
     >>> layers, x, y = nn.Sequential(nn.Linear(5, 2), nn.SiLU()), torch.ones(4, 3), torch.ones(4, 2)
     >>> torch.allclose(apply_to_parts(layers, x, y), layers(torch.cat([x, y], -1)), atol=1e-6)

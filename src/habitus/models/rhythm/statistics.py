@@ -1,23 +1,25 @@
-"""Summary statistics of users that a fit matches, and the logit offsets that do so, one for each statistic.
+"""Summary statistics of users that are matched after a fit, and a logit offset for each.
 
     statistic                                          offset of the logit of
     7  share of active days on each weekday, from      a day's being active, by weekday
        the second week on
     D  activity of each day of the window              a day's being active, by day of the window
     K  share of active days around each of K days      a day's being active, around each of these
-    K  the same times the log of the largest count     a day's being active, by the log of the largest so far
+    K  the same times the log of the largest count     the same, by the log of the largest so far
     K  active slots a day, around each of K days       a day's end, likewise
     K  mean log of counts, around each of K days       counts, by their logs, likewise
     1  share of slots that ever were active            slots which never were
     1  log of the largest count                        counts above all before
     1  share of counts that are one                    counts of one
 
-Errors of drawn users change with the days, as more and more of their history is itself drawn. Offsets are linear
-between K days of the window at equal distances, its first and its last among them. Activity of days is in
-shares of users' largest counts, that of "Time pictures" 5.1.1; in the first week nothing is known yet of how users
-spend which weekday. Days after those of the window have no offset of their own.
+Errors of drawn users change with the days, as more and more of their history is itself drawn.
+Offsets are linear between K days of the window at equal distances, its first and its last among
+them. Activity of days is in shares of users' largest counts, that of "Time pictures" 5.1.1; in the
+first week nothing is known yet of how users spend which weekday. Days after those of the window
+have no offset of their own.
 
-Letters: B users, D days of a window, S slots, C channels, J statistics, K days between which an offset is linear.
+Letters: B users, D days of a window, S slots, C channels, J statistics, K days between which an
+offset is linear.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ def summary_statistics(x: Tensor, observed: Tensor, weekday: Tensor) -> Tensor:
 
 
 def nearness(progress: Tensor) -> Tensor:
-    """Nearness of days to each of the K, from 1 for the same day to 0 for the next of the K, [..., K].
+    """Nearness of days to each of the K, from 1 for the same day to 0 for the next one, [..., K].
 
     Args:
         progress: Position of days in the window, from 0 to 1, [...].
@@ -91,7 +93,7 @@ def nearness(progress: Tensor) -> Tensor:
 
 
 def _mean(of_days: Tensor, weights: Tensor, over: Tensor | None = None) -> Tensor:
-    """Weighted sums [B] of values [B, D] over the sums of the weights or of ``over``, 0 where these are 0."""
+    """Weighted sums of values [B, D] over the sums of the weights, or of ``over``, [B]."""
     return (of_days * weights).sum(1) / (weights if over is None else over).sum(1).clamp_min(TINY)
 
 

@@ -1,7 +1,7 @@
 """Terms of Rhythm's bound for some profiles, and of the weight of a draw of its latents.
 
-Letters: B users, D days, S slots, C channels, H hidden units, F features of the history, Z latents of a user, Y of a
-day, N active days of all users, E features of an embedding.
+Letters: B users, D days, S slots, C channels, H hidden units, F features of the history, Z latents
+of a user, Y of a day, N active days of all users, E features of an embedding.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ class Draw(NamedTuple):
 
     @property
     def nll_terms(self) -> dict[str, Tensor]:
-        """Negative log-likelihood by parts: the user [B]; kinds of days, hours, channels and amounts [B, D].
+        """Negative log-likelihood by parts: user [B]; days, hours, channels and amounts [B, D].
 
-        Latents contribute log q - log p at the draw rather than its mean, the KL term: the parts sum to the
-        logarithm of a draw's weight.
+        Latents contribute log q - log p at the draw rather than its mean, the KL term: the parts
+        sum to the logarithm of a draw's weight.
         """
         zero = torch.zeros_like(self.active_days)
         of_days = {

@@ -1,7 +1,8 @@
 """History before each day of whole profiles at once, which is what a fit reads.
 
-It equals that of :class:`habitus.models.rhythm.sampling.history.RunningHistory`, which takes one day after another, but
-comes from sums over the days up to each. A day that was not observed changes nothing.
+It equals that of :class:`habitus.models.rhythm.sampling.history.RunningHistory`, which takes one
+day after another, but comes from sums over the days up to each. A day that was not observed changes
+nothing.
 
 Letters: B users, D days, S slots, C channels, P pairs of channels, W weeks, F features.
 """
@@ -32,8 +33,8 @@ def history_of_days(x: Tensor, pairs: Tensor, observed: Tensor) -> tuple[Tensor,
         observed: Days that were observed, bool [B, D].
 
     Returns:
-        Features before every day and after the last one, [B, D + 1, F]; the history that the slots and counts of
-        each day depend on, [B, D, ...].
+        Features before every day and after the last one, [B, D + 1, F]; the history that the slots
+        and counts of each day depend on, [B, D, ...].
     """
     if not observed.all():
         x = x.where(observed[..., None, None], 0.0)
@@ -103,12 +104,12 @@ def _largest(of_days: Tensor) -> Tensor:
 
 
 def _on_day(of_days: Tensor, number: Tensor) -> Tensor:
-    """Values [B, D, S] on days of the numbers [B, D + 1] from 1 on, 0 for number 0, [B, D + 1, S]."""
+    """Values [B, D, S] on days by number [B, D + 1] from 1 on, 0 for day 0, [B, D + 1, S]."""
     return _after_zero(of_days).gather(1, number[..., None].expand(-1, -1, of_days.shape[2]))
 
 
 def _number_of_last(which: Tensor, observed_days: Tensor) -> Tensor:
-    """Number among the observed days of the last one that is marked [B, D], 0 for none, [B, D + 1]."""
+    """Number of the last marked day [B, D] among the observed ones, 0 for none, [B, D + 1]."""
     return _largest(torch.where(which, observed_days[:, :-1] + 1, 0.0))
 
 

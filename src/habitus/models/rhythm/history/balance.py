@@ -1,4 +1,4 @@
-"""Pairs of channels that come in equal numbers, such as joining and leaving, and by how much one is ahead.
+"""Pairs of channels that come in equal numbers, such as joining and leaving, and their difference.
 
 Letters: B users, S slots, C channels, P pairs of channels.
 """
@@ -23,8 +23,8 @@ PAIR_FEATURES = 3 * DIFFERENCE_FEATURES
 class Balance(NamedTuple):
     """Total of the later channel of each pair less that of the earlier one, each [..., P].
 
-    Where things are opened and closed, the number that is open now is the distance from the most extreme
-    difference so far: how many were open before the first day is not known.
+    Where things are opened and closed, the number that is open now is the distance from the most
+    extreme difference so far: how many were open before the first day is not known.
 
     Attributes:
         now: Difference of the totals.
@@ -60,7 +60,7 @@ class Balance(NamedTuple):
 
 @cache
 def difference_features(device: torch.device) -> Tensor:
-    """Features of differences from -100 to 100, [201, 8]: indicators of small ones, then a bounded number."""
+    """Features of differences from -100 to 100: indicators, then a bounded number, [201, 8]."""
     with torch.inference_mode(False):
         differences = torch.arange(-LARGEST_DIFFERENCE, LARGEST_DIFFERENCE + 1, device=device)
         small = differences.clamp(-EXACT_DIFFERENCE, EXACT_DIFFERENCE) + EXACT_DIFFERENCE
@@ -76,16 +76,16 @@ def pair_steps(counts: Tensor, pairs: Tensor) -> Tensor:
 def balanced_pairs(totals: Tensor, most: int) -> Tensor:
     """Find pairs of channels that come in equal numbers, such as joining and leaving.
 
-    In at least half of the users who have either channel of a pair, the totals differ by a tenth of their sum or
-    by one, at most.
+    In at least half of the users who have either channel of a pair, the totals differ by a tenth of
+    their sum or by one, at most.
 
     Args:
         totals: Totals of users' channels, [B, C].
         most: Number of pairs, P.
 
     Returns:
-        The later and the earlier channel of each pair, the best pair first, [P, 2]; where fewer are found, a
-        channel and itself, whose difference is always 0.
+        The later and the earlier channel of each pair, the best pair first, [P, 2]; where fewer are
+        found, a channel and itself, whose difference is always 0.
     """
     found = list[tuple[float, int, int]]()
     for later in range(totals.shape[1]):

@@ -1,7 +1,7 @@
-"""History of users before a day, as the features that networks read and as what the day's slots depend on.
+"""History of users before a day: features that networks read, and what the day's slots depend on.
 
-Letters: S slots, C channels, P pairs of channels, F features, R = 8 + C features of a slot. The leading axes are
-users, or users and days.
+Letters: S slots, C channels, P pairs of channels, F features, R = 8 + C features of a slot. The
+leading axes are users, or users and days.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class History:
 
     Attributes:
         observed: Observed days, [...].
-        observed_by_weekday: Observed days of each weekday from that of the day to come on, [..., 7].
+        observed_by_weekday: Observed days of each weekday from that of the day to come on, [...,
+            7].
         weeks: Whole weeks gone by, [...] or [].
         slot_days: Days on which each slot was active, [..., S].
         slot_days_on_weekday: The same among days of the weekday of the day to come, [..., S].
@@ -81,7 +82,8 @@ class History:
         largest: Largest count of each channel, [..., C].
         logs: Sum of the logarithms of the counts of each channel, [..., C].
         ones: Cells of each channel with a count of one, [..., C].
-        recent_activity: Mean activity and log active slots of days, late days weighing most, [..., 2].
+        recent_activity: Mean activity and log active slots of days, late days weighing most, [...,
+            2].
         active: Active days, [...].
         recent_days: Activity of each of the last days, yesterday first, 0 or 1, [..., 28].
         active_by_weekday: Active days of each weekday from that of the day to come on, [..., 7].
@@ -116,10 +118,10 @@ class History:
 
     @property
     def features(self) -> Tensor:
-        """Features for a network, [..., F]; the activity of recent days and of weekdays comes last."""
+        """Features for a network; the activity of recent days and of weekdays is last, [..., F]."""
         on_weekday = self.observed_by_weekday[..., 0]
         lengths = [self.active, self.silence, self.run, *self.longest.unbind(-1), self.most_slots]
-        # how many slots were active in all, how many different ones, and how many of these once only
+        # numbers of active slots in all, of different ones, and of these that were once only
         novelty = [self.slot_days, self.slot_days > 0, self.slot_days == 1]
         numbers = [
             *(each.log1p() for each in lengths),
@@ -149,7 +151,7 @@ class History:
 
     @property
     def channel_features(self) -> Tensor:
-        """Largest count, mean log count, share of ones, and log share of cells of each channel, [..., 4 C]."""
+        """Largest count, mean log count, share of ones, share of cells by channel, [..., 4 C]."""
         cells = self.cell_days.sum(-2)
         some = cells.clamp_min(1)
         share = log_share(cells, self.observed[..., None])
@@ -159,8 +161,9 @@ class History:
     def slot_features(self, rows: Rows = ...) -> Tensor:
         """Features of each slot of some rows, [..., S, R].
 
-        They are: how often the slot was active; the same with its neighbours; lately; on this weekday; its activity
-        a week ago and yesterday; indicators of never and of once only; how often each channel was active in it.
+        They are: how often the slot was active; the same with its neighbours; lately; on this
+        weekday; its activity a week ago and yesterday; indicators of never and of once only; how
+        often each channel was active in it.
         """
         slots = rows_of(self.slot_days, rows)
         cells = rows_of(self.cell_days, rows)

@@ -1,7 +1,7 @@
-"""Days drawn from p(x_d | h) of :mod:`habitus.models.rhythm.day`, slot after slot for many days side by side.
+"""Days drawn from p(x_d | h) of :mod:`habitus.models.rhythm.day`, many days side by side.
 
-Weights are laid out here for the compiled loops, and all of it is on the processor: days end one by one, and a step has
-ever fewer of them.
+Weights are laid out here for the compiled loops, and all of it is on the processor: days end one by
+one, and a step has ever fewer of them.
 
 Letters: N days, S slots, C channels, H hidden units, P pairs of channels.
 """
@@ -41,7 +41,8 @@ class DrawnDays(NamedTuple):
 
     Attributes:
         x: Counts, [N, S, C].
-        scores: Scores as in :class:`~habitus.models.rhythm.sampling.kernels.arrays.DayArrays`, [N, 5].
+        scores: Scores as in :class:`~habitus.models.rhythm.sampling.kernels.arrays.DayArrays`, [N,
+            5].
         log_probs: Log-probabilities as there, [N, 3]; [0, 3] where they are not asked for.
     """
 
@@ -61,7 +62,7 @@ class DaySampler:
     def __init__(self, p_x: DaySlots, pairs: Tensor) -> None:
         self.p_x = p_x
         counts = p_x.counts
-        # the history of channels is the same for all slots of a day: its contribution is computed once
+        # the history of channels is the same for all slots of a day: it contributes once
         begin = SLOT_FEATURES + p_x.channels
         end = begin + CHANNEL_FEATURES * p_x.channels
         of_history = counts.of_history.weight.detach().T

@@ -23,7 +23,7 @@ from habitus.schema import DAYS_PER_WEEK, FloatArray
 
 
 class RunningHistory:
-    """History of B users before a day; empty at first. Weekdays are numbered from that of the first day.
+    """History of B users before a day, empty at first; weekdays count from the first day.
 
     Args:
         users: B.
@@ -61,7 +61,8 @@ class RunningHistory:
 
         Args:
             x: Counts of some users, [n, S, C].
-            observed: Users of whom the day was observed, bool [B]; the others stay as they are. All by default.
+            observed: Users of whom the day was observed, bool [B]; the others stay as they are. All
+                by default.
             users: Numbers of the users in ``x``, [n]; the others were silent. All by default.
         """
         everyone = np.arange(len(self))
@@ -109,7 +110,7 @@ class RunningHistory:
 
     @property
     def gap(self) -> Tensor:
-        """Observed days from the last active day to the day to come, 0 where none was active, [B]."""
+        """Observed days from the last active one to the day to come, 0 where none was, [B]."""
         arrays = self.arrays
         return self._tensor(np.where(arrays.active > 0, arrays.silence + 1, np.float32(0)))
 

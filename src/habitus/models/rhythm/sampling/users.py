@@ -1,10 +1,10 @@
 """Users drawn day after day, each day from the days before it.
 
-Whatever the model is on, drawing is done on the processor: products of matrices are torch's, what lies between them is
-compiled, and silent days take little.
+Whatever the model is on, drawing is done on the processor: products of matrices are torch's, what
+lies between them is compiled, and silent days take little.
 
-Letters: B users, D days, D' drawn days, S slots, C channels, H hidden units, F features of the history, J logit
-offsets, n users with an active day, Y latents of a day, U numbers known of a user.
+Letters: B users, D days, D' drawn days, S slots, C channels, H hidden units, F features of the
+history, J logit offsets, n users with an active day, Y latents of a day, U numbers known of a user.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 
 class LogProbs(NamedTuple):
-    """Log-probability of drawn days given the latents, by terms of the loss, and the latents of days.
+    """Log-probability of drawn days given the latents, by terms of the loss, and these latents.
 
     Attributes:
         z: Latents of days, 0 where a day is not active, [B, D', Y].
@@ -240,7 +240,7 @@ class _Contexts:
         return self.context
 
     def active_probability(self, day: Days, offset: Tensor) -> Tensor:
-        """Compute the probability that the day of :meth:`of_day` is active, with an offset of the logit, [B]."""
+        """Compute the probability that the day is active, with an offset of its logit, [B]."""
         history = self.inputs[:, self.features - RECENT_FEATURES : self.features]
         torch.mm(self.context, self.of_context, out=self.sums).addmm_(history, self.of_history)
         probability = self.model.calendar_logits(day) + offset + self.last_bias

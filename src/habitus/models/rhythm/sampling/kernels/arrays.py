@@ -1,7 +1,7 @@
 """Arrays that the compiled loops over days read and write.
 
-Letters: N days, n open days, S slots, C channels, H hidden units, W units of a channel, P pairs, R features of a
-slot's history, F features of a count, V bins, I inputs of a layer, T rows of a table.
+Letters: N days, n open days, S slots, C channels, H hidden units, W units of a channel, P pairs, R
+features of a slot's history, F features of a count, V bins, I inputs of a layer, T rows of a table.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ SLOTS, CHANNELS, AMOUNTS = LOG_PROBS = range(3)  # columns of log-probabilities
 class DayArrays(NamedTuple):
     """Days that are drawn; from ``largest`` on the arrays change with every slot.
 
-    Scores are d log p / d offset of the logits of a day's end, of new slots, of counts by their logs, of counts above
-    all before, and of ones: what was drawn less what was to be expected. Log-probabilities are those of the slots, of
-    the channels active in them, and of their counts.
+    Scores are d log p / d offset of the logits of a day's end, of new slots, of counts by their
+    logs, of counts above all before, and of ones: what was drawn less what was to be expected.
+    Log-probabilities are those of the slots, of the channels active in them, and of their counts.
     """
 
     slot_history: FloatArray  # features of the history of slots, [N, R + C, S]

@@ -1,8 +1,8 @@
 """Compilation of loops for the processor they run on (Numba), and elementary functions for them.
 
-Compiling takes some twenty seconds in all, once: its result is kept beside the package or, where that cannot be written,
-in the user's cache. Numba knows it by the file of the function alone: after a change of a function that is called from
-other files, ``make clean`` removes what was compiled.
+Compiling takes some twenty seconds in all, once: its result is kept beside the package or, where
+that cannot be written, in the user's cache. Numba knows it by the file of the function alone: after
+a change of a function that is called from other files, ``make clean`` removes what was compiled.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def compiled(function: _Function) -> _Function:
     """Compile a function of arrays, named tuples of arrays, and numbers; it must make no array.
 
-    Sums may be taken in any order, and numbers are assumed finite. References to arrays are not counted, which would
-    take a third of the time of small steps: the caller holds them.
+    Sums may be taken in any order, and numbers are assumed finite. References to arrays are not
+    counted, which would take a third of the time of small steps: the caller holds them.
     """
     return _kept(function, forceinline=True, _nrt=False)
 
@@ -78,7 +78,7 @@ def _threads() -> ThreadpoolController:
 
 
 def single_threaded_blas() -> AbstractContextManager[object]:
-    """Let products of small matrices in compiled functions, by the BLAS of scipy, use a single thread."""
+    """Let products of small matrices in compiled functions use a single thread of BLAS."""
     return _threads().limit(limits=1, user_api="blas")
 
 
@@ -100,7 +100,7 @@ def sigmoid(x: Any) -> Any:
 
 @compiled
 def log(x: Any) -> Any:
-    """Compute log x for x > 0 to 1e-7, from x = 2^n (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2); vectorised."""
+    """Compute log x, x > 0, to 1e-7 from x = 2^n (1 + f), sqrt(1/2) <= 1 + f < sqrt(2)."""
     bits = np.float32(x).view(np.int32)
     f = np.int32((bits & MANTISSA) | ONE_BITS).view(np.float32)
     n = np.float32((bits >> BITS) - EXPONENT)
@@ -169,7 +169,7 @@ class Sparse(NamedTuple):
 
 @compiled
 def append(numbers: FloatArray, begin: int, vector: Sparse, count: int) -> int:
-    """Append the numbers that are not 0, with indices from ``begin`` on; return the number of entries.
+    """Append numbers that are not 0 to a sparse vector; return the number of its entries.
 
     Args:
         numbers: Numbers.

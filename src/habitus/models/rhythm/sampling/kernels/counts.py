@@ -1,4 +1,4 @@
-"""Compiled loops that draw the counts of an active slot, channel after channel (habitus.models.rhythm.day).
+"""Compiled loops that draw the counts of an active slot, channel after channel.
 
 Letters: those of :mod:`habitus.models.rhythm.sampling.kernels.arrays`.
 """
@@ -61,7 +61,8 @@ def draw_counts(
     """Draw the counts of a slot.
 
     Args:
-        base: Units of all channels, but for what the slot, the gap and the channels' history add; overwritten, [C W].
+        base: Units of all channels, but for what the slot, the gap and the channels' history add;
+            overwritten, [C W].
         weights: Weights of counts.
         offset: Offset of the features of counts, [F].
         days: All days.
@@ -124,7 +125,7 @@ def active_logit(
     channel: int,
     hidden: FloatArray,
 ) -> Any:
-    """Compute the logit of a channel's being active, and write SiLU of its units to ``hidden``, [W]."""
+    """Compute the logit of a channel's being active; write SiLU of its units to ``hidden``, [W]."""
     channels = days.x.shape[2]
     of_units = weights.active[channel]
     logit = ZERO
@@ -142,7 +143,7 @@ def active_logit(
 def write_outputs(
     weights: CountWeights, channel: int, offset: FloatArray, space: Workspace
 ) -> None:
-    """Write the features of a channel's count, with their offset, and its logits of settling, [F + 6]."""
+    """Write the features of a channel's count, with their offset, and logits of settling."""
     bias = weights.bias[channel]
     out = space.out
     for k in range(len(out)):
@@ -162,7 +163,7 @@ def draw_count(
     channel: int,
     rng: Generator,
 ) -> Any:
-    """Draw a count of one or more, which settles the difference of the channel's pair or is free."""
+    """Draw a count of one or more, which settles the channel's pair or is free."""
     features = len(space.out) - SETTLED
     pair = weights.pair[channel]
     values = space.settling
@@ -195,10 +196,11 @@ def log_prob_of_count(
     channel: int,
     count: Any,
 ) -> float:
-    """Compute the log-probability of a count that was just drawn, free or not: a free one may settle the pair too.
+    """Compute the log-probability of a count that was just drawn: a free one may settle, too.
 
     Args:
-        space: Outputs of the channel, and what :func:`draw_count` left of the choice whether to settle.
+        space: Outputs of the channel, and what :func:`draw_count` left of the choice whether to
+            settle.
         weights: Weights of counts.
         days: All days, without the count.
         day: Number of the day.
@@ -296,7 +298,7 @@ def draw_binned(
 
 @compiled
 def add_largest_logits(features: FloatArray, amounts: AmountArrays, largest: Any) -> int:
-    """Add the extra logits of the bin of the largest count so far, and of those above; return that bin, V for none."""
+    """Add the logits of the bin of the largest count so far and of larger ones; return it."""
     last = amounts.last
     bins = len(last)
     if largest == 0:
@@ -336,7 +338,7 @@ def poisson(rate: float, rng: Generator) -> float:
 
 @compiled
 def draw_poisson(rate: float, rng: Generator) -> float:
-    """Draw a Poisson count that is not zero: the first event falls before the end, the others after it."""
+    """Draw a Poisson count that is not zero: one event before the end, others after it."""
     first = -math.log1p(rng.random() * math.expm1(-rate))
     return 1.0 + poisson(max(rate - first, 0.0), rng)
 
@@ -345,7 +347,8 @@ def draw_poisson(rate: float, rng: Generator) -> float:
 def draw_negative_binomial(rate: float, size: float, rng: Generator) -> float:
     """Draw a negative binomial count that is not zero.
 
-    Where zeros are rare counts are drawn until one is not zero; else the distribution function is inverted.
+    Where zeros are rare counts are drawn until one is not zero; else the distribution function is
+    inverted.
     """
     zero = math.exp(-size * math.log1p(rate / size))
     if zero < RARELY_ZERO:

@@ -1,7 +1,7 @@
 """Compiled loops that draw days, slot after slot.
 
-Days are drawn in blocks, so that little space is needed for their steps. Products of matrices are those of BLAS; where
-most factors are zeros, rows are added one by one instead.
+Days are drawn in blocks, so that little space is needed for their steps. Products of matrices are
+those of BLAS; where most factors are zeros, rows are added one by one instead.
 
 Letters: those of :mod:`habitus.models.rhythm.sampling.kernels.arrays`.
 """
@@ -141,8 +141,8 @@ def draw_slots(
     Days that do not end are moved to the front; their number is returned.
 
     Args:
-        rows: Logits of slots and the end, logits of gaps, weights of the slots' history, and units of counts, without
-            their bias; overwritten, [n, 2 S + 1 + 2 R + C W].
+        rows: Logits of slots and the end, logits of gaps, weights of the slots' history, and units
+            of counts, without their bias; overwritten, [n, 2 S + 1 + 2 R + C W].
         of_state: Contributions of states to the gates of the next state, the last 3 H of [n, 4 H].
         weights: Weights of slots.
         counts: Weights of counts.

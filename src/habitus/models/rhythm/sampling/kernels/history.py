@@ -1,6 +1,7 @@
-"""Compiled loops over users that keep their history and compute its features (habitus.models.rhythm.history).
+"""Compiled loops over users that keep their history and compute its features.
 
-Letters: B users, S slots, C channels, P pairs of channels, F features, R features of a slot, n some of the users.
+Letters: B users, S slots, C channels, P pairs of channels, F features, R features of a slot, n some
+of the users.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ DAY_DECAY_32 = np.float32(DAY_DECAY)
 
 
 class HistoryArrays(NamedTuple):
-    """Statistics of the days of users so far, those of habitus.models.rhythm.history.features.History.
+    """Statistics of users' days so far, those of habitus.models.rhythm.history.features.History.
 
     Weekdays are numbered from that of the first day.
     """
@@ -256,7 +257,7 @@ def indicator_of_difference(difference: Any) -> int:
 
 @compiled
 def write_channel_features(history: HistoryArrays, user: int, features: FloatArray) -> None:
-    """Write the features of channels of one user in the order of History.channel_features, [4 C]."""
+    """Write the features of the channels of one user, as History.channel_features, [4 C]."""
     channels = history.total.shape[1]
     for channel in range(channels):
         cells = ZERO
@@ -271,7 +272,7 @@ def write_channel_features(history: HistoryArrays, user: int, features: FloatArr
 
 @compiled
 def write_numbers(history: HistoryArrays, user: int, weekday: int, numbers: FloatArray) -> None:
-    """Write the 16 features of whole days and of novelty of one user in the order of History.features."""
+    """Write the features of days and of novelty of one user, as in History.features, [16]."""
     observed = history.observed[user]
     on_weekday = history.observed_by_weekday[user, weekday]
     slot_days = history.slot_days[user]
@@ -308,10 +309,10 @@ def write_day_history(
     of_slots: FloatArray,
     of_channels: FloatArray,
 ) -> None:
-    """Write the features of slots [n, R, S] and of channels [n, 4 C] that a day of some users depends on.
+    """Write the features of slots [n, R, S] and channels [n, 4 C] that a day depends on.
 
-    They are those of History.slot_features and History.channel_features. Slots are the last axis, so that features
-    of many slots are computed side by side.
+    They are those of History.slot_features and History.channel_features. Slots are the last axis,
+    so that features of many slots are computed side by side.
     """
     for i, user in enumerate(users):
         write_channel_features(history, user, of_channels[i])

@@ -1,4 +1,4 @@
-"""Compiled loops that draw the next active slot of a day, and gather what is read before and after it.
+"""Compiled loops that draw the next active slot of a day, and gather inputs of layers.
 
 Letters: those of :mod:`habitus.models.rhythm.sampling.kernels.arrays`.
 """
@@ -69,7 +69,8 @@ def next_slot(
     """Draw the next active slot of a day; return S for the end.
 
     Args:
-        row: Logits of slots and the end, logits of gaps, weights of the slots' history, [2 S + 1 + 2 R].
+        row: Logits of slots and the end, logits of gaps, weights of the slots' history, [2 S + 1 +
+            2 R].
         days: All days.
         day: Number of the day.
         before: Active slot before, -1 for none.
@@ -101,7 +102,7 @@ def next_slot(
 
 @compiled
 def score_slots(weights: FloatArray, never: FloatArray, chosen: int, scores: FloatArray) -> None:
-    """Add the scores of a choice among slots and the end, by the weights [k] that :func:`choose` leaves."""
+    """Add the scores of a choice among slots and the end, by the weights [k] of its draw."""
     slots = len(never)
     total = ZERO
     new = ZERO
@@ -118,7 +119,7 @@ def score_slots(weights: FloatArray, never: FloatArray, chosen: int, scores: Flo
 def append_balance(
     days: DayArrays, day: int, table: FloatArray, begin: int, inputs: Sparse, count: int
 ) -> int:
-    """Append the features of the balance of a day's pairs [24 P], as Balance.features; return the number of entries.
+    """Append Balance.features of a day's pairs, [24 P]; return the number of entries.
 
     Args:
         days: All days.
@@ -148,7 +149,7 @@ def append_balance(
 def gather_before_counts(
     days: DayArrays, day: int, slot: int, gap: int, weights: SlotWeights, inputs: Sparse
 ) -> int:
-    """Gather what the counts of a slot depend on beside state and channels; return the number of entries."""
+    """Gather the inputs of the counts of a slot; return the number of entries."""
     features = days.slot_history.shape[1]
     for r in range(features):
         inputs.index[r] = r
@@ -164,7 +165,7 @@ def gather_before_counts(
 def gather_after_counts(
     days: DayArrays, day: int, slot: int, place: int, weights: SlotWeights, inputs: Sparse
 ) -> int:
-    """Gather the inputs of the state after a slot, as DaySlots has them; return the number of entries."""
+    """Gather the inputs of the state after a slot; return the number of entries."""
     slots = days.x.shape[1]
     counts = days.counts.shape[1]
     inputs.index[0] = slot

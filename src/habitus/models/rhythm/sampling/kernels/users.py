@@ -1,6 +1,7 @@
 """Compiled loops over users that read a day, or draw whether one is active.
 
-Letters: B users, n users with an active day, S slots, C channels, H hidden units, I inputs of the state.
+Letters: B users, n users with an active day, S slots, C channels, H hidden units, I inputs of the
+state.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def write_state_inputs(
     entries: Sparse,
     inputs: FloatArray,
 ) -> None:
-    """Write the inputs of the state but for the calendar: features of active days, and the gap before them.
+    """Write the inputs of the state but for the calendar: features of days, and the gap before.
 
     Args:
         x: Counts, [n, S, C].
