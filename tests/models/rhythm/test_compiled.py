@@ -54,3 +54,10 @@ def test_functions_are_compiled_where_nothing_can_be_kept():
     names = {"compiled": compiled.compiled}
     exec("@compiled\ndef twice(x):\n    return 2 * x", names)
     assert names["twice"](3.0) == 6.0
+
+
+def test_what_is_compiled_is_kept_by_all_sources_that_it_depends_on():
+    """Else a function that calls another, or reads a constant, would stay as it was."""
+    folder = getattr(compiled.choose, "stats", None)
+    if folder is not None:  # there is a compiler
+        assert compiled._version() in folder.cache_path

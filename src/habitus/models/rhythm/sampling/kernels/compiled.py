@@ -1,24 +1,26 @@
 """Compilation of loops for the processor they run on (Numba), and elementary functions for them.
 
 Compiling takes some twenty seconds in all, once: its result is kept beside the package or, where
-that cannot be written, in the user's cache. Numba knows it by the file of the function alone: after
-a change of a function that is called from other files, ``make clean`` removes what was compiled.
+that cannot be written, in the user's cache.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import scipy.linalg.cython_blas  # noqa: F401  so that its threads are found and limited
-from numba import njit
+from numba import config, njit
 from numpy.random import Generator
 from threadpoolctl import ThreadpoolController
 
+from habitus.models.parts import binned_counts
 from habitus.schema import FloatArray, IntArray
 
 FAST_MATH = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}  # flags of LLVM
@@ -66,10 +68,27 @@ def allocating(function: _Function) -> _Function:
 
 def _kept(function: _Function, **options: Any) -> _Function:
     options |= {"fastmath": FAST_MATH, "error_model": "numpy"}
+    folder = config.CACHE_DIR
+    config.CACHE_DIR = str(Path(folder or Path(__file__).parent / "__pycache__") / _version())
     try:
         return cast("_Function", njit(function, cache=True, **options))
     except RuntimeError:  # no place to keep it
         return cast("_Function", njit(function, **options))
+    finally:
+        config.CACHE_DIR = folder
+
+
+@cache
+def _version() -> str:
+    """Compute a digest of all sources that compiled code depends on.
+
+    Numba knows what it keeps by the file of the function alone. But a function contains what it
+    calls and the constants that it reads, of other files, and reading it fails once a type of its
+    arguments is gone.
+    """
+    of_model = sorted(Path(__file__).parents[2].rglob("*.py"))
+    sources = [*of_model, Path(binned_counts.__file__)]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 @cache
