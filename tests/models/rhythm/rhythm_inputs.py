@@ -1,5 +1,8 @@
 """Small inputs that the tests of Rhythm share."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Generator
@@ -26,3 +29,18 @@ def amounts(amount: Amount, features: torch.Tensor, largest: float, draws: int) 
     rows = np.repeat(features.numpy()[None], draws, 0)
     scores = np.zeros(5, np.float32)
     return torch.tensor([draw_amount(row, kind, np.float32(largest), rng, scores) for row in rows])
+
+
+class Numbers:
+    """A source of randomness whose next numbers are known, for loops that are not compiled."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.numbers = list(numbers)
+
+    def random(self) -> float:
+        return self.numbers.pop(0)
+
+
+def python(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled function as it stands in the source."""
+    return getattr(function, "py_func", function)

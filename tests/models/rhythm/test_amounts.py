@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from rhythm_inputs import NOTHING, amounts
+from rhythm_inputs import NOTHING, Numbers, amounts, python
 
 from habitus.models.rhythm.amounts import (
     AMOUNTS,
+    LEAST_RATE,
+    MOST_RATE,
     BinnedAmount,
     NegativeBinomialAmount,
     PoissonAmount,
 )
+from habitus.models.rhythm.sampling.days import amount_arrays
+from habitus.models.rhythm.sampling.kernels import counts as kernels
 
 
 def test_poisson_is_scipys_given_that_it_is_not_zero():
@@ -102,3 +106,33 @@ def test_bins_begin_where_the_counts_are():
     assert p[0] == pytest.approx(0.7, abs=0.05)
     assert p[1] == pytest.approx(0.2, abs=0.02)
     assert amounts(amount, features, 0.0, 20_000).gt(44).double().mean() < 2e-3
+
+
+@pytest.mark.parametrize("largest", [0.0, 1.0, 20.0, 250_000.0, 400_000.0])
+def test_draws_invert_the_distribution_function_of_bins(largest, monkeypatch):
+    """Each bin by a number of its part of the unit interval, and counts within it by another number."""
+    amount = BinnedAmount()
+    features = torch.arange(float(amount.features)).cos()  # no bin is rare
+    widths = amount.last - amount.first + 1
+    so_far = torch.full((amount.bins,), largest)
+    log_p = amount.log_prob(features.expand(amount.bins, -1), so_far, amount.first) + widths.log()
+    bounds = np.cumsum(log_p.exp().double().numpy())
+    assert bounds[-1] == pytest.approx(1, abs=1e-5)
+    monkeypatch.setattr(kernels, "choose", python(kernels.choose))
+    for bin, (first, width) in enumerate(zip(amount.first.tolist(), widths.tolist(), strict=True)):
+        middle = (bounds[bin] + (bounds[bin - 1] if bin else 0)) / 2
+        for within in (0.0, 0.5, 0.999):
+            drawn = python(kernels.draw_binned)(
+                features.numpy().copy(), amount_arrays(amount), np.float32(largest),
+                Numbers(middle, within), np.zeros(5, np.float32),
+            )  # fmt: skip
+            assert drawn == first + np.floor(within * width)
+
+
+@pytest.mark.parametrize("value", [-60.0, -2.0, 0.5, 60.0])
+def test_rates_and_sizes_are_those_of_the_loss(value):
+    """Also where they are kept within bounds."""
+    features = np.float32([value, value])
+    rate = np.exp(np.clip(value, np.log(LEAST_RATE), np.log(MOST_RATE)))
+    assert kernels.rate_of(features) == pytest.approx(rate)
+    assert kernels.size_of(features) == pytest.approx(np.exp(np.clip(value, -5, 5)))

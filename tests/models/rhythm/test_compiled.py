@@ -3,18 +3,9 @@
 import numpy as np
 import pytest
 import scipy.special
+from rhythm_inputs import Numbers, python
 
 from habitus.models.rhythm.sampling.kernels import compiled
-
-
-class Uniform:
-    """A source of randomness whose next number is known."""
-
-    def __init__(self, number: float) -> None:
-        self.number = number
-
-    def random(self) -> float:
-        return self.number
 
 
 def test_exponentials_and_logarithms_are_numpys():
@@ -30,15 +21,15 @@ def test_exponentials_and_logarithms_are_numpys():
 @pytest.mark.parametrize("logits", [[0.3, -1.0, 2.0, -1e4, 0.5], [700.0, 701.0, -1e4], [0.0]])
 def test_choices_invert_the_distribution_function(logits):
     """The index changes where a uniform number passes a sum of probabilities."""
-    choose = getattr(compiled.choose, "py_func", compiled.choose)
+    choose = python(compiled.choose)
     bounds = np.cumsum(scipy.special.softmax(np.float64(logits)))
     for index, bound in enumerate(bounds):
-        below, above = (choose(np.float32(logits), Uniform(bound + each)) for each in (-1e-4, 1e-4))
+        below, above = (choose(np.float32(logits), Numbers(bound + each)) for each in (-1e-4, 1e-4))
         if index == 0 or bound > bounds[index - 1]:
             assert below == index
         if bound < bounds[-1]:
             assert above == np.searchsorted(bounds, bound + 1e-4)
-    assert choose(np.float32(logits), Uniform(0.0)) == 0
+    assert choose(np.float32(logits), Numbers(0.0)) == 0
 
 
 def test_weights_are_in_proportion_to_probabilities():
