@@ -11,7 +11,8 @@ import pytest
 from habitus.profiles.sparse import Profiles
 from habitus.schema import Axes
 
-# Environment variables that change the width or colour of printed text, or turn errors into tracebacks.
+# Environment variables that change the width or colour of printed text, or turn errors into
+# tracebacks.
 PRINTING = (
     "COLUMNS", "LINES", "TERMINAL_WIDTH", "FORCE_COLOR", "NO_COLOR", "PY_COLORS",
     "TTY_COMPATIBLE", "TTY_INTERACTIVE", "GITHUB_ACTIONS", "HABITUS_DEBUG",

@@ -1,7 +1,7 @@
 """Models of series whose weights are set by hand so that they are linear, and the exact answers to them.
 
-SiLU far from zero is the identity, tanh near zero too, and gates with large biases are open or closed: within
-float32 a network with such weights is a linear map, or a leaky sum of the past.
+SiLU far from zero is the identity, tanh near zero too, and gates with large biases are open or
+closed: within float32 a network with such weights is a linear map, or a leaky sum of the past.
 """
 
 import math

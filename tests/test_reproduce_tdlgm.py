@@ -284,8 +284,17 @@ def test_a_folder_keeps_to_its_series_and_its_paper(lab):
 
 
 def errors_of(cleaned, given, identity=0.01, mean=0.005, kept=(0,)):
-    rows = {CLEANED: cleaned, GIVEN: given, LATENTS: [0.1, 0.1], GAUSSIAN: [0.1, 0.1], DLGM: [0.2, 0.2],
-            RNN: [0.3, 0.3], FILTERED: [0.3] * len(kept), IDENTITY: [identity] * 2, MEAN: [mean] * 2}  # fmt: skip
+    rows = {
+        CLEANED: cleaned,
+        GIVEN: given,
+        LATENTS: [0.1, 0.1],
+        GAUSSIAN: [0.1, 0.1],
+        DLGM: [0.2, 0.2],
+        RNN: [0.3, 0.3],
+        FILTERED: [0.3] * len(kept),
+        IDENTITY: [identity] * 2,
+        MEAN: [mean] * 2,
+    }
     case = Case(Level(1.0, 0.1), "variance")
     return Errors({case: rows}, {case: rows}, list(kept))
 

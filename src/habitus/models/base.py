@@ -230,8 +230,8 @@ class CalibratedModel(GenerativeModel):
     """A generative model with logit offsets that are found after a fit by matching moments.
 
     Attributes:
-        logit_offsets: Logit offsets that apply where whole users are drawn, [J], one for each summary
-            statistic: with them its mean over drawn users is that over training users.
+        logit_offsets: Logit offsets that apply where whole users are drawn, [J], one for each
+            summary statistic: with them its mean over drawn users is that over training users.
     """
 
     logit_offsets: Tensor

@@ -59,8 +59,8 @@ def begin(folder: Path, paper: str, made_with: Mapping[str, Any]) -> None:
     for name, value in now.items():
         if begun.get(name) != value:
             raise ValueError(
-                f"{folder} was begun with {name}={begun.get(name)}, got {value}; keep to that, or choose "
-                "another --out"
+                f"{folder} was begun with {name}={begun.get(name)}, got {value}; keep to that, or "
+                "choose another --out"
             )
 
 
@@ -87,7 +87,7 @@ def _checked(run: Run, config: Any, how: FitConfig) -> Run:
     for name, value in {**asdict(config), **asdict(how)}.items():
         if begun.get(name) != value:
             raise ValueError(
-                f"the run in {run.path} has {name}={begun.get(name)}, expected {value}; remove it, or choose "
-                "another --out"
+                f"the run in {run.path} has {name}={begun.get(name)}, expected {value}; remove it, "
+                "or choose another --out"
             )
     return run

@@ -97,8 +97,8 @@ def _lead(evaluation: Evaluation, made: str) -> str:
     axes = evaluation.reference.axes
     people = "users" if axes.every is None else "profiles (a user in one window)"
     return (
-        f"{evaluation.generated.users:,} {made} {people} against {evaluation.reference.users:,} real ones, "
-        f"{_window(axes)}, {_plural(len(axes.channels), 'channel')}."
+        f"{evaluation.generated.users:,} {made} {people} against {evaluation.reference.users:,} "
+        f"real ones, {_window(axes)}, {_plural(len(axes.channels), 'channel')}."
     )
 
 
@@ -155,7 +155,8 @@ def _origin(evaluation: Evaluation) -> dict[str, str]:
     axes = evaluation.reference.axes
     return {
         "Other real sample": evaluation.floor_note,
-        "Zero threshold": f"{_threshold(evaluation.zero_threshold)} (generated values up to it count as empty)",
+        "Zero threshold": f"{_threshold(evaluation.zero_threshold)} (generated values up to it "
+        "count as empty)",
         "Channels": ", ".join(axes.channels),
         "Days and hours in": axes.timezone,
     }

@@ -93,16 +93,16 @@ def _pictures(easel: Easel, found: Cohorts) -> Section:
     plates = [
         easel.plate(
             "Mean pictures",
-            f"Days downward, hours across, summed over channels, in {UNITS[found.axes.unit]}. Each picture has its "
-            "own colour scale.",
+            f"Days downward, hours across, summed over channels, in {UNITS[found.axes.unit]}. Each "
+            "picture has its own colour scale.",
             figures.cohort_pictures(found.axes, pictures, names, sizes),
             wide=True,
         ),
         easel.plate(
             "Sizes and stability",
-            "Stability is how alike the nearest cluster is, in members, when only a random half of the users is "
-            f"clustered (mean best Jaccard similarity): from {SURE} on a cohort is stable, below {DOUBTFUL} it is "
-            "not to be trusted.",
+            "Stability is how alike the nearest cluster is, in members, when only a random half of "
+            f"the users is clustered (mean best Jaccard similarity): from {SURE} on a cohort is "
+            f"stable, below {DOUBTFUL} it is not to be trusted.",
             figures.cohort_sizes(
                 names, np.array([group.share for group in found.groups]), stability
             ),
@@ -123,9 +123,9 @@ def _habits(found: Cohorts) -> Section:
         for habit, usual in found.usual.items()
     ]
     note = (
-        "The typical user of each cohort: the median, and of hours the mean around the clock. Total activity is in "
-        f"{UNITS[found.axes.unit]}. A cohort is named after the habits in which it is farthest from everybody, "
-        "measured in standard deviations of all users."
+        "The typical user of each cohort: the median, and of hours the mean around the clock. "
+        f"Total activity is in {UNITS[found.axes.unit]}. A cohort is named after the habits in "
+        "which it is farthest from everybody, measured in standard deviations of all users."
     )
     caption = "A column for each cohort, by number. " + "; ".join(
         f"{group.number}: {group.name}" for group in found.groups
@@ -152,9 +152,9 @@ def _choice(found: Cohorts) -> Section:
         for each in found.tried
     ]
     caption = (
-        "Weakest cohort: of the two clusterings of a pair of halves, the cohort with the least similar counterpart "
-        "(Jaccard), mean over pairs. Silhouette: 1 where cohorts lie far apart, near 0 "
-        "where they touch, so that users on their borders could be in either."
+        "Weakest cohort: of the two clusterings of a pair of halves, the cohort with the least "
+        "similar counterpart (Jaccard), mean over pairs. Silhouette: 1 where cohorts lie far "
+        "apart, near 0 where they touch, so that users on their borders could be in either."
     )
     return Section(
         "How their number was chosen",

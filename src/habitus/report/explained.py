@@ -53,8 +53,8 @@ def write_explanation(
     elif left_out:
         sections.append(Section(KNOWN, " ".join(left_out_in_words(left_out))))
     lead = (
-        f"{len(found.dimensions)} dimensions, {found.in_use} of them in use, walked {found.walks} times each and "
-        f"compared with {found.users:,} real profiles."
+        f"{len(found.dimensions)} dimensions, {found.in_use} of them in use, walked {found.walks} "
+        f"times each and compared with {found.users:,} real profiles."
     )
     verdict = [*_verdict(found), *(_recovered(factors) if factors is not None else [])]
     write_article(path, Article(title, lead, _tiles(found), verdict, sections, provenance or {}))
@@ -118,13 +118,15 @@ def _overview(easel: Easel, found: Explanation) -> Section:
         "Learned variance",
     )
     caption = (
-        "From the dimension that says most about a user. A change counts where it goes the same way in nine of "
-        "ten walks, by its size against how much users differ and by how much real users differ in it too. "
-        f"Typical values at the low and at the high end.{UNITS.get(found.axes.unit, '')}"
+        "From the dimension that says most about a user. A change counts where it goes the same "
+        "way in nine of ten walks, by its size against how much users differ and by how much real "
+        "users differ in it too. Typical values at the low and at the high "
+        f"end.{UNITS.get(found.axes.unit, '')}"
     )
     note = (
-        "A dimension is walked from -3 to 3 while the others are held at a random draw. A KL near zero means that "
-        "the model does not use a dimension; a learned variance near 1 means the same."
+        "A dimension is walked from -3 to 3 while the others are held at a random draw. A KL near "
+        "zero means that the model does not use a dimension; a learned variance near 1 means the "
+        "same."
     )
     return Section(
         "All dimensions",
@@ -149,9 +151,9 @@ def _walks(easel: Easel, found: Explanation) -> Section:
     used = [each for each in found.dimensions if each.in_use]
     drawn = used[:MOST_DRAWN]
     note = (
-        f"Left: the expected profile at {len(found.points)} points, summed over channels and averaged over "
-        f"{found.walks} walks. Right: how habits change from the low to the high end, with the range of nine in "
-        "ten walks; grey where that includes no change."
+        f"Left: the expected profile at {len(found.points)} points, summed over channels and "
+        f"averaged over {found.walks} walks. Right: how habits change from the low to the high "
+        "end, with the range of nine in ten walks; grey where that includes no change."
     ) + (f" These are the first {MOST_DRAWN} of {len(used)}." if len(used) > len(drawn) else "")
     return Section(
         "Each dimension in use", note, [_dimension(easel, found, each) for each in drawn]
@@ -187,8 +189,9 @@ def _factors(easel: Easel, factors: Disentanglement, left_out: Mapping[str, str]
     ]
     columns = ("Factor", "Nearest dimension", "Explained", "Association", "MIG", "SAP")
     caption = (
-        "Explained: share of the factor that forests on all latents explain of users that they have not seen, 0 "
-        "for no better than its mean. MIG and SAP: how far the nearest dimension is ahead of the second."
+        "Explained: share of the factor that forests on all latents explain of users that they "
+        "have not seen, 0 for no better than its mean. MIG and SAP: how far the nearest dimension "
+        "is ahead of the second."
     )
     plate = easel.plate(
         "Which factor goes with which dimension",

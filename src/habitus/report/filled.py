@@ -58,8 +58,9 @@ def filled_part(easel: Easel, axes: Axes, found: CompletionEvaluation) -> Filled
         [_pictures(easel, axes, found), _intervals(easel, axes, found)] if found.examples else []
     )
     intro = (
-        f"On average {found.cells:,.0f} of a profile's {axes.cells:,} cells were hidden and are evaluated here. Each "
-        f"was drawn {found.samples:,} times from what is known of the same user; the other methods knew the same."
+        f"On average {found.cells:,.0f} of a profile's {axes.cells:,} cells were hidden and are "
+        f"evaluated here. Each was drawn {found.samples:,} times from what is known of the same "
+        "user; the other methods knew the same."
     )
     return FilledPart(intro, verdict(found), methods(found), [_calibration(easel, found), *plates])
 
@@ -186,10 +187,11 @@ def percent(value: float | None) -> str:
 
 def _calibration(easel: Easel, found: CompletionEvaluation) -> Plate:
     caption = (
-        "Left: how many true values lie in the middle interval of the draws, for every width of it. On the "
-        "diagonal an interval is as wide as it claims; below, it is too narrow. Right: where the true total of a "
-        "day falls among the draws. Even bars are right; high ends mean too narrow, a high middle too wide, and a "
-        "slope too low or too high. Ties, such as an empty day among empty draws, are broken at random."
+        "Left: how many true values lie in the middle interval of the draws, for every width of "
+        "it. On the diagonal an interval is as wide as it claims; below, it is too narrow. Right: "
+        "where the true total of a day falls among the draws. Even bars are right; high ends mean "
+        "too narrow, a high middle too wide, and a slope too low or too high. Ties, such as an "
+        "empty day among empty draws, are broken at random."
     )
     day = found.calibration.day
     alt = f"Within 50 %: {percent(float(day[9]))}; within 90 %: {percent(float(day[17]))}."
@@ -204,10 +206,11 @@ def _calibration(easel: Easel, found: CompletionEvaluation) -> Plate:
 
 def _pictures(easel: Easel, axes: Axes, found: CompletionEvaluation) -> Plate:
     caption = (
-        "Users at fixed places in the order of known activity, not picked by hand. Days downward, hours across; "
-        "colours follow the square root. What was missing is hatched in the first picture and outlined in the "
-        "others. A draw is one thing that might have happened: it should be like the truth in kind, not cell by "
-        "cell. The expected value is the average over all that might have happened, and so is pale."
+        "Users at fixed places in the order of known activity, not picked by hand. Days downward, "
+        "hours across; colours follow the square root. What was missing is hatched in the first "
+        "picture and outlined in the others. A draw is one thing that might have happened: it "
+        "should be like the truth in kind, not cell by cell. The expected value is the average "
+        "over all that might have happened, and so is pale."
     )
     figure = figures.completion_pictures(axes, found.examples)
     return easel.plate(
@@ -228,9 +231,9 @@ def _active(found: CompletionEvaluation) -> str:
 
 def _intervals(easel: Easel, axes: Axes, found: CompletionEvaluation) -> Plate:
     caption = (
-        "The same users day by day. Grey is what is known of a day; orange is the range of the draws of its whole "
-        "total, and the blue points are what was there. Nine points in ten should lie within the light bands, "
-        "five in ten within the dark ones."
+        "The same users day by day. Grey is what is known of a day; orange is the range of the "
+        "draws of its whole total, and the blue points are what was there. Nine points in ten "
+        "should lie within the light bands, five in ten within the dark ones."
     )
     figure = figures.daily_intervals(axes, found.examples)
     return easel.plate(

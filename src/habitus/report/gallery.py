@@ -76,8 +76,8 @@ def _samples(
             easel.plate(f"{POPULATIONS[name]} profiles", caption, figure, alt=_filled(pictures))
         )
     note = (
-        "One row per profile, one panel per channel: days downward, hours across, black where nothing happened, "
-        "brighter where more did, as a share of the profile's busiest cell."
+        "One row per profile, one panel per channel: days downward, hours across, black where "
+        "nothing happened, brighter where more did, as a share of the profile's busiest cell."
         + _shown(reference.axes, len(channels))
     )
     return Section("What single profiles look like", note, plates)
@@ -109,16 +109,16 @@ def _means(easel: Easel, evaluation: Evaluation, channels: Sequence[int]) -> Sec
         title = f"{POPULATIONS[name]}, mean of {each.users:,}"
         plates.append(easel.plate(title, "", figure, alt="Heat map per channel, days by hours."))
     note = (
-        "The average over all profiles, by day and hour; a channel has the same colour scale on both sides."
-        + _shown(evaluation.reference.axes, len(channels))
+        "The average over all profiles, by day and hour; a channel has the same colour scale on "
+        "both sides." + _shown(evaluation.reference.axes, len(channels))
     )
     return Section("What the average profile looks like", note, plates)
 
 
 def _over_days(easel: Easel, evaluation: Evaluation) -> Section:
     note = (
-        "An interaction count is a share of the user's own busiest cell (a “peak”), as generated profiles are "
-        "on that scale. Weekends are shaded where the calendar is known."
+        "An interaction count is a share of the user's own busiest cell (a “peak”), as generated "
+        "profiles are on that scale. Weekends are shaded where the calendar is known."
     )
     plates = [
         *_statistics(easel, evaluation),

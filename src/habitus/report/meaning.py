@@ -43,7 +43,8 @@ MEANING = {
     "total_cdf.ks": Meaning(
         "Totals",
         POINTS,
-        "Are light and heavy days as frequent? Largest gap between the two cumulative distributions.",
+        "Are light and heavy days as frequent? Largest gap between the two cumulative "
+        "distributions.",
     ),
     "dau.relative_error": Meaning(
         "Daily active users",
@@ -101,12 +102,14 @@ MEANING = {
     "user_totals.ks": Meaning(
         "Totals of users",
         POINTS,
-        "Are light and heavy users as frequent? Largest gap between the cumulative distributions over users.",
+        "Are light and heavy users as frequent? Largest gap between the cumulative distributions "
+        "over users.",
     ),
     "user_totals.log_quantile_error": Meaning(
         "Totals of users, quantiles",
         "",
-        "How heavy are heavy users? Mean |log ratio| of the median, 90, 99 and 99.9 % quantile: 0.1 is 10 % off.",
+        "How heavy are heavy users? Mean |log ratio| of the median, 90, 99 and 99.9 % quantile: "
+        "0.1 is 10 % off.",
     ),
     "user_totals.tail_index_error": Meaning(
         "Totals of users, tail",
@@ -116,7 +119,8 @@ MEANING = {
     "silences.days_ks": Meaning(
         "Silences in days",
         POINTS,
-        "How long users stay away: largest gap between the cumulative distributions of runs of silent days.",
+        "How long users stay away: largest gap between the cumulative distributions of runs of "
+        "silent days.",
     ),
     "silences.slots_ks": Meaning(
         "Silences in hours", POINTS, "The same for runs of silent hours (slots)."
@@ -124,7 +128,8 @@ MEANING = {
     "retention.relative_error": Meaning(
         "Retention",
         SHARE,
-        "Who is active again k days after the first day? Mean distance of the curves, relative to the real mean.",
+        "Who is active again k days after the first day? Mean distance of the curves, relative to "
+        "the real mean.",
     ),
     "stickiness.dau_mau": Meaning(
         "Stickiness, DAU / MAU",
@@ -135,7 +140,8 @@ MEANING = {
     "autocorrelation.mean_absolute_difference": Meaning(
         "Autocorrelation",
         "",
-        "Do days resemble those before? Mean difference of the autocorrelations of daily totals, up to 14 days.",
+        "Do days resemble those before? Mean difference of the autocorrelations of daily totals, "
+        "up to 14 days.",
     ),
 }
 
@@ -148,14 +154,14 @@ REGION = {
     "mean_absolute_error": Meaning(
         "Absolute error",
         "peaks",
-        "Distance of the median draw from the truth, summed over missing cells. Most cells are empty, so leaving "
-        "everything empty does well here.",
+        "Distance of the median draw from the truth, summed over missing cells. Most cells are "
+        "empty, so leaving everything empty does well here.",
     ),
     "crps": Meaning(
         "CRPS",
         "peaks",
-        "Continuous ranked probability score of the draws, summed over missing cells: how far the drawn "
-        "distribution is from what happened. For a single value it is the absolute error.",
+        "Continuous ranked probability score of the draws, summed over missing cells: how far the "
+        "drawn distribution is from what happened. For a single value it is the absolute error.",
     ),
     "levels.day.crps": Meaning(
         "CRPS per day", "peaks", "The same for the daily totals of missing cells, summed over days."

@@ -15,8 +15,8 @@ from habitus.schema import Axes
 
 T = TypeVar("T")
 NOTE = (
-    "What curves over dates do not show: whether users come back, how long they stay away, and whether a day is "
-    "like the days before it."
+    "What curves over dates do not show: whether users come back, how long they stay away, and "
+    "whether a day is like the days before it."
 )
 
 

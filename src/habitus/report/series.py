@@ -133,8 +133,8 @@ def write_forecasted(
         Section("Forecasts and what came", _shown(metrics), [_fans(easel, metrics, made)]),
     ]
     lead = (
-        f"{metrics['origins']:,} origins, {metrics['steps']:,} steps ahead, {metrics['samples']:,} draws each, "
-        "evaluated against what came."
+        f"{metrics['origins']:,} origins, {metrics['steps']:,} steps ahead, {metrics['samples']:,} "
+        "draws each, evaluated against what came."
     )
     verdict = [*on_forecast(metrics), *against_baselines(series_rows(metrics))]
     write_article(
@@ -260,8 +260,12 @@ def _stretches(easel: Easel, metrics: Metrics, ours: Panel, real: Panel) -> Plat
     pairs = []
     for variable, number in rows:
         parts = [each[number][:, variable] for each in spread]
-        pairs.append(tuple(Stretch(f"{what}: {labels[variable]}", {"": part})
-                           for what, part in zip(("real", "generated"), parts, strict=True)))  # fmt: skip
+        pairs.append(
+            tuple(
+                Stretch(f"{what}: {labels[variable]}", {"": part})
+                for what, part in zip(("real", "generated"), parts, strict=True)
+            )
+        )
     caption = (
         f"Left real ones, right generated ones, {length} steps each, on one scale in every row."
     )
@@ -325,8 +329,8 @@ def _fans(easel: Easel, metrics: Metrics, made: Forecasted) -> Plate:
     ]
     figure = figures.fan_charts(fans, len(origins) if len(labels) > 1 else min(2, len(origins)))
     caption = (
-        "What was known before each origin, and the steps after it; origins are spread evenly over the file."
-        f"{' The variable is ' + labels[0] + '.' if len(labels) == 1 else ''}"
+        "What was known before each origin, and the steps after it; origins are spread evenly over "
+        f"the file.{' The variable is ' + labels[0] + '.' if len(labels) == 1 else ''}"
     )
     return easel.plate("Fan charts", caption, figure, wide=True)
 
@@ -385,8 +389,8 @@ def _errors(easel: Easel, metrics: Metrics) -> Plate:
     ]
     errors = {name: part["mse"] for name, part in methods.items() if part["mse"] is not None}
     caption = (
-        "The series as it was given, and the best guess for each value on its own, made with the truth's own "
-        "histogram and noise: what a model that sees the neighbours has to beat."
+        "The series as it was given, and the best guess for each value on its own, made with the "
+        "truth's own histogram and noise: what a model that sees the neighbours has to beat."
     )
     return easel.plate(
         "Errors", caption, figures.error_bars(errors, "mean squared error"), wide=True

@@ -84,44 +84,57 @@ class SeriesRow:
 MOVES = "how often values of one interval follow those of another, ours against real"
 SCORES = {
     "transitions.weighted": Score(
-        "transitions, weighted", 100, PERCENT, f"Overlap of {MOVES}; intervals by how often they come."
+        "transitions, weighted", 100, PERCENT, f"Overlap of {MOVES}; intervals by how often they "
+        "come."
     ),
     "transitions.printed": Score(
         "transitions, as printed", 100, PERCENT,
-        "The same as the tDLGM paper prints it: a transition seen once counts as much as a frequent one.",
+        "The same as the tDLGM paper prints it: a transition seen once counts as much as a "
+        "frequent one.",
     ),
-    "marginal.ks": Score("values, KS distance", 0, PLAIN, "Largest gap between the two distributions of values."),
+    "marginal.ks": Score("values, KS distance", 0, PLAIN, "Largest gap between the two "
+    "distributions of values."),
     "marginal.wasserstein": Score(
-        "values, Wasserstein distance", 0, PLAIN, "How far values have to be moved, in standard deviations."
+        "values, Wasserstein distance", 0, PLAIN, "How far values have to be moved, in standard "
+        "deviations."
     ),
     "autocorrelation.mse": Score(
-        "autocorrelation, squared error", 0, PLAIN, "Mean over lags of 1 to 24 steps: memory of what was."
+        "autocorrelation, squared error", 0, PLAIN, "Mean over lags of 1 to 24 steps: memory of "
+        "what was."
     ),
     "cross_correlation.mse": Score(
-        "correlation of variables, squared error", 0, PLAIN, "Mean over pairs of variables, at the same step."
+        "correlation of variables, squared error", 0, PLAIN, "Mean over pairs of variables, at the "
+        "same step."
     ),
     "cross_correlation.mse_lag_1": Score(
-        "correlation one step later, squared error", 0, PLAIN, "Each variable with each other one step later."
+        "correlation one step later, squared error", 0, PLAIN, "Each variable with each other one "
+        "step later."
     ),
     "two_sample.discriminative": Score(
         "discriminative score", 0, PLAIN,
-        "How much better than chance a small network tells generated windows from real ones; 0.5 at most.",
+        "How much better than chance a small network tells generated windows from real ones; 0.5 "
+        "at most.",
     ),
     "two_sample.predictive": Score(
         "predictive score", 0, PLAIN,
-        "Error on real windows, in shares of their range, of a network that learned to predict from ours.",
+        "Error on real windows, in shares of their range, of a network that learned to predict "
+        "from ours.",
     ),
     "reconstruction.mse": Score(
         "squared error", 0, PLAIN, "Mean over all values whose truth is known."
     ),
-    "reconstruction.mse_gaps": Score("squared error in gaps", 0, PLAIN, "Of values that were missing."),
+    "reconstruction.mse_gaps": Score("squared error in gaps", 0, PLAIN, "Of values that were "
+    "missing."),
 }  # fmt: skip
 AHEAD = {
-    "crps": ("CRPS", 0.0, PLAIN, "Distance of the draws from what came: an absolute error, but of a distribution."),
+    "crps": ("CRPS", 0.0, PLAIN, "Distance of the draws from what came: an absolute error, but of "
+    "a distribution."),
     "coverage_90": (
-        "truths within the 90 % interval", COVERED, OF_ONE, "90 % is right; fewer is too sure, more too unsure.",
+        "truths within the 90 % interval", COVERED, OF_ONE, "90 % is right; fewer is too sure, "
+        "more too unsure.",
     ),
-    "mae": ("absolute error of the median", 0.0, PLAIN, "For comparison with forecasts of a single value."),
+    "mae": ("absolute error of the median", 0.0, PLAIN, "For comparison with forecasts of a single "
+    "value."),
 }  # fmt: skip
 LEADING = (
     "transitions.weighted", "marginal.ks", "autocorrelation.mse", "cross_correlation.mse",
@@ -186,7 +199,8 @@ def against_floor(rows: Sequence[SeriesRow]) -> list[str]:
     parts = ", ".join(f"{name} {ratio:.2g}" for name, ratio in known)
     within = [name for name, ratio in known if ratio <= 1]
     return [
-        f"Distance from a perfect score, as a multiple of another real sample's (the floor): {parts}.",
+        "Distance from a perfect score, as a multiple of another real sample's (the floor): "
+        f"{parts}.",
         f"As good as another real sample: {_listed(within) or 'no score'}.",
     ]
 
@@ -228,7 +242,8 @@ def on_forecast(metrics: Mapping[str, Any]) -> list[str]:
         if ours["crps"] is not None and known:
             best = min(known, key=lambda name: known[name])
             parts.append(
-                f"{_steps(step)} ahead {number(ours['crps'])} ({baseline_label(best)} {number(known[best])})"
+                f"{_steps(step)} ahead {number(ours['crps'])} ({baseline_label(best)} "
+                f"{number(known[best])})"
             )
     held = [
         part["coverage_90"]

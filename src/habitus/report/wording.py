@@ -152,7 +152,8 @@ def summary(rows: Sequence[Row]) -> list[str]:
     rated = sorted((row for row in rows if row.ratio is not None), key=lambda row: row.ratio or 0)
     if not rated:
         return [
-            "There is no second real sample to compare with, so nothing says how good is good enough."
+            "There is no second real sample to compare with, so nothing says how good is good "
+            "enough."
         ]
     near = sum((row.ratio or 0) <= NEAR for row in rated)
     first = f"{near} of {len(rated)} figures are within {NEAR:g} times of what another real sample scores."

@@ -72,7 +72,8 @@ class Plan:
             and "held_out" not in self.space.choices
         ):
             raise ValueError(
-                f"no users are held out for {HELD_OUT}; give --held-out above 0, or another --metric"
+                f"no users are held out for {HELD_OUT}; give --held-out above 0, or another "
+                "--metric"
             )
 
     def _check_values(self) -> None:

@@ -135,7 +135,8 @@ def _metrics(folder: Path) -> dict[str, Any]:
     metrics = read_metrics(folder)
     if metrics is None:
         raise ValueError(
-            f"{folder} has no metrics though its trial is complete; keep --out and --storage together"
+            f"{folder} has no metrics though its trial is complete; keep --out and --storage "
+            "together"
         )
     return metrics
 

@@ -37,7 +37,8 @@ FAILURES = (ValueError, MemoryError, OutOfMemoryError)
 """Exceptions that end a trial for good, while the sweep goes on."""
 
 RunTrial = Callable[[int, Params, float, Callable[[], None]], float]
-"""Runs a trial of a slot with settings, seconds spent before and a function to call now and then."""
+"""Runs a trial of a slot with settings, seconds spent before and a function to call now and "
+"then."""
 
 
 @dataclass(frozen=True)

@@ -228,7 +228,8 @@ def _choice(key: str, text: str, hint: Any, option: str, separator: str) -> Choi
     ]
     if not all(parts):
         raise ValueError(
-            f"{option} {key} must be values with {separator} between them, at least one, got {text!r}"
+            f"{option} {key} must be values with {separator} between them, at least one, got "
+            f"{text!r}"
         )
     return _named(f"{option} {key}", Choice, tuple(value_of(key, part, hint) for part in parts))
 

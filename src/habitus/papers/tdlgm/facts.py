@@ -9,8 +9,9 @@ def facts(lab: Lab) -> tuple[str, list[tuple[str, str]]]:
     """Return the sentence below the heading, and short facts as (name, value)."""
     settings = lab.settings
     lead = (
-        "The paper's models, the two that it names and does not run (TimeGAN draws whole series and reads no past, "
-        "so it has no row here), and methods that learn nothing, beside the numbers that the paper prints."
+        "The paper's models, the two that it names and does not run (TimeGAN draws whole series "
+        "and reads no past, so it has no row here), and methods that learn nothing, beside the "
+        "numbers that the paper prints."
     )
     tiles = [
         ("Series", settings.column),

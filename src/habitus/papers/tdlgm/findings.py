@@ -37,20 +37,21 @@ def of_noise(by_reading: Mapping[str, Errors], printed: Table) -> Iterator[str]:
     """
     yield _which_reading(by_reading, printed)
     yield (
-        f"tDLGM, fitted to clean data and not given the noise, is below identity where identity's error is above "
-        f"{LIMIT}, and below {LIMIT} elsewhere, for every seed: {_each(by_reading, _against_identity)}."
+        "tDLGM, fitted to clean data and not given the noise, is below identity where identity's "
+        f"error is above {LIMIT}, and below {LIMIT} elsewhere, for every seed: "
+        f"{_each(by_reading, _against_identity)}."
     )
     yield (
-        f"Given the noise, tDLGM is within {NEAR_BEST:g} times the single-value posterior mean, for every seed: "
-        f"{_each(by_reading, _against_the_best)}."
+        f"Given the noise, tDLGM is within {NEAR_BEST:g} times the single-value posterior mean, "
+        f"for every seed: {_each(by_reading, _against_the_best)}."
     )
     yield (
-        "Returning the noisy series as it is has a smaller error than the paper prints for its tDLGM: "
-        f"{_each(by_reading, lambda found: _printed_against_identity(found, printed))}."
+        "Returning the noisy series as it is has a smaller error than the paper prints for its "
+        f"tDLGM: {_each(by_reading, lambda found: _printed_against_identity(found, printed))}."
     )
     yield (
-        f"RNNs that the t-test keeps, since their errors grow with noise (p-value at most {EXCLUDED_ABOVE:g}): "
-        f"{_each(by_reading, _filter)}."
+        "RNNs that the t-test keeps, since their errors grow with noise (p-value at most "
+        f"{EXCLUDED_ABOVE:g}): {_each(by_reading, _filter)}."
     )
     yield from _without_noise(next(iter(by_reading.values())))
 
@@ -73,8 +74,8 @@ def _which_reading(by_reading: Mapping[str, Errors], printed: Table) -> str:
             f"{case.level.printed:g}" for case, theirs, least in pairs if theirs < least
         ]
     parts = [
-        f"read as {_plural(reading)}, the paper's tDLGM is below the best possible single-value estimate at "
-        f"{len(levels)} of {len(by_reading[reading].mse)} levels"
+        f"read as {_plural(reading)}, the paper's tDLGM is below the best possible single-value "
+        f"estimate at {len(levels)} of {len(by_reading[reading].mse)} levels"
         + (f" ({', '.join(levels)})" if levels else "")
         for reading, levels in impossible.items()
     ]
@@ -115,8 +116,8 @@ def _against_the_best(found: Errors) -> str:
     worst = max(ratios, key=lambda case: ratios[case])
     within, below = (sum(value <= most for value in ratios.values()) for most in (NEAR_BEST, 1.0))
     return (
-        f"at {within} of {len(ratios)} levels with noise, and not above it at {below} (the largest ratio is "
-        f"{ratios[worst]:.2f}, at {_level(worst)})"
+        f"at {within} of {len(ratios)} levels with noise, and not above it at {below} (the largest "
+        f"ratio is {ratios[worst]:.2f}, at {_level(worst)})"
     )
 
 
@@ -144,9 +145,9 @@ def _without_noise(found: Errors) -> Iterator[str]:
             worst = max(rows[CLEANED])
             side = "below" if worst < SMALL else "not below"
             yield (
-                f"Without noise: the error of tDLGM's cleaned series is {text(worst)} at most, {side} "
-                f"{LIMIT} (in the paper 0.0122, and 0.0006 for its DLGM); through its latents it is "
-                f"{text(Spread.of(rows[LATENTS]))}, and with the paper's Gaussian "
+                f"Without noise: the error of tDLGM's cleaned series is {text(worst)} at most, "
+                f"{side} {LIMIT} (in the paper 0.0122, and 0.0006 for its DLGM); through its "
+                f"latents it is {text(Spread.of(rows[LATENTS]))}, and with the paper's Gaussian "
                 f"{text(Spread.of(rows[GAUSSIAN]))}."
             )
 
@@ -175,8 +176,8 @@ def of_steps(weighted: Scores, ours: str, baselines: Sequence[str]) -> Iterator[
             else f"at {len(clear)} of {len(margins)} steps (not {', '.join(missed)})"
         )
         yield (
-            f"Mass-weighted, {ours} is above {baseline} by more than both spreads together {steps}; nearest at step "
-            f"{least}: {margins[least]:+.2f}, spreads {spread[least]:.2f}."
+            f"Mass-weighted, {ours} is above {baseline} by more than both spreads together "
+            f"{steps}; nearest at step {least}: {margins[least]:+.2f}, spreads {spread[least]:.2f}."
         )
 
 
@@ -184,10 +185,11 @@ def of_printed(printed: Scores, theirs: Mapping[int, float], plain: str) -> str:
     """Count the steps at which draws without learning reach the printed score."""
     over = [step for step, score in theirs.items() if printed[plain][step].mean >= score]
     return (
-        f"As printed, {plain} reach the score that the paper prints for its tDLGM at {len(over)} of {len(theirs)} "
-        f"steps ({text(min(each.mean for each in printed[plain].values()))} to "
-        f"{text(max(each.mean for each in printed[plain].values()))} against {min(theirs.values()):g} to "
-        f"{max(theirs.values()):g}; its bucket count is not given, here are 50)."
+        f"As printed, {plain} reach the score that the paper prints for its tDLGM at {len(over)} "
+        f"of {len(theirs)} steps ({text(min(each.mean for each in printed[plain].values()))} to "
+        f"{text(max(each.mean for each in printed[plain].values()))} against "
+        f"{min(theirs.values()):g} to {max(theirs.values()):g}; its bucket count is not given, "
+        "here are 50)."
     )
 
 

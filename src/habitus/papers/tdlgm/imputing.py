@@ -28,7 +28,8 @@ from habitus.synthesis.noise import Noise
 
 VARIANCE, DEVIATION = READINGS = ("variance", "standard deviation")
 CLEANED, GIVEN, LATENTS, GAUSSIAN, DLGM, RNN, FILTERED, IDENTITY, MEAN = METHODS = (
-    "tDLGM, cleaned", "tDLGM, given the noise", "tDLGM, through its latents", "tDLGM, Gaussian, through its latents",
+    "tDLGM, cleaned", "tDLGM, given the noise", "tDLGM, through its latents", "tDLGM, Gaussian, "
+    "through its latents",
     "DLGM", "RNN", "filtered RNN", "identity", "posterior mean",
 )  # fmt: skip
 """Names of the methods in tables, in order."""

@@ -151,14 +151,14 @@ def _parts(series: Series, settings: LabSettings) -> tuple[Series, Series]:
         )
     if missing := int((~series.observed).sum()):
         raise ValueError(
-            f"{settings.column!r} has {missing} missing values; the paper's tables need a series without gaps, so "
-            "fill them first"
+            f"{settings.column!r} has {missing} missing values; the paper's tables need a series "
+            "without gaps, so fill them first"
         )
     train, test = series.split(settings.train_share)
     least = max(MOST_AHEAD + 2, settings.window)
     if len(test.values) < least:
         raise ValueError(
-            f"expected at least {least} rows after the first {settings.train_share:.0%}, got {len(test.values)}; "
-            "give a longer series"
+            f"expected at least {least} rows after the first {settings.train_share:.0%}, got "
+            f"{len(test.values)}; give a longer series"
         )
     return train, test

@@ -79,8 +79,8 @@ def _transposed(
         (
             "variance",
             found.variance,
-            f"Variance; the second number of a level is the noise's {reading}. The paper does not say of what; "
-            "ours is that of the squared errors over the steps.",
+            f"Variance; the second number of a level is the noise's {reading}. The paper does not "
+            "say of what; ours is that of the squared errors over the steps.",
         ),
     )
     for name, values, caption in of_what:
@@ -170,13 +170,14 @@ def _overlaps(lab: Lab, how: str, rows: findings.Scores, whole: Json) -> Grid:
     out += [[row, *scores.values()] for row, scores in rows.items()]
     out.append([ahead.TRAINING, *(whole[how][f"{step}"] for step in ahead.STEPS)])
     meaning = {
-        "weighted": "Weighted by the true mass of each cell: 100 less the total variation distance.",
+        "weighted": "Weighted by the true mass of each cell: 100 less the total variation "
+        "distance.",
         "printed": "As printed: every cell that occurs counts alike, however rare.",
     }
     caption = (
-        f"{meaning[how]} In percent, higher is better; 50 buckets, {len(ahead.origins(lab)):,} origins in the test "
-        f"part, {lab.settings.samples} draws of each row. The training set is scored as it is, with its own first "
-        f"values. {_seeds(lab)}"
+        f"{meaning[how]} In percent, higher is better; 50 buckets, {len(ahead.origins(lab)):,} "
+        f"origins in the test part, {lab.settings.samples} draws of each row. The training set is "
+        f"scored as it is, with its own first values. {_seeds(lab)}"
     )
     return Grid(caption, ["Steps ahead", *(f"{step}" for step in ahead.STEPS)], out)
 
@@ -188,10 +189,11 @@ def _proper(lab: Lab, each: Mapping[str, Sequence[Json]]) -> Grid:
         likelihoods = [one["log_likelihood"] for one in scores if one["log_likelihood"] is not None]
         rows.append([row, *_by_step(scores, "crps").values(), _spread(likelihoods)])
     caption = (
-        "Proper scores of the same forecasts. CRPS in the unit of the series, lower is better; log-likelihood of "
-        f"the test part in nats per step, higher is better (windows of {lab.settings.window} steps, "
-        f"{lab.settings.latent_samples} weighted draws where there are latents; none for densities, which do not "
-        f"compare with probabilities, and for the bootstrap). {_seeds(lab)}"
+        "Proper scores of the same forecasts. CRPS in the unit of the series, lower is better; "
+        "log-likelihood of the test part in nats per step, higher is better (windows of "
+        f"{lab.settings.window} steps, {lab.settings.latent_samples} weighted draws where there "
+        "are latents; none for densities, which do not compare with probabilities, and for the "
+        f"bootstrap). {_seeds(lab)}"
     )
     heads = ["", *(f"CRPS at {step}" for step in ahead.CRPS_STEPS), "log-likelihood"]
     return Grid(caption, heads, rows)

@@ -20,8 +20,8 @@ from habitus.papers.time_pictures.settings import LabSettings
 GROUPS = (
     Group(
         "The data",
-        "Training and test users are two samples of the same people: what separates them is chance, and the floor "
-        "of every comparison below.",
+        "Training and test users are two samples of the same people: what separates them is "
+        "chance, and the floor of every comparison below.",
         (
             figures_data.one_user,
             figures_data.samples_and_mean,
@@ -32,13 +32,15 @@ GROUPS = (
     Group("The networks", "", (tables.encoder, tables.decoder)),
     Group(
         "How the training went",
-        "The loss is reconstruction plus β times KL, so only the shapes of the curves compare between betas.",
+        "The loss is reconstruction plus β times KL, so only the shapes of the curves compare "
+        "between betas.",
         (figures_training.training_loss, figures_training.test_loss),
     ),
     Group(
         "Generated populations",
-        "An interaction count is a share of the user's own busiest cell (a “peak”). Weekends are shaded where the "
-        "calendar is known. Small generated values are zero, by a threshold fitted to daily active users.",
+        "An interaction count is a share of the user's own busiest cell (a “peak”). Weekends are "
+        "shaded where the calendar is known. Small generated values are zero, by a threshold "
+        "fitted to daily active users.",
         (
             figures_population.samples,
             figures_population.mean_curves,
@@ -52,8 +54,8 @@ GROUPS = (
     ),
     Group(
         "What the latent dimensions do",
-        "A dimension is in use where its KL from N(0, 1) is at least 0.01 nats: below that it tells nothing about "
-        "a user.",
+        "A dimension is in use where its KL from N(0, 1) is at least 0.01 nats: below that it "
+        "tells nothing about a user.",
         (
             figures_latent.walks_0,
             figures_latent.walks_05,
@@ -65,8 +67,9 @@ GROUPS = (
     ),
     Group(
         "Reconstruction",
-        "A quarter of each test profile is hidden in its centre, or the bottom half: the later days. The VAE was "
-        "fitted to whole profiles and reads the rest with the hidden cells empty; the VCE was fitted to the hole.",
+        "A quarter of each test profile is hidden in its centre, or the bottom half: the later "
+        "days. The VAE was fitted to whole profiles and reads the rest with the hidden cells "
+        "empty; the VCE was fitted to the hole.",
         (
             figures_reconstruction.sample_centre,
             figures_reconstruction.sample_bottom,

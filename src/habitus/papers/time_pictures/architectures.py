@@ -61,15 +61,15 @@ def search(lab: Lab) -> Item:
     fitted = len(lab.searched.train)
     tested = len(lab.searched.test)
     caption = (
-        f"β = {BEST_BETA:g}; epochs: {epochs}, on {fitted:,} training profiles drawn at random, compared with "
-        f"{tested:,} test profiles: enough for large differences, not for small ones. Loss on training users that "
-        "were kept aside."
+        f"β = {BEST_BETA:g}; epochs: {epochs}, on {fitted:,} training profiles drawn at random, "
+        f"compared with {tested:,} test profiles: enough for large differences, not for small "
+        "ones. Loss on training users that were kept aside."
     )
     heads = ["Architecture", "Latents", "Parameters", "Loss", *DISTANCES]
     tables = [_layers(), Grid(caption, heads, rows, words=2)]
     paper = (
-        "“conv” was kept; transposed convolutions and 2, 5 or 7 dimensions did worse, 100 dimensions no better. No "
-        "numbers are printed."
+        "“conv” was kept; transposed convolutions and 2, 5 or 7 dimensions did worse, 100 "
+        "dimensions no better. No numbers are printed."
     )
     return Item(tables, paper=paper, findings=list(_findings(trials)))
 
@@ -108,7 +108,8 @@ def _findings(trials: list[Trial]) -> Iterator[str]:
     best = min(losses, key=lambda key: losses[key])
     yield (
         f"The smallest loss on users kept aside is that of {best[0]} with {best[1]} dimensions, "
-        f"{text(losses[best])}; the paper's choice, {THEIRS} with {LATENTS}, has {text(losses[THEIRS, LATENTS])}."
+        f"{text(losses[best])}; the paper's choice, {THEIRS} with {LATENTS}, has "
+        f"{text(losses[THEIRS, LATENTS])}."
     )
     ours = {latents: losses[THEIRS, latents] for latents in SEARCHED_LATENTS}
     parts = [

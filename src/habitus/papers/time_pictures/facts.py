@@ -10,8 +10,9 @@ def facts(lab: Lab) -> tuple[str, list[tuple[str, str]]]:
     settings = lab.settings
     axes = lab.axes
     lead = (
-        "Every number is from these profiles, beside the one that the paper prints for its own. It had 2.85 "
-        f"million users to fit to and 1 million to test on; here are {len(lab.train):,} and {len(lab.test):,}."
+        "Every number is from these profiles, beside the one that the paper prints for its own. It "
+        f"had 2.85 million users to fit to and 1 million to test on; here are {len(lab.train):,} "
+        f"and {len(lab.test):,}."
     )
     tiles = [
         ("Training profiles", f"{len(lab.train):,}"),

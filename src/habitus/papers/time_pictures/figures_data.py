@@ -111,8 +111,8 @@ def statistics(lab: Lab) -> Item:
     )
     sentence = (
         f"Training against test users: KLD(mean) {text(found['mean'])}, KLD(std) "
-        f"{text(found['standard deviation'])}, largest gap of the totals {text(gap)}; chance aside, no model does "
-        "better than that."
+        f"{text(found['standard deviation'])}, largest gap of the totals {text(gap)}; chance "
+        "aside, no model does better than that."
     )
     return Item(drawings=drawings, paper="the two sets are alike.", findings=[sentence])
 

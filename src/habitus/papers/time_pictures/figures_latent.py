@@ -19,8 +19,9 @@ POINTS = 10
 DENSE = 1e-3  # a learned variance below it places users so exactly that N(0, I) seldom meets one
 MOSTLY = 0.5
 ORDER = (
-    "Columns are dimensions from the smallest learned variance on, rows values of z evenly spaced in probability "
-    "up to three standard deviations; the other dimensions stay at one draw from N(0, I)."
+    "Columns are dimensions from the smallest learned variance on, rows values of z evenly spaced "
+    "in probability up to three standard deviations; the other dimensions stay at one draw from "
+    "N(0, I)."
 )
 
 
@@ -158,9 +159,10 @@ def constraint(beta: float, use: Use) -> str:
         return f"β = {beta:g}: nothing changes along any dimension; in the paper one is left, of overall intensity."
     alone = use.lead >= MOSTLY and use.lead_intensity >= MOSTLY
     return (
-        f"β = {beta:g}: one dimension makes {use.lead:.0%} of all change, and {use.lead_intensity:.0%} of that is "
-        f"more or less of the same picture: {'as' if alone else 'unlike'} in the paper, where one of overall "
-        f"intensity is left. {use.description}"
+        f"β = {beta:g}: one dimension makes {use.lead:.0%} of all change, and "
+        f"{use.lead_intensity:.0%} of that is more or less of the same picture: "
+        f"{'as' if alone else 'unlike'} in the paper, where one of overall intensity is left. "
+        f"{use.description}"
     )
 
 

@@ -68,8 +68,8 @@ def _sample(lab: Lab, hole: str, paper: str) -> Item:
         for name, each in (("VAE", vae), ("VCE", vce))
     )
     caption = (
-        f"A user busier than three in four; hidden cells are outlined, each row has its own colour scale. Sum over "
-        f"the hidden cells: real {text(true)}, {sums}."
+        "A user busier than three in four; hidden cells are outlined, each row has its own colour "
+        f"scale. Sum over the hidden cells: real {text(true)}, {sums}."
     )
     return Item(drawings=[Drawing(drawn, caption, real=True)], paper=paper)
 
@@ -216,8 +216,8 @@ def _activity(lab: Lab, hole: str, name: str, paper: str) -> Item:
         styles=figures.setting_styles(curves),
     )
     caption = (
-        f"Whole profiles with one draw in the hidden {hole}, small values set to zero. Relative error: "
-        f"{', '.join(f'{method} {text(error)}' for method, error in errors.items())}.{cut(activity.window)}"
+        f"Whole profiles with one draw in the hidden {hole}, small values set to zero. Relative "
+        f"error: {', '.join(f'{method} {text(error)}' for method, error in errors.items())}.{cut(activity.window)}"
     )
     known = {method: error for method, error in errors.items() if error is not None}
     sentence = [nearer("relative error of daily active users", known)] if name == "dau" else []

@@ -69,8 +69,8 @@ def _order(found: Mapping[float, Distances], shared: Sequence[float]) -> str:
         constant = len(set(ours)) == 1
         parts.append(f"{name} {'–' if constant else f'{spearmanr(ours, theirs)[0]:.2f}'}")
     return (
-        f"Rank correlation of the columns with the paper's over {len(shared)} betas, before small values are set "
-        f"to zero: {', '.join(parts)}."
+        f"Rank correlation of the columns with the paper's over {len(shared)} betas, before small "
+        f"values are set to zero: {', '.join(parts)}."
     )
 
 
@@ -81,8 +81,8 @@ def _of_the_papers_best(lab: Lab, stage: Stage, ours: Distances) -> str:
         for name, value, least in zip(DISTANCES, ours, floor, strict=True)
     ]
     return (
-        f"β = {BEST_BETA:g}, the paper's choice, {stage.name} small values are set to zero, and as a multiple of "
-        f"another real sample: {', '.join(parts)}."
+        f"β = {BEST_BETA:g}, the paper's choice, {stage.name} small values are set to zero, and as "
+        f"a multiple of another real sample: {', '.join(parts)}."
     )
 
 
@@ -95,8 +95,9 @@ def _spread(lab: Lab) -> str:
     parts = [f"{sizes[beta]:.0%} of the real one at β = {beta:g}" for beta in ends]
     low = sum(share < 1 for share in sizes.values())
     return (
-        f"The daily standard deviation, averaged over days, is too small for {low} of {len(sizes)} betas (from "
-        f"{' to '.join(dict.fromkeys(parts))}); in the paper none of those drawn reaches the real one."
+        f"The daily standard deviation, averaged over days, is too small for {low} of {len(sizes)} "
+        f"betas (from {' to '.join(dict.fromkeys(parts))}); in the paper none of those drawn "
+        "reaches the real one."
     )
 
 
@@ -137,9 +138,9 @@ def of_methods(errors: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
         best = min(baselines, key=lambda name: baselines[name])
         against = "below" if vce < baselines[best] else "not below"
         yield (
-            f"Hidden {hole}: the VCE's error, {text(vce)}, is {side} the VAE's, {text(vae)}{change} (in the paper "
-            f"below by {there:.0%}), and {against} that of the best baseline without a model "
-            f"({best.replace('_', ' ')}, {text(baselines[best])})."
+            f"Hidden {hole}: the VCE's error, {text(vce)}, is {side} the VAE's, "
+            f"{text(vae)}{change} (in the paper below by {there:.0%}), and {against} that of the "
+            f"best baseline without a model ({best.replace('_', ' ')}, {text(baselines[best])})."
         )
     harder = [
         method for method in ("VAE", "VCE") if errors["bottom"][method] > errors["centre"][method]

@@ -295,12 +295,13 @@ def _check_alike(train: Population, test: Population) -> None:
             raise ValueError(f"expected {name} profiles, got none; split the profiles again")
     if mismatch := train.axes.mismatch(test.axes):
         raise ValueError(
-            f"training and test profiles must have the same days, slots and channels, but {mismatch}; profile both "
-            "in the same way"
+            "training and test profiles must have the same days, slots and channels, but "
+            f"{mismatch}; profile both in the same way"
         )
     if train.axes.unit != test.axes.unit:
         raise ValueError(
-            f"training and test profiles must have the same unit, got {train.axes.unit} and {test.axes.unit}"
+            f"training and test profiles must have the same unit, got {train.axes.unit} and "
+            f"{test.axes.unit}"
         )
 
 

@@ -10,7 +10,8 @@ from habitus.settings import NotNegative, Positive, configuration
 
 FREE = (
     "betas",
-)  # what may change from call to call in one folder: it decides which runs there are, not how they are
+    # what may change from call to call in one folder: it decides which runs there are, not how they are
+)
 
 
 @configuration

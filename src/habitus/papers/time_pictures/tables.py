@@ -69,8 +69,8 @@ def _network(lab: Lab, part: str, given: str, paper: str) -> Item:
     rows = list(layer_rows(getattr(model, part), x))
     parameters = sum(int(row[-1] or 0) for row in rows)
     caption = (
-        f"Sizes are days, slots and filters, for profiles of {days} days, {slots} slots and {channels} channels; "
-        f"{parameters:,} parameters."
+        f"Sizes are days, slots and filters, for profiles of {days} days, {slots} slots and "
+        f"{channels} channels; {parameters:,} parameters."
     )
     return Item(
         [Grid(caption, ("Layer", "Kernel", "Stride", "Output", "Parameters"), rows, words=4)],
@@ -142,8 +142,8 @@ def _distances_by_beta(lab: Lab, stage: Stage) -> Grid:
     }
     rows += [[name, *_beside(None, distances(figures))] for name, figures in others.items()]
     caption = (
-        f"{stage.description} {lab.users:,} generated users of each model against {len(lab.test):,} real ones; KLD in "
-        "nats, MSE in shares of a user's peak, squared."
+        f"{stage.description} {lab.users:,} generated users of each model against "
+        f"{len(lab.test):,} real ones; KLD in nats, MSE in shares of a user's peak, squared."
     )
     return Grid(
         caption,
@@ -180,8 +180,9 @@ def by_method(lab: Lab) -> Item:
         *COMPARED_BASELINES.values(),
     ]
     caption = (
-        f"{len(lab.test):,} test users; in shares of a user's peak, squared; the reconstruction is the mean of "
-        f"{lab.settings.samples} draws. The last columns fill the same cells without a model."
+        f"{len(lab.test):,} test users; in shares of a user's peak, squared; the reconstruction is "
+        f"the mean of {lab.settings.samples} draws. The last columns fill the same cells without a "
+        "model."
     )
     paper = "The VCE is closer than the VAE in both tasks, and the bottom half is the harder one."
     return Item(

@@ -15,7 +15,8 @@ from habitus.schema import Axes, FloatArray
 
 MOST_COLUMNS = 10
 GAP = 0.12  # between pictures, as a share of a picture's side
-BRIGHTEST = 99.8  # percentile of the cells that has the brightest colour, so that one cell does not darken the rest
+# percentile of the cells that has the brightest colour, so that one cell does not darken the rest
+BRIGHTEST = 99.8
 SMALLEST = 1e-9  # top of a colour scale where all is empty
 PICTURE = 1.24  # inches, the height of a picture beside GAP
 BAR = 0.25  # inches, the width of the colour bar, which stands beside the first band
