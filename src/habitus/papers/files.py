@@ -1,4 +1,4 @@
-"""Made items as files: a PNG for each drawing, a CSV for each table, and one page with all of them."""
+"""Items as files: a PNG for each drawing, a CSV for each table, and one page with all of them."""
 
 from __future__ import annotations
 

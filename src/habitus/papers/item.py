@@ -71,8 +71,10 @@ class Grid:
             (name, f"{name}, sd") if spread else (name,)
             for name, spread in zip(self.columns, wide, strict=True)
         ]
-        rows = [[each for cell, spread in zip(row, wide, strict=True) for each in _split(cell, spread)]
-                for row in self.rows]  # fmt: skip
+        rows = [
+            [each for cell, spread in zip(row, wide, strict=True) for each in _split(cell, spread)]
+            for row in self.rows
+        ]
         return [name for names in heads for name in names], rows
 
 

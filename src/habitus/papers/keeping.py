@@ -1,4 +1,4 @@
-"""Files that a reproduction keeps in its folder: its marker, fitted runs, and scores that took long."""
+"""Files that a reproduction keeps in its folder: marker, fitted runs, and costly scores."""
 
 from __future__ import annotations
 

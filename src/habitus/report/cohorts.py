@@ -47,11 +47,12 @@ def cohort_article(found: Cohorts, about: Mapping[str, str]) -> Article:
 def sentence(group: Cohort) -> str:
     """One cohort in words, with a warning where it may not be real (after Hennig 2007)."""
     heading = f"Cohort {group.number}, {group.name}: {group.size:,} users ({group.share:.1%})"
+    stability = f"stability {group.stability:.2f}"
     if _is_sure(group):
         return f"{heading}."
     if group.stability >= DOUBTFUL:
-        return f"{heading}; a pattern, but who belongs to it is doubtful (stability {group.stability:.2f})."
-    return f"{heading}; not to be trusted, it falls apart when users are drawn again (stability {group.stability:.2f})."
+        return f"{heading}; a pattern, but who belongs to it is doubtful ({stability})."
+    return f"{heading}; not to be trusted, it falls apart when users are drawn again ({stability})."
 
 
 def _summary(found: Cohorts) -> str:
@@ -61,7 +62,8 @@ def _summary(found: Cohorts) -> str:
     many = (
         f"All {count} cohorts come" if sure == count else f"{sure} of {count} cohorts {_come(sure)}"
     )
-    return f"{many} back when other users are drawn: their stability is at least {SURE}. {found.reason}"
+    sure = f"their stability is at least {SURE}"
+    return f"{many} back when other users are drawn: {sure}. {found.reason}"
 
 
 def _is_sure(group: Cohort) -> bool:

@@ -96,7 +96,10 @@ def _recovered(factors: Disentanglement) -> Iterator[str]:
     described = ", ".join(
         f"{name} {factors.prediction[name]:.0%}".replace("%", " %") for name in best[:4]
     )
-    yield f"Best predicted from the latents, of {len(best)} known factors: {described} of what there is to explain."
+    yield (
+        f"Best predicted from the latents, of {len(best)} known factors: {described} of what there "
+        "is to explain."
+    )
 
 
 def _overview(easel: Easel, found: Explanation) -> Section:
@@ -141,7 +144,10 @@ def _associations(easel: Easel, found: Explanation) -> Plate:
     used = [each for each in found.dimensions if each.in_use] or found.dimensions
     values = np.array([[each.changes[habit].association for habit in habits] for each in used])
     figure = figures.association_matrix([f"z{each.number}" for each in used], habits, values)
-    caption = "Absolute rank correlation, over real users, of a dimension with the users' own habits; of hours circular."
+    caption = (
+        "Absolute rank correlation, over real users, of a dimension with the users' own habits; "
+        "of hours circular."
+    )
     return easel.plate(
         "Which habits of real users go with which dimension", caption, figure, wide=True
     )
@@ -172,7 +178,8 @@ def _dimension(easel: Easel, found: Explanation, each: Dimension) -> Plate:
     }
     figure = figures.dimension_walk(found.axes, each.pictures, found.points, bars)
     words = changes_in_words(each)
-    caption = f"{words[0].upper()}{words[1:]}. KL {number(each.kl)} nats, variance {number(each.variance)}."
+    spread = f"KL {number(each.kl)} nats, variance {number(each.variance)}"
+    caption = f"{words[0].upper()}{words[1:]}. {spread}."
     return easel.plate(f"z{each.number}: {each.name}", caption, figure, wide=True)
 
 
@@ -227,7 +234,8 @@ def scores_in_words(factors: Disentanglement) -> str:
     described = ", ".join(
         f"{name} {number(value)}" for name, value in dci.items() if value is not None
     )
-    beta = f"Higgins' beta metric {number(factors.beta_metric)}, where guessing scores {number(factors.beta_chance)}"
+    chance = number(factors.beta_chance)
+    beta = f"Higgins' beta metric {number(factors.beta_metric)}, where guessing scores {chance}"
     return (
         f"Over all factors: MIG {number(factors.mig)}, SAP {number(factors.sap)}, DCI {described}"
         f"{f'; {beta}' if several else ''}."

@@ -41,7 +41,10 @@ def overview(easel: Easel, rows: Sequence[Row]) -> Plate | None:
         ratios[baseline_name(baseline)] = [row.over_floor(baseline) for row in rated]
     columns = {name: np.array(values, float) for name, values in ratios.items()}
     figure = figures.ratio_dots([row.name for row in rated], columns)
-    caption = "Each distance as a multiple of what another real sample scores; a dot without a value is left out."
+    caption = (
+        "Each distance as a multiple of what another real sample scores; "
+        "a dot without a value is left out."
+    )
     return easel.plate("All figures at a glance", caption, figure, wide=True)
 
 
@@ -223,7 +226,10 @@ def _shapes(easel: Easel, evaluation: Evaluation) -> Section:
 def _overlap(easel: Easel, evaluation: Evaluation) -> Plate:
     both = {"reference": evaluation.reference, "generated": evaluation.generated}
     matrices = {name: conditional_overlap(each.channel_overlap) for name, each in both.items()}
-    caption = "Of the hours in which a user is active on the row's channel: how often on the column's channel too."
+    caption = (
+        "Of the hours in which a user is active on the row's channel: "
+        "how often on the column's channel too."
+    )
     figure = figures.overlap_matrices(evaluation.reference.axes, matrices)
     return easel.plate("Channels that share an hour", caption, figure, wide=True)
 

@@ -56,7 +56,10 @@ def _totals(easel: Easel, populations: Mapping[str, Summary]) -> Plate:
 def _lasting(easel: Easel, axes: Axes, populations: Mapping[str, Summary]) -> Iterator[Plate]:
     if axes.days > 1:
         curves = _of_each(populations, lambda each: retention(each.active))
-        caption = "Of users still in the window: how many are active so many days after their first active day."
+        caption = (
+            "Of users still in the window: how many are active so many days after their first "
+            "active day."
+        )
         yield easel.plate("Retention", caption, figures.retention_curves(curves))
     if axes.days > 2:
         days = _of_each(populations, silent_days)

@@ -13,7 +13,7 @@ SEED = 0
 def random_pictures(
     source: ProfileSource, *, count: int = PICTURES, seed: int = SEED
 ) -> FloatArray:
-    """Draw profiles at random from the whole population, each divided by its own peak where it holds counts.
+    """Draw profiles at random from the whole population; counts are divided by their peak.
 
     Returns:
         Pictures [N, D, S, C], N at most ``count``; the same for the same seed.

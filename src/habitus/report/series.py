@@ -88,7 +88,8 @@ def write_generated(
     ]
     rows = series_rows(metrics)
     verdict = [*against_floor(rows), *against_baselines(rows)]
-    lead = f"{metrics['series']:,} series of {metrics['steps']:,} steps, evaluated against {_evaluated_against(metrics)}."
+    size = f"{metrics['series']:,} series of {metrics['steps']:,} steps"
+    lead = f"{size}, evaluated against {_evaluated_against(metrics)}."
     write_article(
         path,
         Article(
@@ -239,7 +240,10 @@ def _memory(easel: Easel, metrics: Metrics, panels: Mapping[str, Panel]) -> Plat
 
 
 def _stretched(metrics: Metrics) -> str:
-    what = "Whole series, or parts of long ones, spread evenly over the file: not chosen for their looks."
+    what = (
+        "Whole series, or parts of long ones, spread evenly over the file: "
+        "not chosen for their looks."
+    )
     return f"{what} {_shown(metrics)}".strip()
 
 
@@ -344,7 +348,7 @@ def _origins(truth: FloatArray) -> IntArray:
 
 
 def _cleaned(easel: Easel, metrics: Metrics, cleaned: Panel, clean: Panel, noisy: Panel) -> Plate:
-    """Stretches around gaps where there are some: one for each variable, or three of a single one."""
+    """Stretches around gaps, if any: one for each variable, or three of a single one."""
     labels = _labels(metrics)
     drawn = (
         [(0, STRETCHES)] if len(labels) == 1 else [(variable, 1) for variable in range(len(labels))]
@@ -359,7 +363,10 @@ def _cleaned(easel: Easel, metrics: Metrics, cleaned: Panel, clean: Panel, noisy
         lines = {name: panel[series][part, variable] for name, panel in panels.items()}
         of = f", series {metrics['names'][series]}" if len(noisy) > 1 else ""
         each.append(Stretch(f"{labels[variable]}{of}", lines, first + 1))
-    caption = f"Up to {LONGEST} steps each: where most was missing, else spread evenly. Diamonds are filled gaps."
+    caption = (
+        f"Up to {LONGEST} steps each: where most was missing, else spread evenly. "
+        "Diamonds are filled gaps."
+    )
     return easel.plate("Stretches", caption, figures.cleaned_stretches(each), wide=True)
 
 

@@ -1,4 +1,4 @@
-"""The scores of series in words: what each one means, which way is better, and the summary on top."""
+"""Scores of series in words: their meaning, which way is better, and the summary on top."""
 
 from __future__ import annotations
 
@@ -84,66 +84,100 @@ class SeriesRow:
 MOVES = "how often values of one interval follow those of another, ours against real"
 SCORES = {
     "transitions.weighted": Score(
-        "transitions, weighted", 100, PERCENT, f"Overlap of {MOVES}; intervals by how often they "
-        "come."
+        "transitions, weighted",
+        100,
+        PERCENT,
+        f"Overlap of {MOVES}; intervals by how often they come.",
     ),
     "transitions.printed": Score(
-        "transitions, as printed", 100, PERCENT,
+        "transitions, as printed",
+        100,
+        PERCENT,
         "The same as the tDLGM paper prints it: a transition seen once counts as much as a "
         "frequent one.",
     ),
-    "marginal.ks": Score("values, KS distance", 0, PLAIN, "Largest gap between the two "
-    "distributions of values."),
+    "marginal.ks": Score(
+        "values, KS distance", 0, PLAIN, "Largest gap between the two distributions of values."
+    ),
     "marginal.wasserstein": Score(
-        "values, Wasserstein distance", 0, PLAIN, "How far values have to be moved, in standard "
-        "deviations."
+        "values, Wasserstein distance",
+        0,
+        PLAIN,
+        "How far values have to be moved, in standard deviations.",
     ),
     "autocorrelation.mse": Score(
-        "autocorrelation, squared error", 0, PLAIN, "Mean over lags of 1 to 24 steps: memory of "
-        "what was."
+        "autocorrelation, squared error",
+        0,
+        PLAIN,
+        "Mean over lags of 1 to 24 steps: memory of what was.",
     ),
     "cross_correlation.mse": Score(
-        "correlation of variables, squared error", 0, PLAIN, "Mean over pairs of variables, at the "
-        "same step."
+        "correlation of variables, squared error",
+        0,
+        PLAIN,
+        "Mean over pairs of variables, at the same step.",
     ),
     "cross_correlation.mse_lag_1": Score(
-        "correlation one step later, squared error", 0, PLAIN, "Each variable with each other one "
-        "step later."
+        "correlation one step later, squared error",
+        0,
+        PLAIN,
+        "Each variable with each other one step later.",
     ),
     "two_sample.discriminative": Score(
-        "discriminative score", 0, PLAIN,
+        "discriminative score",
+        0,
+        PLAIN,
         "How much better than chance a small network tells generated windows from real ones; 0.5 "
         "at most.",
     ),
     "two_sample.predictive": Score(
-        "predictive score", 0, PLAIN,
+        "predictive score",
+        0,
+        PLAIN,
         "Error on real windows, in shares of their range, of a network that learned to predict "
         "from ours.",
     ),
     "reconstruction.mse": Score(
         "squared error", 0, PLAIN, "Mean over all values whose truth is known."
     ),
-    "reconstruction.mse_gaps": Score("squared error in gaps", 0, PLAIN, "Of values that were "
-    "missing."),
-}  # fmt: skip
-AHEAD = {
-    "crps": ("CRPS", 0.0, PLAIN, "Distance of the draws from what came: an absolute error, but of "
-    "a distribution."),
-    "coverage_90": (
-        "truths within the 90 % interval", COVERED, OF_ONE, "90 % is right; fewer is too sure, "
-        "more too unsure.",
+    "reconstruction.mse_gaps": Score(
+        "squared error in gaps", 0, PLAIN, "Of values that were missing."
     ),
-    "mae": ("absolute error of the median", 0.0, PLAIN, "For comparison with forecasts of a single "
-    "value."),
-}  # fmt: skip
+}
+AHEAD = {
+    "crps": (
+        "CRPS",
+        0.0,
+        PLAIN,
+        "Distance of the draws from what came: an absolute error, but of a distribution.",
+    ),
+    "coverage_90": (
+        "truths within the 90 % interval",
+        COVERED,
+        OF_ONE,
+        "90 % is right; fewer is too sure, more too unsure.",
+    ),
+    "mae": (
+        "absolute error of the median",
+        0.0,
+        PLAIN,
+        "For comparison with forecasts of a single value.",
+    ),
+}
 LEADING = (
-    "transitions.weighted", "marginal.ks", "autocorrelation.mse", "cross_correlation.mse",
-    "two_sample.discriminative", "two_sample.predictive", "reconstruction.mse", "reconstruction.mse_gaps",
-)  # fmt: skip
+    "transitions.weighted",
+    "marginal.ks",
+    "autocorrelation.mse",
+    "cross_correlation.mse",
+    "two_sample.discriminative",
+    "two_sample.predictive",
+    "reconstruction.mse",
+    "reconstruction.mse_gaps",
+)
 
 
 def series_rows(metrics: Mapping[str, Any]) -> list[SeriesRow]:
-    """Rows of the table of scores, in its order; scores that are missing everywhere are left out."""
+    """Rows of the table of scores, in its order; scores that all lack are left out."""
     baselines = metrics.get("baselines", {})
     rows = []
     for key, score in _scores(metrics):

@@ -44,7 +44,8 @@ def inline_svg(figure: Figure, *, alt: str, key: str) -> Markup:
     # Only within tags: a channel may be called anything.
     text = re.sub(r"<[^<>]+>", lambda tag: _adapted(tag[0], key, used), text)
     width, height = (f"{72 * side:g}" for side in figure.get_size_inches())
-    opening = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alt)}" style="max-width: 100%">'
+    box = f'viewBox="0 0 {width} {height}"'
+    opening = f'<svg {box} role="img" aria-label="{escape(alt)}" style="max-width: 100%">'
     return Markup(opening + text)
 
 

@@ -156,7 +156,8 @@ def summary(rows: Sequence[Row]) -> list[str]:
             "enough."
         ]
     near = sum((row.ratio or 0) <= NEAR for row in rated)
-    first = f"{near} of {len(rated)} figures are within {NEAR:g} times of what another real sample scores."
+    share = f"{near} of {len(rated)} figures"
+    first = f"{share} are within {NEAR:g} times of what another real sample scores."
     return [first, *_extremes(rated), *_against_baselines(rows)]
 
 

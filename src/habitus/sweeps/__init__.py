@@ -172,7 +172,7 @@ def _check_folder(out: Path, definition: dict[str, Any]) -> None:
 
 
 def _claim_folder(out: Path, definition: dict[str, Any]) -> None:
-    """Make the folder with its marker in it, so that of two processes that begin at once both find it."""
+    """Make the folder with its marker in it, so that two processes that begin at once find it."""
     part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
     if not (out / MARKER).is_file():
         part.mkdir(parents=True)

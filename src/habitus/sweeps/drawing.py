@@ -22,7 +22,7 @@ Line = tuple[str, str]
 
 
 def draw(plan: Plan, results: Results) -> tuple[Path, ...]:
-    """Write ``kld.png`` and ``mse.png``, or ``held_out_loss.png`` where no population was generated.
+    """Write ``kld.png`` and ``mse.png``, or ``held_out_loss.png`` without generated users.
 
     One setting goes along the axis, the numeric one with most values; there is a line for each
     combination of the others, and then daily mean and standard deviation have a file each. Seeds
@@ -80,8 +80,10 @@ def _save(plan: Plan, results: Results, stem: str, label: str, figures: dict[str
     }
     found = {name: results.floor.get(figure) for name, figure in figures.items()}
     floors = {name: value for name, value in found.items() if value is not None}
-    names = [value if isinstance(value, float | int) and not isinstance(value, bool) else text_of(value)
-             for value in values]  # fmt: skip
+    names = [
+        value if isinstance(value, float | int) and not isinstance(value, bool) else text_of(value)
+        for value in values
+    ]
     seeds = (
         1 if isinstance(plan.space, Search) else len({row.params.get(SEED) for row in results.rows})
     )

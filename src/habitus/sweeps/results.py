@@ -150,5 +150,5 @@ def _figures(metrics: Mapping[str, Any]) -> Figures:
 
 
 def value_or(row: Row, name: str) -> float:
-    """A figure to draw: infinite where a complete trial has none, not a number where the trial failed."""
+    """Figure to draw: infinite where a complete trial has none, NaN where the trial failed."""
     return score(row.figures, name) if row.state == "COMPLETE" else math.nan

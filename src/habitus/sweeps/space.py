@@ -159,13 +159,14 @@ def _plain(value: Value) -> Value:
 
 
 def read_grid(types: Types, texts: Iterable[str]) -> Grid:
-    """A grid from ``key=value,value`` texts; where a value holds a comma, ``|`` stands between them.
+    """Grid from ``key=value,value`` texts; ``|`` stands between values that hold a comma.
 
     Raises:
         ValueError: for an unknown key, a key given twice, or values that are missing, equal or of
             another type.
 
-    >>> read_grid({"mask": str, "beta": float}, ["mask=centre|rectangle:8-24,6-18", "beta=0,1"]).slots()[2]
+    >>> texts = ["mask=centre|rectangle:8-24,6-18", "beta=0,1"]
+    >>> read_grid({"mask": str, "beta": float}, texts).slots()[2]
     {'mask': 'rectangle:8-24,6-18', 'beta': 0.0}
     """
     pairs = _pairs(types, texts, "--grid", "value,value")
@@ -178,7 +179,8 @@ def read_search(types: Types, texts: Iterable[str], trials: int) -> Search:
     Raises:
         ValueError: for an unknown key, a key given twice, or a range that is none.
 
-    >>> read_search({"beta": float, "latents": int}, ["beta=0.1:10:log", "latents=2:9"], 20).choices["beta"]
+    >>> texts = ["beta=0.1:10:log", "latents=2:9"]
+    >>> read_search({"beta": float, "latents": int}, texts, 20).choices["beta"]
     Range(low=0.1, high=10.0, log=True)
     """
     pairs = _pairs(types, texts, "--search", "low:high")

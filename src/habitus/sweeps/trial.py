@@ -103,7 +103,7 @@ class Trials:
         return self._evaluate(generated).to_json()
 
     def _evaluate(self, generated: Profiles) -> Evaluation:
-        """Evaluate as :func:`habitus.evaluate` does, with the floor and baselines of the unit's first trial."""
+        """Evaluate with the floor and baselines of the first trial in the same unit."""
         unit = generated.axes.unit
         if (first := self._evaluations.get(unit)) is None:
             first = self._evaluations[unit] = evaluate(

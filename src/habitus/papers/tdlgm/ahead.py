@@ -33,7 +33,7 @@ TRAINING = "training set"
 
 
 def of_model(lab: Lab, name: str, seed: int) -> Json:
-    """Scores of a model's forecasts, and its log-likelihood per step where its likelihood is one of buckets."""
+    """Scores of a model's forecasts, and log-likelihood per step where it models buckets."""
 
     def make() -> Json:
         run = lab.run(name, seed)
@@ -105,7 +105,7 @@ def _scores(lab: Lab, draws: FloatArray) -> Json:
 
 
 def log_likelihood(lab: Lab, name: str, seed: int) -> float | None:
-    """Importance-weighted bound per step of the test part, in nats; None for a density, which is no probability."""
+    """Importance-weighted bound per step of the test part, in nats; None for a density."""
     model = lab.model(name, seed)
     assert isinstance(model, StepModel)
     if not isinstance(model.p_v, BucketObservation):
@@ -118,7 +118,7 @@ def log_likelihood(lab: Lab, name: str, seed: int) -> float | None:
 
 
 def plain_log_likelihoods(lab: Lab) -> Mapping[str, float]:
-    """The same of the training histogram and of its first-order transitions, on the same buckets."""
+    """Scores of the training histogram and of its first-order transitions, on the same buckets."""
     p_v = BucketObservation(1)
     p_v.start_from(torch.from_numpy(lab.train.values.astype(np.float32)))
     bucket = _buckets(p_v, torch.from_numpy(lab.train.values.astype(np.float32)))

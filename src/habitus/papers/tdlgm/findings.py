@@ -64,7 +64,7 @@ def _each(by_reading: Mapping[str, Errors], describe: Callable[[Errors], str]) -
 
 
 def _which_reading(by_reading: Mapping[str, Errors], printed: Table) -> str:
-    """Under which reading the paper's errors are possible for a method that sees one value at a time."""
+    """Readings under which a method that sees one value at a time can have the paper's errors."""
     impossible = dict[str, list[str]]()
     for reading, found in by_reading.items():
         pairs = [
@@ -105,7 +105,7 @@ def _against_identity(found: Errors) -> str:
 
 
 def _against_the_best(found: Errors) -> str:
-    """At how many levels, and how many times the posterior mean's error, the largest ratio of any seed."""
+    """Levels within reach of the posterior mean's error, and the largest ratio of any seed."""
     ratios = {
         case: max(ours / least for ours, least in zip(rows[GIVEN], rows[MEAN], strict=True))
         for case, rows in found.mse.items()
@@ -198,15 +198,20 @@ def of_crps(crps: Scores, ours: str, plain: str) -> str:
     parts = [
         f"{1 - crps[ours][step].mean / crps[plain][step].mean:.1%} at {step}" for step in crps[ours]
     ]
-    return f"CRPS of {ours} is below that of {plain} by {', '.join(parts)} (negative where it is above)."
+    shares = ", ".join(parts)
+    return f"CRPS of {ours} is below that of {plain} by {shares} (negative where it is above)."
 
 
 def of_collapse(collapsed: Sequence[str], runs: int) -> str:
     """Runs that learnt nothing, by name."""
-    more = "more of held-out steps than one distribution for all steps would (DLGMs, without a state, not counted)"
+    more = (
+        "more of held-out steps than one distribution for all steps would "
+        "(DLGMs, without a state, not counted)"
+    )
     if not collapsed:
         return f"None of {runs} runs collapsed: each explains {more}."
-    return f"{len(collapsed)} of {runs} runs collapsed ({', '.join(collapsed)}): these do not explain {more}."
+    names = ", ".join(collapsed)
+    return f"{len(collapsed)} of {runs} runs collapsed ({names}): these do not explain {more}."
 
 
 def _mean(found: Errors, case: Case, method: str) -> float:

@@ -66,7 +66,8 @@ class Case(NamedTuple):
     def name(self) -> str:
         """Name of the case in file names."""
         clamped = "-clamped" if self.limits else ""
-        return f"{self.reading.replace(' ', '-')}-{self.level.probability:g}-{self.level.printed:g}{clamped}"
+        reading = self.reading.replace(" ", "-")
+        return f"{reading}-{self.level.probability:g}-{self.level.printed:g}{clamped}"
 
 
 def noisy_test(lab: Lab, case: Case, seed: int) -> NDArray[np.float64]:
@@ -140,9 +141,15 @@ def _posterior_mean(lab: Lab, cases: Sequence[Case], seed: int, ys: Arrays) -> A
 
 Estimate = Callable[[Lab, Sequence[Case], int, Arrays], Arrays]
 ESTIMATES: dict[str, Estimate] = {
-    CLEANED: _cleaned, GIVEN: _given_noise, LATENTS: _latents, GAUSSIAN: _gaussian, DLGM: _dlgm, RNN: _rnn,
-    IDENTITY: _identity, MEAN: _posterior_mean,
-}  # fmt: skip
+    CLEANED: _cleaned,
+    GIVEN: _given_noise,
+    LATENTS: _latents,
+    GAUSSIAN: _gaussian,
+    DLGM: _dlgm,
+    RNN: _rnn,
+    IDENTITY: _identity,
+    MEAN: _posterior_mean,
+}
 """Method -> its estimate of the noisy values, [T, 1] for each case."""
 
 

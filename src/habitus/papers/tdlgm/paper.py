@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Level(NamedTuple):
-    """Noise: each value is modified with a probability, by a Gaussian of a "variance" as printed."""
+    """Noise that modifies each value with a probability, by a Gaussian of a printed "variance"."""
 
     probability: float
     printed: float

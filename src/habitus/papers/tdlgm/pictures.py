@@ -198,7 +198,7 @@ def _drawing(
 def _estimates(
     lab: Lab, cases: Sequence[Case], methods: Sequence[str], seed: int
 ) -> dict[Case, Rows]:
-    """Noisy values, where they are not the truth, and each method's estimate of them, [T, 1] each."""
+    """Noisy values, where there is noise, and each method's estimate of them, [T, 1] each."""
     ys = [noisy_test(lab, case, seed) for case in cases]
     found = {
         case: {} if case.noise.sigma == 0 else {"given": y}

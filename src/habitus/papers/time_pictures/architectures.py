@@ -1,4 +1,4 @@
-"""Table A.1 of "Time pictures": eight architectures, each with five numbers of latent dimensions."""
+"""Table A.1 of "Time pictures": eight architectures with five numbers of latents each."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Trial:
 
 @table("A.1", "The architectures that were tried")
 def search(lab: Lab) -> Item:
-    """Layers of the eight architectures, and how each does with 2, 5, 7, 10 and 100 latent dimensions.
+    """Layers of the eight architectures, and their losses with 2, 5, 7, 10 and 100 latents.
 
     Reads 40 runs on part of the training users, with fewer epochs, and a population of each. The
     paper prints the layers only, and says of the search that convolutions did better than
@@ -88,7 +88,10 @@ def _layers() -> Grid:
         [name, _written(each.encoder), _written(each.decoder)]
         for name, each in ARCHITECTURES.items()
     ]
-    caption = "Filters of the 3 × 3 convolutions, and how each changes the picture's size; C is the channels."
+    caption = (
+        "Filters of the 3 × 3 convolutions, and how each changes the picture's size; "
+        "C is the channels."
+    )
     return Grid(caption, ("Architecture", "Encoder", "Decoder"), rows, words=3)
 
 
@@ -120,7 +123,8 @@ def _findings(trials: list[Trial]) -> Iterator[str]:
     theirs = "in the paper 2, 5 and 7 worse, 100 no better"
     yield f"Dimensions of {THEIRS}, beside {LATENTS}: {', '.join(parts)} ({theirs})."
     pair = losses["transposed", LATENTS], losses[THEIRS, LATENTS]
-    yield f"Transposed convolutions with {LATENTS} dimensions are {_side(*pair)} (in the paper worse)."
+    side = _side(*pair)
+    yield f"Transposed convolutions with {LATENTS} dimensions are {side} (in the paper worse)."
 
 
 def _side(loss: float, other: float) -> str:

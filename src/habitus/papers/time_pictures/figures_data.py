@@ -1,4 +1,4 @@
-"""Figures 5.1 to 5.3 and 5.6 of "Time pictures": the data, and how alike training and test users are."""
+"""Figures 5.1 to 5.3 and 5.6 of "Time pictures": the data, training beside test users."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def samples_and_mean(lab: Lab) -> Item:
 
 @figure("5.3", "Training and test users")
 def statistics(lab: Lab) -> Item:
-    """Daily mean, daily standard deviation and totals of both sets, with the KL divergence of their curves.
+    """Daily mean, standard deviation and totals of both sets, with KL divergences.
 
     In the paper the two lie on each other; its figure prints the divergences in the legend.
     """
@@ -122,7 +122,7 @@ CURVES = (("mean", daily_mean, MEAN), ("standard deviation", daily_std, STD))
 
 @figure("5.6", "Active users, training and test")
 def activity(lab: Lab) -> Item:
-    """Daily, weekly and monthly active users of both sets: as counts, and scaled to the test set's size.
+    """Daily, weekly and monthly active users of both sets, also scaled to the test set's size.
 
     In the paper the scaled curves lie on each other.
     """

@@ -1,4 +1,4 @@
-"""Figures 6.10 to 6.15 and B.1 to B.3 of "Time pictures": what the latent dimensions do, and what beta does."""
+"""Figures 6.10 to 6.15 and B.1 to B.3 of "Time pictures": latent dimensions, and beta."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ class Use:
         count = f"{self.used} of {len(self.made.dims)} dimensions are in use"
         if self.intensity is None:
             return f"{count}."
-        return f"{count}, and {self.intensity:.0%} of what changes along them is more or less of the same picture."
+        share = f"{self.intensity:.0%}"
+        return (
+            f"{count}, and {share} of what changes along them is more or less of the same picture."
+        )
 
 
 def use_of(lab: Lab, beta: float, number: int = 0) -> Use:
@@ -156,7 +159,10 @@ def _constrained(lab: Lab, beta: float) -> Item:
 def constraint(beta: float, use: Use) -> str:
     """Find out where one dimension of overall intensity is all that is left."""
     if use.lead is None or use.lead_intensity is None:
-        return f"β = {beta:g}: nothing changes along any dimension; in the paper one is left, of overall intensity."
+        return (
+            f"β = {beta:g}: nothing changes along any dimension; in the paper one is left, "
+            "of overall intensity."
+        )
     alone = use.lead >= MOSTLY and use.lead_intensity >= MOSTLY
     return (
         f"β = {beta:g}: one dimension makes {use.lead:.0%} of all change, and "
@@ -168,7 +174,7 @@ def constraint(beta: float, use: Use) -> str:
 
 @figure("B.1", "Latent walks, β = 0.1, first example")
 def walks_b1(lab: Lab) -> Item:
-    """Expected profiles along each dimension of the run of beta 0.1, the others held at a first draw.
+    """Expected profiles along each dimension of the run of beta 0.1, at a first draw.
 
     In the paper such walks show different patterns, such as once against regularly.
     """

@@ -52,7 +52,7 @@ def samples(lab: Lab) -> Item:
 
 @figure("6.4", "Daily mean, by beta")
 def mean_curves(lab: Lab) -> Item:
-    """Daily mean of total interaction counts: the test users, and the populations of betas 0, 0.1, 1 and 4.
+    """Daily mean of total counts: test users, and populations of betas 0, 0.1, 1 and 4.
 
     In the paper: 0.1 is right in shape and level, 1 and 4 in shape, 0 in level.
     """

@@ -32,7 +32,7 @@ SHOWN = 1  # of the examples: the user who is busier than three in four
 
 @figure("6.16", "One user's hidden centre, reconstructed")
 def sample_centre(lab: Lab) -> Item:
-    """One test user: the truth, the VAE's whole reconstruction, its hidden part in place, and the VCE's.
+    """One test user: truth, the VAE's whole reconstruction, its hidden part, and the VCE's.
 
     In the paper the VAE's values are far too small, and the VCE's in the right range but blurred.
     """
@@ -134,7 +134,7 @@ def std_bottom(lab: Lab) -> Item:
 
 @figure("6.22", "Daily active users, centre reconstructed")
 def dau_centre(lab: Lab) -> Item:
-    """Daily active users: the test users, and the two completed sets. In the paper the VCE is close."""
+    """Daily active users of the test set and the completed sets; in the paper the VCE is close."""
     return _activity(lab, CENTRE, "dau", "the VCE is close.")
 
 
@@ -200,7 +200,7 @@ def nearer(what: str, errors: Mapping[str, float]) -> str:
 
 
 def _activity(lab: Lab, hole: str, name: str, paper: str) -> Item:
-    """Active users of profiles with a draw in a hole; the paper calls the VCE nearer for daily ones."""
+    """Active users with draws where cells are missing; the paper finds the VCE nearer."""
     activity = next(each for each in ACTIVITIES if each.name == name)
     sets = {"reference": lab.reference}
     sets |= {method: lab.completed_summary(method, hole) for method in METHODS}
@@ -217,7 +217,9 @@ def _activity(lab: Lab, hole: str, name: str, paper: str) -> Item:
     )
     caption = (
         f"Whole profiles with one draw in the hidden {hole}, small values set to zero. Relative "
-        f"error: {', '.join(f'{method} {text(error)}' for method, error in errors.items())}.{cut(activity.window)}"
+        "error: "
+        + ", ".join(f"{method} {text(error)}" for method, error in errors.items())
+        + f".{cut(activity.window)}"
     )
     known = {method: error for method, error in errors.items() if error is not None}
     sentence = [nearer("relative error of daily active users", known)] if name == "dau" else []

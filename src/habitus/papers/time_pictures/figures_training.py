@@ -17,7 +17,7 @@ LABEL = "loss, nats per profile"
 
 @figure("6.1", "Training loss")
 def training_loss(lab: Lab) -> Item:
-    """The loss on training users over the steps, for betas 0, 0.1, 1 and 4, smoothed as in the paper.
+    """Loss on training users by step, for betas 0, 0.1, 1 and 4, smoothed as in the paper.
 
     In the paper it falls steeply at first, and all four converge.
     """

@@ -111,7 +111,10 @@ def _generative_power(lab: Lab) -> str:
         kl_divergence(real, daily_mean(lab.totals_before_zeroing(run, prior)))
         for prior in ("normal", "mixture")
     )
-    both = f"KLD(mean) is {text(plain)} with N(0, I) and {text(own)} with a mixture fitted to its own latents"
+    both = (
+        f"KLD(mean) is {text(plain)} with N(0, I) and {text(own)} with a mixture fitted to its own "
+        "latents"
+    )
     if plain > APART * own:
         return (
             f"β = 0: {both}, so the decoder generates, and N(0, I) is the wrong place to draw from."
@@ -150,4 +153,5 @@ def of_methods(errors: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
         1: f"for the {''.join(harder)} only",
         0: "for neither method",
     }
-    yield f"The bottom half has a larger error than the centre {sentence[len(harder)]}; it has twice the cells."
+    side = sentence[len(harder)]
+    yield f"The bottom half has a larger error than the centre {side}; it has twice the cells."

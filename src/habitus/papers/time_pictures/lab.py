@@ -1,4 +1,4 @@
-"""Fits, populations and evaluations of "Time pictures", each made when it is first asked for, and kept.
+"""Fits, populations and evaluations of "Time pictures", made when first asked for and kept.
 
     OUT/runs/       a run for each model; one that was stopped goes on where it was
     OUT/sets/       what the runs generated and completed
@@ -95,7 +95,7 @@ class Lab:
 
     @property
     def unit(self) -> Literal["binary", "peak"]:
-        """Profiles as the models read them: shares of each user's peak, as in the paper, unless the profiles are binary."""
+        """Profiles as the models read them: shares of each user's peak, unless they are binary."""
         return "binary" if self.train.axes.unit == "binary" else "peak"
 
     @property
@@ -131,7 +131,7 @@ class Lab:
     def generated(
         self, run: Run, prior: Literal["normal", "mixture"] | None = None
     ) -> StoredProfiles:
-        """The population of a run, as many users as are tested on, small values set to zero (5.3.2)."""
+        """Population of a run, as large as the test set, small values set to zero (5.3.2)."""
         assert run.path is not None
         prior = prior or self.settings.prior
         path = self.folder / "sets" / f"{run.path.name}-{prior}"
@@ -169,7 +169,7 @@ class Lab:
         return self._once(("evaluation", run.path.name, prior or self.settings.prior), make)
 
     def totals_before_zeroing(self, run: Run, prior: str | None = None) -> NDArray[np.float32]:
-        """Daily totals [U, D] of as many users again, before small values are set to zero; drawn, not kept."""
+        """Daily totals [U, D] of as many users before small values are set to zero; not kept."""
         assert run.path is not None
         name = run.path.name
         prior = prior or self.settings.prior
@@ -190,7 +190,7 @@ class Lab:
         return self._once(("totals", name, prior), make)
 
     def completed(self, method: str, hole: str) -> StoredCompleted:
-        """The test profiles with a hole filled by VAE, which was fitted to whole profiles, or VCE."""
+        """Test profiles with missing cells filled by VAE, fitted to whole profiles, or VCE."""
         path = self.folder / "sets" / f"{method.lower()}-{hole}"
 
         def make() -> StoredCompleted:
@@ -209,7 +209,7 @@ class Lab:
         )
 
     def expected_totals(self, method: str, hole: str) -> NDArray[np.float32]:
-        """Daily totals [U, D] of the test profiles with the expected values in a hole, small ones included."""
+        """Daily totals [U, D] of the test profiles with expected values in missing cells."""
 
         def make() -> NDArray[np.float32]:
             days = self.axes.days

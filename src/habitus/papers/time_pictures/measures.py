@@ -26,7 +26,7 @@ def distances_of_totals(real: FloatArray, made: FloatArray) -> Distances:
 
 
 def change(pictures: FloatArray) -> float:
-    """Change along a walk: squared distance from its mean picture, summed over cells, mean over points.
+    """Change along a walk: squared distance from its mean picture, per point.
 
     Args:
         pictures: Along a walk, [P, ...].
@@ -36,7 +36,7 @@ def change(pictures: FloatArray) -> float:
 
 
 def intensity_share(pictures: FloatArray) -> float | None:
-    """Share of a walk's change that is more or less of one picture, the walk's mean: 1 where nothing else changes.
+    """Share of a walk's change that is more or less of its mean picture; 1 if nothing else is.
 
     With m the mean picture and a_p the multiple of it that is nearest to picture p, it is
     1 - sum_p |x_p - a_p m|^2 / sum_p |x_p - m|^2.
@@ -47,7 +47,8 @@ def intensity_share(pictures: FloatArray) -> float | None:
     Returns:
         From 0 to 1; None where nothing changes.
 
-    >>> intensity_share(np.array([[1.0, 2.0], [2.0, 4.0]])), intensity_share(np.array([[1.0, 0.0], [0.0, 1.0]]))
+    >>> one, other = np.array([[1.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> intensity_share(one), intensity_share(other)
     (1.0, 0.0)
     """
     x = np.asarray(pictures, np.float64).reshape(len(pictures), -1)

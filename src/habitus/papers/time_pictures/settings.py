@@ -10,7 +10,7 @@ from habitus.settings import NotNegative, Positive, configuration
 
 FREE = (
     "betas",
-    # what may change from call to call in one folder: it decides which runs there are, not how they are
+    # may change from call to call in one folder: decides which runs there are, not how they are
 )
 
 

@@ -79,7 +79,7 @@ def _network(lab: Lab, part: str, given: str, paper: str) -> Item:
 
 
 def layer_rows(network: nn.Module, x: torch.Tensor) -> Iterator[list[Plain]]:
-    """Type, kernel, stride, size of the output and parameters of each layer, in the order in which it is called."""
+    """Type, kernel, stride, output size and parameters of each layer, in order of its calls."""
     rows: list[list[Plain]] = []
 
     def note(layer: nn.Module, _: object, output: torch.Tensor) -> None:

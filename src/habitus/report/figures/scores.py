@@ -32,7 +32,7 @@ MARKERS = ("o", "s", "^", "D")
 
 
 class SizeError(NamedTuple):
-    """Error for a missing region of one size, a share of the cells from 0 to 1, at a named place."""
+    """Error for a missing region by size, a share of the cells from 0 to 1, and place."""
 
     share: float
     place: str

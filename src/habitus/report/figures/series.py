@@ -70,7 +70,14 @@ def _draw(panel: Panel, each: Slice, first: int) -> None:
     colours = (COLOURS["generated"], *BASELINE_COLOURS)
     for number, (name, values) in enumerate(each.made.items()):
         style = "-" if number == 0 else (0, (3, 1.2))
-        panel.plot(steps, values, color=colours[number % len(colours)], linewidth=1.2, linestyle=style, label=name,
-                   zorder=4 - 0.5 * number)  # fmt: skip
+        panel.plot(
+            steps,
+            values,
+            color=colours[number % len(colours)],
+            linewidth=1.2,
+            linestyle=style,
+            label=name,
+            zorder=4 - 0.5 * number,
+        )
     panel.set_xlim(steps[0] - 0.5, steps[-1] + 0.5)
     panel.set_title(each.title)

@@ -88,9 +88,15 @@ def _line(panel: Panel, line: FloatArray, name: str, number: int, joined: bool) 
     panel.plot(range(len(line)), finite, marker=marker, label=name, **style)
     for place in np.flatnonzero(np.isposinf(line)):
         panel.annotate(
-            "∞", (float(place), BEYOND), xycoords=("data", "axes fraction"), color=colour, ha="center", va="top",
-            xytext=(7 * (number % 3) - 7 * (number > 0), 0), textcoords="offset points",
-        )  # fmt: skip
+            "∞",
+            (float(place), BEYOND),
+            xycoords=("data", "axes fraction"),
+            color=colour,
+            ha="center",
+            va="top",
+            xytext=(7 * (number % 3) - 7 * (number > 0), 0),
+            textcoords="offset points",
+        )
 
 
 def _colour(number: int) -> str:
