@@ -123,12 +123,14 @@ def measure(files: dict[str, str]) -> list[Row]:
         f"{p}:{n.lineno}" for p, tree in trees.items() for n in ast.walk(tree) if is_parallel(n)
     ]  # pyright: ignore
 
-    homes: dict[str, list[str]] = defaultdict(list)
+    homes: dict[str, set[str]] = defaultdict(set)
     for path, tree in trees.items():
         for node in tree.body:
             if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
-                homes[node.name].append(path)
-    several = [f"{name}: {', '.join(at)}" for name, at in sorted(homes.items()) if len(at) > 1]
+                homes[node.name].add(path)
+    several = [
+        f"{name}: {', '.join(sorted(at))}" for name, at in sorted(homes.items()) if len(at) > 1
+    ]
 
     few = [f"{at} {' '.join(words)}" for at, words in texts if len(words) <= FEW_WORDS]
     openings = [f"{at} {' '.join(w[:8])}" for at, w in texts if w and w[0].strip(",;:") in OPENINGS]

@@ -54,7 +54,7 @@ class Mutant(NamedTuple):
     source: str
 
 
-def changes(node: ast.AST) -> Iterator[str]:
+def changes(node: ast.AST) -> Iterator[str]:  # noqa: C901
     """Write what may take the place of a node: another operator, one operand, nothing."""
     match node:
         case ast.Compare(left=left, ops=[op], comparators=[right]):

@@ -61,7 +61,7 @@ def _draw(figure: Figure) -> str:
 
 
 def _body(text: str) -> str:
-    """What stands inside <svg>: a page needs no prolog, no namespaces and no document type."""
+    """Content of the <svg> element: a page needs no prolog, no namespaces and no document type."""
     return text[text.index(">", text.index("<svg")) + 1 :].strip()
 
 

@@ -73,7 +73,7 @@ def run_fit(
 
 
 class FitLoop:
-    """Fit in progress."""
+    """A fit in progress: model, optimiser, position and history."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ class ActiveSlots(NamedTuple):
 
     @property
     def first(self) -> Tensor:
-        """Whether each slot is the first active one of its day, bool [K]."""
+        """Mark each slot that is the first active one of its day, bool [K]."""
         return self.place == 0
 
     @property
