@@ -20,7 +20,6 @@ The exit code is 1 if anything differs.
 from __future__ import annotations
 
 import argparse
-import ast
 import hashlib
 import importlib
 import inspect
@@ -39,7 +38,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from importlib.util import resolve_name
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,10 +51,14 @@ ROOT = Path(__file__).resolve().parents[1]
 BEFORE = "25c7a5a"
 
 # Keys, old -> new, of JSON files and of tables' columns that were renamed since `--before`.
-RENAMED_KEYS: dict[str, str] = {}
+RENAMED_KEYS = {
+    "rivals": "baselines",
+    "rivals_learn_from": "baselines_learn_from",
+}
 
 # Keys of JSON files, at any depth, that tell of a run rather than of a result.
 IGNORED_KEYS = {
+    "note",  # words for readers, in evaluations
     "seconds",  # how long a fit took
     "versions",  # of Python, habitus, torch and NumPy
 }
@@ -104,7 +106,7 @@ class Job(NamedTuple):
     slow: bool = False
 
     def arguments(self, *, after: bool) -> list[str]:
-        """The arguments for one of the two versions."""
+        """Arguments for one of the two versions."""
         line = self.line if self.after is None or not after else self.after
         return line.split()
 
@@ -529,7 +531,7 @@ def run_side(
         **single,
         "PYTHONPATH": str(tree / "src"),
         "CUDA_VISIBLE_DEVICES": "",
-        "NUMBA_CACHE_DIR": str(compiled / compiled_code(tree / "src")),
+        "NUMBA_CACHE_DIR": str(compiled),
     }
     subprocess.run(
         [sys.executable, __file__, "--perform", *map(str, folders)],
@@ -538,41 +540,6 @@ def run_side(
         env=environment,
         check=True,
     )
-
-
-def compiled_code(source: Path) -> str:
-    """Hash the code that Numba compiles: files that use it, in two steps, and what these import.
-
-    Numba knows a compiled function by its own file alone: it would go on with the old one where
-    another that it calls, or a constant, has changed in another file.
-    """
-    modules = {
-        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path
-        for path in source.rglob("*.py")
-    }
-    imports = {name: _imports(name, path) for name, path in modules.items()}
-    core = {
-        name
-        for name in modules
-        if any(imported.partition(".")[0] == "numba" for imported in imports[name])
-    }
-    users = {name for name in modules if imports[name] & core}
-    needed = core.union(users, *(imports[name] for name in users)) & modules.keys()
-    content = b"".join(modules[name].read_bytes() for name in sorted(needed))
-    return f"compiled-{hashlib.sha256(content).hexdigest()[:12]}"
-
-
-def _imports(name: str, path: Path) -> set[str]:
-    """Find the modules that a module may import; names imported from packages may be modules."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            origin = resolve_name("." * node.level + (node.module or ""), package)
-            found |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
-    return found
 
 
 def perform(folders: list[Path], plan: list[tuple[str, list[str], str | None]]) -> None:
@@ -938,7 +905,7 @@ def outputs_before(settings: argparse.Namespace, jobs: list[Job], work: Path) ->
     folder = work / "before"
     started = time.perf_counter()
     with checkout(commit) as tree:
-        run_side(tree, [folder], JOBS if kept else jobs, work, after=False)
+        run_side(tree, [folder], JOBS if kept else jobs, work / "compiled-before", after=False)
     print(f"before: {commit[:12]}, {time.perf_counter() - started:.0f} s", flush=True)
     if kept is None:
         return folder
@@ -973,31 +940,30 @@ def main() -> None:
     if settings.perform:
         perform(settings.perform, json.load(sys.stdin))
         return
+    if settings.list:
+        for job in JOBS:
+            print(f"{job.name}{' (slow)' if job.slow else ''}: habitus {job.line}")
+        return
     if settings.quick:
         jobs = [job for job in JOBS if job.name in QUICK]
-    elif settings.list and not settings.only:
-        jobs = JOBS
     elif settings.only:
         jobs = with_needed(JOBS, settings.only.split(","))
     else:
         jobs = [job for job in JOBS if not job.slow]
-    if settings.list:
-        for job in jobs:
-            print(f"{job.name}{' (slow)' if job.slow else ''}: habitus {job.line}")
-        return
     with tempfile.TemporaryDirectory(prefix="same-outputs-") as temporary:
         work = (settings.out or Path(temporary)).resolve()
         after = work / "after"
         if settings.quick:
             before = work / "again"
-            run_side(ROOT, [before, after], jobs, work, after=True)
+            run_side(ROOT, [before, after], jobs, work / "compiled", after=True)
         else:
             before = outputs_before(settings, jobs, work)
-            # A worktree is a new one each time, and Numba goes by where a file lies.
+            # What Numba compiles is kept for the working tree only: earlier versions would go on
+            # with functions whose sources have changed.
             compiled = settings.keep if settings.keep and not settings.after else work
             started = time.perf_counter()
             with checkout(settings.after) as tree:
-                run_side(tree, [after], jobs, compiled, after=True)
+                run_side(tree, [after], jobs, compiled / "compiled", after=True)
             print(
                 f"after: {settings.after or ROOT}, {time.perf_counter() - started:.0f} s",
                 flush=True,
