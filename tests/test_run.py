@@ -12,7 +12,15 @@ import torch
 
 from habitus.models.parts.priors import Mixture
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.run import WEIGHTS, Run, is_complete, load, load_tensors, save_tensors
+from habitus.run import (
+    WEIGHTS,
+    Run,
+    is_complete,
+    load,
+    load_tensors,
+    save_tensors,
+    write_history,
+)
 from habitus.schema import Axes
 
 AXES = Axes(dt.date(2018, 2, 1), 8, 180, ("web",))
@@ -105,3 +113,9 @@ def test_damaged_weights_are_one_line(
     tensors = load_tensors(run / WEIGHTS)
     save_tensors(run / WEIGHTS, tensors | {name: damage(tensors[name])})
     assert says in refused(run)
+
+
+def test_a_history_without_held_out_losses_is_read(run):
+    """As a fit writes it that holds no users out, or of an adversarial model."""
+    write_history(run, {"step": [1.0], "loss": [2.0], "held_out_loss": [None]})
+    assert load(run).history["held_out_loss"] == [None]

@@ -350,7 +350,12 @@ def read_history(path: Path) -> History:
         ValueError: if it is missing or damaged.
     """
     file = open_parquet(path / HISTORY)
-    odd = [field.name for field in file.schema_arrow if not pa.types.is_floating(field.type)]
+    # A column without any number has the type null: a model may hold no users out.
+    odd = [
+        field.name
+        for field in file.schema_arrow
+        if not pa.types.is_floating(field.type) and not pa.types.is_null(field.type)
+    ]
     if odd or "step" not in file.schema_arrow.names:
         raise ValueError(
             f"{path / HISTORY} is damaged or foreign: expected a column step and numbers only, "
