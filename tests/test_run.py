@@ -7,19 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from habitus.models.parts.priors import Mixture
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.run import (
+    HISTORY,
     WEIGHTS,
     Run,
     is_complete,
     load,
     load_tensors,
     save_tensors,
-    write_history,
 )
 from habitus.schema import Axes
 
@@ -117,5 +119,6 @@ def test_damaged_weights_are_one_line(
 
 def test_a_history_without_held_out_losses_is_read(run):
     """As a fit writes it that holds no users out, or of an adversarial model."""
-    write_history(run, {"step": [1.0], "loss": [2.0], "held_out_loss": [None]})
+    table = pa.table({"step": [1.0], "loss": [2.0], "held_out_loss": [None]})
+    pq.write_table(table, run / HISTORY)
     assert load(run).history["held_out_loss"] == [None]
