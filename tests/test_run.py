@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from habitus.history import HISTORY
 from habitus.models.parts.priors import Mixture
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.run import (
-    HISTORY,
     WEIGHTS,
     Run,
     is_complete,

@@ -21,9 +21,7 @@ is ever executed: settings are JSON and tensors are safetensors.
 from __future__ import annotations
 
 import hashlib
-import platform
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +35,7 @@ from torch import Tensor
 
 from habitus.events.format import LogRecord
 from habitus.files import MARKER, replacing
+from habitus.history import HISTORY, History, read_history
 from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.models.parts.priors import Mixture, Prior
@@ -44,9 +43,7 @@ from habitus.profiles.calendar import CalendarRecord
 from habitus.records import (
     Header,
     Record,
-    arrow_errors,
     first_line,
-    open_parquet,
     read_header,
     write_header,
 )
@@ -57,9 +54,6 @@ VERSION = 1
 WEIGHTS = "weights.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 PRIOR = "prior."
-HISTORY = "history.parquet"
-
-History = dict[str, list[float | None]]
 
 Count = Annotated[int, Field(ge=0)]
 PortionOfUsers = Annotated[float, Field(ge=0, le=1)]
@@ -341,50 +335,3 @@ def load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) 
         )
     check_no_nan(tensors, path)
     module.load_state_dict(tensors)
-
-
-def read_history(path: Path) -> History:
-    """Read the history of a finished run.
-
-    Raises:
-        ValueError: if it is missing or damaged.
-    """
-    file = open_parquet(path / HISTORY)
-    # A column without any number has the type null: a model may hold no users out.
-    odd = [
-        field.name
-        for field in file.schema_arrow
-        if not pa.types.is_floating(field.type) and not pa.types.is_null(field.type)
-    ]
-    if odd or "step" not in file.schema_arrow.names:
-        raise ValueError(
-            f"{path / HISTORY} is damaged or foreign: expected a column step and numbers only, "
-            f"got {odd[0] if odd else 'no step'}"
-        )
-    with arrow_errors(path / HISTORY):
-        return file.read().to_pydict()
-
-
-def curves(history: History) -> dict[str, list[float]]:
-    """Arrange a history for a chart: held-out losses without gaps, by their ``held_out_step``."""
-    evaluated = [loss is not None for loss in history.get("held_out_loss", [])]
-    columns = history | ({"held_out_step": history["step"]} if any(evaluated) else {})
-    kept = {
-        name: [value for value, at in zip(column, evaluated, strict=True) if at]
-        if "held_out" in name
-        else column
-        for name, column in columns.items()
-    }
-    return {
-        name: [float("nan") if v is None else v for v in column] for name, column in kept.items()
-    }
-
-
-def versions() -> dict[str, Any]:
-    """Versions of habitus and of what the numbers depend on."""
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{n: version(n) for n in ("habitus", "torch", "numpy")},
-        }
-    }

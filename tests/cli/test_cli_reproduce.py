@@ -150,8 +150,8 @@ def test_what_is_asked_wrongly_is_one_line(call, tmp_path, args, said):
         (("--channel", "tv"), "there is no channel 'tv'; --channel takes web, phone"),
         (("--betas", "0,x"), "--betas must be numbers separated by commas, got '0,x'"),
         (("--betas", "1,1"), "betas must be distinct numbers of 0 or more"),
-        (("--betas", "nan"), "betas must be distinct numbers of 0 or more"),
-        (("--prior", "flat"), "prior must be normal or mixture, got 'flat'"),
+        (("--betas", "nan"), "betas.0 must be a number (float), got nan"),
+        (("--prior", "flat"), "prior must be one of normal, mixture; got 'flat'"),
     ],
 )
 def test_settings_that_cannot_be_are_one_line(call, data, tmp_path, options, said):

@@ -98,7 +98,7 @@ def test_a_named_grid_multiplies_with_another(run, tmp_path):
         (("--grid", "beta=1,1.0"), "--grid beta: expected different values"),
         (("--grid", "beta=1", "--grid", "beta=2"), "--grid was given beta twice"),
         (("--grid", "bta=1"), "no setting 'bta'; --grid takes beta (float), "),
-        (("--grid", "beta=-1"), "beta must be 0 or more, got -1.0"),
+        (("--grid", "beta=-1"), "setting beta must be at least 0, got '-1'"),
         (("--grid", "beta=1", "--set", "beta=2"), "beta is varied and fixed at once"),
         (("--grid", "epochs=1,2", "--epochs", "3"), "epochs is varied and fixed at once"),
         (("--grid", "beta=1", "--trials", "3"), "--trials is for --search"),
@@ -146,7 +146,7 @@ def test_the_folder_of_another_sweep_or_of_something_else_is_left_alone(run):
         ("sweep", "sweep holds another sweep (beta-vae"),
         ("train", "got one of profiles"),
     ):
-        code, _, err = run("train", "--against", "test", "--grid", "beta=3", "--out", out)
+        code, _, err = run("train", "--against", "test", *MODEL, "--grid", "beta=3", "--out", out)
         assert (code, err.count("\n"), expected in err) == (2, 1, True)
 
 

@@ -94,4 +94,4 @@ def test_the_command_says_so(tmp_path, capsys):
     ]
     code, _, err = call(capsys, "fit", str(path), "--model", "lstm", *asked)
     assert code == 0
-    assert "tells no more of a step than one distribution" in err
+    assert "says no more of a step than one distribution" in err

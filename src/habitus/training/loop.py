@@ -18,17 +18,16 @@ from lightning.fabric import Fabric
 from torch import Generator, Tensor
 
 from habitus.files import replacing
+from habitus.history import History, versions
 from habitus.models.base import Loss, Model
 from habitus.models.parts.examples import Examples
 from habitus.run import (
     CHECKPOINT,
-    History,
     Run,
     check_no_nan,
     load_state,
     load_tensors,
     save_tensors,
-    versions,
     write_run_header,
 )
 from habitus.schema import Progress, no_progress

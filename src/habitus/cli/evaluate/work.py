@@ -19,11 +19,11 @@ from habitus.cli.evaluate.completed import (
 )
 from habitus.evaluation import ACTIVITIES, Evaluation, active_users, evaluate_profiles
 from habitus.files import write_json
+from habitus.history import HISTORY, curves, read_history, versions
 from habitus.profiles.completed import open_profiles
 from habitus.profiles.store import StoredProfiles
 from habitus.report import write_report
 from habitus.report.wording import Row, baseline_name, rows_of, times
-from habitus.run import HISTORY, curves, read_history, versions
 
 
 def execute(

@@ -16,6 +16,7 @@ from habitus.evaluation.latents import (
     factors_from_columns,
 )
 from habitus.files import write_json
+from habitus.history import versions
 from habitus.profiles.factors import Columns, attributes, factors_file, of_rows
 from habitus.profiles.store import StoredProfiles
 from habitus.report.explained import (
@@ -25,7 +26,7 @@ from habitus.report.explained import (
     write_explanation,
 )
 from habitus.report.wording import number
-from habitus.run import load, versions
+from habitus.run import load
 from habitus.synthesis.latents.explanation import Explanation, explain
 
 MOST_SCORED = 8000  # users drawn to compare known factors on: more take time, change little

@@ -11,10 +11,10 @@ import typer
 from rich.table import Table
 
 from habitus.cli._console import INTERRUPTED, bar, out, out_table, plain, quiet_libraries, warn
+from habitus.history import versions
 from habitus.papers import PAPERS
 from habitus.papers.files import PAGE, PRIVATE, write_item, write_page
 from habitus.papers.item import Entry, Grid, Item, Paper, chosen, publishable
-from habitus.run import versions
 
 
 def execute(

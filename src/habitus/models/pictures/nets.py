@@ -204,6 +204,7 @@ class ConvEncoder(nn.Module):
         self.head = nn.Linear(widths[-1] * coarse(days) * self.width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map pictures [B, C, D, S] to features [B, outputs]."""
         padded = functional.pad(x, self.padding) if any(self.padding) else x
         return self.head(_apply_layers(self.layers, padded, self.width).flatten(1))
 
@@ -240,6 +241,7 @@ class ConvDecoder(nn.Module):
         self.layers = nn.Sequential(*blocks, last)
 
     def forward(self, z: Tensor) -> Tensor:
+        """Map latents [B, Z] to pictures [B, C, D, S]."""
         x = functional.relu(self.tail(z)).unflatten(1, self.shape)
         x = x.contiguous(memory_format=torch.channels_last)
         x = _apply_layers(self.layers, x, self.shape[2])

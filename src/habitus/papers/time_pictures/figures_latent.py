@@ -120,7 +120,7 @@ def walks_05(lab: Lab) -> Item:
 def diversity(use: Use, one: Use) -> str:
     """Compare: is less of what the walks of beta 0.5 change is overall intensity than at beta 1."""
     if use.intensity is None or one.intensity is None:
-        return f"β = 0.5: {use.description} At β = 1: {one.sentence}"
+        return f"β = 0.5: {use.description} At β = 1: {one.description}"
     more = use.intensity < one.intensity
     claim = "more diverse, as in the paper" if more else "no more diverse, unlike in the paper"
     return f"β = 0.5: {use.description} At β = 1 that is {one.intensity:.0%}: {claim}."
@@ -272,7 +272,7 @@ def _against_beta(lab: Lab, kind: str, label: str, paper: str) -> Item:
         best = ", ".join(
             f"{name} at β = {betas[int(np.nanargmin(line))]:g}" for name, line in scores.items()
         )
-        drawings.append(Drawing(drawn, f"{stage.sentence} Smallest: {best}.", part))
+        drawings.append(Drawing(drawn, f"{stage.description} Smallest: {best}.", part))
     return Item(drawings=drawings, paper=paper)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from habitus.history import curves
 from habitus.papers.item import Drawing, Item, figure, text
 from habitus.papers.time_pictures.lab import Lab
 from habitus.papers.time_pictures.paper import DRAWN_BETAS
 from habitus.report import figures
 from habitus.report.figures import Losses
-from habitus.run import curves
 
 SMOOTHING = 0.95
 LABEL = "loss, nats per profile"

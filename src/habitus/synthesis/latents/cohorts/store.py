@@ -27,6 +27,7 @@ from pydantic import Field
 from torch import Tensor
 
 from habitus.files import replacing, write_json
+from habitus.history import versions
 from habitus.records import (
     Header,
     Record,
@@ -36,7 +37,7 @@ from habitus.records import (
     read_record,
     write_header,
 )
-from habitus.run import Run, check_no_nan, load_tensors, mixture_of, save_tensors, versions
+from habitus.run import Run, check_no_nan, load_tensors, mixture_of, save_tensors
 from habitus.schema import Axes
 from habitus.synthesis.latents.cohorts.cohort import Candidate, Cohort, Cohorts
 from habitus.synthesis.latents.cohorts.names import Medians
