@@ -60,6 +60,7 @@ class Lazy(TyperGroup):
         """Resolve the called command from its own module."""
         name, _, rest = super().resolve_command(ctx, args)
         with one_line_errors():
+            assert name is not None, "typer resolves a name, or ends with its own message"
             command = typer.main.get_command(getattr(import_module(f"habitus.cli.{name}"), name))
         return name, command, rest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from habitus.cli._console import bar
 from habitus.cli._shared.holidays import warn_of_no_effect
@@ -65,7 +65,16 @@ def execute(
     of = parse_attributes(where or [])
     dates = None if holidays is None else dates_file(holidays)
     config = GenerateConfig(
-        wanted, seed, prior or "mixture", limit, inactive, date_of(start), part, of, days, dates
+        wanted,
+        seed,
+        cast("Any", prior or "mixture"),  # checked by the settings
+        limit,
+        cast("Any", inactive),
+        date_of(start),
+        part,
+        of,
+        days,
+        dates,
     )
     if dates:
         warn_of_no_effect(fitted.model)

@@ -59,12 +59,13 @@ def compare(generated: Summary, reference: Summary) -> Figures:
         in nats and may be ``inf``.
     """
     totals = generated.daily_totals, reference.daily_totals
-    raw_totals = generated.raw_daily_totals, reference.raw_daily_totals
+    raw_generated = generated.raw_daily_totals
+    raw_reference = reference.raw_daily_totals
     raw = {}
-    if raw_totals[0] is not None and raw_totals[1] is not None:
+    if raw_generated is not None and raw_reference is not None:
         raw = {
-            "raw_daily_mean": _curve_figures(daily_mean, *raw_totals),
-            "raw_daily_std": _curve_figures(daily_std, *raw_totals),
+            "raw_daily_mean": _curve_figures(daily_mean, raw_generated, raw_reference),
+            "raw_daily_std": _curve_figures(daily_std, raw_generated, raw_reference),
         }
     hours = _per_channel(generated, generated.slot_channel, reference.slot_channel)
     week = _shared_week(generated, reference)

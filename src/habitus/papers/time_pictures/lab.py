@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -114,7 +114,10 @@ class Lab:
         """The beta-VAE of a beta, fitted."""
         latents = latents or self.settings.latents
         config = BetaVAEConfig(
-            beta=beta, latents=latents, architecture=architecture, normalisation=self.unit
+            beta=beta,
+            latents=latents,
+            architecture=cast("Any", architecture),
+            normalisation=self.unit,
         )
         plain = (architecture, latents) == ("conv", self.settings.latents)
         return self._run(

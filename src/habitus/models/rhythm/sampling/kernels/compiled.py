@@ -68,14 +68,15 @@ def allocating(function: _Function) -> _Function:
 
 def _kept(function: _Function, **options: Any) -> _Function:
     options |= {"fastmath": FAST_MATH, "error_model": "numpy"}
-    folder = config.CACHE_DIR
-    config.CACHE_DIR = str(Path(folder or Path(__file__).parent / "__pycache__") / _version())
+    folder = config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
+    place = str(Path(folder or Path(__file__).parent / "__pycache__") / _version())
+    config.CACHE_DIR = place  # pyright: ignore[reportAttributeAccessIssue]
     try:
         return cast("_Function", njit(function, cache=True, **options))
     except RuntimeError:  # no place to keep it
         return cast("_Function", njit(function, **options))
     finally:
-        config.CACHE_DIR = folder
+        config.CACHE_DIR = folder  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @cache
@@ -182,7 +183,7 @@ class Sparse(NamedTuple):
         values: Values of the entries.
     """
 
-    index: IntArray
+    index: IntArray  # pyright: ignore[reportIncompatibleMethodOverride]
     values: FloatArray
 
 
