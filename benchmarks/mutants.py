@@ -26,7 +26,19 @@ import pytest
 from mutations import AFTER, DAYS, HISTORY, NEGATIVE_BINOMIAL, POISSON, ROOT, SAMPLING, TESTS, USERS
 
 KERNELS = SAMPLING / "kernels"
-QUICK_FIRST = (DAYS, HISTORY, "test_compiled.py", POISSON, NEGATIVE_BINOMIAL, AFTER, USERS)
+QUICK_FIRST = (
+    "test_compiled.py",
+    HISTORY,
+    DAYS,
+    "test_amounts.py::test_draws_invert_the_distribution_function_of_bins",
+    "test_amounts.py::test_rates_and_sizes_are_those_of_the_loss",
+    "test_day.py::test_scores_are_the_gradients_of_the_log_probability",
+    POISSON,
+    NEGATIVE_BINOMIAL,
+    AFTER,
+    USERS,
+    "test_log_probs.py::test_reporting_log_probabilities_changes_no_draw",
+)
 COMPILED = {"compiled", "allocating"}  # decorators of the functions that are changed
 LONGEST = 120  # seconds for the tests of a change, which may make a loop endless
 MIRRORED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,

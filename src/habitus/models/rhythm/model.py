@@ -54,12 +54,7 @@ from habitus.models.rhythm.history.all_days import history_of_days
 from habitus.models.rhythm.history.balance import balanced_pairs
 from habitus.models.rhythm.history.features import RECENT_FEATURES, feature_count
 from habitus.models.rhythm.prior import LearntMixture
-from habitus.models.rhythm.sampling import (
-    CPU,
-    DrawnUsers,
-    RunningHistory,
-    UserSampler,
-)
+from habitus.models.rhythm.sampling import DrawnUsers, RunningHistory, UserSampler
 from habitus.models.rhythm.statistics import statistic_count, summary_statistics
 from habitus.models.rhythm.terms import Draw, Inputs
 from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
@@ -84,7 +79,7 @@ STORED_NAMES = {
 
 
 class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
-    """The model; see the module for its equations and :class:`RhythmConfig` for its settings."""
+    """Model of whole users; equations in the module, settings in :class:`RhythmConfig`."""
 
     Config = RhythmConfig
     conditions_on_calendar = True
@@ -387,23 +382,8 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
             u = prior.sample(size, generator)
         days = (self.conditioning.days() if days is None else days).for_each(size)
         of_users = torch.cat([u, attributes], 1)
-        offsets = self.logit_offsets
         sampler = UserSampler(self, size)
-        return u, self._continue(sampler, of_users, days, offsets, generator, log_probs)
-
-    def _continue(
-        self,
-        sampler: UserSampler,
-        of_users: Tensor,
-        days: Days,
-        offsets: Tensor,
-        generator: Generator,
-        log_probs: bool = False,
-    ) -> DrawnUsers:
-        """Draw the days after those that a sampler has read, on the device of ``of_users``."""
-        drawn = sampler.draw(of_users.cpu(), days.to(CPU), offsets.cpu(), generator, log_probs)
-        device = of_users.device
-        return drawn._replace(x=drawn.x.to(device), scores=drawn.scores.to(device))
+        return u, sampler.draw(of_users, days, self.logit_offsets, generator, log_probs)
 
     # Completing the last days
 
@@ -437,14 +417,14 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         known = torch.where(missing, 0.0, x)
         attributes = self.conditioning.attributes_of(codes)
         sampler = UserSampler(self, len(x))
-        sampler.read(known[:, : x.shape[1] - last].cpu(), days.to(CPU))
+        sampler.read(known[:, : x.shape[1] - last], days)
         q_u = self._encode_users(known, days, attributes, sampler.history)
         of_users = torch.cat(
             [torch.cat([reparameterise(q_u, generator), attributes], 1) for _ in range(samples)]
         )
         no_offsets = torch.zeros_like(self.logit_offsets)
         days = days.of(torch.arange(len(x), device=x.device).repeat(samples))
-        drawn = self._continue(sampler.repeated(samples), of_users, days, no_offsets, generator)
+        drawn = sampler.repeated(samples).draw(of_users, days, no_offsets, generator)
         draws = drawn.x.unflatten(0, (samples, len(x))).flatten(1)
         return Completion(draws.mean(0), draws)
 

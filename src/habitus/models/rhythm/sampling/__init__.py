@@ -1,6 +1,6 @@
 """Sampling of users and days; :class:`UserSampler` is all that the model needs."""
 
 from habitus.models.rhythm.sampling.history import RunningHistory
-from habitus.models.rhythm.sampling.users import CPU, DrawnUsers, LogProbs, UserSampler
+from habitus.models.rhythm.sampling.users import DrawnUsers, LogProbs, UserSampler
 
-__all__ = ["CPU", "DrawnUsers", "LogProbs", "RunningHistory", "UserSampler"]
+__all__ = ["DrawnUsers", "LogProbs", "RunningHistory", "UserSampler"]

@@ -101,7 +101,8 @@ class UserSampler:
 
     def read(self, x: Tensor, days: Days) -> None:
         """Read the first days [B, D', S, C] of all days [B, D]."""
-        for number, day in enumerate(x.unbind(1)):
+        days = days.to(CPU)
+        for number, day in enumerate(x.cpu().unbind(1)):
             users = day.flatten(1).any(1).nonzero()[:, 0]
             self._add_day(rows_of(day, users), users, days.of((slice(None), number)))
 
@@ -139,7 +140,7 @@ class UserSampler:
         generator: Generator,
         log_probs: bool = False,
     ) -> DrawnUsers:
-        """Draw the days [B, D', S, C] after those so far.
+        """Draw the days [B, D', S, C] after those so far; counts are on the device of ``u``.
 
         Args:
             u: Latents and features of attributes of the users, [B, U].
@@ -148,9 +149,14 @@ class UserSampler:
             generator: Source of randomness.
             log_probs: Whether to report the log-probability of what is drawn.
         """
+        device = u.device
+        u = u.cpu()
+        days = days.to(CPU)
+        offsets = offsets.cpu()
         seed = torch.randint(SEEDS, (), generator=generator, device=generator.device)
         noise = Generator().manual_seed(int(seed))
-        conditioning, p_x = self.model.conditioning, self.model.p_x
+        conditioning = self.model.conditioning
+        p_x = self.model.p_x
         history = self.history
         contexts = _Contexts(self.model, u, history.feature_count)
         day_sampler = DaySampler(p_x, self.model.pairs)
@@ -182,14 +188,13 @@ class UserSampler:
             x.numpy()[users.numpy(), place] = drawn.x.numpy()
             if found is not None:
                 found.z[users, place] = z
-                found.active_days[:, place] = torch.where(
-                    active, probability, 1 - probability
-                ).log()
+                drawn_with = torch.where(active, probability, 1 - probability)
+                found.active_days[:, place] = drawn_with.log()
                 for term, of_drawn in zip(found[2:], drawn.log_probs.unbind(1), strict=True):
                     term[users, place] = of_drawn
             # a day that is drawn is known, whether it will be recorded or not
             self._add_day(drawn.x, users, day._replace(observed=torch.ones_like(day.observed)))
-        return DrawnUsers(x, scores.of_users, found)
+        return DrawnUsers(x.to(device), scores.of_users.to(device), found)
 
 
 class _Contexts:
