@@ -3,8 +3,9 @@
     python benchmarks/mutants.py slots.py counts.py
 
 Operators, operands, constants, bounds and statements are changed one at a time. Some changes mean
-the same, or change what nobody can see: EQUIVALENT lists them with the reason. See ``mutations.py``
-for mistakes chosen by hand.
+the same: a bound beyond which nothing is read, a number that is overwritten, a branch that differs
+in speed alone, a comparison of numbers that are never equal. See ``mutations.py`` for mistakes
+chosen by hand.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ def test_draws_have_the_probabilities(name, largest):
     assert drawn.min() >= 1
 
 
-@pytest.mark.parametrize(("rate", "size"), [(0.02, 0.3), (3.0, 0.05), (60.0, 1.5), (900.0, 140.0)])
+@pytest.mark.parametrize(
+    ("rate", "size"), [(0.02, 0.3), (50.0, 0.01), (3.0, 0.05), (60.0, 1.5), (900.0, 140.0)]
+)
 def test_negative_binomial_draws_have_scipys_distribution(rate, size):
     features = torch.tensor([rate, size]).log()
     draws = 20_000

@@ -28,6 +28,7 @@ from habitus.models.rhythm.history.features import (
 from habitus.models.rhythm.model import Rhythm
 from habitus.models.rhythm.sampling import LogProbs, UserSampler
 from habitus.models.rhythm.sampling.days import DaySampler
+from habitus.models.rhythm.sampling.kernels.days import BLOCK
 from habitus.models.rhythm.statistics import DayOffsets
 from habitus.schema import Axes
 
@@ -207,6 +208,19 @@ def test_log_probabilities_of_drawn_days_are_the_terms_of_the_loss(likelihood, l
     expected = model.p_x.log_prob(drawn.x, h, history, model.pairs)
     for found, term in zip(drawn.log_probs.unbind(1), expected, strict=True):
         torch.testing.assert_close(found, -term, **CLOSE)
+
+
+@torch.no_grad()
+def test_blocks_of_days_do_not_mix():
+    """Days of a second block have the log-probabilities of the loss, too."""
+    model = model_of("poisson")
+    days = BLOCK + 20
+    h = torch.randn(days, model.config.hidden, generator=noise())
+    history = history_of(days, 3, 4)
+    sampler = DaySampler(model.p_x, model.pairs)
+    drawn = sampler.draw(h, history, DayOffsets(*torch.zeros(6)), noise(), log_probs=True)
+    expected = model.p_x.log_prob(drawn.x, h, history, model.pairs)
+    torch.testing.assert_close(drawn.log_probs.sum(1), -sum(expected), **CLOSE)
 
 
 @torch.no_grad()
