@@ -404,6 +404,20 @@ class TestSharing:
         run_sweep(made, tmp_path / "s")
         assert completed(tmp_path / "s") == {0: 1, 1: 1, 2: 1}
 
+    def test_ctrl_c_is_not_lost_where_another_process_took_the_trial(self, plan, tmp_path):
+        made = plan(grid_of({"beta": (0.5,)}))
+
+        def press(slot, params, spent, alive):
+            (running,) = shared.study.get_trials(states=[TrialState.RUNNING])
+            shared.study.tell(running.number, state=TrialState.FAIL)
+            raise KeyboardInterrupt
+
+        with quiet_optuna(), opened(f"sqlite:///{tmp_path / 'a.db'}", Patience()) as storage:
+            shared = SharedStudy(storage, "sweep", made.space, Patience(), 0)
+            shared.join(made.definition())
+            with pytest.raises(KeyboardInterrupt):
+                shared.run_one(press)
+
     def test_a_trial_that_another_process_took_is_left_to_it(self, plan, tmp_path):
         """As happens to a process that slept for longer than the others have patience."""
         out = tmp_path / "s"

@@ -174,11 +174,13 @@ class SharedStudy:
         try:
             self.study.optimize(objective, n_trials=1, catch=FAILURES)
         except BaseException:
-            if interrupted or not ended_elsewhere:
-                if trial_id is not None and not ended_elsewhere:
+            if not ended_elsewhere:
+                if trial_id is not None:
                     self._enqueue_again(trial_id)
                 raise
             # Optuna refuses to end a trial that is ended already; the other process answers for it.
+            if interrupted:
+                raise KeyboardInterrupt from None
         return True
 
     def _run(self, trial: Trial, slot: int, run: RunTrial) -> float:

@@ -28,7 +28,7 @@ class Compared:
         return {name: part.to_json() for name, part in parts.items() if part is not None}
 
     def report(self) -> None:
-        """Print the scores."""
+        """Print the two-sample scores and the privacy figures, as far as they were asked for."""
         if self.two_sample is not None:
             _report_two_sample(self.two_sample)
         if self.privacy is not None:
