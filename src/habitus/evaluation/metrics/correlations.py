@@ -7,6 +7,8 @@ A variable that never changes has correlation 0 with everything.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from habitus.evaluation.panels import Float64, Panel, Stack
@@ -88,13 +90,31 @@ def daily_autocorrelation(daily_totals: FloatArray, lags: int = MOST_LAGS) -> Fl
     for begin in range(0, len(daily_totals), _USERS):
         x = daily_totals[begin : begin + _USERS].astype(np.float64)
         x = x[x.min(axis=1) < x.max(axis=1)]
-        x -= x.mean(axis=1, keepdims=True)
-        power = (x**2).sum(axis=1)
-        sums += [
-            ((x[:, lag:] * x[:, :-lag]).sum(axis=1) / power).sum() for lag in range(1, lags + 1)
-        ]
+        sums += row_autocorrelation(x, range(1, lags + 1)).sum(axis=1)
         users += len(x)
     return sums / users if users else np.full(lags, np.nan)
+
+
+def row_autocorrelation(x: FloatArray, lags: Iterable[int]) -> Float64:
+    """Autocorrelation of each row around its own mean.
+
+    Args:
+        x: Rows, [B, T].
+        lags: Steps apart, L of them, each at least 1.
+
+    Returns:
+        [L, B]; NaN where a row is constant or the lag T or more.
+    """
+    centred = x.astype(np.float64)
+    centred -= centred.mean(axis=1, keepdims=True)
+    power = np.where(x.min(axis=1) < x.max(axis=1), (centred**2).sum(axis=1), np.nan)
+    none = np.full(len(x), np.nan)
+    return np.array(
+        [
+            (centred[:, lag:] * centred[:, :-lag]).sum(axis=1) / power if lag < x.shape[1] else none
+            for lag in lags
+        ]
+    )
 
 
 def _standardised(stack: Stack) -> tuple[Float64, BoolArray]:

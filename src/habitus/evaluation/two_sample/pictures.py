@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from habitus.evaluation.blocks import collected
 from habitus.evaluation.metrics.auc import Auc, auc
 from habitus.evaluation.sample import Side
+from habitus.evaluation.two_sample.early_stopping import EarlyStopping
 from habitus.schema import Axes, BoolArray, FloatArray, IntArray, Progress, no_progress
 
 _FOLDS = 5  # one to test on, one to stop by, three to learn from
@@ -135,23 +136,18 @@ def _learn(
     optimiser = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
     learnt = np.flatnonzero(fold > 1)
     checked = np.flatnonzero(fold == 1)
-    best = np.inf
-    weights = network.state_dict()
-    since = 0
+    stopping = EarlyStopping(network, _PATIENCE)
     for epoch in range(1, _EPOCHS + 1):
         for batch in np.array_split(rng.permutation(learnt), -(-len(learnt) // _BATCH)):
             optimiser.zero_grad()
             _loss(network(pictures.draw(batch)), made[batch]).backward()
             optimiser.step()
         loss = float(_loss(torch.from_numpy(_scores(network, pictures, checked)), made[checked]))
-        since = 0 if loss < best else since + 1
-        if not since:
-            best = loss
-            weights = {name: each.clone() for name, each in network.state_dict().items()}
-        on_progress(_EPOCHS if since == _PATIENCE else epoch, _EPOCHS, "network")
-        if since == _PATIENCE:
+        stop = stopping.should_stop(epoch, loss)
+        on_progress(_EPOCHS if stop else epoch, _EPOCHS, "network")
+        if stop:
             break
-    network.load_state_dict(weights)
+    stopping.restore()
 
 
 def _loss(logits: Tensor, made: BoolArray) -> Tensor:

@@ -14,7 +14,6 @@ split the series by time, not the windows at random, where the floor must be fre
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,9 +22,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from habitus.evaluation.metrics.auc import auc
+from habitus.evaluation.two_sample.early_stopping import EarlyStopping
 from habitus.schema import FloatArray
 
 _TEST_SHARE = 0.2
+_CHECK_EVERY = 100  # iterations, of the loss that stops the training
 _CHUNK = 4_096  # windows at a time when nothing is learnt
 
 
@@ -144,7 +146,7 @@ def discriminate(
         iterations = _train_discriminator(network, kept, settings)
     fake, true = (_final_logits(network, each) for each in held_out)
     accuracy = float(np.mean([np.mean(fake < 0), np.mean(true >= 0)]))
-    return Discriminated(abs(accuracy - 0.5), accuracy, _auc(fake, true), iterations)
+    return Discriminated(abs(accuracy - 0.5), accuracy, auc(true, fake).value, iterations)
 
 
 def discriminative_score(
@@ -201,55 +203,27 @@ def _absolute_errors(network: _Recurrent, windows: Tensor) -> Tensor:
 
 def _train_discriminator(network: _Recurrent, kept: Tensor, settings: Discriminator) -> int:
     """Train on windows [2, N, T, V], generated then real; return the iterations of the weights."""
-    checked = kept[:, :0]
     learnt = kept
+    checked = kept[:, :0]
+    stopping = None
     if settings.patience is not None:
         checked, learnt = kept.tensor_split([kept.shape[1] // 4], dim=1)
+        stopping = EarlyStopping(network, settings.patience)
     optimiser = torch.optim.Adam(network.parameters(), settings.learning_rate)
-    best = _Best(network, settings.patience)
-    iteration = 0
     for iteration in range(1, settings.iterations + 1):
         rows = torch.randint(learnt.shape[1], (2, settings.batch), device=learnt.device)
         batch = torch.stack([learnt[0, rows[0]], learnt[1, rows[1]]])
         _step(optimiser, _loss(network, batch))
-        if (
-            checked.shape[1]
-            and iteration % 100 == 0
-            and best.is_over(iteration, lambda: _loss(network, checked))
-        ):
-            break
-    return best.restore(iteration)
-
-
-class _Best:
-    """Weights with the lowest loss on windows that are not trained on."""
-
-    def __init__(self, network: nn.Module, patience: int | None) -> None:
-        self.network = network
-        self.patience = patience
-        self.loss = np.inf
-        self.at = 0
-        self.weights: dict[str, Tensor] = {}
-        self.misses = 0
-
-    def is_over(self, iteration: int, loss: Callable[[], Tensor]) -> bool:
-        """Record the loss; return whether it has not fallen for ``patience`` checks."""
+        if stopping is None or iteration % _CHECK_EVERY:
+            continue
         with torch.no_grad():
-            value = float(loss())
-        self.misses += 1
-        if value < self.loss:
-            self.loss = value
-            self.at = iteration
-            self.misses = 0
-            self.weights = {name: each.clone() for name, each in self.network.state_dict().items()}
-        return self.patience is not None and self.misses >= self.patience
-
-    def restore(self, iteration: int) -> int:
-        """Restore the best weights, if any; return their iteration, else the given one."""
-        if not self.weights:
-            return iteration
-        self.network.load_state_dict(self.weights)
-        return self.at
+            loss = float(_loss(network, checked))
+        if stopping.should_stop(iteration, loss):
+            break
+    if stopping is None:
+        return settings.iterations
+    stopping.restore()
+    return stopping.step or settings.iterations
 
 
 def _loss(network: _Recurrent, windows: Tensor) -> Tensor:
@@ -270,15 +244,6 @@ def _final_logits(network: _Recurrent, windows: Tensor) -> NDArray[np.float32]:
     """Logits at the last step of windows [N, T, V], [N]."""
     with torch.no_grad():
         return torch.cat([network(part)[:, -1] for part in windows.split(_CHUNK)]).cpu().numpy()
-
-
-def _auc(fake: FloatArray, true: FloatArray) -> float:
-    """Share of pairs in which the real window has the higher logit, ties half."""
-    ordered = np.sort(fake)
-    below = np.searchsorted(ordered, true, side="left") + np.searchsorted(
-        ordered, true, side="right"
-    )
-    return float(below.mean() / (2 * len(fake)))
 
 
 def _original_width(real: FloatArray) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from habitus.evaluation.metrics.correlations import row_autocorrelation
 from habitus.evaluation.two_sample.cells import Cells, Features, Times, over, positions
 from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, FloatArray, IntArray
 
@@ -87,25 +88,14 @@ def _days(cells: Cells) -> Features:
         "sd of log totals of active days": cells.spread(row, np.log1p(cells.days.total)),
         "burstiness of days": over(deviation - mean, deviation + mean),
         "step between neighbouring days": _step(cells, cells.days),
-        **{
-            f"autocorrelation of days, lag {lag}": _autocorrelation(cells.daily, lag)
-            for lag in LAGS
-        },
-        **{
-            f"autocorrelation of active days, lag {lag}": _autocorrelation(logs > 0, lag)
-            for lag in LAGS
-        },
+        **_autocorrelations("days", cells.daily),
+        **_autocorrelations("active days", logs > 0),
     }
 
 
-def _autocorrelation(series: NDArray[np.generic], lag: int) -> NDArray[np.float64]:
-    """Autocorrelation of each row, [B]; NaN where it is constant or too short."""
-    x = series.astype(np.float64)
-    x -= x.mean(1, keepdims=True)
-    if lag >= x.shape[1]:
-        return np.full(len(x), np.nan)
-    power = (x**2).sum(1)
-    return over((x[:, lag:] * x[:, :-lag]).sum(1), np.where(power > 1e-9, power, 0))
+def _autocorrelations(name: str, daily: NDArray[np.generic]) -> Features:
+    found = zip(LAGS, row_autocorrelation(daily, LAGS), strict=True)
+    return {f"autocorrelation of {name}, lag {lag}": values for lag, values in found}
 
 
 def _step(cells: Cells, times: Times) -> NDArray[np.float64]:
