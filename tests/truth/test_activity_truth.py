@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from habitus.evaluation.metrics.active_users import ACTIVITIES, active_users, relative_error
-from habitus.evaluation.metrics.zero_threshold import (
+from habitus.synthesis.zero_threshold import (
     fit_zero_threshold,
     fit_zero_threshold_of_active,
 )

@@ -24,7 +24,6 @@ from habitus.evaluation.metrics.distances import (
 )
 from habitus.evaluation.metrics.summary import Summary, summarise
 from habitus.evaluation.metrics.totals import daily_mean, daily_std, total_cdf
-from habitus.evaluation.metrics.zero_threshold import fit_zero_threshold
 
 __all__ = [
     "ACTIVITIES",
@@ -42,7 +41,6 @@ __all__ = [
     "evaluate",
     "evaluate_completion",
     "evaluate_profiles",
-    "fit_zero_threshold",
     "independent_cells",
     "kl_divergence",
     "kolmogorov_distance",

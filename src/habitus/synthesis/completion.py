@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.evaluation.metrics.zero_threshold import fit_zero_threshold
 from habitus.models.base import CompletingModel, ProfileModel
 from habitus.models.parts.masks import FixedMask, Mask, parse_mask
 from habitus.profiles.batches import Population
@@ -32,6 +31,7 @@ from habitus.synthesis.capabilities import completing_model
 from habitus.synthesis.cleaning import CleanConfig, clean
 from habitus.synthesis.noise import Noise
 from habitus.synthesis.threads import in_order
+from habitus.synthesis.zero_threshold import fit_zero_threshold
 from habitus.training.encoding import examples_of, known_to
 from habitus.training.precision import in_memory_format, keep_freed_memory, quick_inference
 

@@ -20,10 +20,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
-from habitus.evaluation.metrics.zero_threshold import (
-    fit_zero_threshold,
-    fit_zero_threshold_of_active,
-)
 from habitus.models.base import GenerativeModel
 from habitus.models.parts.examples import Days
 from habitus.models.parts.priors import Prior
@@ -39,6 +35,10 @@ from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.capabilities import generative_model
 from habitus.synthesis.chunks import Chunks
 from habitus.synthesis.dates import calendar_of, days_of, window_of
+from habitus.synthesis.zero_threshold import (
+    fit_zero_threshold,
+    fit_zero_threshold_of_active,
+)
 from habitus.tables import is_number
 from habitus.training.precision import in_memory_format
 
