@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -191,6 +192,14 @@ def test_what_is_public_has_a_docstring():
         assert ast.get_docstring(tree), name
         bare = [path for path, node in public(tree.body) if not ast.get_docstring(node)]
         assert [path for path in bare if not inherits_docstring(name, path)] == [], name
+
+
+def test_docstrings_hold_no_quotes_of_pieces_that_were_joined():
+    """A string that a tool wrapped in pieces leaves a quote, a line break and a quote in the text."""
+    for name, tree in trees().items():
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+        texts = [each.value for each in texts if isinstance(each, ast.Constant)]
+        assert [text for text in texts if re.search(r'"\n\s*"', str(text))] == [], name
 
 
 def inherits_docstring(module: str, path: str) -> bool:

@@ -49,8 +49,8 @@ def _single_thread() -> Iterator[None]:
 def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
     """Yield the result of work for each number, from one process per torch thread that has a core.
 
-    Few are begun ahead of what is taken, so that memory is bounded. All work with a single thread.
-    Processes are forked: others would have to import, and be given, all that the work needs.
+    Only a few pieces are computed in advance, which bounds the memory. Each process computes with a
+    single thread. Processes are forked, so they share the data and imports of this one.
     """
     pieces = _Pieces(work, numbers)
     cores = len(os.sched_getaffinity(0))

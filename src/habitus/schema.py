@@ -31,12 +31,10 @@ BoolArray = NDArray[np.bool_]
 Values = NDArray[np.uint32 | np.float32]  # counts, or shares where the unit is not a count
 
 Progress = Callable[[int, int, str], None]
-"""Callback of work that takes long: what is done, out of how much (0 if unknown), and the stage "
-"in words."""
+"""Progress callback of long work: units done, units in all (0 if unknown), and the stage."""
 
 Vocabulary = dict[str, list[str]]
-"""Attributes of users that a model is conditioned on, with their values; code 0 is for any "
-"other."""
+"""Attribute that a model is conditioned on -> its known values; code 0 stands for any other."""
 
 
 def no_progress(done: int, total: int, stage: str) -> None:

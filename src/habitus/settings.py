@@ -1,4 +1,4 @@
-"""Classes of settings: frozen pydantic dataclasses that refuse what cannot be in one line.
+"""Classes of settings: frozen pydantic dataclasses that reject invalid values in one line.
 
     @configuration
     class BetaVAEConfig:

@@ -183,10 +183,10 @@ def evaluate_forecast(
     """Scores of a forecast by steps ahead, and of baselines that draw as often from the same pasts.
 
     Args:
-        draws: [O, K, H, V].
-        truth: What came, NaN where it is not known, [O, H, V].
-        pasts: What is known before each origin, O arrays [T_n, V] with at least one row.
-        train: What the baselines learn from; the longest past if None.
+        draws: Draws of the forecast, [O, K, H, V].
+        truth: Observed values, NaN where unknown, [O, H, V].
+        pasts: Values up to each origin, O arrays [T_n, V] with at least one row.
+        train: Training panel of the baselines; the longest past if None.
         steps: Steps ahead; those above H are left out.
         buckets: Buckets of Algorithm 1.
         limits: Ends of its buckets; None for the range of the truth.

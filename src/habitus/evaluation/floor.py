@@ -106,7 +106,7 @@ def floor_from_halves(reference: ProfileSource, users: int, rng: np.random.Gener
 
 
 def _samples(profiles: int) -> int:
-    """Number of samples that are taken, of so many profiles each."""
+    """Choose the number of samples to average over, given the profiles in each."""
     return max(1, min(MOST_SAMPLES, PROFILES // profiles))
 
 

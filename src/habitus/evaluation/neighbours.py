@@ -1,11 +1,12 @@
-"""Nearest of some profiles to each of others, by sparse products.
+"""Nearest neighbours between two sets of profiles, by products of sparse matrices.
 
-Two profiles with cells a and b, on a log scale (log(1 + value)), are
+The distance of two profiles with cells a and b, each on the scale log(1 + value), is
 
     d(a, b) = 1 - 2 a·b / (|a|² + |b|²)
 
-apart: 0 for equal ones, 1 where no cell is active in both (Dice's distance, for numbers). It does
-not grow with how much a user does, as a Euclidean distance does, nor forget it, as the cosine does.
+It is 0 for equal profiles and 1 where no cell is active in both (Dice distance of real vectors).
+Unlike the Euclidean distance it does not grow with the amount of activity; unlike the cosine
+distance it takes a different amount of activity into account.
 """
 
 from __future__ import annotations

@@ -128,12 +128,12 @@ def carried_forward(stack: Stack) -> Stack:
 def complete_windows(
     panel: Panel, length: int, most: int | None = None, seed: int = 0
 ) -> FloatArray:
-    """Windows of consecutive rows of one series, from every start, that miss nothing.
+    """Collect the windows without missing values, from every row of each series.
 
     Args:
         panel: Series.
         length: Rows in a window (T).
-        most: Draw at most so many of them at random, without replacement; None for all.
+        most: Largest number of windows, drawn at random without replacement; None for all.
         seed: Seed of the draw.
 
     Returns:

@@ -4,8 +4,8 @@ Distances are those of :mod:`habitus.evaluation.neighbours`. Held-out real users
 copied, which gives every figure its floor:
 
 - near copies: generated profiles that are nearer to a training profile than 99 in 100 held-out
-  profiles of about their size are. A generator of typical users has some without having copied any
-  user, so a warning needs fewer of them to be as near to as many held-out profiles;
+  profiles of about the same size are. Typical profiles can be that near without any copying, so
+  the warning requires significantly more of them near training than near held-out users;
 - membership: classification of users as training or held-out by the distance to the nearest
   generated profile (Chen, Yu, Zhang and Fritz 2020, "GAN-Leaks"), and the share of training users
   found at a false alarm for one in 100 held-out ones (Carlini and others 2022).
@@ -48,12 +48,14 @@ class Privacy:
     Attributes:
         near_copies: Share of generated profiles that are nearer to a training profile than 99 in
             100 held-out ones.
-        near_copies_floor: Share of held-out profiles that are, by limits from other held-out ones.
+        near_copies_floor: Share of held-out profiles that are near copies, by limits from other
+            held-out profiles.
         exact_copies: Share of generated profiles that equal a training profile.
-        exact_copies_floor: Share of held-out profiles that do.
+        exact_copies_floor: Share of held-out profiles that equal a training profile.
         membership: Area under the curve for training against held-out users; 1/2 where nothing
             leaks.
-        found: Share of training profiles found where 1 in 100 held-out ones is suspected.
+        found: Share of training profiles recognised at a false positive rate of 1 % for held-out
+            profiles.
         reasons: Findings by which training users count as memorised, as text; empty without.
         note: Description of the compared profiles, as text.
         generated: Distance of each generated profile to the nearest training profile.
@@ -251,9 +253,10 @@ def _reasons(
 def _copies_beyond_chance(
     clouds: _Clouds, ways: dict[str, tuple[FloatArray, IntArray]], near: _Near
 ) -> float:
-    """Excess of generated profiles near to training over held-out users, in standard errors.
+    """Compare the numbers of generated profiles near training and near held-out users.
 
-    Profiles with the same neighbour are taken together, since they are not independent.
+    The difference is returned in standard errors. Profiles whose nearest neighbours belong to the
+    same user are clustered, since they are not independent.
     """
     sizes = clouds.generated.sizes
     trained, held = (near.below(sizes, ways[name][0]) for name in ("to_train", "to_held_out"))

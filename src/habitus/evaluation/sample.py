@@ -39,7 +39,7 @@ class Side:
         return folds(self.users, contents(self, unit, seed), count)
 
     def cut(self, most: int, rng: np.random.Generator) -> Side:
-        """Draw at most so many of its profiles at random."""
+        """Draw at most ``most`` of the profiles at random."""
         kept = random_rows(len(self), most, rng)
         rows = self.rows.copy()
         rows[self.rows] = kept
@@ -83,14 +83,15 @@ def contents(side: Side, unit: str, seed: int) -> NDArray[np.uint64]:
 
 
 def folds(users: IntArray, keys: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
-    """Fold of each profile by the key of the user's first profile, the same for those of a user.
+    """Assign all profiles of a user to one fold, chosen by the content of the user's first profile.
 
-    Equal users are in the same fold of either set, one for one: a classifier that had learnt from
-    one of two equal profiles would take the other for the opposite.
+    The n-th user with a given content gets the same fold in the generated and in the real set.
+    If two equal profiles of opposite classes were in different folds, a classifier trained on one
+    of them would misclassify the other.
 
     Args:
         users: User of each profile, from 0, [n]; at least ``count`` different ones.
-        keys: Random numbers of their contents, [n].
+        keys: Hash of the content of each profile (:func:`contents`), [n].
         count: Number of folds, none of which is empty.
 
     Returns:

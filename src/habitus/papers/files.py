@@ -36,7 +36,7 @@ def write_item(folder: Path, entry: Entry[Any], item: Item) -> list[Path]:
 
 
 def _write_csv(path: Path, grid: Grid) -> None:
-    """Numbers in full, spreads in columns of their own, and nothing where there is none."""
+    """Write a table as CSV: full precision, spreads in own columns, empty where undefined."""
     with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         columns, rows = grid.plain
         csv.writer(file).writerows([columns, *rows])

@@ -137,12 +137,12 @@ class Drawing:
     """A figure, or a part of one.
 
     Attributes:
-        figure: What is drawn.
-        caption: What it shows.
-        part: The letter of the part, such as a; empty where there is one only.
-        wide: Whether it takes the whole width of a page.
-        real: True where it shows single real users, which must not be published.
-        data: The numbers behind it, for a file beside it.
+        figure: The matplotlib figure.
+        caption: Caption of the figure.
+        part: Letter of the part, such as a; empty for a figure without parts.
+        wide: Whether the figure takes the whole width of a page.
+        real: Whether the figure shows single real users and must not be published.
+        data: Plotted numbers, written to a CSV file beside the figure.
     """
 
     figure: Figure
@@ -158,10 +158,10 @@ class Item:
     """A table or a figure of the paper, made from other data.
 
     Attributes:
-        tables: Ours, with the paper's numbers beside it where it prints any.
-        drawings: Ours.
-        paper: What the paper found, in our words.
-        findings: What ours says of that, a sentence each; both outcomes are possible.
+        tables: Reproduced tables, beside the numbers that the paper prints, if any.
+        drawings: Reproduced figures.
+        paper: Summary of what the paper found.
+        findings: Sentences that compare the reproduction with the paper, whether it agrees or not.
     """
 
     tables: Sequence[Grid] = ()
@@ -177,13 +177,13 @@ def publishable(item: Item) -> Item:
 
 @dataclass(frozen=True)
 class Entry(Generic[Lab]):
-    """An item that can be asked for.
+    """Table or figure of a paper, made on request.
 
     Attributes:
         kind: table or figure.
-        number: As in the paper, such as 6.1.
-        title: What it shows.
-        make: Makes it; its docstring says what it reads and what the paper found.
+        number: Number in the paper, such as 6.1.
+        title: Title of the table or figure.
+        make: Function that makes the item; its docstring names its inputs and the paper's finding.
     """
 
     kind: str
@@ -243,9 +243,9 @@ class Group(Generic[Lab]):
     """Entries that belong together on a page, in the paper's order.
 
     Attributes:
-        title: Their heading.
-        note: What the reader needs to know.
-        entries: They.
+        title: Heading of the group.
+        note: Introduction below the heading.
+        entries: Entries of the group.
     """
 
     title: str
@@ -260,15 +260,15 @@ class Paper(Generic[Lab]):
     Attributes:
         title: The heading of its page.
         groups: Its tables and figures.
-        facts: What a page says first of the data and the settings, (name, value), and the sentence
-            above.
-        paths: How many paths its data are.
-        takes: What these are, as a message says it.
-        options: Options that it has -> their defaults, as a reader sees them.
-        open_lab: Makes its lab from the paths of the data, the folder, and the options that were
-            given.
-        origin: What a page says last, besides the command and the versions.
-        unit: What is counted while something is made.
+        facts: Function that returns the lead sentence of the page, and facts on data and settings
+            as (name, value).
+        paths: Number of paths that ``--data`` takes.
+        takes: Description of these paths, for messages.
+        options: Options of the paper -> their defaults, as text.
+        open_lab: Function that makes the lab from the data paths, the folder and given options.
+        origin: Function that returns the provenance at the foot of the page, besides the command
+            and the versions.
+        unit: Unit of the progress bar.
     """
 
     title: str

@@ -47,7 +47,8 @@ def begin(folder: Path, paper: str, made_with: Mapping[str, Any]) -> None:
             hold them.
 
     Raises:
-        ValueError: if it is another folder, of another paper, or was begun with something else.
+        ValueError: if the folder is not a reproduction, is one of another paper, or was begun with
+            other settings or data.
     """
     now = {"paper": paper, **made_with}
     if not (folder / MARKER).is_file():
@@ -68,10 +69,10 @@ def kept_run(path: Path, config: Any, how: FitConfig, make: Callable[[bool], Run
     """A finished run that is there already, or else a fitted one.
 
     Args:
-        path: Its folder.
-        config: The settings of its model.
-        how: Those of its fit.
-        make: Fits it; its argument is True where a run that was stopped goes on.
+        path: Folder of the run.
+        config: Settings of the model.
+        how: Settings of the fit.
+        make: Function that fits the run; its argument is True to resume a stopped fit.
 
     Raises:
         ValueError: if the run that is there has other settings.

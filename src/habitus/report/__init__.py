@@ -133,7 +133,7 @@ def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def _filled_tiles(evaluation: Evaluation, found: CompletionEvaluation) -> list[tuple[str, str]]:
-    """The same for a completed set."""
+    """Key numbers of a completed set, as (name, value), for the tiles at the top of the report."""
     axes = evaluation.reference.axes
     wins, baselines = beaten(found)
     return [

@@ -27,12 +27,12 @@ class Method:
     """A row of the table.
 
     Attributes:
-        name: What it is called.
-        words: How it fills.
-        texts: Its figures as the table writes them, in the order of REGION.
-        profiles: How many profiles it was run on.
-        over: Its CRPS over that of the completed set on the same profiles; None for the completed
-            set.
+        name: Name of the method.
+        words: Description of how the method fills cells.
+        texts: Formatted figures of the method, in the order of REGION.
+        profiles: Number of profiles that the method was run on.
+        over: CRPS of the method divided by that of the completed set on the same profiles; None
+            for the completed set.
     """
 
     name: str
@@ -163,7 +163,7 @@ def _coverage(found: CompletionEvaluation) -> Iterator[str]:
 
 
 def _width(found: CompletionEvaluation, share: float) -> str:
-    """Judgement of a coverage; where nearly all days are empty, empty ones are covered too."""
+    """Rate a coverage of the 90 % interval; say so where zeros alone reach a right one too."""
     low, high = RIGHT
     if share < low:
         return "too few, so the intervals are too narrow"

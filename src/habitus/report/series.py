@@ -35,14 +35,14 @@ PAST = 2  # lengths of the forecast that are drawn before it
 
 @dataclass(frozen=True)
 class Forecasted:
-    """Forecasts from O origins, K draws of H steps each, and what came.
+    """Forecasts from O origins, K draws of H steps each, with the observed values.
 
     Attributes:
-        draws: [O, K, H, V].
-        truth: NaN where it is not known, [O, H, V].
-        pasts: What was known before each origin, O arrays [T_n, V].
-        names: Where each origin is.
-        by_step: Scores at many steps ahead, as ``evaluate_forecast`` gives them.
+        draws: Draws of the forecast, [O, K, H, V].
+        truth: Observed values, NaN where unknown, [O, H, V].
+        pasts: Values up to each origin, O arrays [T_n, V].
+        names: Description of each origin, [O].
+        by_step: Scores at many steps ahead, as ``evaluate_forecast`` returns them.
     """
 
     draws: FloatArray

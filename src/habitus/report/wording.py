@@ -111,7 +111,7 @@ def figures_of(metrics: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _mean(by_channel: Mapping[str, float | None] | None) -> float | None:
-    """None where a channel has no finite value: leaving it out would flatter."""
+    """Average over channels; None if one has no finite value, as leaving it out would flatter."""
     values = list((by_channel or {}).values())
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None

@@ -132,9 +132,9 @@ def _converted(
 
 
 def _first_failure(column: pa.ChunkedArray, convert: Convert) -> int:
-    """The first row that cannot be converted, by halving what is in question."""
-    good = 0
-    bad = len(column)  # the first rows that can, the fewest first rows known to fail
+    """Find the first row that cannot be converted, by bisection."""
+    good = 0  # the first ``good`` rows can be converted
+    bad = len(column)  # the first ``bad`` rows cannot
     while bad - good > 1:
         middle = (good + bad) // 2
         try:

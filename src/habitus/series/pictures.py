@@ -31,7 +31,7 @@ def picture_axes(
         every: Days from one window to the next; None for ``days``.
 
     Raises:
-        ValueError: for days or minutes that cannot be.
+        ValueError: for an invalid number of days or length of a slot.
 
     >>> picture_axes(Series.from_arrays([np.ones(50)], ["load"]), 1).shape
     (1, 24, 1)

@@ -12,11 +12,11 @@ Floats = TypeVar("Floats", np.float32, np.float64)
 
 
 def unscaled(values: NDArray[Floats], scale: float) -> NDArray[Floats]:
-    """Divide by the scale, so that multiplied by it values are the same again where possible.
+    """Divide scaled values by the scale, without the rounding errors of the division if possible.
 
-    A quotient is off by a rounding error at times: 0.07 / 0.01 is 7.000000000000001. Of the numbers
-    that, multiplied, give exactly the value, the one with the fewest decimals is taken, which is
-    most likely what was read. Where there is none, the quotient.
+    A plain quotient can be off by a rounding error: 0.07 / 0.01 is 7.000000000000001. Of the
+    numbers whose product with the scale is exactly the given value, the one with the fewest
+    decimals is returned, as it is most likely what the file held; without one, the plain quotient.
 
     Raises:
         ValueError: if a value is not finite, or too large for its type.

@@ -101,7 +101,7 @@ def sweep(
         The results, which are also written to ``out``.
 
     Raises:
-        ValueError: if the settings cannot be, or storage or folder hold another sweep.
+        ValueError: if the settings are invalid, or storage or folder hold another sweep.
         KeyboardInterrupt: after Ctrl-C; the same call goes on.
     """
     config = config or kind.Config()

@@ -77,7 +77,7 @@ class Plan:
             )
 
     def _check_values(self) -> None:
-        """Build the settings of every trial, so that values that cannot be are refused early."""
+        """Build the settings of every trial, so that invalid values are rejected early."""
         if isinstance(self.space, Search):
             for key, choice in self.space.choices.items():
                 for value in choice.ends():

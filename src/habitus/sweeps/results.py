@@ -116,7 +116,7 @@ def results_of(plan: Plan, slots: Iterable[Slot], out: Path) -> Results:
 
 
 def _shared(floors: Sequence[Figures]) -> Figures:
-    """Floor of all trials; shares of the peak, counts and ones have floors of their own."""
+    """Merge the floors of the trials by figure; None where they differ, as units of trials may."""
     names = dict.fromkeys(name for floor in floors for name in floor)
     return {name: _same([floor.get(name) for floor in floors]) for name in names}
 

@@ -37,8 +37,8 @@ FAILURES = (ValueError, MemoryError, OutOfMemoryError)
 """Exceptions that end a trial for good, while the sweep goes on."""
 
 RunTrial = Callable[[int, Params, float, Callable[[], None]], float]
-"""Runs a trial of a slot with settings, seconds spent before and a function to call now and "
-"then."""
+"""Runs the trial of a slot and returns its score, given the slot's number, its settings, the
+seconds already spent on it, and a callback to call regularly."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Slot:
 
 
 class TakenOver(Exception):  # noqa: N818
-    """Another process took this one for dead and has its trial."""
+    """Signal that another process presumed this one dead and has taken over its trial."""
 
 
 class SharedStudy:
@@ -230,7 +230,7 @@ class SharedStudy:
         self.study.add_trial(optuna.create_trial(state=TrialState.WAITING, **same))
 
     def revive(self) -> None:
-        """Enqueue trials whose process died again."""
+        """Re-enqueue the trials whose process has died."""
         fail_stale_trials(self.study)
         retry = self.storage.get_heartbeat_stale_trial_callback()
         assert retry is not None, "the storage was opened with one"

@@ -177,7 +177,7 @@ def read_search(types: Types, texts: Iterable[str], trials: int) -> Search:
     """Search from ``key=low:high``, ``key=low:high:log`` or ``key=value|value`` texts.
 
     Raises:
-        ValueError: for an unknown key, a key given twice, or a range that is none.
+        ValueError: for an unknown key, a key given twice, or an invalid range.
 
     >>> texts = ["beta=0.1:10:log", "latents=2:9"]
     >>> read_search({"beta": float, "latents": int}, texts, 20).choices["beta"]

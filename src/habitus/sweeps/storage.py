@@ -35,12 +35,12 @@ RACES = ("already exists", "locked", "unique", "duplicate", "no such table")
 
 @dataclass(frozen=True)
 class Patience:
-    """Times after which a process that works on a trial counts as dead.
+    """Limits by which a process that works on a trial is presumed dead.
 
     Attributes:
-        heartbeat: Seconds between its signs of life.
-        grace: Seconds without one after which another process takes its trial.
-        retries: How often a trial is taken up again.
+        heartbeat: Seconds between heartbeats of the process.
+        grace: Seconds without a heartbeat after which another process takes over the trial.
+        retries: Number of times that a trial is taken over before it is given up.
     """
 
     heartbeat: int = HEARTBEAT_SECONDS
@@ -78,7 +78,7 @@ def opened(text: str, patience: Patience) -> Iterator[RDBStorage]:
     """Open a database by its URL, and make its tables where it has none.
 
     Raises:
-        ValueError: if the URL is none, or the database cannot be opened or used.
+        ValueError: if the URL is invalid, or the database cannot be opened or used.
     """
     url = storage_url(text)
     try:
@@ -96,8 +96,8 @@ def storage_url(text: str) -> URL:
     """Parse the URL of a database.
 
     Raises:
-        ValueError: if it is no URL, or one of a database in memory, which no other process could
-            see.
+        ValueError: for an invalid URL, or one of an in-memory database, which other processes
+            cannot share.
     """
     example = "give a URL such as sqlite:///sweep.db or postgresql://host/sweeps"
     try:

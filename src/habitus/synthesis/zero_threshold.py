@@ -46,11 +46,11 @@ def fit_zero_threshold(reference_active_share: FloatArray, day_maximum: FloatArr
 def fit_zero_threshold_of_active(
     reference_active_share: FloatArray, day_maximum: FloatArray
 ) -> float:
-    """Find the threshold where shares are of the users that are active at all.
+    """Find the threshold if daily active users are a share of the users active on some day.
 
-    With n_d(t) users active on day d and N(t) on any day, it minimises
-    sum_d (n_d / N - DAU_reference_d)^2, again exactly: n_d^2, n_d DAU_d and N change by known
-    steps.
+    With n_d(t) users active on day d and N(t) users active on at least one day at threshold t, the
+    threshold minimises sum_d (n_d(t) / N(t) - DAU_reference_d)^2. The minimum is exact: from one
+    candidate to the next, sum_d n_d^2, sum_d n_d DAU_reference_d and N change in closed form.
 
     Args:
         reference_active_share: Share of reference users active on each day, [D].

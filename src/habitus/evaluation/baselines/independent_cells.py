@@ -20,10 +20,10 @@ _MOST_SURE = 1 - 1e-9  # a cell that is never empty would need an infinite rate
 
 @dataclass(frozen=True)
 class IndependentCells:
-    """Population whose cells know nothing of each other: the mean picture alone carries everything.
+    """Population whose cells are independent, each with its own marginal distribution.
 
-    Cell k is non-empty with its own probability, and then holds one of the normalised values that
-    real profiles have there. K = D x S x C cells.
+    Cell k is non-empty with the probability of real profiles, and then holds a value drawn from
+    the normalised values of cell k in real profiles. K = D x S x C cells.
 
     Attributes:
         axes: Axes of the population; its unit is ``peak`` where the real one holds counts.

@@ -143,9 +143,11 @@ def posterior_mean(
 def _log_evidence_if_kept(
     noisy: Float64, histogram: ValueHistogram, limits: Limits | None
 ) -> Float64:
-    """Log evidence of values [n] that were not modified.
+    """Compute the log evidence of noisy values [n] under the case of no modification, [n].
 
-    For distinct values it is inf or -inf against any density.
+    In a histogram of distinct values these have point masses: a value that equals one has infinite
+    density, any other none. At the limits, where a modified value has a point mass too, the log
+    weight of the value is returned.
     """
     if histogram.bandwidth:
         logs = histogram.log_likelihood(noisy, histogram.bandwidth, limits)

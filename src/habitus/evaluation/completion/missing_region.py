@@ -1,8 +1,9 @@
 """Scores of filled cells against what was there ("Time pictures" 5.3.3), gathered piece by piece.
 
 Values are compared as shares of the true profile's own largest cell, hidden cells included ("Time
-pictures" 5.1.1): counts are divided by it, other units are on that scale already. Coverage at the
-top level is that of daily totals: an empty cell, as 98 in 100 are, is covered by any interval.
+pictures" 5.1.1): counts are divided by it, other units are on that scale already. The figures
+``coverage_50`` and ``coverage_90`` are of daily totals, as coverage of single cells says little:
+98 in 100 cells are empty, and any interval covers an empty cell.
 """
 
 from __future__ import annotations
@@ -87,9 +88,15 @@ class _Level:
         items: int,
         rng: np.random.Generator,
     ) -> None:
-        """Add items in the set's own unit.
+        """Add the scores of m cells, or of m totals of cells, in the unit of the set.
 
-        Those beyond the given ones are zero in truth and draws, and ranked by chance.
+        Args:
+            ordered: Draws in ascending order, [K, m].
+            truth: True values, [m].
+            scale: Divisor of each CRPS, [m].
+            items: Number of items in all; those not passed are zero in truth and draws, and are
+                ranked at random.
+            rng: Source of the random ranks.
         """
         self.crps += float((crps(ordered, truth) / scale).sum())
         places = (pit(ordered, truth, rng) * _RANK_BINS).astype(np.int64)
@@ -165,10 +172,16 @@ class RegionTally:
     def _add_cells(
         self, draws: FloatArray, truth: FloatArray, scale: FloatArray, cells: int
     ) -> None:
-        """Add the scores of single cells, of which those given are not zero everywhere.
+        """Add the scores of single cells.
 
-        The likelihood is that of the truth's bin: how many draws share it, and one more draw from
-        the population.
+        Only the m cells with a non-zero truth or draw are passed. The likelihood of a cell is that
+        of the bin of EDGES in which its truth lies: (draws in the bin + base rate) / (K + 1).
+
+        Args:
+            draws: Draws in the unit of the set, [K, m].
+            truth: True values, [m].
+            scale: Peak of each cell's profile for counts, else 1, [m].
+            cells: Number of missing cells, including those that are not passed.
         """
         ordered = np.sort(draws, axis=0)
         self._levels["cell"].add(ordered, truth, scale, cells, self._rng)

@@ -46,7 +46,7 @@ class Pair:
         return Pair(filled, self.pictures[rows], self.peaks[rows])
 
     def split(self, most: int) -> Iterator[Pair]:
-        """Yield itself, in parts of so many profiles at the most."""
+        """Split the pair into parts of at most ``most`` profiles."""
         number = np.arange(len(self.pictures)) // most
         yield from (self.of(number == part) for part in range(number.max(initial=-1) + 1))
 
@@ -165,7 +165,7 @@ def _example(pair: Pair, row: int, name: str, shape: tuple[int, ...]) -> Example
 
 
 class _Rows:
-    """Dense profiles of a set, in order, so many at a time."""
+    """Reader of the profiles of a set as dense pictures, in order, a number of them at a time."""
 
     def __init__(self, source: ProfileSource) -> None:
         self.taken = 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from habitus.schema import BoolArray, FloatArray, IntArray
 
-MOST_MISSING = 0.2  # of the users; a column that lacks more would drop too many of them
+MOST_MISSING = 0.2  # largest share of users without a value; more would drop too many users
 MOST_CLASSES = 50
 USERS_PER_CLASS = 5  # on average; fewer do not suffice to learn a class
 
@@ -90,7 +90,7 @@ class Factor:
             angle = 2 * np.pi / self.period * self.values
             return np.column_stack([np.cos(angle), np.sin(angle)])
         values = self.values.astype(np.float64)
-        # Squares neither overflow nor vanish; by a power of 2, the digits stay.
+        # Scale by a power of 2, which is exact, so that squares neither overflow nor underflow.
         return np.ldexp(values, -np.frexp(np.abs(values).max(initial=0))[1])[:, None]
 
 

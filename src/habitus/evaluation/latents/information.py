@@ -14,7 +14,7 @@ from habitus.evaluation.latents.factors import Factor
 from habitus.schema import FloatArray, IntArray
 
 MOST_BINS = 20  # as Locatello et al. 2019
-_USERS_PER_CELL = 5  # of a table of bins by bins; with fewer, chance looks like information
+_USERS_PER_CELL = 5  # mean count in a bins x bins table; with fewer, chance counts as information
 
 
 def bins_for(users: int) -> int:

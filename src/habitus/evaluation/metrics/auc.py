@@ -1,8 +1,8 @@
 """Area under the ROC curve with its interval.
 
-It is the probability that a score that should be higher is, ties counting half. Its variance is
-that of DeLong, DeLong and Clarke-Pearson 1988, with profiles of the same user taken together
-(Obuchowski 1997), which ``sklearn.metrics.roc_auc_score`` does not have.
+The area is the probability that a score of the positive class exceeds one of the negative class,
+ties counting half. Its variance is that of DeLong, DeLong and Clarke-Pearson 1988, clustered by
+user (Obuchowski 1997), which ``sklearn.metrics.roc_auc_score`` does not offer.
 """
 
 from __future__ import annotations

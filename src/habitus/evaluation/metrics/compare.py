@@ -138,7 +138,7 @@ def _curve_figures(
 
 
 def _activity_figures(generated: Summary, reference: Summary) -> Figures:
-    """KLD over the whole curve, as the paper draws it; relative error over full windows."""
+    """Compare DAU, WAU and MAU: KLD over all days as in the paper, error over full windows only."""
     figures = {}
     for activity in ACTIVITIES:
         ours = active_users(generated.active, activity.window)

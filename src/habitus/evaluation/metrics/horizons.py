@@ -28,7 +28,7 @@ def horizons(
 
     Args:
         draws: [O, K, H, V].
-        truth: What came, NaN where it is not known, [O, H, V].
+        truth: Observed values, NaN where unknown, [O, H, V].
         steps: Steps ahead from 1 to H.
         scale: What each variable is divided by where their units differ, [V]; None to keep the
             unit.

@@ -20,7 +20,7 @@ def crps(ordered: FloatArray, truth: FloatArray) -> NDArray[np.float64]:
 
     Args:
         ordered: Draws, ascending along the first axis, [K, n].
-        truth: What came, [n].
+        truth: Observed values, [n].
 
     Returns:
         Scores in the unit of the truth, [n].
@@ -46,7 +46,7 @@ def pit(draws: FloatArray, truth: FloatArray, rng: np.random.Generator) -> NDArr
 
     Args:
         draws: Draws in any order, [K, n].
-        truth: What came, [n].
+        truth: Observed values, [n].
         rng: Source of V.
 
     Returns:
@@ -57,11 +57,16 @@ def pit(draws: FloatArray, truth: FloatArray, rng: np.random.Generator) -> NDArr
 
 
 def coverage(draws: FloatArray, truth: FloatArray, level: float) -> NDArray[np.float64]:
-    """Share of each truth that lies in the central interval of its draws, from 0 to 1, [n].
+    """Compute the share of each truth that lies in the central interval of its draws, 0 to 1, [n].
 
-    It is the probability that the randomised transform lies there: values equal to draws count in
-    part, without chance, and draws of the truth's own distribution score the level on average,
-    however few.
+    The share is the probability that the randomised transform (:func:`pit`) lies in the interval.
+    So a truth equal to some draws counts in part, and the result is not random. Where truth and
+    draws have the same distribution the mean share is ``level``, for any number of draws.
+
+    Args:
+        draws: Draws in any order, [K, n].
+        truth: Observed values, [n].
+        level: Probability of the central interval.
     """
     low, high = _pit_range(draws, truth)
     inside = np.minimum(high, (1 + level) / 2) - np.maximum(low, (1 - level) / 2)

@@ -11,11 +11,12 @@ from habitus.schema import IntArray
 def silences(keys: IntArray, length: int) -> NDArray[np.int64]:
     """Count silences by length, between active times of the same user.
 
-    Before the first active time and after the last there is none: its length is not known.
+    Empty time before a user's first active time and after the last is not counted, since the true
+    length of such a silence is not known.
 
     Args:
-        keys: User x length + time of whatever happened, ascending; equal ones count once, [n].
-        length: Times of a user.
+        keys: Active times as user * length + time, ascending; duplicates count once, [n].
+        length: Number of times (days or slots) of each user.
 
     Returns:
         Counts by length; none has length 0, [length].

@@ -176,8 +176,8 @@ def forecast_transitions(
     Args:
         draws: Draws of H steps after each of O origins, [O, K, H, V].
         last: Last known values, [O, V].
-        truth: What came, [O, H, V]; with ``last`` it sets the range of the buckets unless limits
-            are given.
+        truth: Observed values, [O, H, V]; with ``last`` they set the range of the buckets unless
+            limits are given.
         buckets: Buckets of equal width.
         steps: Steps s from 1 to H.
         limits: Ends of the buckets of every variable.

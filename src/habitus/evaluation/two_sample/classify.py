@@ -17,7 +17,7 @@ from habitus.schema import BoolArray, FloatArray, IntArray, Progress, no_progres
 
 FOLDS = 5
 MOST_PERMUTED = 1500  # held-out profiles of a fold on which a feature's importance is measured
-_FEWEST = 20  # profiles in a leaf, and those that must have a feature for it to be looked at
+_FEWEST = 20  # profiles in a leaf; also profiles with a value that a feature needs to be used
 
 
 @dataclass(frozen=True)

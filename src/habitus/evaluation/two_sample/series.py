@@ -8,8 +8,8 @@ range.
 - Predictive: a GRU learns on generated windows to predict the last variable one step ahead from the
   others (the only one from itself), and its absolute error is measured on real windows.
 
-The floor of both is the score of another real sample. Windows that overlap in time share values, so
-split the series by time, not the windows at random, where the floor must be free of that.
+The floor of both is the score of another real sample. Overlapping windows share values: for a floor
+that is free of this, split the series by time instead of the windows at random.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Discriminator:
         iterations: Number of training batches.
         batch: Windows of each kind in a batch.
         learning_rate: Learning rate of Adam.
-        patience: Stop after so many checks (one per 100 iterations) without a lower loss on a
-            quarter of the training windows, and keep the best weights; None to train all iterations
-            on all of them.
+        patience: Number of checks (one per 100 iterations) without a lower loss on a held-out
+            quarter of the training windows after which training stops with the best weights; None
+            to train for all iterations on all training windows.
     """
 
     hidden: int | None = None

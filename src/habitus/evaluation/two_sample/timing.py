@@ -99,7 +99,7 @@ def _autocorrelations(name: str, daily: NDArray[np.generic]) -> Features:
 
 
 def _step(cells: Cells, times: Times) -> NDArray[np.float64]:
-    """Mean absolute difference of the log totals of consecutive active times, [B]."""
+    """Mean absolute difference of log(1 + total) between active times one step apart, [B]."""
     follows = np.flatnonzero(times.wait == 1)
     logs = np.log1p(times.total)
     return cells.share(times.row[follows], np.abs(logs[follows + 1] - logs[follows]))

@@ -57,7 +57,7 @@ def of_noise(by_reading: Mapping[str, Errors], printed: Table) -> Iterator[str]:
 
 
 def _each(by_reading: Mapping[str, Errors], describe: Callable[[Errors], str]) -> str:
-    """The same of each reading."""
+    """Join the descriptions of the errors under each reading of the noise level."""
     return "; ".join(
         f"read as {_plural(reading)} {describe(found)}" for reading, found in by_reading.items()
     )

@@ -36,22 +36,23 @@ Json = dict[str, Any]
 
 
 class Lab:
-    """Where the experiments of the paper are run on a series.
+    """Experiments of the paper on a series: runs and scores, made on request and kept in a folder.
 
     Args:
         series: One series of one variable, without gaps.
-        folder: Where runs and scores are kept.
-        settings: How.
-        on_progress: Called with how much is done, how much there is, and what is being done.
+        folder: Folder for runs and scores.
+        settings: Settings of the experiments; None for the defaults.
+        on_progress: Called with units done, units in all, and the stage.
 
     Attributes:
-        whole: The series.
-        train: Its first part, that is fitted to.
-        test: The rest.
-        limits: What noisy values are clamped to, and the ends of Algorithm 1's buckets.
+        whole: The whole series.
+        train: First part of the series, to which models are fitted.
+        test: Second part of the series, on which models are tested.
+        limits: Limits to which noisy values are clamped, and ends of the buckets of Algorithm 1.
 
     Raises:
-        ValueError: if the series is not one, has gaps or is too short, or the folder is another.
+        ValueError: for several series or variables, missing values, too few rows, or a folder that
+            holds another reproduction.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from habitus.synthesis.latents.traversal import Traversal, traverse
 from habitus.training.encoding import IN_USE
 
 POINTS = 10
-DENSE = 1e-3  # a learned variance below it places users so exactly that N(0, I) seldom meets one
+DENSE = 1e-3  # learned variance below which posteriors of users cover hardly any of N(0, I)
 MOSTLY = 0.5
 ORDER = (
     "Columns are dimensions from the smallest learned variance on, rows values of z evenly spaced "
@@ -30,13 +30,14 @@ class Use:
     """Use that a run makes of its dimensions.
 
     Attributes:
-        used: How many have a KL of at least IN_USE nats.
-        intensity: Share of the change along their walks that is more or less of one picture; None
-            without any.
-        lead: Share of all change that one dimension makes; None where nothing changes.
-        lead_intensity: How much of that dimension's change is more or less of one picture.
+        used: Number of dimensions with a KL of at least IN_USE nats.
+        intensity: Share of the change along the used dimensions that rescaling the mean picture
+            of each explains; None without change.
+        lead: Share of the change of all dimensions that the most changing one accounts for; None
+            without change.
+        lead_intensity: Share of that dimension's change that rescaling its mean picture explains.
         least: Smallest learned variance.
-        made: The walks along every dimension.
+        made: Traversals of all dimensions.
     """
 
     used: int
@@ -59,7 +60,7 @@ class Use:
 
 
 def use_of(lab: Lab, beta: float, number: int = 0) -> Use:
-    """Walk along every dimension of a beta's run, the others held at a draw of this number."""
+    """Traverse each dimension of a beta's run, the others fixed at draw ``number`` of the prior."""
     made = traverse(lab.vae(beta), points=POINTS, seed=lab.settings.seed + number)
     changes = np.array([change(x) for x in made.pictures])
     shares = np.array([intensity_share(x) or 0.0 for x in made.pictures])
@@ -118,7 +119,7 @@ def walks_05(lab: Lab) -> Item:
 
 
 def diversity(use: Use, one: Use) -> str:
-    """Compare: is less of what the walks of beta 0.5 change is overall intensity than at beta 1."""
+    """State whether overall intensity explains less of the change at beta 0.5 than at beta 1."""
     if use.intensity is None or one.intensity is None:
         return f"β = 0.5: {use.description} At β = 1: {one.description}"
     more = use.intensity < one.intensity
@@ -157,7 +158,7 @@ def _constrained(lab: Lab, beta: float) -> Item:
 
 
 def constraint(beta: float, use: Use) -> str:
-    """Find out where one dimension of overall intensity is all that is left."""
+    """State whether one dimension, of overall intensity, accounts for most of the change."""
     if use.lead is None or use.lead_intensity is None:
         return (
             f"β = {beta:g}: nothing changes along any dimension; in the paper one is left, "
@@ -183,13 +184,13 @@ def walks_b1(lab: Lab) -> Item:
 
 @figure("B.2", "Latent walks, β = 0.1, second example")
 def walks_b2(lab: Lab) -> Item:
-    """The same, the others held at a second draw."""
+    """Expected profiles along each dimension of the run of beta 0.1, at a second draw."""
     return _example(lab, 1)
 
 
 @figure("B.3", "Latent walks, β = 0.1, third example")
 def walks_b3(lab: Lab) -> Item:
-    """The same, the others held at a third draw."""
+    """Expected profiles along each dimension of the run of beta 0.1, at a third draw."""
     return _example(lab, 2)
 
 

@@ -1,4 +1,4 @@
-"""Figures 6.16 to 6.27 of "Time pictures": what VAE and VCE put into a hole."""
+"""Figures 6.16 to 6.27 of "Time pictures": missing regions reconstructed by VAE and VCE."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def mau_bottom(lab: Lab) -> Item:
 def _statistic(
     lab: Lab, hole: str, curve: Callable[[FloatArray], FloatArray], label: str, paper: str
 ) -> Item:
-    """A curve over days of profiles with the expected values in a hole."""
+    """Draw a daily curve of profiles whose missing region holds expected values."""
     totals = {"reference": lab.reference.daily_totals}
     totals |= {method: lab.expected_totals(method, hole) for method in METHODS}
     curves = {name: curve(each) for name, each in totals.items()}

@@ -47,15 +47,15 @@ METHODS = ("VAE", "VCE")
 
 
 class Lab:
-    """Where the experiments of the paper are run on some data.
+    """Experiments of the paper on given profiles: runs, sets and scores, made on request and kept.
 
     Args:
         train: Real profiles to fit to.
         test: Real profiles, of other users, to compare with.
-        folder: Where runs and sets are kept.
-        settings: How.
-        channel: The channel that latent walks show; None for the busiest.
-        on_progress: Called with how much is done, how much there is, and what is being done.
+        folder: Folder for runs, and for generated and completed sets.
+        settings: Settings of the experiments; None for the paper's.
+        channel: Channel to show along latent traversals; None for the busiest.
+        on_progress: Called with units done, units in all, and the stage.
 
     Attributes:
         train: The training profiles that are used.
@@ -125,7 +125,7 @@ class Lab:
         )
 
     def vce(self, hole: str) -> Run:
-        """The variational context encoder of a hole, fitted."""
+        """Fit, or load, the variational context encoder of a missing region: centre or bottom."""
         config = ContextVAEConfig(
             beta=BEST_BETA, latents=self.settings.latents, normalisation=self.unit, mask=hole
         )
@@ -206,7 +206,7 @@ class Lab:
         return self._once(("completed", method, hole), make)
 
     def completed_summary(self, method: str, hole: str) -> Summary:
-        """Sums over the test profiles with a hole filled (by the first draw)."""
+        """Summarise the test profiles with their missing region filled by the first draw."""
         return self._once(
             ("summary", method, hole), lambda: summarise(self.completed(method, hole))
         )

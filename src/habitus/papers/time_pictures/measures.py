@@ -13,12 +13,12 @@ Distances = tuple[float, ...]
 
 
 def distances(figures: Figures) -> Distances:
-    """Those of an evaluation."""
+    """Read the distances of Table 6.1 from the figures of an evaluation."""
     return tuple(figures[group][name] for group, name in DISTANCES.values())
 
 
 def distances_of_totals(real: FloatArray, made: FloatArray) -> Distances:
-    """Those of daily totals [U, D]."""
+    """Compute the distances of Table 6.1 between real and generated daily totals, [U, D] each."""
     curves = [(curve(real), curve(made)) for curve in (daily_mean, daily_std)]
     return tuple(
         distance(*pair) for distance in (kl_divergence, mean_squared_error) for pair in curves
@@ -26,26 +26,26 @@ def distances_of_totals(real: FloatArray, made: FloatArray) -> Distances:
 
 
 def change(pictures: FloatArray) -> float:
-    """Change along a walk: squared distance from its mean picture, per point.
+    """Compute the mean over points of the squared distance from a traversal's mean picture.
 
     Args:
-        pictures: Along a walk, [P, ...].
+        pictures: Pictures along a traversal, [P, ...].
     """
     x = np.asarray(pictures, np.float64)
     return float(((x - x.mean(0)) ** 2).sum() / len(x))
 
 
 def intensity_share(pictures: FloatArray) -> float | None:
-    """Share of a walk's change that is more or less of its mean picture; 1 if nothing else is.
+    """Compute the share of the change along a traversal that rescaling the mean picture explains.
 
-    With m the mean picture and a_p the multiple of it that is nearest to picture p, it is
+    With m the mean picture and a_p m its multiple nearest to picture x_p, the share is
     1 - sum_p |x_p - a_p m|^2 / sum_p |x_p - m|^2.
 
     Args:
-        pictures: Along a walk, [P, ...].
+        pictures: Pictures along a traversal, [P, ...].
 
     Returns:
-        From 0 to 1; None where nothing changes.
+        Share from 0 to 1; None where the pictures do not change.
 
     >>> one, other = np.array([[1.0, 2.0], [2.0, 4.0]]), np.array([[1.0, 0.0], [0.0, 1.0]])
     >>> intensity_share(one), intensity_share(other)

@@ -23,10 +23,10 @@ OPTIONS = {
 
 
 def open_lab(data: Sequence[Path], folder: Path, given: Mapping[str, Any]) -> Lab:
-    """The lab of two folders of profiles.
+    """Make the lab from the folders of training and test profiles.
 
     Raises:
-        ValueError: for a folder of something else, or options that cannot be.
+        ValueError: for a folder that does not hold profiles, or invalid options.
     """
     train, test = (StoredProfiles.open(path) for path in data)
     settings = {

@@ -10,7 +10,7 @@ from habitus.settings import NotNegative, Positive, configuration
 
 FREE = (
     "betas",
-    # may change from call to call in one folder: decides which runs there are, not how they are
+    # may differ between calls in one folder: selects which runs are made, not how they are fitted
 )
 
 

@@ -40,7 +40,7 @@ MOST_SMALL_PANELS = 12
 POINTS = 300
 SMOOTHED_FROM = 60
 FALL = 12
-"""The first 1 / FALL of the training steps may leave the panel above."""
+"""The first 1 / FALL of the training steps does not set the y range."""
 
 
 @mpl.rc_context(STYLE)
@@ -133,7 +133,7 @@ def _cdf_points(top: float) -> FloatArray:
 
 
 def _spread_totals(panel: Panel, top: float) -> None:
-    """Totals reach far: linear up to one, so that zero has a place, and logarithmic beyond."""
+    """Scale the axis of totals linearly up to 1, so as to include 0, and logarithmically beyond."""
     if top > 1.5:
         panel.set_xscale("symlog", linthresh=1, linscale=0.7)
     ticks = [
@@ -278,7 +278,7 @@ def _running_mean(values: FloatArray, width: int) -> FloatArray:
 
 
 def _skip_first_fall(panel: Panel, train: FloatArray, held_out: FloatArray) -> None:
-    """The steep fall of the first steps would press the rest flat: cut it off above."""
+    """Set the y range without the first steps, whose steep fall would flatten the rest."""
     if (
         len(train) < SMOOTHED_FROM
         or not np.isfinite(train).all()

@@ -157,7 +157,7 @@ def _matrix_panel(panel: Panel, matrix: FloatArray, axes: Axes, top: float) -> A
 
 
 def _heat_panel(panel: Panel, picture: FloatArray, top: float) -> AxesImage:
-    """Native resolution ("none"), so that a viewer shows crisp cells and the file stays small."""
+    """Draw a picture without interpolation, for crisp cells and a small file."""
     panel.grid(visible=False)
     panel.tick_params(length=2.5)
     panel.spines[:].set_visible(False)

@@ -69,7 +69,7 @@ def completion_pictures(axes: Axes, examples: Sequence[Example]) -> Figure:
 
 
 def _picture_row(figure: Figure, row: Sequence[Panel], axes: Axes, example: Example) -> None:
-    """Four pictures on one scale; the hole is hatched in the first, and outlined in the others."""
+    """Draw four pictures on one scale, with the missing region hatched or outlined."""
     channels = np.asarray(example.missing.any(axis=(0, 1)))
     hole = np.asarray(example.missing.any(axis=2))
     known, drawn, mean, truth = (
@@ -116,7 +116,7 @@ def _cells(hole: BoolArray) -> Path:
 
 
 def _heat(panel: Panel, picture: FloatArray, top: float) -> AxesImage:
-    """Square roots, so that small expected values are seen beside the busiest cell."""
+    """Draw a picture on a square-root colour scale, on which small expected values are visible."""
     panel.grid(visible=False)
     panel.tick_params(length=2.5)
     panel.spines[:].set_visible(False)

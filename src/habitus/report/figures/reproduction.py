@@ -30,8 +30,7 @@ from habitus.schema import Axes, BoolArray, FloatArray
 
 DASHES = ("-", (0, (6, 1.5)), (0, (4, 1.2, 1, 1.2)), (0, (2, 1)))
 SHOWN_STEPS = 12
-"""The first 1 / SHOWN_STEPS of the steps may leave the panel above, as losses fall steeply "
-"there."""
+"""The first 1 / SHOWN_STEPS of the steps, where losses fall steeply, does not set the y range."""
 
 
 class Losses(NamedTuple):

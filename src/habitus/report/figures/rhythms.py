@@ -73,7 +73,7 @@ def _lines(
 def silence_curves(
     histograms: Mapping[str, IntArray], label: str, minutes: int | None = None
 ) -> Figure:
-    """Share of silences that are at least so long, on logarithmic axes.
+    """Draw the share of silences of at least each length, on logarithmic axes.
 
     Args:
         histograms: Population -> silences by their length, [K].

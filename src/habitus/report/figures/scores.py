@@ -41,7 +41,7 @@ class SizeError(NamedTuple):
 
 
 class PlaceError(NamedTuple):
-    """Error with a hole that begins at a day or slot, filled by a method."""
+    """Error of a method for a missing region that begins at a given day or slot."""
 
     start: int
     method: str

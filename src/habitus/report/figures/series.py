@@ -30,10 +30,10 @@ class Slice(NamedTuple):
     """Some steps of a series.
 
     Attributes:
-        title: What was done to them; empty for nothing.
-        truth: What they are, [T].
-        made: Method -> what it makes of them, [T]; the first one in front.
-        given: What the methods were given, [T]; None where that is the truth.
+        title: Description of the noise added to the steps; empty for none.
+        truth: True values, [T].
+        made: Method -> its estimate of the true values, [T]; the first one is drawn in front.
+        given: Input of the methods, [T]; None where it equals the truth.
     """
 
     title: str

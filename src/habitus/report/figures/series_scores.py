@@ -1,4 +1,4 @@
-"""Figures of series: values, memory, stretches, forecasts as fans, and errors.
+"""Figures of series: values, autocorrelation, example stretches, fan charts, and errors.
 
 Letters: N series, T steps, V variables, K draws, H steps ahead.
 """
@@ -44,7 +44,7 @@ INTERVAL = "#e8915a"  # of a fan; the theme's orange, lighter
 
 
 class Fan(NamedTuple):
-    """One forecast: what was known before its origin, the draws, and what came."""
+    """One forecast: values up to its origin, draws of the steps ahead, and observed values."""
 
     title: str
     past: FloatArray  # [T]

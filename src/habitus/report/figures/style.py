@@ -22,8 +22,7 @@ SHADE = "#eceff4"
 """Text; ticks and frames; grid lines; weekends. A report swaps these for its theme's colours."""
 
 COLOURS = {"reference": "#0072b2", "generated": "#d55e00", "floor": "#7d8590"}
-"""Blue and orange stay apart for every kind of colour blindness (Okabe and Ito); grey stands "
-"back."""
+"""Blue and orange, distinct for all kinds of colour blindness (Okabe and Ito), and a muted grey."""
 
 BASELINE_COLOURS = ("#009e73", "#a3569b", "#8a6d00", "#3f8f9b")
 LABELS = {"reference": "real", "generated": "generated", "floor": "another real sample"}

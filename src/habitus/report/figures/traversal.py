@@ -30,7 +30,7 @@ def traversal_grid(
     points: FloatArray,
     unit: str = "expected activity",
 ) -> Figure:
-    """Expected profiles along walks, the highest point on top; all have the same colour scale.
+    """Draw expected profiles along traversals, the largest z on top, on one colour scale.
 
     Args:
         axes: What the axes of the pictures mean.
@@ -71,7 +71,7 @@ def _band(
     columns: int,
     top: float,
 ) -> AxesImage:
-    """At most so many columns, beside each other."""
+    """Draw one band of at most ``columns`` traversals side by side, pictures [k, P, D, S]."""
     cells, middles = mosaic(pictures[:, ::-1], columns)
     image = panel.imshow(cells, cmap=FADING, vmin=0, vmax=top, aspect="auto", interpolation="none")
     panel.grid(visible=False)

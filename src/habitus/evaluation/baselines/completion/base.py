@@ -14,7 +14,7 @@ from habitus.evaluation.blocks import blocks
 from habitus.evaluation.floor import random_rows
 from habitus.schema import Axes, BoolArray, Filled, FloatArray, ProfileSource
 
-MOST_PROFILES = 20_000  # of training: some hundred MB as dense pictures
+MOST_PROFILES = 20_000  # training profiles to keep; as dense pictures a few hundred MB
 Float32 = NDArray[np.float32]
 Rng = np.random.Generator
 

@@ -21,7 +21,7 @@ POPULATION_WEIGHT = 0.05  # so that a total does not fall on the few cells that 
 FEWEST_DAYS = 8  # for an ARIMA of four parameters
 FEWEST_SMOOTHED = 4
 WEEKS_FOR_A_SEASON = 3
-_STEPS = 50  # of an optimiser
+_STEPS = 50  # iterations of the optimiser
 
 Totals = tuple[FloatArray, FloatArray]  # mean [n] and draws [K, n] of n days
 
@@ -83,10 +83,17 @@ class DailyTotals(CompletionBaseline):
     def _forecast(
         self, totals: FloatArray, days: IntArray, samples: int, rng: Rng
     ) -> Totals | None:
-        """Forecast some days, none of them known, from totals [D], NaN where unknown.
+        """Forecast the totals of some unknown days of one user.
 
-        At least one total is known. None, or what is not finite, stands for the known totals:
-        their mean, or one of them.
+        Args:
+            totals: Total of each day, NaN where unknown, at least one known, [D].
+            days: Days to forecast, ascending, [n].
+            samples: Draws (K).
+            rng: Source of the draws.
+
+        Returns:
+            Mean [n] and draws [K, n]. For None, or values that are not finite, the caller takes
+            the mean of the known totals and resamples them.
         """
 
 

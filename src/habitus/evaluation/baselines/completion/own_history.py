@@ -20,8 +20,8 @@ class OwnMean(CompletionBaseline):
     name = "own_mean"
 
     def _fill(self, task: Task, samples: int, rng: Rng) -> tuple[FloatArray, FloatArray]:
-        # 0 for source days that suit a day best, to 3: the same weekday comes before knowing all
-        # that is missing on the day
+        # Rank of source days for each day to fill, lowest first. 0: same weekday, and all cells
+        # missing on the day are known; 1: same weekday, not all known; 2 and 3: other weekdays.
         hidden = (~task.known).astype(np.float32)
         lacking = hidden @ hidden.swapaxes(1, 2) > 0
         position = np.arange(hidden.shape[1])

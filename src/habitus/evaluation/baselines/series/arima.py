@@ -15,8 +15,8 @@ from habitus.schema import FloatArray
 Order = tuple[int, int, int]
 
 ORDERS: tuple[Order, ...] = ((1, 0, 0), (2, 0, 0), (1, 0, 1), (2, 0, 1), (0, 1, 1), (1, 1, 1))
-MOST_POINTS = 2_000  # of one variable
-_ALL_POINTS = 20_000  # of all variables, since each of their fits takes a second
+MOST_POINTS = 2_000  # points of one variable to fit to
+_ALL_POINTS = 20_000  # points of all variables together; the fit of each order takes a second
 _FEWEST_POINTS = 600
 _MEMORY = 200  # rows of the past from which residuals are computed
 

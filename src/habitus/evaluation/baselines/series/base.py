@@ -19,9 +19,10 @@ class SeriesBaseline(Baseline):
     """Baseline of series. The same seed gives the same draws, in every call.
 
     Attributes:
-        stack: Training rows; what was missing is carried forward from the value before.
-        complete: Training rows in which nothing was missing, or all rows if there is none, int64.
-        memory: The last rows of a past that a forecast depends on.
+        stack: Training rows, missing values filled with the series' last observed value, else its
+            next one, else the variable's mean.
+        complete: Numbers of the rows without missing values, or of all rows if there is none.
+        memory: Number of rows at the end of a past that a forecast depends on.
     """
 
     memory: int = 1

@@ -55,10 +55,10 @@ class SeasonalNaive(SeriesBaseline):
 
 
 def period_of(stack: Stack) -> int:
-    """Lag from 2 to 200 at which autocorrelation peaks; 1 for none.
+    """Find the lag from 2 to 200 of the highest peak of the autocorrelation; 1 without a peak.
 
-    It is at most a third of the longest series. A peak counts above 0.1 and above four times its
-    standard error under a process without a season whose shorter lags are those found:
+    Lags are at most a third of the longest series. A peak at lag l must exceed 0.1 and four
+    standard errors; its variance, given the autocorrelations r_k at shorter lags and no season, is
     (1 + 2 sum of r_k^2 over k < l) / R (Bartlett 1946).
     """
     longest = min(LONGEST_PERIOD, int(stack.lengths.max()) // 3)

@@ -14,21 +14,20 @@ from scipy.spatial import KDTree
 from habitus.evaluation.panels import Float64, Rng
 from habitus.schema import FloatArray, IntArray
 
-MOST_STATES = 1_000  # distinct rows, as they are
-CLUSTERS = 100  # of rows that are nearly all distinct
-_REPEATS = 10  # of each distinct row, so that a state has more than its own successor
+MOST_STATES = 1_000  # up to this number, each distinct row is a state; else rows are clustered
+CLUSTERS = 100  # largest number of clusters
+_REPEATS = 10  # least mean count of a distinct row, so that its state has several successors
 _ROWS_OF_A_CLUSTER = 20
-_SAMPLE = 20_000  # rows that centres of clusters are fitted to
+_SAMPLE = 20_000  # rows to fit the cluster centres to
 
 
 @dataclass(frozen=True)
 class States:
-    """Nearest of some centres to each row, distances in standard deviations of each variable.
+    """States of a Markov chain over rows: the centre nearest to a row is its state.
 
-    The centres are the distinct rows where there are at most 1,000 and each comes ten times on
-    average, so that the chain is the empirical one; else up to 100 k-means centres of whole rows,
-    at most one for 20 rows. Variables are taken together: a state is a place in all of them at
-    once.
+    The centres are the distinct rows if there are at most 1,000 and each occurs ten times on
+    average, so that transitions are the empirical ones; else up to 100 k-means centres, at most one
+    per 20 rows. A centre is a row of all variables, in standard deviations of each.
 
     Attributes:
         tree: Nearest-neighbour search over the centres, divided by ``unit``.
