@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from habitus.events import EventLog

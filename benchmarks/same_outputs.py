@@ -40,6 +40,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +73,7 @@ NOT_COMPARED = {
 # Libraries on which numbers depend: what was kept is made again where one of them is another.
 LIBRARIES = (
     "duckdb",
-    "lightning",
+    "lightning_fabric",
     "matplotlib",
     "numba",
     "numpy",
@@ -572,7 +573,7 @@ def load_dependencies() -> None:
     for name in (
         "ibis.backends.duckdb",
         "jinja2",
-        "lightning.fabric",
+        "lightning_fabric",
         "matplotlib.figure",
         "numba",
         "optuna",
@@ -591,6 +592,9 @@ def load_dependencies() -> None:
         # A version of habitus may do without one.
         with suppress(ImportError):
             importlib.import_module(name)
+    # Earlier versions import the same package as a part of lightning, which brings much more.
+    sys.modules.setdefault("lightning", ModuleType("lightning"))
+    sys.modules.setdefault("lightning.fabric", sys.modules["lightning_fabric"])
 
 
 def _in_child(arguments: list[str], folder: Path, said: Path) -> tuple[int, float]:

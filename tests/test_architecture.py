@@ -274,7 +274,7 @@ def test_what_a_command_does_not_use_is_not_imported():
     """What fits, clusters and draws figures takes longer to import than all else together."""
     commands = ("complete", "describe", "export", "forecast", "generate", "profile", "score")
     imports = "; ".join(f"import habitus.cli.{name}" for name in commands)
-    heavy = "{'lightning', 'sklearn', 'matplotlib', 'torch._dynamo'}"
+    heavy = "{'lightning_fabric', 'sklearn', 'matplotlib', 'torch._dynamo'}"
     script = f"import sys; {imports}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

@@ -111,7 +111,7 @@ def test_nothing_heavy_is_loaded_where_neither_is_asked_for(here):
         "try: main(['evaluate', 'generated', '--against', 'test', '--train', 'train', '--html', "
         "'r.html'])\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'sklearn', 'lightning'} & set(sys.modules)))"
+        "print(sorted({'torch', 'sklearn', 'lightning_fabric'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -117,8 +117,7 @@ def one_line_errors() -> Iterator[None]:
 
 def quiet_libraries() -> None:
     """Keep Lightning from reporting its settings on every fit; its warnings stay."""
-    for name in ("lightning.fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 
 
 class _Done(ProgressColumn):

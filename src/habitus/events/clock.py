@@ -10,10 +10,11 @@ import ibis
 
 SECONDS_PER_DAY = 86_400
 EPOCH = dt.date(1970, 1, 1)
-# no clock change was taken back sooner: Recife's of 2000 after 7 days, Freetown's of 1939 after 4
+# Days between probes of a zone's offset, fewer than between any change and its reversal (4 days in
+# Freetown in 1939, 7 in Recife in 2000).
 PROBE_DAYS = 3
 
-OWN_CLOCK = "each event's own offset"  # stands where a zone's name would
+OWN_CLOCK = "each event's own offset"  # name of the time zone of a log with an offset column
 
 # an Ibis column, whose operators depend on a type that is known only when the log is opened
 Column = Any
@@ -39,7 +40,15 @@ def since_epoch(day: dt.date) -> int:
 
 
 def offset_at(ticks: Column, per_second: int, tz: ZoneInfo, first: int, last: int) -> Column:
-    """Ticks east of UTC at each time between two (seconds since 1970): a step per clock change."""
+    """Compute a zone's offset from UTC at each time, in ticks east of UTC.
+
+    Args:
+        ticks: Times in ticks since 1970.
+        per_second: Ticks per second.
+        tz: Time zone.
+        first: Start of the span whose clock changes are followed, in seconds since 1970.
+        last: End of that span.
+    """
     *steps, (_, final) = clock_changes(tz, first, last)
     if not steps:
         return ibis.literal(final * per_second)

@@ -68,7 +68,11 @@ def column_of(values: pa.Array, index: IntArray, kind: pa.DataType) -> pa.Array:
 
 
 def users_as(users: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
-    """Users as far on the way to a type as can be before they are repeated."""
+    """Cast the users of profiles, [U], to the value type of a log's column.
+
+    The cast comes before :func:`column_of` repeats the users once per event and, for a dictionary
+    type, encodes them.
+    """
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     return users.combine_chunks().cast(inner)
 

@@ -22,11 +22,7 @@ from habitus.schema import MINUTES_PER_DAY
 MICROSECONDS = 1_000_000  # in a second
 MINUTE = 60 * MICROSECONDS
 DAY = MINUTES_PER_DAY * MINUTE
-RESOLUTIONS = (
-    1000,
-    MICROSECONDS,
-    MINUTE,
-)  # microseconds of which all times of a log may be multiples
+RESOLUTIONS = (1000, MICROSECONDS, MINUTE)  # candidate resolutions of a log's times, microseconds
 
 
 class LogRecord(Record):
@@ -58,8 +54,8 @@ class LogFormat:
         offset: Column of minutes east of UTC, or None.
         attributes: Columns that describe a user.
         resolution: Microseconds of which every time is a multiple.
-        minutes: Events in each minute of a slot; none where that is not known, and any moment is as
-            likely.
+        minutes: Events in each minute of a slot, [slot_minutes]; empty where unknown, so that all
+            minutes are equally likely.
         example: A time as it is written where the column holds text.
         rows: How many rows the log has, usable or not.
     """

@@ -29,15 +29,17 @@ from habitus.events.sources import (
 )
 from habitus.records import first_line
 
+# Range of readable times, in seconds since 1970: those that have a date in every time zone.
 READABLE = (
     since_epoch(dt.date(1, 1, 2)),
     since_epoch(dt.date(9999, 12, 30)),
-)  # a date on any wall clock
-FAR = 2**60  # more microseconds than any readable time is from 1970, and far from overflow
+)
+FAR = 2**60  # microseconds, beyond the distance of any readable time from 1970; far from overflow
+# Range in which clock changes are followed, in seconds since 1970.
 ZONED = (
     since_epoch(dt.date(1900, 1, 1)),
     since_epoch(dt.date(2100, 1, 1)),
-)  # clock changes outside are ignored
+)
 
 
 @dataclass(frozen=True)
@@ -146,17 +148,17 @@ class EventLog:
         length = 60 * minutes * per_second
         if not self.is_local or ticks.type().is_floating():
             return ((ticks - first * per_second) / length).floor().cast("int64")
-        before = (
-            FAR // length
-        )  # DuckDB's division of integers, the fastest, rounds towards zero: so count from before
+        # DuckDB's integer division is the fastest, but rounds towards zero: make times positive.
+        before = FAR // length
         slot: Column = divide(ticks + (before * length - first * per_second), length)
         return slot - before
 
     def minutes(self, start: dt.date, days: int, slot_minutes: int) -> Column:
-        """Minutes since midnight of ``start`` on the wall clock, for their place in a slot.
+        """Minutes from midnight of ``start`` to each event on the wall clock, int64.
 
-        Where clocks change by whole slots only, changes are not followed, which takes half the
-        time: the minute of the slot is right, the hour may be off.
+        Where all clock changes in the ``days`` days from ``start`` are multiples of a slot, they
+        are ignored, which takes half the time: the hour may then be wrong, but not the minute
+        within the slot.
         """
         first, last = (
             min(max(since_epoch(start) + day * SECONDS_PER_DAY, ZONED[0]), ZONED[1])

@@ -35,7 +35,7 @@ def read_source(source: str, memory_limit: str) -> ir.Table:
     con = _connect(memory_limit)
     if kind == "parquet":
         return con.read_parquet(pattern)
-    # All of it decides on the types: else the first odd value after a sample would end the reading.
+    # Types are inferred from all rows: with a sample, a value of another type after it is an error.
     return con.read_csv(pattern, sample_size=-1)
 
 

@@ -14,7 +14,7 @@ from habitus.profiles.calendar import FROM, UNTIL
 from habitus.profiles.sparse import USER, WINDOW
 from habitus.schema import Vocabulary
 
-MOST_VALUES = 100  # of an attribute: one with more describes single users
+MOST_VALUES = 100  # distinct values of an attribute, at most: one with more identifies users
 MOST_COMBINATIONS = 10_000
 OTHER = {
     USER,
@@ -27,7 +27,7 @@ OTHER = {
 
 
 def vocabulary_of(users: pa.Table) -> Vocabulary:
-    """The attributes with at least two and not too many values, and these, most frequent first.
+    """Collect attributes with 2 to 100 distinct values, and these values, most frequent first.
 
     >>> users = {"user": [1, 2, 3], "plan": ["free", "paid", "free"], "name": ["a", "a", "a"]}
     >>> vocabulary_of(pa.table(users))

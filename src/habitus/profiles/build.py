@@ -39,7 +39,7 @@ REASONS = {
 }
 OTHER = "other"
 MAX_CHANNELS = 256
-# channels that DuckDB finds in a list, often once for a whole vector; more are looked up in a table
+# Largest number of channels whose index DuckDB finds in a list; for more a join is faster.
 FEW = 16
 SLOT = "_habitus_slot"
 CHANNEL = "_habitus_channel"

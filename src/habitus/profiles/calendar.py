@@ -50,7 +50,7 @@ class CalendarDays(NamedTuple):
 
 @dataclass(frozen=True)
 class Calendar:
-    """Dates of which more is known than their weekday; of any years, and in order.
+    """Holidays, and days on which the log was not recorded, of any years.
 
     Attributes:
         holidays: Days that are unlike others of their weekday.
@@ -85,7 +85,7 @@ class Calendar:
         """The days of profiles, from the starts of windows and the users' observed dates.
 
         Raises:
-            ValueError: for an attribute of when that holds no dates.
+            ValueError: if ``observed_from`` or ``observed_until`` of the users holds no dates.
         """
         dates = _dates(users, axes)
         weekday = (dates.astype(np.int64) + FIRST_WEEKDAY) % DAYS_PER_WEEK

@@ -62,12 +62,12 @@ from habitus.schema import MOST_CELLS, Axes, BoolArray, Filled, IntArray, starts
 GAPS = ("gap_start", "gap_stop")
 FILLED = "filled.parquet"
 TOTALS = "daily_totals.parquet"
-# expected values below it, as a share of the profile's largest, are left out: 1e-8 of a squared
-# error
+# Share of the profile's largest expected value, below which expected values are not stored: each
+# adds at most 1e-8 to a squared error in shares of that value.
 MEAN_FLOOR = 1e-4
 MOST_SAMPLES = 1 << 20  # draws of a cell
 ROW_GROUP = 2048
-MOST_BYTES = 1 << 26  # what is written together of the two tables, at the most
+MOST_BYTES = 1 << 26  # size from which the rows held of a table are written, about
 DENSE_VALUES = 1 << 25  # draws unpacked together: 128 MiB
 
 
@@ -255,7 +255,7 @@ def save_completed(
     Args:
         path: The folder.
         pieces: The completed profiles, in order.
-        axes: Theirs.
+        axes: Axes of the completed profiles.
         mask: The missing cells [D, S, C], where they are the same for all.
         about: Where they came from; ``about["completed"]`` gains the mask's runs.
 

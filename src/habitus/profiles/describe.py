@@ -17,16 +17,14 @@ from numpy.typing import NDArray
 from habitus.profiles.build import REASONS
 from habitus.schema import WEEKDAYS, Axes, FloatArray, IntArray, ProfileSource, SparseProfiles
 
-SUDDEN_DROP = 0.1  # of the median of the weekday
-LARGE_SHARE = 0.05  # of all events, from one profile
-AUTOMATIC_DAY = 20 / 24  # share of an active day's hours beyond those of anyone who sleeps
-AUTOMATIC_DAYS = 3  # such days on average make chance unlikely
-SILENT_SLOTS = (
-    4 / 24
-)  # share of a day that is empty for everybody: a night may be, but it should be seen
-LARGEST = 65_535
-TAIL = 0.01
-OUTSIDE = REASONS[-4]  # by choice of the window, so nothing odd
+SUDDEN_DROP = 0.1  # share of the weekday's median events, below which a day is reported
+LARGE_SHARE = 0.05  # share of all events, above which a single profile is reported
+AUTOMATIC_DAY = 20 / 24  # mean share of active slots on active days that marks a program
+AUTOMATIC_DAYS = 3  # least active days of a profile for that finding
+SILENT_SLOTS = 4 / 24  # least share of a day, empty in all profiles, that is reported
+LARGEST = 65_535  # count of a cell above which it is reported
+TAIL = 0.01  # share of the non-empty cells, the largest ones, that tail_share covers
+OUTSIDE = REASONS[-4]  # expected, since the user chose the window, and not reported
 
 
 @dataclass(frozen=True)

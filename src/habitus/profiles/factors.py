@@ -19,7 +19,7 @@ Columns = dict[str, list[Any]]
 
 
 def attributes(users: pa.Table) -> Columns:
-    """The attributes in a users table, by name; who and when is none."""
+    """Collect the attribute columns of a users table by name, without user, window and peak."""
     return {name: users[name].to_pylist() for name in users.column_names if name not in NO_FACTORS}
 
 
@@ -27,9 +27,9 @@ def factors_file(path: Path | str, users: pa.Table, key: str | None = None) -> C
     """The columns of a Parquet or CSV table for the given users, None where it has no row for one.
 
     Args:
-        path: The table, a row per user.
-        users: Whose values are wanted, U of them, in this order.
-        key: Its column of users; None for ``user_id`` or ``user``, or else its first.
+        path: Table with a row per user.
+        users: Users table of the profiles, U rows, in whose order values are returned.
+        key: Column of the table with the users; None for ``user_id``, ``user`` or its first column.
 
     Raises:
         ValueError: if the file cannot be read, lacks the column or has one twice, names a user

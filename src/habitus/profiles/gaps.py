@@ -121,7 +121,7 @@ def _array(path: Path, profiles: Population) -> BoolArray:
 
 
 def _gaps(path: Path, table: pa.Table, profiles: Population) -> Gaps:
-    """Every gap with every window of its user that it reaches into."""
+    """Convert gaps to runs of slots, one for each window of a gap's user that the gap overlaps."""
     axes = profiles.axes
     first, last = (_microseconds(path, table[name], axes.timezone) for name in ("from", "to"))
     if (last <= first).any():
@@ -172,7 +172,7 @@ def _parsed(path: Path, column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _pairs(
     path: Path, users: pa.ChunkedArray, profiles: Population
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each gap with each profile of its user."""
+    """Pair each gap with each profile of its user: row in the table and row in the profiles."""
     unnamed = [name is None or name == "" for name in users.to_pylist()]
     if any(unnamed):
         raise ValueError(

@@ -31,9 +31,9 @@ from habitus.profiles.wall_clock import (
 )
 from habitus.schema import Axes
 
-MOST_EVENTS = 1 << 20  # in a table, but for a user who has more: some 100 MB while it is made
-MARGIN = 2  # days before and after a window: no clock is further from UTC
-TABLE = 18  # bits of the table that a minute is looked up in
+MOST_EVENTS = 1 << 20  # events of a table, at most, unless one user has more: 100 MB of memory
+MARGIN = 2  # days added before and after a window, more than any clock's offset from UTC
+TABLE = 18  # log2 of the length of the table of minutes, see _minutes
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -207,7 +207,7 @@ def _events(
 
 
 def _filled(columns: dict[str, pa.Array], field: pa.Field, size: int, form: LogFormat) -> pa.Array:
-    """A column; where nothing is known of it, zeros of a clock's offset, and else nulls."""
+    """Return a column if it was made; else zeros for the clock's offset, and nulls for others."""
     if field.name in columns:
         return columns[field.name]
     if field.name == form.offset:
@@ -258,7 +258,7 @@ def _times_in_utc(
 
 @lru_cache(maxsize=4)
 def _minutes(counts: tuple[int, ...], slot_minutes: int) -> Times:
-    """The minutes of a slot, in microseconds, each as often as it is likely, [2 ** TABLE]."""
+    """Tabulate the minutes of a slot in proportion to their counts, microseconds, [2 ** TABLE]."""
     weights = np.asarray(counts, np.float64)
     if len(weights) != slot_minutes or not weights.any():
         weights = np.ones(slot_minutes)
@@ -268,7 +268,7 @@ def _minutes(counts: tuple[int, ...], slot_minutes: int) -> Times:
 
 
 def _rounded(exact: Times, clock: Clock, length: int, resolution: int) -> Times:
-    """Times rounded to a resolution, down or else up, where that stays within the slot."""
+    """Round times to a resolution: down, else up, else down to a second, to stay in their slot."""
     down = exact - exact % resolution
     if MINUTE % resolution == 0 and not (clock.offset % resolution).any():
         return down  # a slot begins at a whole minute

@@ -14,12 +14,10 @@ import pyarrow as pa
 from habitus.events import Column, engine_errors
 from habitus.schema import IntArray
 
-MOST_HERE = (
-    100_000_000  # keys that are sorted in memory, 800 MB; of more, the engine counts, out of core
-)
-SHIFT = 4  # added to keys that are kept unsigned: as many as there are negative ones
-PIECE = 2_000_000  # keys at a time: 16 MB
-SAMPLED = 1024  # of so many keys of a run, one is looked at to cut the runs into pieces
+MOST_HERE = 100_000_000  # keys sorted in memory, at most (800 MB); the engine counts larger logs
+SHIFT = 4  # added to keys of type uint32, since reason keys go down to -4
+PIECE = 2_000_000  # keys of a piece, about: 16 MB
+SAMPLED = 1024  # distance of the keys in a sorted run that are sampled for the pieces' bounds
 
 
 @dataclass(frozen=True)

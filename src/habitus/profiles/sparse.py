@@ -276,7 +276,7 @@ def concat(parts: Sequence[Profiles]) -> Profiles:
 
 
 def _one_after_another(users: Sequence[pa.Table]) -> pa.Table:
-    """Tables in one piece: rows are taken from them often, and that is slow from many."""
+    """Concatenate users tables into a single chunk, from which rows are taken faster."""
     try:
         return pa.concat_tables(users, promote_options="permissive").combine_chunks()
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:

@@ -26,8 +26,9 @@ def daily_totals(profiles: Profiles, filled: Filled) -> pa.Table:
     known = known_totals(profiles, filled)[row, day]
     drawn = sums_of_runs(filled.draws, first)
     quantiles = known + np.quantile(drawn, list(QUANTILES.values()), axis=0)
-    # Of counts the draws' mean, since point forecasts weigh large ones down; of shares the sum of
-    # the point forecasts, since draws have lost what is up to a threshold.
+    # Counts take the mean of the draws, since point forecasts minimise an error that gives large
+    # counts less weight. Shares take the sum of the point forecasts, since the zero threshold has
+    # removed small values from the draws.
     count = profiles.axes.unit == "count"
     expected = drawn.mean(0) if count else sums_of_runs(filled.mean, first)
     dates = (window_starts(profiles.users, profiles.axes)[row] + day).astype("datetime64[D]")

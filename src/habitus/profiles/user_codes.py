@@ -24,12 +24,13 @@ class UserCodes:
     """Users and their codes 0, 1, ...
 
     Attributes:
-        count: How many codes there can be.
-        first: The smallest user where users are whole numbers, which then are their own codes; else
+        count: Number of codes; some may have no user.
+        first: Smallest user, where users are whole numbers and a user's code is user - first; else
             None.
-        names: The distinct users in order where they are not, else None.
+        names: Distinct users in ascending order, a user's code its place; None where ``first`` is
+            given.
         kind: Arrow type of a user.
-        attributes: By name: codes of the users that have the attribute, ascending, and its values.
+        attributes: Codes of the users that have the attribute, ascending, and its values, by name.
     """
 
     count: int

@@ -26,8 +26,8 @@ class Clock:
     """A zone's clock over some span.
 
     Attributes:
-        until: When each of its offsets from UTC ended but the last, [K].
-        offset: These offsets, [K + 1].
+        until: Times in UTC at which the offset changes, ascending, [K].
+        offset: Offsets from UTC before the first change and after each change, [K + 1].
     """
 
     until: Times
@@ -55,7 +55,7 @@ class Clock:
         return self.until + self.offset[1:]
 
     def skipped(self) -> Iterator[tuple[int, int]]:
-        """The spans, each from and to, that it does not show."""
+        """Iterate over the spans [from, to) of wall-clock time that the clock skips."""
         return (
             (low, high)
             for low, high in zip(self.before.tolist(), self.after.tolist(), strict=True)
@@ -70,21 +70,20 @@ class Clock:
         """Convert to UTC; ``second`` asks for the second time that the clock shows it."""
         if not len(self.until):
             return wall - self.offset[0]
-        # It shows `before` when an offset ends: the first such end after a time has the offset of
-        # the time.
+        # The offset of a time is the first one that ends later, compared on the wall clock.
         at = np.searchsorted(self.before, wall, side="right")
         again = np.append(self.after, np.iinfo(np.int64).max)[at] <= wall
         return wall - self.offset[at + (again & second)]
 
 
 def onto_slots_that_exist(profiles: Profiles) -> Profiles:
-    """Counts in slots that clocks skipped, in the slot after, or before where the window ends.
+    """Move counts in slots that the clock skips to the next slot, at a window's end to the last.
 
-    A user who would have done something at half past two does so an hour later. Profiles of a log
-    have nothing there; a model may draw it.
+    A user who would have been active at half past two is active an hour later. Profiles of a log
+    have no such counts, but those that a model draws may.
 
     Raises:
-        ValueError: for a window of which clocks skipped everything.
+        ValueError: if the clock skips all slots of a window.
     """
     days, slots, channels = profiles.axes.shape
     clock = clock_of(profiles)
@@ -120,7 +119,7 @@ def existing(clock: Clock, wall: Times, length: int) -> Times:
 
 
 def _spread(wall: Times, low: int, high: int, length: int) -> Times:
-    """Times between low and high, in proportion over what is left of their slots."""
+    """Map skipped times in [low, high) in proportion onto the rest of their slots, microseconds."""
     begin = wall // length * length
     first = np.maximum(begin, low)
     last = np.minimum(begin + length, high)
@@ -149,7 +148,7 @@ def first_slots(profiles: Profiles) -> Times:
 
 
 def _added_up(profiles: Profiles, row: Times, cells: Times) -> Profiles:
-    """Profiles with other cells, in any order and with repeats, which are added up."""
+    """Replace the row and cell of each value, [N]; values that meet in a cell are added up."""
     keys = row * profiles.axes.cells + cells
     order = np.argsort(keys, kind="stable")
     first = starts_of_runs(keys[order])

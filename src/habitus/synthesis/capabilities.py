@@ -1,4 +1,4 @@
-"""Models that can do what a verb needs; one line says which ones can where a run's model cannot."""
+"""Checks that a model has a capability, with a one-line error that names models which have it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-SMALLEST = 512  # where a chunk may be as large
+SMALLEST = 512  # size of the first chunks, unless the largest allowed one is smaller
 
 
 @dataclass(frozen=True)

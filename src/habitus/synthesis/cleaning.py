@@ -25,12 +25,12 @@ from habitus.synthesis.noise import Expected, Noise, estimated
 from habitus.synthesis.particles import smooth_series
 
 PIECE = 512  # steps whose expectations are held at once
-MOST_TO_ESTIMATE = 4096
-SHARPENED = 512
-ROUNDS = 4  # steps for a first guess of the noise, and for EM
-CONTEXT = 4  # windows of the past that are read before a step or a gap
-TOGETHER = 4096  # particles of all series that go side by side
-LOOK = 16  # steps after a gap that say which of its fillings are likely
+MOST_TO_ESTIMATE = 4096  # steps that the noise is first estimated from, at most
+SHARPENED = 512  # steps that EM refines the estimate on, at most
+ROUNDS = 4  # iterations of EM
+CONTEXT = 4  # windows that are read before a step or a gap, at most
+TOGETHER = 4096  # particles that are processed in parallel, over all series
+LOOK = 16  # steps after a gap whose likelihood weights the draws of its missing values
 
 
 @configuration
@@ -40,7 +40,7 @@ class CleanConfig:
     Attributes:
         noise: The noise in all series, or in each; None to estimate it from each series, sigma 0
             for none.
-        particles: Pasts, or fillings of a gap, that are weighed against each other.
+        particles: Particles of the smoother; for a gap, weighted draws of its missing values.
         seed: Same seed, same result.
     """
 
@@ -82,14 +82,14 @@ def clean(
     """Fill missing values of series and remove their noise; exact known values stay unchanged.
 
     Args:
-        run: A fitted model that goes on from a past.
+        run: Run of a model of series that conditions on observed steps.
         series: Observed series.
         config: Settings of a cleaning.
         on_progress: Called with steps done, and steps in all.
 
     Raises:
-        ValueError: for a model that reads no past or tells no densities, other variables, or noises
-            that are not as many as the series.
+        ValueError: for a model that does not condition on observed steps or has no densities,
+            series of other variables, or another number of noises than of series.
     """
     model = autoregressive_model(run.model)
     generator = Generator().manual_seed(config.seed)
@@ -164,7 +164,7 @@ def _found(
     particles: int,
     generator: Generator,
 ) -> list[Noise]:
-    """Noise of each series: as given, or else a first guess, sharpened by EM where there is any."""
+    """Resolve the noise of each series: given, or estimated and, where not 0, refined by EM."""
     noises = [_guessed(model, _one(x, at), particles, generator) if noise is None else noise
               for at, noise in enumerate(given)]  # fmt: skip
     sharpened = [at for at, noise in enumerate(given) if noise is None and noises[at].sigma]

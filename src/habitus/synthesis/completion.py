@@ -93,9 +93,9 @@ def complete(
 
     Args:
         run: A run whose model completes; of series, one whose model continues a past.
-        data: Profiles or series. What stands in missing cells is not read, but for a run whose unit
-            is ``peak``, where all of a profile is divided by its peak beforehand, as "Time
-            pictures" does.
+        data: Profiles or series. Values of missing cells are not read, with one exception: for a
+            run of unit ``peak`` they count in the peak that a profile is divided by, as in "Time
+            pictures".
         mask: Text of a mask of profiles, or their missing cells, bool [D, S, C] or [U, D, S, C].
             Series are filled where their values are NaN.
         samples: Draws of each missing cell, K, 20 unless given; fillings that the mean of a gap is

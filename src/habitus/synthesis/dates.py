@@ -16,16 +16,16 @@ from habitus.training.encoding import Known
 
 
 def window_of(model: GenerativeModel, days: int | None, start: dt.date | None) -> Axes:
-    """Axes of a model's draws, over a number of days, from a first day on.
+    """Make the axes of the window in which a model draws users.
 
     Args:
-        model: The model.
-        days: Number of days; None for that of the model's fit.
-        start: The first; None for that of the window that it was fitted to.
+        model: Model that draws the users.
+        days: Length of the window; None for that of the model's fit.
+        start: First day of the window; None for that of the model's fit.
 
     Raises:
-        ValueError: for another number than it was fitted to, or a first day on another weekday, and
-            a model that can draw no other.
+        ValueError: if the model does not condition on the calendar, and the length or the first
+            weekday is not that of its fit.
     """
     axes = model.axes.with_unit(model.unit)
     if days is not None and days != axes.days:

@@ -19,16 +19,16 @@ from torch import Generator, Tensor
 
 from habitus.models.parts.gaussians import draw_index
 
-SAME = 1e-4  # of a variable's spread: values that differ by less are the same one
+SAME = 1e-4  # standard deviation of an unmodified observation, relative to the variable's
 SHARES = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 SPREADS = tuple(
     10 ** (-3.5 + 0.25 * step) for step in range(20)
 )  # 3e-4 to 18 of a variable's spread
 FINER = (10**-0.125, 10**-0.0625, 1.0, 10**0.0625, 10**0.125)
-LEAST_GAIN = 5.0  # nats by which noise has to explain a series better than none,
-LEAST_GAIN_EACH = (
-    0.02  # and so many for each of its values: no model is exact, and what it misses is not noise
-)
+# Least gain in log-likelihood, in nats, for a series to count as noisy: the larger of a gain of the
+# series and one per observed value, since a misfit of the model would pass for noise otherwise.
+LEAST_GAIN = 5.0
+LEAST_GAIN_EACH = 0.02
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class StepPosterior(NamedTuple):
     """Posterior draws of a step by K particles.
 
     Attributes:
-        values: Drawn ones, [K, V].
+        values: Values drawn from the posterior, [K, V].
         log_evidence: log p(y), [K].
         moments: Numbers of observed and of modified values, and sum of squared modifications,
             [K, 3].

@@ -1,9 +1,9 @@
 """Posterior mean of noisy series: a particle filter with fixed-lag smoothing (Kitagawa 1996).
 
-Each particle is a past that may have been, with the model's state after it. At every step its value
-is drawn from its own posterior given what was seen, which is in closed form (the best proposal
-there is), and the particle is weighed by how probable what was seen is under it. What comes later
-so decides between pasts. Series go side by side.
+Each particle is a hypothesis of the noise-free past, with the model's state after it. At every step
+its next value is drawn from the posterior given the observation, the optimal proposal, which is
+known in closed form, and its weight is multiplied by the probability of the observation. Later
+observations thus weight earlier values. All series are processed in parallel.
 
 Letters: N series, T steps, V variables, K particles of a series, C components.
 """
@@ -18,10 +18,10 @@ from torch import Generator, Tensor
 from habitus.models.base import AutoregressiveModel, State
 from habitus.synthesis.noise import Expected, Levels, Noise, StepPosterior
 
-LAG = 16  # later steps that decide between pasts
-LATENTS = 4  # draws of the latents that a particle's expectation is made of
-FEWEST = 0.5  # share of effective particles below which they are drawn anew
-LEAST_SHARE = 0.01
+LAG = 16  # steps of the fixed-lag smoother
+LATENTS = 4  # draws of the latents that a particle's predictive mixture pools, at most
+FEWEST = 0.5  # effective sample size, relative to K, below which particles are resampled
+LEAST_SHARE = 0.01  # least estimated probability that a value was modified
 
 
 def smooth_series(
@@ -32,18 +32,18 @@ def smooth_series(
     particles: int,
     generator: Generator,
 ) -> tuple[Tensor, list[Noise]]:
-    """Go through series once.
+    """Estimate noise-free series by a particle smoother, and their noise by one step of EM.
 
     Args:
-        model: Says what to expect; its likelihood has to have Gaussian components.
+        model: Model of the noise-free series; its likelihood must have Gaussian components.
         y: Observed values, [N, T, V].
-        observed: Bool [N, T, V]; what was not is drawn from what is expected.
-        noises: Noise of each series.
-        particles: K.
-        generator: Supplies all randomness.
+        observed: Bool [N, T, V]; unobserved values are drawn from the model.
+        noises: Noise of each series, N.
+        particles: Particles of a series, K.
+        generator: Source of all randomness.
 
     Returns:
-        E[v | y], [N, T, V], and the noise that the posterior makes most probable: a step of EM.
+        E[v | y], [N, T, V], and the re-estimated noise of each series, N.
     """
     cloud = _Cloud(model, len(y), particles)
     levels = Levels.of(noises, particles)

@@ -1,9 +1,10 @@
-"""Users drawn from a model, chunk by chunk; a chunk is the same whatever else is drawn.
+"""Users drawn from a model in chunks that are independent of each other.
 
-How large it is depends on its number, the model and the size of a profile
-(habitus.synthesis.chunks). It is filled by draws of its own, whose randomness comes from the seed,
-its number, and how often was drawn for it. So a population is the same whether it is drawn at once
-or in shards, and its first users do not depend on how many come after.
+The size of a chunk depends on its number, the model and the size of a profile
+(habitus.synthesis.chunks). Each chunk has its own draws, whose seed is made of the population's
+seed, the number of the chunk and the number of the attempt to fill it. A population is therefore
+the same whether it is drawn at once or in shards, and its first users do not depend on how many
+follow.
 """
 
 from __future__ import annotations
@@ -45,16 +46,17 @@ from habitus.training.precision import in_memory_format
 TYPICAL = 32 * 24 * 5  # cells of a profile; of larger ones fewer are drawn together
 THRESHOLD_PROFILES = 100_000  # "Time pictures" 5.3.2
 
-PATIENCE = 10 * 2048  # draws after which at least one in as many has to be taken
+PATIENCE = 10 * 2048  # users drawn before giving up, and the most of them per accepted user
+# Functions that fit the zero threshold, by the treatment of inactive users.
 INACTIVE = {
     "redraw": fit_zero_threshold_of_active,
     "keep": fit_zero_threshold,
-}  # and how their threshold is fitted
-FIRST, THRESHOLD, PARTS, AGAIN, ATTRIBUTES = range(5)  # streams of randomness
+}
+FIRST, THRESHOLD, PARTS, AGAIN, ATTRIBUTES = range(5)  # streams of random numbers
 
-SPARE = 1.25  # times a chunk that are drawn together at most, as some are left out
-COHORT = "cohort"  # column of the users that are of one
-WHOLE = (1, 1)
+SPARE = 1.25  # largest number of users drawn together, relative to the largest chunk
+COHORT = "cohort"  # column with the number of a user's cohort
+WHOLE = (1, 1)  # shard that is the whole population: number 1 of 1
 
 
 @configuration
@@ -319,15 +321,15 @@ class _Users:
         self.threshold = self._threshold(share)
 
     def take(self, chunk: int, size: int, needed: int) -> tuple[Profiles, int]:
-        """Take this part's users of a chunk, and count those drawn who miss the conditions.
+        """Draw this part's users of a chunk; return them and the number of rejected users.
 
         Args:
-            chunk: Its number.
-            size: Number of users of the part that it holds.
-            needed: Number of them that are wanted; which ones they are does not depend on it.
+            chunk: Number of the chunk.
+            size: Number of this part's users in the whole chunk.
+            needed: Number of users to return, the first of these ``size``.
 
         Raises:
-            ValueError: if hardly anybody does.
+            ValueError: if hardly any drawn user meets the conditions.
         """
         pieces = list[Profiles]()
         taken = 0

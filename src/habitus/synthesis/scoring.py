@@ -38,15 +38,13 @@ from habitus.synthesis.capabilities import scoring_model
 from habitus.synthesis.completion import check_axes
 from habitus.training.encoding import Known, examples_of, known_to, observed_of
 
-MOST_PROFILES = 256
-CELLS = 1 << 20  # scored together, at most
-PEER_SHARE = 0.1
+MOST_PROFILES = 256  # profiles scored together, at most
+CELLS = 1 << 20  # cells of profiles scored together, at most
+PEER_SHARE = 0.1  # share of the users compared with who are a user's peers
 LEAST_PEERS = 50
 MOST_PEERS = 2000
-CONSISTENT = (
-    1.4826  # by which a Gaussian's median absolute deviation is less than its standard deviation
-)
-LEAST_SPREAD = 1e-6  # nats: users who are all the same
+CONSISTENT = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
+LEAST_SPREAD = 1e-6  # floor of the peers' robust standard deviation, in nats
 ALL = "all"
 ONE_DAY = "one_day"
 

@@ -1,7 +1,9 @@
 """Test for the collapse of a fitted model of series: a fit that learned nothing has to say so.
 
-A run collapsed where it expects of held-out steps no more than one distribution that is the same
-for every step does, or, for a model without a likelihood, where what it draws hardly varies.
+A model with a likelihood has collapsed if its log-likelihood per held-out step is not higher by
+``LEAST_GAIN`` than that of a constant distribution, the same for every step and fitted to the
+training steps. A model without a likelihood has collapsed if the standard deviation of a variable
+in drawn series is below ``LEAST_SPREAD`` times that in the training series.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from torch import Generator, Tensor, nn
 
 from habitus.models.base import AutoregressiveModel, SeriesModel, Windows
 
-LEAST_GAIN = 0.001  # nats a step, that a model has to gain over a constant one
-LEAST_SPREAD = 0.1  # of the real standard deviation, that what is drawn has to have
-STEPS = 300
-RATE = 0.05
-MOST = 20_000  # of the constant one: steps of its fit, and values
-SAMPLES = 20
-SERIES = 64
+LEAST_GAIN = 0.001  # least gain in log-likelihood over the constant distribution, nats per step
+LEAST_SPREAD = 0.1  # least standard deviation of drawn series, relative to the training series
+STEPS = 300  # optimiser steps of the constant distribution's fit
+RATE = 0.05  # learning rate of that fit
+MOST = 20_000  # training values that the fit reads, over all variables
+SAMPLES = 20  # draws of the latents for the model's log-likelihood
+SERIES = 64  # series drawn from a model without a likelihood
 
 
 def detect_collapse(

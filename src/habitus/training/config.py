@@ -37,8 +37,8 @@ SCHEDULES: dict[Schedule, Callable[[float], float]] = {
 PAPER_BATCH = 500
 SMALLEST_BATCH = 32
 FEWEST_STEPS = 1000
-MOST_REPEATED = 5  # times as many epochs, on small sets
-MOST_SEED = 2**32 - 1  # that the mixture can be fitted with, which comes last
+MOST_REPEATED = 5  # largest factor by which epochs grow on small sets
+MOST_SEED = 2**32 - 1  # largest seed of scikit-learn, which fits the mixture after the last step
 
 
 @configuration
@@ -47,11 +47,11 @@ class FitConfig:
 
     Attributes:
         epochs: Times that each profile is seen; the paper's 57,000 steps were 10.
-        least_seen: Profiles, held-out ones counted, times epochs at least; where there are few, up
-            to five times as many epochs.
-        batch: Profiles per step of the optimiser; None is the paper's 500, fewer (but 32) where
-            that would leave less than about 1,000 steps: on 14,000 profiles the daily mean's
-            divergence is then a third.
+        least_seen: Least number of profiles (held-out ones included) times epochs: on small sets
+            epochs are raised to reach it, at most fivefold.
+        batch: Profiles per step of the optimiser. None takes ``largest_batch``, or fewer, down to
+            32, to get about 1,000 steps: on 14,000 profiles the divergence of the daily means is a
+            third of that with the paper's 500.
         chunk: Profiles whose gradients are computed together, where a whole batch would take too
             much memory.
         optimiser: adam, rmsprop or adagrad.
@@ -91,7 +91,7 @@ SINCE = {"keep": "last", "clip": None, "least_seen": 0}
 
 
 def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete a fit's given settings: epochs are then exact, however few profiles there are.
+    """Complete given settings of a fit, so that given epochs are not raised on small sets.
 
     >>> as_asked({"epochs": 3, "seed": 1}), as_asked({"seed": 1})
     ({'least_seen': 0, 'epochs': 3, 'seed': 1}, {'seed': 1})
@@ -100,7 +100,7 @@ def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def for_profiles(settings: FitConfig, profiles: int) -> FitConfig:
-    """Settle the epochs and the batch that settings mean for a number of profiles.
+    """Resolve ``epochs``, ``least_seen`` and ``batch`` for a number of profiles.
 
     >>> [for_profiles(FitConfig(epochs=10), count).batch for count in (14_800, 1_000_000)]
     [140, 500]

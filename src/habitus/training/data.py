@@ -111,11 +111,11 @@ class ProfileData:
         return self.batches.size
 
     def epoch(self, epoch: int) -> Iterator[Tensor | Examples]:
-        """Pictures [B, D, S, C]."""
+        """Iterate over the training batches of an epoch, [B, D, S, C]."""
         return (examples_of(batch, self.known) for batch in self.batches.epoch(epoch))
 
     def held_out(self, chunk: int) -> Iterator[Tensor | Examples]:
-        """Pictures [B, D, S, C]."""
+        """Iterate over the held-out profiles in chunks, [B, D, S, C]."""
         count = len(self.held_out_profiles)
         if count:
             for rows in np.array_split(np.arange(count), -(-count // chunk)):

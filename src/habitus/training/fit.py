@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from habitus.models.base import Model, ProfileModel, SeriesModel
 from habitus.profiles.attributes import vocabulary_of
@@ -49,9 +49,8 @@ def fit(
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
         on_progress: Called as the history grows, with examples (profiles, or windows of series)
-            seen, examples in all, and ``loss 1.23``; with several processes not at all. Users drawn
-            after the last step, to bring a model's habits to those of the log, count as well:
-            examples in all then grow once.
+            seen, examples in all, and ``loss 1.23``; never called with several processes. Users
+            that are drawn after the last step to match moments are added to both numbers.
 
     Returns:
         The run, complete.
@@ -106,7 +105,7 @@ def _fit(
 
 
 def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:
-    """Decide what settings leave to the data."""
+    """Adapt a model's settings to the data, such as to the users' attributes and holidays."""
     if isinstance(data, Series):
         return cast(type[SeriesModel], kind).adapt_config(config, values_of(data))
     if kind.conditions_on_calendar:
@@ -155,7 +154,7 @@ def training_data_of(data: Population | Series, model: Model, settings: FitConfi
 
 
 def check_out(out: Path, resume: bool) -> None:
-    """Refuse to fit over what is there, or to go on with what is not.
+    """Refuse an output folder that is not empty or, to resume, one without a checkpoint.
 
     Raises:
         ValueError: saying what to do instead.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
 from habitus.files import replacing
@@ -90,8 +90,8 @@ class FitLoop:
         self.training_data = training_data
         self.per_epoch = batches_in(training_data)
         training_data.start(model)
-        # Laid out before the optimiser is made: fused ones keep their state in the layout that they
-        # find.
+        # The memory format is set before the optimiser is made, since fused optimisers allocate
+        # their state in the format of the weights.
         in_memory_format(model, torch.channels_last)
         optimiser = OPTIMISERS[settings.optimiser](model.parameters(), lr=settings.learning_rate)
         self.module, self.optimiser = fabric.setup(model, optimiser)
@@ -375,12 +375,13 @@ def _grouped(tensors: dict[str, Tensor], path: Path) -> dict[str, dict[str, Tens
 
 @contextmanager
 def interrupts_deferred() -> Iterator[Callable[[], bool]]:
-    """Hold Ctrl-C back until a moment at which nothing is half done; yield whether it was pressed.
+    """Record SIGINT (Ctrl-C) instead of raising; yield a function that tells if it has arrived.
 
-    A process that was started with Ctrl-C ignored, as a shell's background job is, ignores it.
+    The caller checks the function between steps. A process that was started with SIGINT ignored,
+    such as a shell's background job, goes on ignoring it.
 
     Raises:
-        KeyboardInterrupt: at the end, if it was pressed and not handled.
+        KeyboardInterrupt: at the end of a block that raised nothing, if SIGINT has arrived.
     """
     in_main = threading.current_thread() is threading.main_thread()  # which alone takes signals
     if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -397,7 +398,10 @@ def interrupts_deferred() -> Iterator[Callable[[], bool]]:
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """Lay a tensor out in a parameter's memory format, which fused optimisers need, files lose."""
+    """Copy a tensor from a file into the memory format of its parameter, as fused optimisers need.
+
+    Tensors without dimensions, such as step counts, are returned unchanged.
+    """
     if not tensor.dim():
         return tensor
     if tensor.shape != parameter.shape:

@@ -1,18 +1,18 @@
-"""Whole users whose habits are drawn one after another, brought to those of the training users.
+"""Logit offsets with which drawn users match the training users in their mean summary statistics.
 
-Each day is drawn from what was drawn before, and small errors add up: a little too much chance that
-a day is active, or that an hour or a size of count is one that the user never had, is a lot after a
-month. Users who do not meet the conditions of a population are drawn again, which leaves the more
-active ones. "Time pictures" 5.3.2 fits its zero threshold to the training users' daily activity for
-like reasons.
+Each day is drawn given the days drawn before it, so small errors accumulate: a slightly too large
+probability of an active day, or of an hour or a count that is new to the user, has a large effect
+after a month. Users who miss the conditions of a population are rejected and drawn again, which
+favours active ones. "Time pictures" 5.3.2 fits its zero threshold to the training users' daily
+activity for similar reasons.
 
-The shifts have a prior N(0, 0.3^2), and differences between the mean habits of drawn and training
-users an error that is that of two means; the likeliest shifts are sought by steps of the method of
-Gauss and Newton, each from populations of its own. The slope of a mean by a shift is the covariance
-of the habit with the score of the users drawn, d log p / d shift (Williams 1992): no population has
-to be drawn with another shift to see what it does. Each step is moved by chance, which does not
-change where the steps lead to: their mean is taken (Polyak and Juditsky 1992). What few users
-cannot tell stays near 0.
+The offsets are a maximum a posteriori estimate: their prior is N(0, 0.3^2), and the difference of
+the mean statistics of drawn and training users has the variance of a difference of two means. The
+maximum is sought by Gauss-Newton steps, each on newly drawn populations. The derivative of a mean
+statistic by an offset is the covariance, over drawn users, of the statistic and the score
+d log p / d offset (Williams 1992), so that no population has to be drawn with a changed offset. As
+each step is noisy, the offsets of the last steps are averaged (Polyak and Juditsky 1992). Offsets
+that too few users determine stay near 0, the mean of the prior.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from habitus.profiles.conditions import Conditions
 from habitus.profiles.sparse import Profiles
 from habitus.schema import Progress, no_progress
 
-USERS = 4096
-FIRST = 4
-EACH = 5  # users of a population; populations to begin with, and for each step
-STEPS = 8
-LAST = 6  # and how many of the last ones are averaged
-MOST = 1.0  # a shift beyond hides a fault and mends none
-PRIOR = 0.3  # standard deviation
-TINY = 1e-8  # a variance: habits that all users share are not known to any precision
+USERS = 4096  # users of a population, at most
+FIRST = 4  # populations of the first step
+EACH = 5  # populations of each further step
+STEPS = 8  # further steps
+LAST = 6  # last steps whose offsets are averaged
+MOST = 1.0  # largest absolute offset: a larger one would hide a fault of the model
+PRIOR = 0.3  # standard deviation of an offset's prior
+TINY = 1e-8  # least variance of a mean: statistics that all users share have none
 
 
 class MatchedMoments(NamedTuple):
     """Result of :func:`match_moments`.
 
     Attributes:
-        shifts: One for each habit.
-        met: Share of drawn users who meet the conditions.
+        shifts: Logit offset of each summary statistic, J of them.
+        met: Share of the users of the last populations who meet the conditions.
     """
 
     shifts: list[float]
@@ -65,12 +65,12 @@ def match_moments(
 ) -> MatchedMoments:
     """Find the logit offsets with which drawn users have the mean statistics of training users.
 
-    Each population has a seed of its own: a small shift changes what all later days are drawn from,
-    so that one seed would not make two populations alike.
+    Each population has its own seed: with changed offsets, a common seed would not draw similar
+    users either, since a small change alters the inputs of all later days.
 
     Args:
-        model: The model; its shifts are changed.
-        wanted: Habits of the training users, [U, J].
+        model: Model whose ``logit_offsets`` are set.
+        wanted: Statistics of the training users, [U, J].
         conditions: Conditions that users must meet.
         codes: Attributes of some training users, [U, A].
         days: Days of these users, [U, D]; statistics are of the observed ones.
@@ -108,8 +108,8 @@ class _Population(NamedTuple):
     """Statistics of one drawn population.
 
     Attributes:
-        excess: By how much its mean habits exceed those wanted, [J].
-        slopes: Slopes of these by the offsets, [J, J].
+        excess: Its mean statistics minus those of the training users, [J].
+        slopes: Derivatives of its mean statistics by the offsets, [J, J].
         met: Share of its users who meet the conditions.
     """
 
@@ -128,7 +128,7 @@ def likeliest(at: Tensor, found: Tensor, slopes: Tensor, weights: Tensor) -> Ten
 
 @dataclass
 class _Populations:
-    """Populations, several side by side, and how far their habits are from those wanted.
+    """Populations drawn in parallel and compared with the training users' mean statistics.
 
     Attributes:
         drawn: Number of drawn populations.

@@ -41,12 +41,12 @@ def chosen_precision(settings: FitConfig) -> Precision:
 def keep_freed_memory() -> bool:
     """Have glibc keep up to 1 GiB of freed memory instead of giving it back to the system at once.
 
-    Each chunk of a fit, or of profiles that are completed, allocates the same hundred megabytes as
-    the one before. Given back and taken again, the system clears every page anew, which took up to
-    a third of the time. Holds for the whole process.
+    Each chunk of a fit or a completion allocates the same hundred megabytes as the chunk before.
+    If these are returned to the system in between, it clears every page again, which took up to a
+    third of the time. The setting holds for the whole process.
 
     Returns:
-        Whether that is so: false on a system without glibc.
+        True if the setting was made; false on a system without glibc.
     """
     if sys.platform != "linux":
         return False

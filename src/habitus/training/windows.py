@@ -21,11 +21,11 @@ from habitus.series.checks import check_fit
 from habitus.training.collapse import detect_collapse
 from habitus.training.config import FitConfig
 
-FEWEST_BATCHES = 50  # in an epoch
-MOST_HELD_OUT = 2048  # windows
-MANY_SERIES = 20  # from so many on whole series are held out, below the last steps of each
-MOST_TO_START = 100_000  # steps that first weights are taken from
-MOST_TESTED = 256  # held-out windows that say whether a run collapsed
+FEWEST_BATCHES = 50  # least number of batches in an epoch
+MOST_HELD_OUT = 2048  # held-out windows that are evaluated, at most
+MANY_SERIES = 20  # least number of series to hold out whole series, instead of the end of each
+MOST_TO_START = 100_000  # training steps that weights are initialised from, at most
+MOST_TESTED = 256  # held-out windows in the test for collapse, at most
 
 
 class WindowData:

@@ -19,8 +19,8 @@ from torch.nn import functional
 from habitus.schema import Axes
 
 FEATURE_CHANNELS = 8  # features that a day's token adds to each of its slots
-# A cell that is known on no day counts as active on a share RARE of days, with the weight UNKNOWN
-# against the attention of 1 that is divided between days.
+# Pseudo-observation of each cell: active on a share RARE of days, with the weight UNKNOWN beside
+# attention weights that sum to 1. It decides where a cell is known on no attended day.
 UNKNOWN = 0.003
 RARE = 0.02
 

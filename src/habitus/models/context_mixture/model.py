@@ -34,11 +34,13 @@ from habitus.models.parts.masks import parse_mask
 from habitus.schema import DAYS_PER_WEEK, Axes
 from habitus.settings import Positive, Share, configuration
 
-# Logit of a cell's being active before any learning: logs leave nearly all cells empty.
+# Initial activation logit of a cell: nearly all cells of a profile are empty.
 EMPTY = -3.0
-# Fall of the log-probability from one bin of counts to the next: bins never seen must stay rare.
+# Initial decrease of the log-probability from a bin of counts to the next, which keeps bins without
+# training counts improbable.
 FALLING = 1.5
-# Weight of a channel's overall rate in each cell's rate, and of falling bins in a channel's bins.
+# Weight, in observations, of the priors of initial rates and bins: a channel's overall rate for the
+# rates of its cells, and probabilities that decrease by FALLING for its bins.
 PRIOR_PROFILES = 1.0
 
 
@@ -83,7 +85,7 @@ class Conditional(NamedTuple):
         missing: Missing cells of each day, [N, S, C].
         log_omega: Log-probability of the user's states, [B, U].
         log_pi: Log-probability of the day's states given the user's, [N, M, U].
-        logits: Logits of a cell's being active given the day's state, [N, M, S, C].
+        logits: Activation logits of cells given the day's state, [N, M, S, C].
         features: Features of slots for their counts, [N, W, S].
         gain: Rise of the counts with the day's state, [N, M].
         peak: Largest known value, [B].

@@ -165,10 +165,10 @@ def _strided_kernel(weight: Tensor) -> Tensor:
 
 
 def _apply_layers(layers: nn.Module, x: Tensor, width: int) -> Tensor:
-    """Apply layers to pictures whose smallest width on the way is ``width``.
+    """Apply layers to pictures that are ``width`` pixels wide at their narrowest.
 
-    Where that is 1 they compute in float32: in bfloat16 on AMX a convolution of stride 2 to that
-    width, or its gradient, is whatever memory happened to hold (oneDNN in torch 2.13).
+    At a width of 1 the layers compute in float32: on AMX, oneDNN of torch 2.13 returns
+    uninitialised memory for a bfloat16 convolution of stride 2 to a width of 1, or its gradient.
     """
     if width > 1:
         return layers(x)

@@ -113,7 +113,7 @@ def lstm_update(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _start_remembering(*biases: Tensor) -> None:
-    """Set forget gates to sigmoid(1), so that gradients reach far at once (Gers et al. 2000)."""
+    """Set the forget gates' biases [N] to a sum of 1, so that gradients last (Gers et al. 2000)."""
     with torch.no_grad():
         for bias in biases:
             hidden = len(bias) // 4

@@ -34,8 +34,8 @@ class LatentConfig(SeriesConfig):
         covariance: Covariance of the recognised latents: diagonal, or low-rank (precision of
             diagonal plus rank one).
         beta: Weight of the KL term; 1 is the bound of the likelihood.
-        warm_up: Share of the fit over which that weight rises from 0, so that latents are used
-            before they cost.
+        warm_up: Share of the fit over which the weight of the KL term rises from 0 to beta, to
+            counter a collapse of the posterior.
     """
 
     layers: Positive = 2
@@ -48,8 +48,8 @@ class LatentConfig(SeriesConfig):
 class LatentLayers(StepModel):
     """A model whose steps are drawn from latents xi_1 ... xi_L ~ N(0, I), each step its own.
 
-    Latents are recognised step by step, so the bound of each step becomes tight with more draws,
-    whatever the other steps.
+    Given the past, the latents of a step do not depend on those of other steps. The
+    importance-weighted bound is therefore taken per step, and becomes tight with more draws.
     """
 
     latent_draws = LATENT_DRAWS

@@ -24,7 +24,7 @@ from habitus.settings import NotNegative, Positive, configuration
 AUTO = "auto"
 FALLBACK = "gaussian"
 FEW_VALUES = 64  # most distinct values of a variable that get a bucket each
-NEAR = 0.9  # correlation of a value with the next, from which on changes are modelled
+NEAR = 0.9  # lag-1 autocorrelation above which changes of a variable are modelled
 FIT = {
     "epochs": 20, "batch": 32, "learning_rate": 2e-3, "schedule": "one-cycle", "held_out": 0.1,
     "keep": "best", "clip": 1.0, "precision": "float32",
@@ -51,9 +51,9 @@ class SeriesConfig:
         components: Components of a mixture or an autoregressive factor, or buckets; 0 for 8, 12
             and 64.
         periods: Steps of known seasons, such as 24 or 24,168; empty for none.
-        relative: Whether a step is modelled relative to the value before it: for series that
-            wander, or whose steps are small beside their range. Of several variables, those whose
-            next value correlates with them by 0.9 and less are modelled as they are.
+        relative: Whether a step is modelled as a change from the value before it, which suits
+            random walks and series whose steps are small beside their range. Of several variables,
+            only those with a lag-1 autocorrelation above 0.9 are modelled so.
         weight_decay: Precision of the Gaussian prior on the weights, per training step (tDLGM
             Eq 28).
     """
@@ -149,7 +149,7 @@ class StepModel(AutoregressiveModel):
         return self.step_inputs + 2 * len(self.periods)
 
     def start_from(self, values: Tensor) -> None:
-        """Take the level, the variables that wander, and the likelihood's start from the values."""
+        """Initialise level, range, relative variables and observation model from values [R, V]."""
         level, scale = mean_and_scale(values)
         self.level.copy_(level)
         self.range.copy_(scale)

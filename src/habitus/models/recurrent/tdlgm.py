@@ -36,7 +36,8 @@ from habitus.models.recurrent.step import perceptron
 from habitus.schema import SeriesAxes
 from habitus.settings import NotNegative, configuration
 
-# Least logarithm of a state's spread: shrinking it would be rewarded without end.
+# Least log standard deviation of the states' likelihood: states are learnt, so that states and
+# standard deviation could shrink together and lower the loss without bound.
 LEAST_LOG_SCALE = -4.0
 
 

@@ -46,10 +46,10 @@ class TimeGANConfig:
         window: Steps in the windows that the model is fitted to.
         hidden: Units of each network; the paper takes 24, or four times the variables.
         layers: Recurrent layers of each network.
-        gamma: Weight of the discriminator's second view, of latents before the supervisor.
+        gamma: Weight of the adversarial loss on the generator's latents before the supervisor.
         eta: Weight of the square root of the supervised loss in the generator's loss.
         moments: Weight of the difference of means and standard deviations.
-        confident: Loss below which the discriminator rests.
+        confident: Loss of the discriminator below which its gradient is set to 0.
     """
 
     window: Window = 24
@@ -125,7 +125,7 @@ class TimeGAN(SeriesModel):
         self.width.copy_((values.amax(0) - self.low).clamp_min(1e-6))
 
     def phases(self, fit_progress: float) -> tuple[str, ...]:
-        """Phases of one batch; at last the generator has two steps for one of the discriminator."""
+        """Phases of one batch; in the joint phase two generator steps per discriminator step."""
         if fit_progress < EMBEDDING_END:
             return ("embedding",)
         if fit_progress < SUPERVISED_END:

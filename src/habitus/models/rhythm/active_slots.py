@@ -51,7 +51,12 @@ class ActiveSlots(NamedTuple):
         return torch.where(self.first, 0, self.slot - self.slot.roll(1))
 
     def previous(self, of_slots: Tensor, of_days: Tensor) -> Tensor:
-        """Values [K, ...] of the slot before each, those of its day [N, ...] for the first."""
+        """Shift values by one active slot within each day, [K, ...].
+
+        Args:
+            of_slots: Values of the active slots, [K, ...].
+            of_days: Values before the first active slot of each day, [N, ...].
+        """
         return torch.where(self.first[:, None], rows_of(of_days, self.day), of_slots.roll(1, 0))
 
     def next_slots(self, days: int, end: int) -> tuple[Tensor, Tensor]:

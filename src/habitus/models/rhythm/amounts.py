@@ -16,11 +16,9 @@ from torch.nn import functional
 
 from habitus.models.parts.binned_counts import MOST, BinnedCounts, bin_edges, bin_of
 
-PSEUDO_SEEN = 0.3  # pseudo-counts of each bin up to the largest count seen
-PSEUDO_UNSEEN = 1e-3  # and of the bins beyond
-LARGEST_FEATURES = (
-    2  # extra logits of the bin of the user's largest count so far, and of larger ones
-)
+PSEUDO_SEEN = 0.3  # pseudo-count of each bin up to that of the largest training count
+PSEUDO_UNSEEN = 1e-3  # pseudo-count of each bin above that
+LARGEST_FEATURES = 2  # extra logits: of the bin of the user's largest count so far, of those above
 LEAST_RATE = 1e-4
 MOST_RATE = 1e6
 MOST_LOG_SIZE = 5.0

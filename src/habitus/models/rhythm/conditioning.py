@@ -12,10 +12,8 @@ from habitus.models.parts.examples import Days
 from habitus.schema import DAYS_PER_WEEK, Axes, Vocabulary
 
 EMBEDDING = 8  # E
-LEAST_SHARE = 1e-4  # of users who are active on a weekday, before any learning
-DROPPED = (
-    0.1  # share of users whose position in the window, or an attribute each, is dropped in a fit
-)
+LEAST_SHARE = 1e-4  # least initial probability of an active day
+DROPPED = 0.1  # dropout probability in a fit of a user's window position and of each attribute
 
 
 class Conditioning(nn.Module):
@@ -97,11 +95,12 @@ class Conditioning(nn.Module):
         return min(number / max(self.axes.days - 1, 1), 1.0)
 
     def positions(self, days: Days, generator: Generator | None = None) -> Tensor:
-        """Position of each of the days [B, D] in its window, [B, D].
+        """Position of each day [B, D] in its window, or ``axes.days`` for no position, [B, D].
 
-        There is no position in windows that are longer than those of the axes or, where all of
-        those begin on the same weekday, begin on another: position and weekday always went
-        together. During a fit the positions of some users, drawn by the generator, are dropped.
+        Windows longer than those of the axes have no positions. Nor have windows that begin on
+        another weekday than those of the fit, if these all begin on the same one: the model has
+        seen no other combination of position and weekday. During a fit the positions of random
+        users are dropped.
         """
         users, number = days.weekday.shape
         device = days.weekday.device

@@ -7,8 +7,9 @@
 
 The next active slot is one categorical over the slots to come and the end, so that silence costs
 nothing. In an active slot channels come one after another, through a network masked as in MADE
-(Germain et al. 2015); at least one is active. Where two channels come in equal numbers, the later
-one may settle their difference exactly.
+(Germain et al. 2015); at least one is active. Where two channels occur in equal numbers (a pair,
+such as joining and leaving), the later one may take the exact count that brings the difference of
+their totals to a given value, a "settling count".
 
 Letters: N days, S slots, C channels, K active slots of all days, H hidden units, W units of a
 channel, P pairs, R features of a slot's history, F features of a count.
@@ -35,13 +36,14 @@ from habitus.models.rhythm.history.balance import PAIR_FEATURES, Balance, pair_s
 from habitus.models.rhythm.history.features import CHANNEL_FEATURES, SLOT_FEATURES, DayHistory
 
 NEVER = -1e4  # a logit
-SETTLED = 6  # differences that a count may leave: 0, 1, the lowest, one more, the highest, one less
-HABIT_FEATURES = 3  # features of a channel's history that its logit of being active reads directly
-PROGRESS_FEATURES = 3  # features of how far a day has come
-PSEUDO_ACTIVE = (
-    0.1  # pseudo-count of a slot: one that never was active stays rare and not impossible
-)
-RARE = -1.5  # logit of a channel's being active before any learning
+# Number of settling counts. A count of the later channel of a pair is drawn from its likelihood or
+# is the count with which the difference of the pair becomes 0, 1, its lowest value so far, one
+# above that, its highest value so far, or one below that.
+SETTLED = 6
+HABIT_FEATURES = 3  # features of a channel's history that enter its activation logit linearly
+PROGRESS_FEATURES = 3  # features of the number of active slots so far on a day
+PSEUDO_ACTIVE = 0.1  # pseudo-count of each slot, so that none starts with probability 0
+RARE = -1.5  # initial activation logit of a channel
 
 
 class DayTerms(NamedTuple):
@@ -113,7 +115,7 @@ class SlotCounts(nn.Module):
         """
         counts = count_features(at.counts)
         earlier = functional.linear(counts, self.of_earlier * self.masked)
-        # the slot before tells something only where nothing lies between
+        # counts of the last active slot are inputs only if that slot is adjacent
         counts_before = counts.roll(1, 0) * (at.gap == 1)[:, None]
         past = [history.slots, history.channels, history.balance.features, counts_before]
         here = self.of_state(s) + self.of_slot(at.slot) + self.of_gap(at.gap)
@@ -139,7 +141,7 @@ class SlotCounts(nn.Module):
         return terms.sum(1), -amounts
 
     def _habits(self, history: DayHistory) -> Tensor:
-        """Contribution of each channel's own history to its logit of being active, [K, C]."""
+        """Contribution of each channel's own history to its activation logit, [K, C]."""
         cells = history.channels[:, -self.channels :]
         never = (history.largest == 0).to(cells.dtype)
         features = torch.stack([never, cells, history.slots[:, SLOT_FEATURES:]], -1)
@@ -151,7 +153,7 @@ class SlotCounts(nn.Module):
         """Log p of the positive counts of one channel in n slots, [n].
 
         Args:
-            out: Features of the count, and logits of settling, [n, F + 6].
+            out: Features of the count, and logits of the settling counts, [n, F + 6].
             counts: Counts of all channels, [n, C].
             channel: The channel.
             history: History before the slots.
@@ -291,7 +293,7 @@ class DaySlots(nn.Module):
         return found.index_add(0, at.day, rest)
 
     def slot_features(self, of_slots: Tensor) -> Tensor:
-        """Features of slots' history [N, S, R], themselves and through a layer, [N, S, 2 R]."""
+        """First 8 features of slots' history [N, S, R], and a layer of them, [N, S, 16]."""
         features = of_slots[..., :SLOT_FEATURES]
         return torch.cat([features, self.of_slots(features)], -1)
 

@@ -11,11 +11,11 @@
     q(u | x) reads all known days, q(z_d | x_d, k_d) the day itself
     loss = E_q [ -log p(a, x | z, u) ] + KL(q(u) || p(u)) + sum_d a_d KL(q(z_d) || p(z_d))
 
-It joins the user's latent of "Time pictures" (Eq 3.6) with the state-dependent latents of tDLGM
-(Eqs 9 to 18, 28), whose state too comes from observations, so that all days of a fit are computed
-side by side. Counts are drawn, zeros are exact, days without activity take hardly any work, and the
-same model looks ahead: the state reads the past, and days are drawn after it. Days that were not
-observed have no term, and change neither history nor state.
+The model joins the user latent of "Time pictures" (Eq 3.6) with the state-dependent latents of
+tDLGM (Eqs 9 to 18, 28). As in tDLGM, the state depends on observations and not on latents, so that
+a fit computes all days in parallel. Drawn values are counts with exact zeros, and inactive days
+cost next to nothing. Forecasts use the same model: the state reads the known days, and the days
+after them are drawn. Unobserved days have no loss term and change neither history nor state.
 
 Letters: B users, D days, S slots, C channels, H hidden units, Z latents of a user, Y of a day, P
 pairs of channels, N active days of all users, F features of the history, E features of an
@@ -59,7 +59,7 @@ from habitus.models.rhythm.statistics import statistic_count, summary_statistics
 from habitus.models.rhythm.terms import Draw, Inputs
 from habitus.schema import DAYS_PER_WEEK, Axes, BoolArray, Vocabulary
 
-PAIRS = 2  # of channels whose difference is followed, at most
+PAIRS = 2  # largest number of balanced pairs of channels, see history/balance.py
 
 # Beginnings of names of weights: in the code, and in files, which keep the names of the first runs.
 STORED_NAMES = {
@@ -91,7 +91,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
     start_profiles: ClassVar[int] = 4096
     sample_batch: ClassVar[int] = 4096  # more would not stay in the processor's cache
     pairs: Tensor
-    holiday_logit: nn.Parameter | None  # added to the logit of a holiday's being active
+    holiday_logit: nn.Parameter | None  # added to the active-day logit on holidays
 
     def __init__(self, axes: Axes, config: RhythmConfig | None = None) -> None:
         super().__init__()
@@ -237,7 +237,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         return diagonal_normal(self.q_u(torch.cat([sums / 10, history, share, attributes], 1)))
 
     def _active_logits(self, context: Tensor, history: Tensor, days: Days) -> Tensor:
-        """Logits of days' being active, [...].
+        """Active-day logits, [...].
 
         Args:
             context: Contexts k_d, [..., H].
@@ -248,7 +248,7 @@ class Rhythm(CalibratedModel, CompletingModel, ScoringModel):
         return logits[..., 0] + self.calendar_logits(days)
 
     def calendar_logits(self, days: Days) -> Tensor:
-        """Part of the logits of days' being active that weekdays and holidays contribute, [...]."""
+        """Contribution of weekdays and holidays to the active-day logits, [...]."""
         logits = self.weekday_logits[self.conditioning.weekdays(days)]
         if self.holiday_logit is None:
             return logits

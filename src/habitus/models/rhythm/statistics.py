@@ -1,22 +1,23 @@
 """Summary statistics of users that are matched after a fit, and a logit offset for each.
 
-    statistic                                          offset of the logit of
-    7  share of active days on each weekday, from      a day's being active, by weekday
+    statistic                                          its offset is added to the logit of
+    7  share of active days on each weekday, from      an active day on that weekday
        the second week on
-    D  activity of each day of the window              a day's being active, by day of the window
-    K  share of active days around each of K days      a day's being active, around each of these
-    K  the same times the log of the largest count     the same, by the log of the largest so far
-    K  active slots a day, around each of K days       a day's end, likewise
-    K  mean log of counts, around each of K days       counts, by their logs, likewise
-    1  share of slots that ever were active            slots which never were
-    1  log of the largest count                        counts above all before
-    1  share of counts that are one                    counts of one
+    D  activity of each day of the window              an active day on that day of the window
+    K  share of active days near each knot             an active day near that knot
+    K  the row above x log of the largest count        the same x log of the largest count so far
+    K  mean number of active slots near each knot      the end of a day near that knot
+    K  mean log count near each knot                   a count, x its log, near that knot
+    1  share of slots with any activity                a slot that was never active before
+    1  log of the largest count                        a count above the largest so far
+    1  share of counts equal to one                    a count of one
 
-Errors of drawn users change with the days, as more and more of their history is itself drawn.
-Offsets are linear between K days of the window at equal distances, its first and its last among
-them. Activity of days is in shares of users' largest counts, that of "Time pictures" 5.1.1; in the
-first week nothing is known yet of how users spend which weekday. Days after those of the window
-have no offset of their own.
+The error of drawn users varies over the window, since more and more of their history is itself
+drawn. Statistics and offsets "near a knot" are therefore interpolated linearly between K knots:
+equally spaced days that include the first and the last of the window. The activity of a day is the
+sum of its counts divided by the user's largest count ("Time pictures" 5.1.1). Weekday shares leave
+out the first week, in which no weekday has occurred before. Days beyond the window have no offset
+by day and take those of the last knot.
 
 Letters: B users, D days of a window, S slots, C channels, J statistics, K days between which an
 offset is linear.
@@ -101,12 +102,12 @@ class DayOffsets(NamedTuple):
     """Offsets of the logits of one day.
 
     Attributes:
-        active: The day's being active, [B].
-        end: The day's end, after any slot, [].
-        counts: Counts, times their logs, [].
-        new_slots: Slots that never were active, [].
-        larger: Counts above all before, [].
-        ones: Counts of one, [].
+        active: Offset of the active-day logit, [B].
+        end: Offset of the logit of the day's end, after any slot, [].
+        counts: Offset of the logit of a count, to be multiplied by its logarithm, [].
+        new_slots: Offset of the logits of slots that were never active, [].
+        larger: Offset of the logits of counts above the channel's largest so far, [].
+        ones: Offset of the logit of a count of one, [].
     """
 
     active: Tensor
@@ -137,7 +138,7 @@ class DayOffsets(NamedTuple):
 
 
 class OffsetScores:
-    """Scores d log p / d offsets of drawn users: what was drawn less what was to be expected.
+    """Scores d log p / d offsets of drawn users, summed over their days.
 
     Args:
         users: B.

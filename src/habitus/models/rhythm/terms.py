@@ -59,8 +59,8 @@ class Draw(NamedTuple):
     def nll_terms(self) -> dict[str, Tensor]:
         """Negative log-likelihood by parts: user [B]; days, hours, channels and amounts [B, D].
 
-        Latents contribute log q - log p at the draw rather than its mean, the KL term: the parts
-        sum to the logarithm of a draw's weight.
+        Latents contribute log q - log p at the draw and not its mean, the KL divergence, so that
+        all parts sum to minus the logarithm of the draw's importance weight.
         """
         zero = torch.zeros_like(self.active_days)
         of_days = {

@@ -1,9 +1,11 @@
 """Readable account of each latent dimension: the habits that change along it.
 
-From its low end to its high end a dimension is walked N times, each time from other fixed values of
-the rest, and the habits of the expected profile are measured at every point. The change that is
-largest, against how much users differ and as far as real users with a high value differ in it too,
-gives the dimension its name, provided that it goes the same way in nearly all walks.
+Each dimension is traversed N times from its low to its high end, each time with the other
+dimensions held at another draw from the prior, and the habits of the expected profiles are measured
+at both ends. The weight of a habit is its change divided by its standard deviation over real users,
+times the rank correlation of dimension and habit over real users. The one or two habits with the
+largest weights name the dimension, provided that their changes have the same sign in nearly all
+traversals.
 
 Letters: Z latent dimensions, N walks, P points of a walk, U users.
 """
@@ -42,9 +44,9 @@ from habitus.synthesis.latents.traversal import drawn_latents, ordered, points_o
 from habitus.training.encoding import IN_USE, encode
 from habitus.training.precision import quick_inference
 
-WALKS = 64  # that the interval of a change is over
-MOST_USERS = 20_000  # whose posterior and habits are looked at
-INTERVAL = (0.05, 0.95)
+WALKS = 64  # traversals of a dimension, over which the interval of a change is taken
+MOST_USERS = 20_000  # users whose posterior and habits are compared, at most
+INTERVAL = (0.05, 0.95)  # quantiles of a change over traversals
 LEAST = 0.1  # least weight of a change in a name: a tenth of the spread, at an association of 1
 SECOND = 0.5  # least weight of the second change in a name, against the strongest
 COUNTED = 0.5  # expected events from which on a day counts as active, for models of counts
@@ -57,10 +59,10 @@ class Change:
     Attributes:
         low: Typical value at the low end.
         high: Typical value at the high end.
-        change: From the low end to the high end, the median over walks; hours go the shorter way
-            round.
-        q05: The change in all but a twentieth of the walks is above this.
-        q95: And below this.
+        change: Median change from the low end to the high end over traversals; for hours, the
+            shorter way round the clock.
+        q05: 5 % quantile of the change over traversals.
+        q95: 95 % quantile of the change over traversals.
         spread: Standard deviation of the habit over real users.
         association: Association of the dimension and the habit over real users, from 0 to 1: the
             absolute rank correlation.

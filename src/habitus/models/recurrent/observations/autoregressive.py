@@ -6,9 +6,9 @@ Masked weights give the parameters of all factors in one pass, so a density cost
 goes through the variables in their order. The mean of a factor begins at the least squares
 prediction from the variables before it.
 
-A series that is modelled relative to its last value has two kinds of values: later ones, which are
-changes, and first ones. Whatever has an axis of length 2 is for later values (or for all, where
-nothing is relative), then for first ones.
+Where changes are modelled, the first value of a series has parameters of its own. Parameters with
+an axis of length 2 hold at index LATER (0) those of changes, or of all values where no changes are
+modelled, and at index FIRST (1) those of first values.
 
 Letters: V variables, n of them that follow each other, K components, H units, R training steps.
 """
@@ -38,8 +38,8 @@ UNITS_PER_VARIABLE = 4
 FEWEST_UNITS = 64
 RIDGE = 1e-5  # penalty of least squares: copies of a variable share its weight
 FEWEST_ROWS = 10  # least number of training steps per variable for least squares
-FREQUENT = 0.01  # least share of a value that gets a component of its own
-REACH = (0.005, 0.995)  # quantiles that the other components are laid between
+FREQUENT = 0.01  # least relative frequency of a value for a component of its own
+REACH = (0.005, 0.995)  # lowest and highest quantile that the other initial components cover
 ROUNDS = 20  # rounds of EM
 MOST_ROWS = 5000  # most training steps that EM reads
 FEWEST = 1e-2  # least weight of a component in EM, in training steps
@@ -262,9 +262,10 @@ class Factors(nn.Module):
 
 
 def _spread_over(values: Tensor, count: int, least: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights, centres and widths of first components: at frequent values, over the rest, over all.
+    """Initialise components for values [n]: weights, centres and widths, [count] each.
 
-    The components over the rest cover equal shares of it.
+    Each frequent value (see ``FREQUENT``) gets a narrow component. The components after these
+    divide the other values at their quantiles, and the last one covers all values.
     """
     rounded = (values / least).round()
     fewest = FREQUENT * len(values)
@@ -374,10 +375,10 @@ class AutoregressiveObservation(Observation):
     def choose_values(
         self, drawn: Sequence[Distribution], choose: Callable[[slice, Components], Tensor]
     ) -> Tensor:
-        """Choose variable by variable, from the first distribution alone.
+        """Choose values [..., V] variable by variable, from the first distribution only.
 
-        A value says which of an even mixture's distributions it is from, so that the variables
-        after it are not from an even mixture.
+        Given the values chosen so far, the members of an equally weighted mixture are no longer
+        equally probable, so the factors of later variables cannot be pooled with equal weights.
         """
         assert isinstance(drawn[0], AutoregressiveMixture)
         return drawn[0].in_turn(lambda at, factor: choose(at, self.components(factor)))

@@ -19,7 +19,7 @@ Components = tuple[Tensor, Tensor, Tensor]
 """A mixture of Gaussians: log-weights, means and standard deviations, each [..., V, K]."""
 
 LEAST_SCALE = 3e-3
-"""Least standard deviation of a standardised value: sharper peaks only follow rounding."""
+"""Least standard deviation of a standardised value: narrower ones would only fit rounding."""
 
 
 class Observation(nn.Module, ABC):
@@ -53,7 +53,7 @@ class Observation(nn.Module, ABC):
         self.scale.copy_(scale)
 
     def start_first_from(self, values: Tensor) -> None:
-        """Take what first values need from training steps [R, V], where later ones are changes."""
+        """Initialise parameters of first values from steps [R, V], where changes are modelled."""
 
     def standardise(self, values: Tensor) -> Tensor:
         """Standardise values as (v - mean) / scale."""
@@ -80,7 +80,10 @@ class Observation(nn.Module, ABC):
     def relative_to(
         self, p: Distribution, anchor: Tensor, level: Tensor, spread: Tensor
     ) -> Distribution:
-        """Distribution of a value from that of its change, or of a first value without an anchor.
+        """Distribution of values [..., V] from the distribution of their changes.
+
+        The distribution is shifted by the anchor. For a first value, which has none, it is shifted
+        by ``level`` and scaled by ``spread`` over the standard deviation of changes.
 
         Args:
             p: Distribution of the change.
@@ -119,7 +122,7 @@ class Observation(nn.Module, ABC):
     def choose_values(
         self, drawn: Sequence[Distribution], choose: Callable[[slice, Components], Tensor]
     ) -> Tensor:
-        """Values [..., V] chosen from an even mixture of distributions, here all variables at once.
+        """Choose values [..., V] from an equally weighted mixture, here all variables at once.
 
         Args:
             drawn: Distributions, K of them.

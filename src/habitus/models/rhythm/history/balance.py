@@ -23,8 +23,9 @@ PAIR_FEATURES = 3 * DIFFERENCE_FEATURES
 class Balance(NamedTuple):
     """Total of the later channel of each pair less that of the earlier one, each [..., P].
 
-    Where things are opened and closed, the number that is open now is the distance from the most
-    extreme difference so far: how many were open before the first day is not known.
+    For a pair such as opening and closing, the number of open items is known up to a constant
+    only, since items may have been open before the first day. The distances of the present
+    difference from its extremes so far are therefore features, too.
 
     Attributes:
         now: Difference of the totals.

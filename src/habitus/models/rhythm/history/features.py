@@ -133,7 +133,7 @@ class History:
             self.week_ago.amax(-1),
             log_share(self.slot_days_on_weekday.amax(-1), on_weekday),
         ]
-        # the week under way counts among active days only
+        # an incomplete week counts in the active days, but not in the number of weeks
         whole_weeks = torch.minimum(self.observed_by_weekday, self.weeks[..., None])
         parts = [
             log_share(self.slot_days, self.observed[..., None]),
@@ -161,9 +161,10 @@ class History:
     def slot_features(self, rows: Rows = ...) -> Tensor:
         """Features of each slot of some rows, [..., S, R].
 
-        They are: how often the slot was active; the same with its neighbours; lately; on this
-        weekday; its activity a week ago and yesterday; indicators of never and of once only; how
-        often each channel was active in it.
+        The first 8 features are: log share of days on which the slot was active, the same
+        averaged with its two neighbours, over recent days, and over days of this weekday; activity
+        on the last day of this weekday and yesterday; indicators of no and of one active day. The
+        others are each channel's log share of the slot's active days.
         """
         slots = rows_of(self.slot_days, rows)
         cells = rows_of(self.cell_days, rows)

@@ -1,7 +1,7 @@
 """Days drawn from p(x_d | h) of :mod:`habitus.models.rhythm.day`, many days side by side.
 
-Weights are laid out here for the compiled loops, and all of it is on the processor: days end one by
-one, and a step has ever fewer of them.
+This module lays out the weights for the compiled loops. All computation is on the CPU, since days
+end after different numbers of slots, so that later steps have ever smaller batches.
 
 Letters: N days, S slots, C channels, H hidden units, P pairs of channels.
 """
@@ -41,9 +41,10 @@ class DrawnDays(NamedTuple):
 
     Attributes:
         x: Counts, [N, S, C].
-        scores: Scores as in :class:`~habitus.models.rhythm.sampling.kernels.arrays.DayArrays`, [N,
-            5].
-        log_probs: Log-probabilities as there, [N, 3]; [0, 3] where they are not asked for.
+        scores: Derivatives of the log-probability by the offsets of a day's end, new slots,
+            counts, larger counts and ones, [N, 5].
+        log_probs: Log-probabilities of slots, channels and amounts, [N, 3]; [0, 3] if not asked
+            for.
     """
 
     x: Tensor

@@ -1,7 +1,7 @@
 """Users drawn day after day, each day from the days before it.
 
-Whatever the model is on, drawing is done on the processor: products of matrices are torch's, what
-lies between them is compiled, and silent days take little.
+Users are drawn on the CPU, whatever the model's device: torch computes matrix products, compiled
+loops the rest, and inactive days cost little.
 
 Letters: B users, D days, D' drawn days, S slots, C channels, H hidden units, F features of the
 history, J logit offsets, n users with an active day, Y latents of a day, U numbers known of a user.
@@ -38,9 +38,9 @@ class LogProbs(NamedTuple):
     Attributes:
         z: Latents of days, 0 where a day is not active, [B, D', Y].
         active_days: log p(a_d), [B, D'].
-        slots: Part of log p(x_d) of which slots are active, 0 where a day is not, [B, D'].
-        channels: Part of which channels are active in these, [B, D'].
-        amounts: Part of their counts, [B, D'].
+        slots: Log-probability of the active slots, 0 on inactive days, [B, D'].
+        channels: Log-probability of the active channels in these slots, [B, D'].
+        amounts: Log-probability of the counts of these channels, [B, D'].
     """
 
     z: Tensor

@@ -31,9 +31,9 @@ from habitus.synthesis.latents.cohorts.names import (
 from habitus.synthesis.population import COHORT
 from habitus.training.encoding import IN_USE, Posterior, encode
 
-COMPONENTS = (1, 4)  # of a cohort's mixture
-MIXTURE_USERS = 2000  # draws that it is fitted to, at most
-FEWEST_FOR_FIT = 50  # users; a smaller cohort's mixture has a component for each
+COMPONENTS = (1, 4)  # candidate numbers of components of a cohort's mixture
+MIXTURE_USERS = 2000  # posterior draws that a cohort's mixture is fitted to, at most
+FEWEST_FOR_FIT = 50  # least users for a fit; below, each user's posterior is a component
 
 
 def cluster(

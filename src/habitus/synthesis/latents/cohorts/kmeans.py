@@ -28,13 +28,13 @@ from habitus.synthesis.latents.cohorts.cohort import STABLE, SURE, Candidate
 
 AUTO = "auto"
 FEWEST = 2
-MOST = 10  # clusters that are tried
-FEWEST_USERS = 2 * MOST  # so that half of them can be cut into as many
-FITTED = 10_000
-FITTED_EACH = 50  # users that centres are fitted to: at most so many, or so many for each cluster
-PAIRS = 6  # of random halves
-STARTS = 4  # of k-means, the best of which is kept
-SILHOUETTE_USERS = 2000
+MOST = 10  # largest number of clusters that is tried
+FEWEST_USERS = 2 * MOST  # least users to choose k from: half of them can form MOST clusters
+FITTED = 10_000  # users that centres are fitted to, at most, unless k is large
+FITTED_EACH = 50  # users per cluster that centres are fitted to, at most, where k is large
+PAIRS = 6  # pairs of random halves
+STARTS = 4  # initialisations of k-means, the best of which is kept
+SILHOUETTE_USERS = 2000  # users that the silhouette is computed on, at most
 
 RULE = (
     f"For each k from {FEWEST} to {MOST}, k-means is fitted to {PAIRS} pairs of random halves of "

@@ -11,9 +11,9 @@ from habitus.evaluation.habits import CHANNEL, Habits, difference, middle, sprea
 from habitus.evaluation.naming import BETWEEN, distinction, joined, strongest
 from habitus.schema import IntArray
 
-LEAST = 0.3  # spreads that a habit has to be away from everybody's to be in a name
-USUAL = 2
-ONE_MORE = 3  # habits in a name; one more where two cohorts would be called the same
+LEAST = 0.3  # least distance of a named habit from its median over all users, in spreads
+USUAL = 2  # habits in a name, at most
+ONE_MORE = 3  # habits in a name, at most, where two cohorts would have the same name
 LIKE_ALL = "like everybody"
 
 Medians = dict[str, float]

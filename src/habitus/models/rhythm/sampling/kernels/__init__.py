@@ -1,1 +1,1 @@
-"""Compiled twin of what the loss computes: draws users day after day (Numba)."""
+"""Compiled sampler (Numba) of the distributions whose log-probabilities the loss computes."""

@@ -18,9 +18,9 @@ SLOTS, CHANNELS, AMOUNTS = LOG_PROBS = range(3)  # columns of log-probabilities
 class DayArrays(NamedTuple):
     """Days that are drawn; from ``largest`` on the arrays change with every slot.
 
-    Scores are d log p / d offset of the logits of a day's end, of new slots, of counts by their
-    logs, of counts above all before, and of ones: what was drawn less what was to be expected.
-    Log-probabilities are those of the slots, of the channels active in them, and of their counts.
+    Scores are the derivatives of log p by the offsets of a day: of its end, of new slots, of counts
+    (times their logs), of counts above the largest so far, and of ones. Log-probabilities are
+    those of the active slots, of the active channels in these slots, and of these channels' counts.
     """
 
     slot_history: FloatArray  # features of the history of slots, [N, R + C, S]
@@ -75,7 +75,7 @@ class CountWeights(NamedTuple):
     bias: FloatArray  # [C, 1 + F + 6]
     habit: FloatArray  # [C, 3]
     pairs: IntArray  # later and earlier channel of each pair, [P, 2]
-    pair: IntArray  # pair that each channel may settle, -1 for none, [C]
+    pair: IntArray  # pair of which each channel is the later one, -1 for none, [C]
     amounts: AmountArrays
     table: FloatArray  # features of counts from 0 on, [T, 6]
 
@@ -103,6 +103,6 @@ class Workspace(NamedTuple):
     of_input: FloatArray  # contribution of inputs to the gates of the state, [3 H]
     h: FloatArray  # a state, [H]
     hidden: FloatArray  # units of a channel, [W]
-    out: FloatArray  # features of a count, and logits of settling, [F + 6]
-    settling: FloatArray  # counts that would settle a pair, [6]
-    settling_logits: FloatArray  # logits of being free and of each of these, [7]
+    out: FloatArray  # features of a count, and logits of the settling counts, [F + 6]
+    settling: FloatArray  # settling counts of a pair, see SETTLED in day.py, [6]
+    settling_logits: FloatArray  # logits of the likelihood and of each settling count, [7]

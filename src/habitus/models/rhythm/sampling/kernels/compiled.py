@@ -53,10 +53,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a function of arrays, named tuples of arrays, and numbers; it must make no array.
+    """Compile a function of arrays, named tuples of arrays and numbers that allocates no array.
 
-    Sums may be taken in any order, and numbers are assumed finite. References to arrays are not
-    counted, which would take a third of the time of small steps: the caller holds them.
+    Floating-point sums may be reordered, and numbers are assumed finite. Arrays are not reference
+    counted, which saves a third of the time of small steps: the caller must keep them alive.
     """
     return _kept(function, forceinline=True, _nrt=False)
 
@@ -81,11 +81,11 @@ def _kept(function: _Function, **options: Any) -> _Function:
 
 @cache
 def _version() -> str:
-    """Compute a digest of all sources that compiled code depends on.
+    """Compute a digest of all source files that compiled code depends on, 16 hex digits.
 
-    Numba knows what it keeps by the file of the function alone. But a function contains what it
-    calls and the constants that it reads, of other files, and reading it fails once a type of its
-    arguments is gone.
+    Numba renews cached code only if the file of the function itself has changed. But the code also
+    contains inlined functions and constants from other files, and loading it fails if the type of
+    an argument no longer exists.
     """
     of_model = sorted(Path(__file__).parents[2].rglob("*.py"))
     sources = [*of_model, Path(binned_counts.__file__)]

@@ -43,7 +43,7 @@ from habitus.models.rhythm.sampling.kernels.history import add_to_balance
 from habitus.schema import FloatArray
 
 NEVER = np.float32(-1e4)  # a logit
-RARELY_ZERO = 0.9  # probability of 0 up to which counts are drawn again until one is not 0
+RARELY_ZERO = 0.9  # probability of 0 from which the CDF is inverted, instead of rejecting zeros
 
 
 @compiled
@@ -125,7 +125,7 @@ def active_logit(
     channel: int,
     hidden: FloatArray,
 ) -> Any:
-    """Compute the logit of a channel's being active; write SiLU of its units to ``hidden``, [W]."""
+    """Compute a channel's activation logit; write SiLU of its units to ``hidden``, [W]."""
     channels = days.x.shape[2]
     of_units = weights.active[channel]
     logit = ZERO
@@ -143,7 +143,7 @@ def active_logit(
 def write_outputs(
     weights: CountWeights, channel: int, offset: FloatArray, space: Workspace
 ) -> None:
-    """Write the features of a channel's count, with their offset, and logits of settling."""
+    """Write a count's features plus offset, and settling logits, to ``space.out``, [F + 6]."""
     bias = weights.bias[channel]
     out = space.out
     for k in range(len(out)):
@@ -163,7 +163,7 @@ def draw_count(
     channel: int,
     rng: Generator,
 ) -> Any:
-    """Draw a count of one or more, which settles the channel's pair or is free."""
+    """Draw a count of at least 1: a settling count of the channel's pair, or by the likelihood."""
     features = len(space.out) - SETTLED
     pair = weights.pair[channel]
     values = space.settling
@@ -196,16 +196,19 @@ def log_prob_of_count(
     channel: int,
     count: Any,
 ) -> float:
-    """Compute the log-probability of a count that was just drawn: a free one may settle, too.
+    """Compute the log-probability of a drawn count under the mixture that :func:`draw_count` uses.
+
+    The likelihood gives every count positive probability, and several settling counts may be
+    equal: the probabilities of all components that yield the count are summed.
 
     Args:
-        space: Outputs of the channel, and what :func:`draw_count` left of the choice whether to
-            settle.
+        space: Outputs of the channel (overwritten), and the settling counts and mixture weights
+            that :func:`draw_count` wrote.
         weights: Weights of counts.
-        days: All days, without the count.
+        days: All days, not updated by the count yet.
         day: Number of the day.
-        channel: The channel.
-        count: The count.
+        channel: Number of the channel.
+        count: Drawn count, at least 1.
     """
     features = space.out[: len(space.out) - SETTLED]
     largest = days.largest[day, channel]
@@ -298,7 +301,11 @@ def draw_binned(
 
 @compiled
 def add_largest_logits(features: FloatArray, amounts: AmountArrays, largest: Any) -> int:
-    """Add the logits of the bin of the largest count so far and of larger ones; return it."""
+    """Add the extra logits to the bin of the largest count so far, whose index is returned.
+
+    The second extra logit is added to all bins above. Without a count so far (0) nothing is added,
+    and the number of bins, V, is returned.
+    """
     last = amounts.last
     bins = len(last)
     if largest == 0:
@@ -338,7 +345,10 @@ def poisson(rate: float, rng: Generator) -> float:
 
 @compiled
 def draw_poisson(rate: float, rng: Generator) -> float:
-    """Draw a Poisson count that is not zero: one event before the end, others after it."""
+    """Draw a Poisson count of at least 1, as the first event of a process and those after it.
+
+    The time of the first event is drawn from a truncated exponential distribution on [0, rate].
+    """
     first = -math.log1p(rng.random() * math.expm1(-rate))
     return 1.0 + poisson(max(rate - first, 0.0), rng)
 

@@ -188,7 +188,7 @@ def draw_slots(
 def next_state(
     of_input: FloatArray, of_state: FloatArray, bias: FloatArray, h: FloatArray, after: FloatArray
 ) -> None:
-    """Write the state after a step of a GRU, to a place of its own: in place it would take longer.
+    """Compute a step of a GRU into a separate array, which is faster than in place.
 
     Args:
         of_input: Contributions of the input to the three gates, [3 H].

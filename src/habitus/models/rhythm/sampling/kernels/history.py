@@ -251,7 +251,7 @@ def row_of_difference(difference: Any) -> int:
 
 @compiled
 def indicator_of_difference(difference: Any) -> int:
-    """Index of the indicator that is one in such a row."""
+    """Compute which of the 7 indicators of a difference is 1: 0 for -3 or less to 6 for 3 on."""
     return int(min(max(difference, -EXACT_DIFFERENCE), EXACT_DIFFERENCE)) + EXACT_DIFFERENCE
 
 

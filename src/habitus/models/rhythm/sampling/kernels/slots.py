@@ -155,7 +155,7 @@ def gather_before_counts(
         inputs.index[r] = r
         inputs.values[r] = days.slot_history[day, r, slot]
     count = append_balance(days, day, weights.table, features, inputs, features)
-    if gap != 1:  # the slot before tells something only where nothing lies between
+    if gap != 1:  # counts of the last active slot are inputs only if that slot is adjacent
         return count
     balance = weights.table.shape[1] * 3 * days.now.shape[1]
     return append(days.counts[day], features + balance, inputs, count)
