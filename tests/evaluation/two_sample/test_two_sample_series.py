@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from scipy import signal, stats
+from scipy import signal
 
-from habitus.evaluation.two_sample import series as two_sample
 from habitus.evaluation.two_sample.series import (
     DISCRIMINATORS,
     Discriminator,
@@ -58,14 +57,6 @@ def test_a_larger_discriminator_sees_more_and_stops_early():
 def test_the_larger_set_is_cut_to_the_smaller():
     found = discriminate(windows(0.5, 2_000, 0), windows(0.5, 100, 1), QUICK)
     assert found.accuracy * 40 == pytest.approx(round(found.accuracy * 40))
-
-
-def test_auc_against_scipy():
-    rng = np.random.default_rng(0)
-    fake = rng.integers(0, 6, 50).astype(float)
-    true = rng.integers(2, 8, 70).astype(float)
-    expected = stats.mannwhitneyu(true, fake).statistic / (50 * 70)
-    assert two_sample._auc(fake, true) == pytest.approx(expected)
 
 
 def test_predictive_score_of_a_process_with_known_best_error():

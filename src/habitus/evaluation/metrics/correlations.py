@@ -7,7 +7,7 @@ A variable that never changes has correlation 0 with everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def daily_autocorrelation(daily_totals: FloatArray, lags: int = MOST_LAGS) -> Fl
     return sums / users if users else np.full(lags, np.nan)
 
 
-def row_autocorrelation(x: FloatArray, lags: Iterable[int]) -> Float64:
+def row_autocorrelation(x: FloatArray, lags: Sequence[int]) -> Float64:
     """Autocorrelation of each row around its own mean.
 
     Args:
@@ -108,13 +108,11 @@ def row_autocorrelation(x: FloatArray, lags: Iterable[int]) -> Float64:
     centred = x.astype(np.float64)
     centred -= centred.mean(axis=1, keepdims=True)
     power = np.where(x.min(axis=1) < x.max(axis=1), (centred**2).sum(axis=1), np.nan)
-    none = np.full(len(x), np.nan)
-    return np.array(
-        [
-            (centred[:, lag:] * centred[:, :-lag]).sum(axis=1) / power if lag < x.shape[1] else none
-            for lag in lags
-        ]
-    )
+    found = np.full((len(lags), len(x)), np.nan)
+    for row, lag in enumerate(lags):
+        if lag < x.shape[1]:
+            found[row] = (centred[:, lag:] * centred[:, :-lag]).sum(axis=1) / power
+    return found
 
 
 def _standardised(stack: Stack) -> tuple[Float64, BoolArray]:
