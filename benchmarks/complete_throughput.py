@@ -2,7 +2,7 @@
 
     python benchmarks/complete_throughput.py                      # about half an hour on two cores
     python benchmarks/complete_throughput.py --sizes 10000 100000
-    python benchmarks/complete_throughput.py --quick              # 200 and 400 profiles
+    python benchmarks/complete_throughput.py --quick              # 20 and 40 profiles
 
 A context mixture is fitted to simulated profiles for one epoch. Larger sets repeat 10,000 of them, which is nothing
 to a model that looks at one profile at a time. Each size is ``habitus complete`` in a process of its own, so that
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     settings = parser.parse_args()
     logging.disable(logging.INFO)
-    sizes = [200, 400] if settings.quick else settings.sizes
+    sizes = [20, 40] if settings.quick else settings.sizes
     few = simulated(min(ONCE, max(sizes)))
     print(describe())
     print(f"{settings.mask} of 32 days x 24 hours x 5 channels, {settings.samples} draws each")

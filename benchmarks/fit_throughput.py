@@ -176,9 +176,9 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--chunks", type=int, nargs="*", default=[500])
-    parser.add_argument("--quick", action="store_true", help="1,000 users, once")
+    parser.add_argument("--quick", action="store_true", help="100 users, once")
     arguments = parser.parse_args()
-    users, repeats = (1000, 1) if arguments.quick else (arguments.users, arguments.repeats)
+    users, repeats = (100, 1) if arguments.quick else (arguments.users, arguments.repeats)
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
         population = simulated(users)

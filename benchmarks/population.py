@@ -114,9 +114,9 @@ def main() -> None:
     if settings.quick:
         settings.seeds = [0]
         settings.epochs = 1
-    population = (
-        simulated(1000) if settings.quick else StoredProfiles.open(settings.profiles).load()
-    )
+        settings.batch = 200
+        settings.precisions = ["float32"]
+    population = simulated(200) if settings.quick else StoredProfiles.open(settings.profiles).load()
     train, test = population.split(0.26, 0)
     print(describe())
     print(f"{len(train):,} training profiles, {len(test):,} test profiles")

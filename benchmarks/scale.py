@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py                      # about an hour on two cores
     python benchmarks/scale.py --sizes 10000 100000
-    python benchmarks/scale.py --quick              # 500 users
+    python benchmarks/scale.py --quick              # 50 users
 
 Every step is the public command in a process of its own, so that its peak memory (ru_maxrss, what the operating
 system says of the finished process) is its own.
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     print(describe())
-    verdict(run([500] if arguments.quick else arguments.sizes))
+    verdict(run([50] if arguments.quick else arguments.sizes))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("population.py", "| daily_mean.kld |"),
         ("scale.py", "evaluate  time per user"),
         ("completion.py", "| context mixture, any mask |"),
-        ("complete_throughput.py", "400 profiles: "),
+        ("complete_throughput.py", "40 profiles: "),
         ("region_sizes.py", "| week from day 0 |"),
         ("factors.py", "| own habits |"),
         ("series.py", "| independent | disc. original"),

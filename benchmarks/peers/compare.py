@@ -141,6 +141,7 @@ def interpreters(given: list[str]) -> dict[str, str]:
 def quick(settings: argparse.Namespace) -> None:
     """Run habitus alone, on a few simulated users."""
     settings.profiles = settings.users = 60
+    settings.minutes = 0.05
     settings.python = {"habitus": sys.executable}
     with tempfile.TemporaryDirectory() as folder:
         settings.train, settings.test, settings.out = (
