@@ -12,7 +12,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 HABITUS := $(BIN)/habitus
 
-.PHONY: install demo papers test clean
+.PHONY: install demo papers test types tests clean
 
 install: $(STAMP)
 
@@ -60,12 +60,18 @@ papers: $(STAMP)
 	$(HABITUS) reproduce time-pictures --all --data reproduction/train reproduction/test --out reproduction/time-pictures
 	$(if $(SERIES),$(HABITUS) reproduce tdlgm --all --data $(SERIES) --out reproduction/tdlgm)
 
-# Two processes share two cores best with a thread each. Python keeps what it compiled, or each process that tests
-# start would compile everything again.
+# Types are checked beside the tests: one process that waits for a core at times costs less than one after the other.
 test: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	@$(MAKE) --no-print-directory --jobs 2 types tests
+
+types: $(STAMP)
 	$(BIN)/pyright
+
+# Two processes share two cores best with a thread each. Python keeps what it compiled, or each process that tests
+# start would compile everything again.
+tests: $(STAMP)
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist worksteal --quiet
 
 clean:
