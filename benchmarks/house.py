@@ -136,7 +136,12 @@ def measure(files: dict[str, str]) -> list[Row]:
     openings = [f"{at} {' '.join(w[:8])}" for at, w in texts if w and w[0].strip(",;:") in OPENINGS]
     told = [f"{path}:{n} {x.strip()}" for path, n, x in lines if TOLD.search(QUOTED.sub("", x))]
     words = [f"{path}:{n} {x.strip()}" for path, n, x in lines if WORDS.search(x)]
-    late = [f"{path}:{at}" for path, tree in trees.items() for at in late_imports(tree)]
+    late = [
+        f"{path}:{at}"
+        for path, tree in trees.items()
+        if not path.startswith("src/habitus/cli/")  # commands import in their bodies
+        for at in late_imports(tree)
+    ]
     named = named_modules(files.get(ARCHITECTURE, ""))
     return [
         Row("lines of src", f"{total:,}"),
@@ -157,7 +162,7 @@ def measure(files: dict[str, str]) -> list[Row]:
         Row(f"docstrings that begin with {'/'.join(OPENINGS)}", f"{len(openings):,}", openings),
         Row('"told" outside quotations', f"{len(told):,}", told),
         Row("other words of the private language", f"{len(words):,}", words),
-        Row("imports inside functions, extras aside", f"{len(late):,}", late),
+        Row("imports inside functions, extras and commands aside", f"{len(late):,}", late),
         Row("single modules excepted in the import test", f"{len(named):,}", named),
     ]
 

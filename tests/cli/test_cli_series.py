@@ -14,7 +14,7 @@ from scipy import stats
 
 from command_line import call
 from habitus.cli import main
-from habitus.cli.evaluate import series_two_sample as two_sample
+from habitus.cli.evaluate import series as evaluation
 from habitus.evaluation.baselines.series import SERIES_BASELINES
 from habitus.evaluation.two_sample.series import Discriminator, Predictor
 
@@ -284,8 +284,8 @@ def test_more_than_six_variables_are_drawn_in_part(here, capsys):
 
 
 def test_two_sample_scores_and_their_floor(here, capsys, monkeypatch):
-    monkeypatch.setattr(two_sample, "DISCRIMINATOR", Discriminator(hidden=2, iterations=5))
-    monkeypatch.setattr(two_sample, "PREDICTOR", Predictor(hidden=2, iterations=5))
+    monkeypatch.setattr(evaluation, "DISCRIMINATOR", Discriminator(hidden=2, iterations=5))
+    monkeypatch.setattr(evaluation, "PREDICTOR", Predictor(hidden=2, iterations=5))
     for line in (
         "generated.parquet --against real.csv",
         "pairs.parquet --against homes.csv --series-id home",

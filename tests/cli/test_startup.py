@@ -1,17 +1,10 @@
 """Start-up: what help and an import load."""
 
-import ast
-import inspect
 import json
 import subprocess
 import sys
-from importlib import import_module
-from pathlib import Path
 from typing import get_args, get_type_hints
 
-import pytest
-
-import habitus.cli
 from habitus.cli import COMMANDS
 from habitus.cli._options import names
 from habitus.events import MEMORY_LIMIT
@@ -60,14 +53,6 @@ def test_the_import_loads_what_takes_long_when_it_is_used():
     script = "import sys, habitus; print(sorted(set(sys.argv[1:]) & set(sys.modules)))"
     assert run("-c", script, *HEAVY) == "[]\n"
     assert run("-c", "import habitus; print(habitus.__version__ != '')") == "True\n"
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_work_takes_the_options_that_are_declared(name):
-    declared = getattr(import_module(f"habitus.cli.{name}"), name).registered_commands[0].callback
-    work = ast.parse((Path(habitus.cli.__file__).parent / name / "work.py").read_text())
-    execute = next(each for each in work.body if getattr(each, "name", "") == "execute")
-    assert [each.arg for each in execute.args.args] == [*inspect.signature(declared).parameters]
 
 
 def test_what_help_shows_is_what_holds():

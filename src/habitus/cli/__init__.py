@@ -1,7 +1,7 @@
-"""Command line: a folder per command, whose work is imported when the command runs.
+"""Command line: a file or folder per command, with its options, its help and its work.
 
-Loading a subcommand may take seconds (torch does), so ``habitus --help`` loads none: it lists
-``COMMANDS``.
+``habitus complete`` is the function ``complete`` in ``cli/complete.py``. What takes seconds to load
+(torch does) is imported in its body, and ``habitus --help`` lists ``COMMANDS`` without any of them.
 """
 
 from __future__ import annotations

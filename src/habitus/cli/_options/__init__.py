@@ -1,16 +1,14 @@
-"""Options that several commands share, and how a command is declared.
+"""Options that several commands share, and the decorator that declares a command.
 
-Nothing here loads numpy or torch: ``--help`` shows the options of a command, and only its work
-needs these.
+Nothing here loads numpy or torch, so that ``--help`` is quick: a command imports what takes long
+in its body.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,27 +24,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def command(epilog: str) -> Callable[[Callable[..., None]], typer.Typer]:
-    """Make a command of a function that declares its options and has no body.
+    """Make the Typer application of a command's function; its help ends with ``epilog``."""
 
-    The work is done by ``execute`` in the module ``work`` beside the declaration, which takes the
-    same arguments and is imported when the command runs.
-
-    Args:
-        epilog: Last line of its help: an example.
-
-    Returns:
-        Decorator that gives the Typer application of the command.
-    """
-
-    def declare(declared: Callable[..., None]) -> typer.Typer:
-        @wraps(declared)
-        def run(**options: Any) -> None:
-            import_module(f"{declared.__module__}.work").execute(**options)
-
+    def declare(function: Callable[..., None]) -> typer.Typer:
         app = typer.Typer(
             rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False
         )
-        app.command(epilog=epilog)(run)
+        app.command(epilog=epilog)(function)
         return app
 
     return declare

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 SERIES = "Series (a file instead of a folder)"
 
+
+def series_option(help: str, default: str | bool, *names: str, **rest: Any) -> Any:
+    """Option of series only; ``default`` says what holds where it is not given."""
+    return typer.Option(*names, help=help, rich_help_panel=SERIES, show_default=default, **rest)
+
+
 Column = Annotated[
     list[str] | None,
-    typer.Option(
-        "--column",
-        help="A variable; repeatable.",
-        rich_help_panel=SERIES,
-        show_default="every column of numbers",
-    ),
+    series_option("A variable; repeatable.", "every column of numbers", "--column"),
 ]
 Scale = Annotated[
-    float | None,
-    typer.Option(help="What values are multiplied by; undone when they are "
-    "written.", rich_help_panel=SERIES,
-                 show_default="1"),
-]  # fmt: skip
-Time = Annotated[
-    str | None,
-    typer.Option(
-        help="Column of times.", rich_help_panel=SERIES, show_default="the order of the rows"
-    ),
+    float | None, series_option("What values are multiplied by; undone when they are written.", "1")
 ]
+Time = Annotated[str | None, series_option("Column of times.", "the order of the rows")]
 SeriesId = Annotated[
-    str | None,
-    typer.Option(
-        help="Column that says which series a row is of.",
-        rich_help_panel=SERIES,
-        show_default="one series",
-    ),
+    str | None, series_option("Column that says which series a row is of.", "one series")
 ]
 TrainShare = Annotated[
-    float | None,
-    typer.Option(
-        help="Share of each series, from its beginning, that is fitted to.",
-        rich_help_panel=SERIES,
-        show_default="1",
-    ),
+    float | None, series_option("Share of each series, from its beginning, that is fitted to.", "1")
 ]

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 from habitus.models import MODELS
 from habitus.models.base import Model
 from habitus.recipes import RECIPES, Recipe
+from habitus.run import CHECKPOINT, read_run_header
 from habitus.settings import settings_of
 from habitus.training.config import FitConfig, as_asked
 
 FIRST = "rhythm"
-
-
-def listed(config: Any) -> str:
-    """Settings of a dataclass, in one line."""
-    return ", ".join(
-        f"{name}={value}" for name, value in asdict(config).items() if not isinstance(value, dict)
-    )
-
-
 FIT_OPTIONS = tuple(field.name for field in fields(FitConfig))
 
 
@@ -40,11 +33,8 @@ def resolve_recipe(
     """
     if recipe is None:
         kind = kind_of(model or FIRST)
-        return Recipe(
-            kind,
-            kind.Config(**settings_of(kind.Config, pairs)),
-            FitConfig(**{**kind.fit_defaults, **asked}),
-        )
+        config = kind.Config(**settings_of(kind.Config, pairs))
+        return Recipe(kind, config, FitConfig(**{**kind.fit_defaults, **asked}))
     if model is not None:
         raise ValueError("give --model or --recipe, not both")
     if recipe not in RECIPES:
@@ -56,6 +46,22 @@ def adjusted(recipe: Recipe, pairs: Iterable[str], asked: dict[str, Any]) -> Rec
     """Recipe with given settings, which take precedence."""
     kind, config, how = recipe
     return Recipe(kind, replace(config, **settings_of(kind.Config, pairs)), replace(how, **asked))
+
+
+def recipe_of_unfinished(
+    path: Path, model: str | None, pairs: Iterable[str], asked: dict[str, Any]
+) -> Recipe:
+    """Recipe that an unfinished run was begun with; the fit checks that given settings agree.
+
+    Raises:
+        ValueError: if there is no unfinished run, or for a model or setting that there is not.
+    """
+    if not (path / CHECKPOINT).is_file():
+        raise ValueError(f"there is no unfinished run in {path}; leave --resume out to begin one")
+    header = read_run_header(path)
+    kind = kind_of(model or header.model)
+    config = kind.Config(**{**header.config, **settings_of(kind.Config, pairs)})
+    return Recipe(kind, config, FitConfig(**{**header.fit, **asked}))
 
 
 def kind_of(name: str) -> type[Model]:

@@ -1,14 +1,28 @@
-"""Texts of options turned into the values that they stand for."""
+"""Values that texts of options stand for, and options that do not go with others."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import Any, Literal
 
 from habitus.schema import MINUTES_PER_DAY, WEEKDAYS
 
 SLOT = re.compile(r"(\d+)\s*(m|min|h)?")
 SHARD = re.compile(r"(\d+)\s*/\s*(\d+)")
+
+
+def refuse_options_of(kind: Literal["profiles", "series"], **options: Any) -> None:
+    """Refuse options that are for profiles where series were given, or the other way round.
+
+    Raises:
+        ValueError: naming the first that was given.
+    """
+    other = "series" if kind == "profiles" else "profiles"
+    for name, value in options.items():
+        if value is not None and value is not False:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{flag} is for {kind}, but {other} were given; leave it out")
 
 
 def date_of(moment: dt.datetime | None) -> dt.date | None:
@@ -99,3 +113,46 @@ def threshold_of(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise ValueError(f"--threshold must be auto, off or a number, got {text!r}") from None
+
+
+def weights_of(text: str) -> dict[int, float]:
+    """Weights of cohorts; 1 where none is given.
+
+    Raises:
+        ValueError: for what is not so written, or a cohort that comes twice.
+
+    >>> weights_of("3:0.7, 5:0.3"), weights_of("3")
+    ({3: 0.7, 5: 0.3}, {3: 1.0})
+    """
+    weights = dict[int, float]()
+    for part in text.split(","):
+        number, colon, weight = part.partition(":")
+        try:
+            at = int(number)
+            value = float(weight) if colon else 1.0
+        except ValueError:
+            raise ValueError(f"--cohorts must be like 3 or 3:0.7,5:0.3, got {text!r}") from None
+        if at in weights:
+            raise ValueError(f"--cohorts names cohort {at} twice; give it one weight")
+        weights[at] = value
+    return weights
+
+
+def parse_attributes(pairs: list[str]) -> dict[str, str]:
+    """Attributes and their values.
+
+    Raises:
+        ValueError: for what is not so written, or an attribute that comes twice.
+
+    >>> parse_attributes(["country=France", "plan=a=b"])
+    {'country': 'France', 'plan': 'a=b'}
+    """
+    found = dict[str, str]()
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--where must be like country=France, got {pair!r}")
+        if name in found:
+            raise ValueError(f"--where names {name} twice; a user has one value of it")
+        found[name] = value
+    return found

@@ -1,18 +1,20 @@
-"""Options of ``habitus evaluate``."""
+"""``habitus evaluate``: how far a generated population is from a real one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from habitus.cli._console import out, spinner
 from habitus.cli._options import Seed, command
 from habitus.cli._options.names import MASKS
+from habitus.cli._options.series import SeriesId, Time, series_option
+from habitus.files import write_json
 
 REFERENCE = "Against what"
 WRITTEN = "What is written"
-SERIES = "Series (a file instead of a folder)"
 MOST = 4000
 
 Generated = Annotated[
@@ -27,18 +29,15 @@ Against = Annotated[
     Path,
     typer.Option(
         help="Real profiles or series, best ones that no model has seen; of cleaned series the "
-        "clean ones, of "
-        "forecast ones those that go on.",
-        rich_help_panel=REFERENCE,
-        show_default=False,
+        "clean ones, of forecast ones those that go on.",
+        rich_help_panel=REFERENCE, show_default=False,
     ),
-]
+]  # fmt: skip
 Train = Annotated[
     Path | None,
     typer.Option(
         help="Real profiles or series for the floor and the baselines; without it the reference "
-        "is split for the "
-        "floor.",
+        "is split for the floor.",
         rich_help_panel=REFERENCE,
     ),
 ]
@@ -47,19 +46,16 @@ Region = Annotated[
     str | None,
     typer.Option(
         help=f"Which filled cells of completed profiles to score: {FIXED}.",
-        rich_help_panel=REFERENCE,
-        show_default="all missing cells",
+        rich_help_panel=REFERENCE, show_default="all missing cells",
     ),
-]
+]  # fmt: skip
 Most = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        help="The most completed profiles that baselines fill too, drawn at random.",
-        rich_help_panel=REFERENCE,
-        show_default=str(MOST),
+        min=1, help="The most completed profiles that baselines fill too, drawn at random.",
+        rich_help_panel=REFERENCE, show_default=str(MOST),
     ),
-]
+]  # fmt: skip
 Json = Annotated[
     Path | None, typer.Option("--json", help="Write the figures here.", rich_help_panel=WRITTEN)
 ]
@@ -69,34 +65,29 @@ Html = Annotated[
 RunFolder = Annotated[
     Path | None,
     typer.Option(
-        "--run",
-        help="Run whose loss curves go into the report.",
-        rich_help_panel=WRITTEN,
+        "--run", help="Run whose loss curves go into the report.", rich_help_panel=WRITTEN,
         show_default="the one that generated the profiles, if it is still there",
     ),
+]  # fmt: skip
+
+
+Noisy = Annotated[
+    Path | None, series_option("What a cleaned or filled series was made from.", False)
 ]
-
-
-def _of_series(help: str, shown: str | bool = False, **rest: Any) -> Any:
-    """Option of series only; None where it is not given."""
-    return typer.Option(help=help, rich_help_panel=SERIES, show_default=shown, **rest)
-
-
-Noisy = Annotated[Path | None, _of_series("What a cleaned or filled series was made from.")]
 TrainShare = Annotated[
     float | None,
-    _of_series(
+    series_option(
         "First share of each series of --against that baselines, and the floor, are made from; "
-        "the rest is compared "
-        "against (forecasts: all of it, from their origins on)."
+        "the rest is compared against (forecasts: all of it, from their origins on).",
+        False,
     ),
 ]
 Buckets = Annotated[
-    int | None, _of_series("Intervals of values whose transitions are compared.", "50", min=1)
+    int | None, series_option("Intervals of values whose transitions are compared.", "50", min=1)
 ]
 Steps = Annotated[
     str | None,
-    _of_series(
+    series_option(
         "Steps of the transitions, or steps ahead, separated by commas.", "1; of forecasts 1,6,24"
     ),
 ]
@@ -105,8 +96,7 @@ TwoSample = Annotated[
     typer.Option(
         "--two-sample",
         help="Train classifiers to separate generated from real too (of series as TimeGAN's "
-        "paper does), and "
-        "say by what they do; takes a minute or two.",
+        "paper does), and say by what they do; takes a minute or two.",
         rich_help_panel=REFERENCE,
     ),
 ]
@@ -121,13 +111,11 @@ Privacy = Annotated[
 ]
 Column = Annotated[
     list[str] | None,
-    _of_series("A variable; repeatable. This and the next three only for files from elsewhere."),
+    series_option(
+        "A variable; repeatable. This and the next three only for files from elsewhere.", False
+    ),
 ]
-Scale = Annotated[float | None, _of_series("What values are multiplied by.", "1")]
-Time = Annotated[str | None, _of_series("Column of times.", "the order of the rows")]
-SeriesId = Annotated[
-    str | None, _of_series("Column that says which series a row is of.", "one series")
-]
+Scale = Annotated[float | None, series_option("What values are multiplied by.", "1")]
 
 
 @command(
@@ -163,3 +151,47 @@ def evaluate(
     fill the same ones. A file of series says itself whether it was generated, cleaned or forecast,
     and is measured accordingly.
     """
+    from habitus.cli._shared.provenance import command_line, versions_line
+    from habitus.cli._shared.texts import refuse_options_of
+
+    columns = {"column": column, "scale": scale, "time": time, "series_id": series_id}
+    of_series = {"noisy": noisy, "train_share": train_share, "buckets": buckets, "steps": steps}
+    if generated.is_file():
+        refuse_options_of("profiles", region=region, most=most, run=run, privacy=privacy)
+        from habitus.cli.evaluate.series import SeriesFiles, evaluate_series
+
+        files = SeriesFiles(generated, against, train, train_share, noisy, columns)
+        found = evaluate_series(files, buckets, steps, two_sample=two_sample, seed=seed)
+    else:
+        refuse_options_of("series", **of_series, **columns)
+        if privacy and train is None:
+            raise ValueError(
+                "--privacy looks for users that the model was trained on; give them with --train"
+            )
+        from habitus.cli.evaluate import profiles
+        from habitus.evaluation import evaluate_profiles
+
+        sets = profiles.ProfileSets.open(generated, against, train)
+        history = profiles.read_curves(run, sets.generated) if html else None
+        filled = profiles.score_filled(sets, region, most or MOST, seed)
+        most = (most or MOST) if filled else None
+        classified = profiles.run_two_sample(sets, seed) if two_sample else None
+        attacked = profiles.run_privacy(sets, seed) if privacy else None
+        with spinner("Evaluating"):
+            scores = evaluate_profiles(*sets, seed=seed)
+        found = profiles.EvaluatedProfiles(
+            sets, scores, filled, region, classified, attacked, history
+        )
+    if json:
+        write_json(json, found.to_json())
+    if html:
+        typed = command_line(
+            "evaluate", generated, against=against, train=train, json=json, html=html, run=run,
+            region=region, most=most, seed=seed, **of_series, scale=scale, time=time,
+            series_id=series_id, column=column, two_sample=two_sample, privacy=privacy,
+        )  # fmt: skip
+        with spinner("Drawing"):
+            found.write_page(html, {"Command": typed, "Versions": versions_line()})
+    found.show()
+    for path in filter(None, (json, html)):
+        out(f"{path}: written")

@@ -1,29 +1,23 @@
-"""Evaluation of forecasts of series by ``habitus evaluate``."""
+"""Scores of a file of forecasts of series."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from habitus.cli._console import spinner
-from habitus.cli.evaluate.files import (
-    Asked,
-    Json,
-    described,
-    panel,
-    read_real,
-    read_train,
-    steps_of,
-)
+from habitus.cli.evaluate.files import SeriesFiles, described
+from habitus.evaluation.evaluate import panel_of
 from habitus.evaluation.evaluate_series import HORIZONS, evaluate_forecast
 from habitus.evaluation.metrics.marginals import spreads
-from habitus.evaluation.metrics.transitions import DEFAULT_BUCKETS
 from habitus.report.series import Forecasted, write_forecasted
 from habitus.schema import FloatArray
 from habitus.series import ForecastTable, Series, read_forecast
+
+Json = dict[str, Any]
 
 CURVE = 24  # steps ahead that the report's curves show at most
 FEWEST = 100  # rows before the first origins that baselines can learn from
@@ -38,64 +32,51 @@ class Pieces(NamedTuple):
     names: list[str]
 
 
-def evaluate_forecasts(path: Path, asked: Asked, about: Mapping[str, str]) -> Json:
-    """Evaluate a forecast, and write its page.
+def evaluate_forecasts(
+    files: SeriesFiles, steps: tuple[int, ...], *, buckets: int, seed: int
+) -> tuple[Json, Callable[[Path, Mapping[str, str]], None]]:
+    """Score a forecast at some steps ahead, and give the writer of its page.
 
     Raises:
         ValueError: for series that do not hold what was known, or nothing after it, or steps
             beyond the forecast.
     """
-    if any(value is not None for value in asked.columns.values()):
+    if any(value is not None for value in files.columns.values()):
         raise ValueError(
             "a forecast knows its columns; leave --column, --scale, --time and --series-id out"
         )
-    axes, made = read_forecast(path)
-    real = read_real(axes, asked.against, asked)
+    axes, made = read_forecast(files.path)
+    real = files.read_real(axes, files.against)
     made.on(real)
-    pieces = _pieces(made, real, asked.against)
-    steps = _horizons(asked, pieces.draws.shape[2])
-    train, learnt_from = _learnt(made, real, read_train(axes, asked), asked.train_share)
-    scale = spreads(panel(real)) if len(axes.variables) > 1 else None
-    given = {"buckets": asked.buckets or DEFAULT_BUCKETS, "scale": scale, "seed": asked.seed}
+    pieces = _pieces(made, real, files.against)
     _, samples, ahead, _ = pieces.draws.shape
+    steps = steps or tuple(step for step in HORIZONS if step <= ahead)
+    if max(steps) > ahead:
+        raise ValueError(f"--steps {max(steps)} is beyond the {ahead} steps that were forecast")
+    train, learnt_from = _learnt(made, real, files.read_train(axes), files.train_share)
+    scale = spreads(panel_of(real)) if len(axes.variables) > 1 else None
+    given = {"buckets": buckets, "scale": scale, "seed": seed}
     with spinner("Evaluating forecasts and baselines"):
         metrics = evaluate_forecast(*pieces[:3], train, steps=steps, **given)
-    metrics |= described(axes, asked.seed, learnt_from)
+    metrics |= described(axes, seed, learnt_from)
     metrics |= {
         "origins": len(pieces.draws),
         "samples": samples,
         "steps": ahead,
-        "buckets": given["buckets"],
+        "buckets": buckets,
     }
     metrics["unit"]["crps"] = "in standard deviations" if scale is not None else ""
-    if asked.html:
-        with spinner("Evaluating every step, and drawing"):
-            many = sorted({*map(round, np.linspace(1, ahead, min(ahead, CURVE))), *steps})
-            by_step = evaluate_forecast(*pieces[:3], train, steps=many, **given)
-            _replace(by_step, metrics, steps)
-            write_forecasted(asked.html, metrics, Forecasted(*pieces, by_step), about)
-    return metrics
 
+    def page(path: Path, about: Mapping[str, str]) -> None:
+        many = sorted({*map(round, np.linspace(1, ahead, min(ahead, CURVE))), *steps})
+        by_step = evaluate_forecast(*pieces[:3], train, steps=many, **given)
+        # Chance settles the coverage of repeated values; curves show the table's scores.
+        by_step["horizon"] |= metrics["horizon"]
+        for name, baseline in metrics["baselines"].items():
+            by_step["baselines"][name]["horizon"] |= baseline["horizon"]
+        write_forecasted(path, metrics, Forecasted(*pieces, by_step), about)
 
-def _replace(by_step: Json, metrics: Json, steps: tuple[int, ...]) -> None:
-    """Put the scores of the table into the curves: chance settles coverage of repeated values."""
-    pairs = [
-        (by_step, metrics),
-        *(
-            (by_step["baselines"][name], metrics["baselines"][name])
-            for name in metrics["baselines"]
-        ),
-    ]
-    for curve, table in pairs:
-        curve["horizon"].update({str(step): table["horizon"][str(step)] for step in steps})
-
-
-def _horizons(asked: Asked, ahead: int) -> tuple[int, ...]:
-    """Those that were asked for, or the usual ones within the forecast."""
-    steps = steps_of(asked.steps) or tuple(step for step in HORIZONS if step <= ahead)
-    if max(steps) > ahead:
-        raise ValueError(f"--steps {max(steps)} is beyond the {ahead} steps that were forecast")
-    return steps
+    return metrics, page
 
 
 def _pieces(made: ForecastTable, real: Series, path: Path) -> Pieces:
@@ -116,13 +97,14 @@ def _pieces(made: ForecastTable, real: Series, path: Path) -> Pieces:
             f"{path} has no value after any of the forecast's {len(truth)} origins; "
             "--against must go on after the forecast's origin"
         )
-    pasts: list[FloatArray] = [
-        arrays[made.series[number]][: made.origin[number]] for number in kept
-    ]
-    of = [f"series {made.series[number]}, " if len(real) > 1 else "" for number in kept]
-    names = [
-        f"{text}after step {made.origin[number]:,}" for text, number in zip(of, kept, strict=True)
-    ]
+    pasts: list[FloatArray] = []
+    names = list[str]()
+    for number in kept:
+        series = made.series[number]
+        origin = made.origin[number]
+        pasts.append(arrays[series][:origin])
+        of = f"series {series}, " if len(real) > 1 else ""
+        names.append(f"{of}after step {origin:,}")
     return Pieces(made.draws[kept], truth[kept], pasts, names)
 
 
@@ -131,9 +113,9 @@ def _learnt(
 ) -> tuple[list[FloatArray] | None, str]:
     """Training data of the baselines: as given, or what precedes each series' first origin."""
     if train is not None:
-        return panel(train), "the training series"
+        return panel_of(train), "the training series"
     if share is not None:
-        return panel(real.split(share)[0]), f"the first {share:.0%} of every series"
+        return panel_of(real.split(share)[0]), f"the first {share:.0%} of every series"
     first: dict[str, int] = {}
     for name, origin in zip(made.series, made.origin.tolist(), strict=True):
         first[name] = min(origin, first.get(name, origin))

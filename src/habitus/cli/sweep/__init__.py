@@ -1,4 +1,4 @@
-"""Options of ``habitus sweep``."""
+"""``habitus sweep``: fits of a model with many settings, each evaluated."""
 
 from __future__ import annotations
 
@@ -7,23 +7,8 @@ from typing import Annotated
 
 import typer
 
-from habitus.cli._options import Stored, command
-from habitus.cli._options.fitting import (
-    MODEL,
-    Accelerator,
-    Batch,
-    Chunk,
-    Devices,
-    Epochs,
-    HeldOut,
-    ModelName,
-    OptimiserName,
-    PrecisionName,
-    Rate,
-    ScheduleName,
-    Seed,
-    Set,
-)
+from habitus.cli._console import INTERRUPTED, bar, out, out_table, quiet_libraries, warn
+from habitus.cli._options import Stored, command, fitting
 from habitus.cli._options.names import RECIPES, SWEEP_NAME, SWEEPS
 
 VARIED = "What varies"
@@ -36,26 +21,22 @@ Out = Annotated[
 Against = Annotated[
     Path,
     typer.Option(
-        help="Real profiles, best ones that no model has seen.",
-        rich_help_panel=REFERENCE,
+        help="Real profiles, best ones that no model has seen.", rich_help_panel=REFERENCE,
         show_default=False,
     ),
-]
+]  # fmt: skip
 Users = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        help="How many to generate in each trial.",
-        rich_help_panel=REFERENCE,
+        min=1, help="How many to generate in each trial.", rich_help_panel=REFERENCE,
         show_default="as many as in --against",
     ),
-]
+]  # fmt: skip
 Metric = Annotated[
     str | None,
     typer.Option(
         help="Figure to sort by, and that a search makes small, by its key in metrics.json; or "
-        "held_out_loss, "
-        "seconds, parameters.",
+        "held_out_loss, seconds, parameters.",
         rich_help_panel=REFERENCE,
         show_default="daily_mean.kld, or held_out_loss of models that draw no whole users",
     ),
@@ -66,31 +47,27 @@ RecipeName = Annotated[
         "--recipe",
         help=f"A named grid: {', '.join(SWEEPS)}; or named settings to begin from: "
         f"{', '.join(RECIPES)}.",
-        rich_help_panel=MODEL,
-        show_default=False,
+        rich_help_panel=fitting.MODEL, show_default=False,
     ),
-]
+]  # fmt: skip
 GridTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--grid",
         help="Values of a setting of the model or the fit; repeatable, every combination is a "
-        "trial. With | "
-        "between them, values may hold commas.",
-        metavar="KEY=VALUE,...",
-        rich_help_panel=VARIED,
+        "trial. With | between them, values may hold commas.",
+        metavar="KEY=VALUE,...", rich_help_panel=VARIED,
     ),
-]
+]  # fmt: skip
 SearchTexts = Annotated[
     list[str] | None,
     typer.Option(
         "--search",
         help="Where to look for the best value of a setting: LOW:HIGH, LOW:HIGH:log, or "
         "VALUE|VALUE; repeatable.",
-        metavar="KEY=RANGE",
-        rich_help_panel=VARIED,
+        metavar="KEY=RANGE", rich_help_panel=VARIED,
     ),
-]
+]  # fmt: skip
 TrialCount = Annotated[
     int | None,
     typer.Option("--trials", min=1, help="How many trials a search has.", rich_help_panel=VARIED),
@@ -100,10 +77,9 @@ Storage = Annotated[
     typer.Option(
         help="URL of the database that processes share, such as sqlite:///sweep.db or "
         "postgresql://host/sweeps.",
-        rich_help_panel=SHARED,
-        show_default="SQLite in --out",
+        rich_help_panel=SHARED, show_default="SQLite in --out",
     ),
-]
+]  # fmt: skip
 Name = Annotated[
     str, typer.Option(help="Tells sweeps in one database apart.", rich_help_panel=SHARED)
 ]
@@ -124,20 +100,20 @@ def sweep(
     metric: Metric = None,
     storage: Storage = None,
     name: Name = SWEEP_NAME,
-    model: ModelName = None,
+    model: fitting.ModelName = None,
     recipe: RecipeName = None,
-    set_: Set = None,
-    epochs: Epochs = None,
-    batch: Batch = None,
-    optimiser: OptimiserName = None,
-    learning_rate: Rate = None,
-    schedule: ScheduleName = None,
-    seed: Seed = None,
-    held_out: HeldOut = None,
-    precision: PrecisionName = None,
-    accelerator: Accelerator = None,
-    devices: Devices = None,
-    chunk: Chunk = None,
+    set_: fitting.Set = None,
+    epochs: fitting.Epochs = None,
+    batch: fitting.Batch = None,
+    optimiser: fitting.OptimiserName = None,
+    learning_rate: fitting.Rate = None,
+    schedule: fitting.ScheduleName = None,
+    seed: fitting.Seed = None,
+    held_out: fitting.HeldOut = None,
+    precision: fitting.PrecisionName = None,
+    accelerator: fitting.Accelerator = None,
+    devices: fitting.Devices = None,
+    chunk: fitting.Chunk = None,
 ) -> None:
     """Fit a model with many settings, and evaluate each.
 
@@ -145,3 +121,30 @@ def sweep(
     shares the trials. Given again after Ctrl-C or a kill, it goes on; once all trials are done, it
     sorts them anew.
     """
+    from habitus.cli._shared.fitting import fit_settings
+    from habitus.cli.sweep.space import first_settings, space_of
+    from habitus.cli.sweep.table import table_of
+    from habitus.profiles.store import StoredProfiles
+    from habitus.sweeps import Plan, run_sweep
+
+    asked = fit_settings(locals())
+    begun, named = first_settings(model, recipe, set_ or [], asked)
+    space = space_of(begun.kind, named, grid or [], search or [], trials)
+    fixed = {*asked, *(pair.partition("=")[0] for pair in set_ or [])}
+    if twice := fixed & space.choices.keys():
+        raise ValueError(
+            f"{min(twice)} is varied and fixed at once; give it to --grid or --search only"
+        )
+    train = StoredProfiles.open(profiles)
+    real = StoredProfiles.open(against)
+    plan = Plan(begun.kind, train, real, space, begun.config, begun.fit, users, metric)
+    quiet_libraries()
+    with bar("Sweeping", "trials", len(space.slots())) as advance:
+        try:
+            results = run_sweep(plan, out_, storage, name, on_progress=advance)
+        except KeyboardInterrupt:
+            warn("stopped; the same command goes on")
+            raise typer.Exit(INTERRUPTED) from None
+    out_table(table_of(results))
+    for path in results.files:
+        out(f"{path}: written")

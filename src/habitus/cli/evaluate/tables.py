@@ -1,0 +1,106 @@
+"""Tables and lines of the scores of profiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from habitus.cli._console import plain
+from habitus.evaluation import ACTIVITIES, CompletionEvaluation, Evaluation, active_users
+from habitus.report.filled import methods, multiple
+from habitus.report.meaning import REGION
+from habitus.report.two_sample import area_text
+from habitus.report.wording import baseline_name, number, rows_of, times
+
+if TYPE_CHECKING:
+    from habitus.evaluation.privacy import Privacy
+    from habitus.evaluation.two_sample import TwoSample
+
+SHOWN = 5  # features that gave most away
+
+
+def scores_table(found: Evaluation) -> Table:
+    """Table of figures beside their floor and baselines; ratio 1 is as good as a real sample."""
+    baselines = list(found.baselines)
+    table = Table(
+        title="Lower is better; the floor is what another real sample scores", title_justify="left"
+    )
+    table.add_column("figure")
+    for name in ("generated", "floor", "ratio", *map(baseline_name, baselines)):
+        table.add_column(name, justify="right")
+    for row in rows_of(found.to_json()):
+        unit = row.unit.partition(",")[0]
+        shown = f" ({unit})" if row.unit and row.unit not in row.text(1) else ""
+        others = (row.text(row.baselines.get(baseline)) for baseline in baselines)
+        cells = (row.name + shown, row.text(row.generated), row.text(row.floor), times(row.ratio))
+        table.add_row(*map(plain, (*cells, *others)))
+    return table
+
+
+def activity_lines(found: Evaluation) -> list[str]:
+    """Empty cells, and active users as a share of all over the days whose window is full."""
+    empty = found.figures["empty_cells"]
+    lines = [
+        f"empty cells: {empty['generated']:.2%} of generated profiles, {empty['reference']:.2%} "
+        "of real ones"
+    ]
+    for activity in ACTIVITIES:
+        error, floor = (
+            part[activity.name]["relative_error"] for part in (found.figures, found.floor)
+        )
+        if error is not None:
+            ours, theirs = (
+                active_users(each.active, activity.window)[activity.first_day :].mean()
+                for each in (found.generated, found.reference)
+            )
+            lines.append(
+                f"{activity.name.upper()}: {ours:.1%} of generated users, {theirs:.1%} of real "
+                f"ones; relative error {error:.2%}, floor {floor:.2%}"
+            )
+    return lines
+
+
+def filled_table(found: CompletionEvaluation) -> Table:
+    """Table of the filled cells' scores, of the completed set and of its baselines."""
+    title = (
+        "Filled cells, means over profiles; smaller is better, but for coverage and log-likelihood"
+    )
+    table = Table(title=title, title_justify="left")
+    table.add_column("method")
+    names = [column.name.lower().replace("crps", "CRPS") for column in REGION.values()]
+    for name in (*names, "CRPS, multiple", "profiles"):
+        table.add_column(name, justify="right")
+    for method in methods(found):
+        cells = (method.name, *method.texts, multiple(method.over), f"{method.profiles:,}")
+        table.add_row(*map(plain, cells))
+    return table
+
+
+def two_sample_lines(found: TwoSample) -> list[str]:
+    """Lines on how well classifiers separate generated from real users, and by which features."""
+    lines = list[str]()
+    for name, scored in (("features", found.trees), ("pictures", found.convolutional)):
+        if scored is not None:
+            lines.append(
+                f"distinguished from real users by {name}: AUC {area_text(scored.auc)}; another "
+                f"real sample {area_text(scored.floor)}; chance 0.5"
+            )
+    lines.append("what gave them away most:")
+    for each in found.features[:SHOWN]:
+        means = " against ".join(
+            "none" if value is None else number(value) for value in (each.generated, each.real)
+        )
+        lines.append(f"  {each.name}: {means} on average; AUC alone {each.auc_alone:.3f}")
+    return lines
+
+
+def privacy_lines(found: Privacy) -> list[str]:
+    """Lines on copies of training users, and on how well these are distinguished from others."""
+    return [
+        f"near copies of training profiles: {found.near_copies:.2%} of generated profiles, "
+        f"{found.near_copies_floor:.2%} of held-out ones; exact copies: {found.exact_copies:.2%}, "
+        f"{found.exact_copies_floor:.2%}",
+        f"training users distinguished from held-out ones: AUC {area_text(found.membership)}, "
+        f"chance 0.5; {found.found:.2%} found at 1 % false alarms",
+    ]

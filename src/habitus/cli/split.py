@@ -1,0 +1,52 @@
+"""``habitus split``: profiles in two sets, by user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from habitus.cli._console import out
+from habitus.cli._options import Seed, Stored, command
+from habitus.files import replacing
+
+if TYPE_CHECKING:
+    from habitus.profiles.sparse import Profiles
+    from habitus.profiles.store import StoredProfiles
+    from habitus.schema import BoolArray
+
+Test = Annotated[float, typer.Option(help="Share of the users in the second set, between 0 and 1.")]
+Out = Annotated[
+    tuple[Path, Path],
+    typer.Option("--out", help="Folders for the two sets.", metavar="A B", show_default=False),
+]
+
+
+@command("Example: habitus split profiles --test 0.26 --seed 0 --out train test")
+def split(profiles: Stored, out_: Out, test: Test = 0.2, seed: Seed = 0) -> None:
+    """Split profiles into two sets, by user: no user is in both."""
+    from habitus.profiles.sparse import users_drawn
+    from habitus.profiles.store import StoredProfiles, save
+
+    if len({path.resolve() for path in (profiles, *out_)}) < 3:
+        raise ValueError(
+            f"the two folders of --out must differ from each other and from {profiles}"
+        )
+    source = StoredProfiles.open(profiles)
+    chosen = users_drawn(source.users, test, seed)
+    about = {**source.about, "split": {"of": str(profiles), "test": test, "seed": seed}}
+    with replacing(out_[0]) as first, replacing(out_[1]) as second:
+        save(first, _taken(source, ~chosen), source.axes, about)
+        save(second, _taken(source, chosen), source.axes, about)
+    out(f"{out_[0]}: {int((~chosen).sum()):,} profiles")
+    out(f"{out_[1]}: {int(chosen.sum()):,} profiles")
+
+
+def _taken(source: StoredProfiles, rows: BoolArray) -> Iterator[Profiles]:
+    """Yield the profiles of the given rows, piece by piece."""
+    start = 0
+    for chunk in source.chunks():
+        yield chunk.take(rows[start : start + len(chunk)])
+        start += len(chunk)
