@@ -453,6 +453,30 @@ def test_series_of_other_variables_than_a_runs_are_refused(here, capsys, command
     assert not (here / "refused.parquet").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "verb"),
+    [
+        ("complete run noisy.csv", "habitus.synthesis.clean"),
+        ("forecast run real.csv --steps 2", "habitus.forecast"),
+        ("generate run", "habitus.generate"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("refused.csv", "written as Parquet, not as .csv"),
+        (".", "is a folder; choose another --out"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(
+    here, capsys, monkeypatch, command, verb, path, words
+):
+    monkeypatch.setattr(verb, None)
+    code, out, err = run(capsys, f"{command} --out {path}")
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert words in err
+
+
 def test_a_table_that_habitus_did_not_write_may_have_any_other_columns(here, capsys):
     values = walk(60, 5)
     pq.write_table(pa.table({"load": values, "label": ["x"] * 60}), "table.parquet")

@@ -83,7 +83,7 @@ def complete(
     from habitus.profiles.gaps import read_missing
     from habitus.profiles.store import StoredProfiles
     from habitus.run import load
-    from habitus.series import write_series
+    from habitus.series import check_table_path, write_series
     from habitus.synthesis import CleanConfig, CompleteConfig, clean, complete_to
 
     if mask and missing:
@@ -91,6 +91,7 @@ def complete(
     check_apart(out_, run, profiles, missing)
     fitted = load(run)
     if is_series_run(fitted):
+        check_table_path(out_, "series")
         series = read_for(fitted.model.axes, profiles)
         cleaning = CleanConfig(noise_of(noise, noise_share), max(samples, PARTICLES), seed)
         with bar("Completing", "steps") as advance:

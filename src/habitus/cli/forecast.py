@@ -55,12 +55,13 @@ def forecast(
     from habitus.profiles.completed import TOTALS
     from habitus.profiles.store import StoredProfiles
     from habitus.run import load
-    from habitus.series import write_forecast
+    from habitus.series import check_table_path, write_forecast
     from habitus.synthesis import forecast_to, last_rows, rolling_rows
 
     check_apart(out_, run, profiles)
     fitted = load(run)
     if is_series_run(fitted):
+        check_table_path(out_, "forecast")
         ahead = window_steps(fitted) if steps is None else steps
         series = read_for(fitted.model.axes, profiles)
         if after is None and every is None:

@@ -146,7 +146,7 @@ def generate(
     from habitus.profiles.calendar import dates_file
     from habitus.profiles.completed import open_profiles
     from habitus.run import load
-    from habitus.series import write_series
+    from habitus.series import check_table_path, write_series
     from habitus.synthesis import GenerateConfig, generate_log_to, generate_to
     from habitus.synthesis.latents.cohorts import around, load_cohorts, mix, remembered
     from habitus.synthesis.population import WHOLE, Source
@@ -165,6 +165,7 @@ def generate(
     check_apart(out_, run, cohorts_from, like)
     fitted = load(run)
     if is_series_run(fitted):
+        check_table_path(out_, "series")
         length = window_steps(fitted) if steps is None else steps
         count = series or 1
         with bar("Generating", "series") as advance:

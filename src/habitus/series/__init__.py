@@ -4,7 +4,7 @@ from habitus.schema import Forecast, SeriesAxes
 from habitus.series.checks import check_fit, check_variables
 from habitus.series.convert import from_profiles, to_profiles
 from habitus.series.data import Series
-from habitus.series.files import read_about
+from habitus.series.files import check_table_path, read_about
 from habitus.series.forecasts import ForecastTable, read_forecast, write_forecast
 from habitus.series.pictures import picture_axes, pictures, series_pictures
 from habitus.series.reading import read_series
@@ -16,6 +16,7 @@ __all__ = [
     "Series",
     "SeriesAxes",
     "check_fit",
+    "check_table_path",
     "check_variables",
     "from_profiles",
     "picture_axes",

@@ -105,17 +105,12 @@ def read_header(path: Path, schema: pa.Schema, record: type[H]) -> H | None:
     return check_json(text, record, where)
 
 
-def write_table(
-    path: Path | str, table: pa.Table, kind: str, names: list[str], **header: Any
-) -> None:
-    """Write a Parquet file with a header; it appears when it is complete.
+def check_table_path(path: Path | str, kind: str) -> None:
+    """Refuse a path at which no table can be written, before there is one.
 
     Args:
-        path: Where; a file there is replaced.
-        table: The columns.
-        kind: What the file is, "series" or "forecast".
-        names: Columns with few distinct values, or long runs of them.
-        header: The rest of the header.
+        path: Where; a file there may be replaced.
+        kind: What the file would be, "series" or "forecast".
 
     Raises:
         ValueError: if there is a folder, or the name is that of a text file.
@@ -130,6 +125,25 @@ def write_table(
             f"{kind} are written as Parquet, not as {path.suffix}; choose a name that ends in "
             ".parquet"
         )
+
+
+def write_table(
+    path: Path | str, table: pa.Table, kind: str, names: list[str], **header: Any
+) -> None:
+    """Write a Parquet file with a header; it appears when it is complete.
+
+    Args:
+        path: Where; a file there is replaced.
+        table: The columns.
+        kind: What the file is, "series" or "forecast".
+        names: Columns with few distinct values, or long runs of them.
+        header: The rest of the header.
+
+    Raises:
+        ValueError: as :func:`check_table_path`.
+    """
+    path = Path(path)
+    check_table_path(path, kind)
     text = json.dumps({"kind": kind, "version": VERSION, **header}, allow_nan=False)
     marked = table.replace_schema_metadata({KEY: text.encode()})
     options: Any = {"use_dictionary": names, "compression": "zstd", "compression_level": 1}
