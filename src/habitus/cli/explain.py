@@ -125,10 +125,10 @@ def explain(
 
 
 def check_hours(hours: list[str], columns: Columns) -> None:
-    """Refuse what is no hour before anything takes long.
+    """Check early, before slow work, that each column of --hours exists and holds numbers.
 
     Raises:
-        ValueError: for a name that is no column, or one of a column of other things than numbers.
+        ValueError: for an unknown column, or one with strings or booleans.
     """
     for name in hours:
         if name not in columns:

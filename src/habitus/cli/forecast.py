@@ -19,13 +19,12 @@ Steps = Annotated[int | None, series_option("How many steps ahead.", "the run's 
 After = Annotated[
     float | None,
     series_option(
-        "From many rows on: the first one after this share of each series.", "after the last row",
+        "Forecast from several origins: the first after this share of a "
+            "series.", "after the last row",
         min=0, max=1,
     ),
 ]  # fmt: skip
-Every = Annotated[
-    int | None, series_option("Rows from one such row to the next.", "--steps", min=1)
-]
+Every = Annotated[int | None, series_option("Rows from one origin to the next.", "--steps", min=1)]
 Days = Annotated[int, typer.Option(help="How many days ahead.", min=1)]
 
 

@@ -40,13 +40,14 @@ As = Annotated[
     ),
 ]
 Count = Annotated[
-    int | None, series_option("How many, from a run of series.", "1", "--series", min=1)
+    int | None, series_option("Number of series, from a run of series.", "1", "--series", min=1)
 ]
 Steps = Annotated[
-    int | None, series_option("How long each is.", "the window it was fitted to", min=1)
+    int | None,
+    series_option("Steps of each series.", "the window that the run was fitted to", min=1),
 ]
 Users = Annotated[
-    int | None, typer.Option(help="How many.", show_default="as many as the model was fitted to")
+    int | None, typer.Option(help="Number of users.", show_default="as many as the model was fitted to")
 ]
 Prior = Annotated[
     str | None,
@@ -82,9 +83,8 @@ Threshold = Annotated[
 Inactive = Annotated[
     str,
     typer.Option(
-        help="Users without any activity or, of counts, with fewer events or days than the "
-        "training users had at least (--min-events, --min-days of habitus profile): redraw or "
-        "keep.",
+        help="Redraw or keep users without activity. For counts, also users with fewer events or "
+        "days than --min-events and --min-days of the training profiles allowed.",
     ),
 ]
 Where = Annotated[

@@ -43,10 +43,10 @@ def score(
 ) -> None:
     """Score how likely each user is under a run, and how odd.
 
-    The file has a row per profile: its log-likelihood in nats (a bound), and its oddness: by how
-    many robust standard deviations it is less likely, per active slot, than users about as active.
-    The same is there for hours, channels and amounts, and for the least likely day. What is very
-    negative is unusually regular.
+    The file has a row per profile with its log-likelihood in nats (a bound) and its oddness: the
+    negative log-likelihood per active slot, in robust standard deviations above the median of users
+    who are about as active. Further columns give the oddness of hours, channels and amounts, and of
+    the least likely day. A very negative oddness marks an unusually regular user.
     """
     from habitus.cli._shared.holidays import warn_of_own_holidays
     from habitus.profiles.store import StoredProfiles

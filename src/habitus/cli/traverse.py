@@ -106,7 +106,7 @@ def channels_of(text: str, axes: Axes) -> dict[str, list[int]]:
     """Parse the pictures to draw: a name, and the channels that are summed for it.
 
     Raises:
-        ValueError: for a channel that there is not.
+        ValueError: for an unknown channel.
     """
     every = {SUM: list(range(len(axes.channels)))}
     if text in axes.channels:

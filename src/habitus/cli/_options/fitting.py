@@ -74,7 +74,7 @@ ScheduleName = Annotated[
 Seed = Annotated[int | None, _option(FITTING, "seed", "Decides weights, order and noise.", min=0)]
 HeldOut = Annotated[
     float | None,
-    _option(FITTING, "held_out", "Share of users, or of steps, that is not fitted to but watched."),
+    _option(FITTING, "held_out", "Share of users, or of steps, held out to monitor the loss."),
 ]
 PrecisionName = Annotated[
     str | None,

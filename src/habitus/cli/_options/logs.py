@@ -14,16 +14,16 @@ LOG = "Logs of events"
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format", help="Of a log.", metavar="parquet|csv", rich_help_panel=LOG,
-        show_default="as --out ends; csv to standard output",
+        "--format", help="Format of the log.", metavar="parquet|csv", rich_help_panel=LOG,
+        show_default="by the ending of --out; csv for standard output",
     ),
 ]  # fmt: skip
 Start = Annotated[
     dt.datetime | None,
     typer.Option(
-        help="First day of the window, on the weekday that it was counted from; of a rhythm's "
-        "run, on any.",
-        formats=DAY, metavar="DATE", show_default="as it was counted",
+        help="First day of the window. It must be the same weekday as the "
+            "original first day, except with a run of a rhythm.",
+        formats=DAY, metavar="DATE", show_default="the original first day",
     ),
 ]  # fmt: skip
 Shard = Annotated[

@@ -49,10 +49,10 @@ def slot_minutes(text: str) -> int:
 
 
 def weekday_number(name: str | None) -> int | None:
-    """0 for monday to 6 for sunday; three letters are enough.
+    """Parse the name of a weekday, by its first three letters: 0 for Monday to 6 for Sunday.
 
     Raises:
-        ValueError: for what is no weekday.
+        ValueError: for an unknown weekday.
 
     >>> weekday_number("Monday"), weekday_number("sun"), weekday_number(None)
     (0, 6, None)
@@ -86,7 +86,7 @@ def shard_of(text: str) -> tuple[int, int]:
     """Parse a part and the number of parts, given as ``3/16``.
 
     Raises:
-        ValueError: for what is not so written, or a part that there is not.
+        ValueError: for text of another form, or a part outside 1 to the number of parts.
 
     >>> shard_of("3/16")
     (3, 16)
@@ -116,10 +116,10 @@ def threshold_of(text: str) -> float | None:
 
 
 def weights_of(text: str) -> dict[int, float]:
-    """Weights of cohorts; 1 where none is given.
+    """Parse --cohorts to weights by cohort number; the weight is 1 where none is given.
 
     Raises:
-        ValueError: for what is not so written, or a cohort that comes twice.
+        ValueError: for text of another form, or a repeated cohort.
 
     >>> weights_of("3:0.7, 5:0.3"), weights_of("3")
     ({3: 0.7, 5: 0.3}, {3: 1.0})
@@ -139,10 +139,10 @@ def weights_of(text: str) -> dict[int, float]:
 
 
 def parse_attributes(pairs: list[str]) -> dict[str, str]:
-    """Attributes and their values.
+    """Parse ATTRIBUTE=VALUE pairs to values by attribute.
 
     Raises:
-        ValueError: for what is not so written, or an attribute that comes twice.
+        ValueError: for text of another form, or a repeated attribute.
 
     >>> parse_attributes(["country=France", "plan=a=b"])
     {'country': 'France', 'plan': 'a=b'}

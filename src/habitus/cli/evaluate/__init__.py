@@ -28,8 +28,8 @@ Generated = Annotated[
 Against = Annotated[
     Path,
     typer.Option(
-        help="Real profiles or series, best ones that no model has seen; of cleaned series the "
-        "clean ones, of forecast ones those that go on.",
+        help="Real profiles or series, ideally ones that no model has seen. For cleaned series: "
+            "the clean ones; for forecasts: series that continue beyond the origins.",
         rich_help_panel=REFERENCE, show_default=False,
     ),
 ]  # fmt: skip
@@ -77,8 +77,8 @@ Noisy = Annotated[
 TrainShare = Annotated[
     float | None,
     series_option(
-        "First share of each series of --against that baselines, and the floor, are made from; "
-        "the rest is compared against (forecasts: all of it, from their origins on).",
+        "Share at the start of each series of --against to make baselines and floor from. The rest "
+        "is the reference (for forecasts: everything after their origins).",
         False,
     ),
 ]
@@ -95,8 +95,8 @@ TwoSample = Annotated[
     bool,
     typer.Option(
         "--two-sample",
-        help="Train classifiers to separate generated from real too (of series as TimeGAN's "
-        "paper does), and say by what they do; takes a minute or two.",
+        help="Also train classifiers of generated against real, and report what they use (for "
+        "series: the scores of the TimeGAN paper). Takes a minute or two.",
         rich_help_panel=REFERENCE,
     ),
 ]
@@ -112,7 +112,9 @@ Privacy = Annotated[
 Column = Annotated[
     list[str] | None,
     series_option(
-        "A variable; repeatable. This and the next three only for files from elsewhere.", False
+        "A variable; repeatable. This and the next three options are only "
+        "for files that habitus did not write.",
+        False,
     ),
 ]
 Scale = Annotated[float | None, series_option("What values are multiplied by.", "1")]

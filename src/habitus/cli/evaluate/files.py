@@ -99,7 +99,7 @@ def steps_of(text: str | None) -> tuple[int, ...]:
     """Numbers of steps separated by commas; none where there is no text.
 
     Raises:
-        ValueError: for what is none.
+        ValueError: for text that is not distinct whole numbers above 0.
 
     >>> steps_of("6, 1"), steps_of(None)
     ((1, 6), ())

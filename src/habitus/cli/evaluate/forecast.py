@@ -80,10 +80,10 @@ def evaluate_forecasts(
 
 
 def _pieces(made: ForecastTable, real: Series, path: Path) -> Pieces:
-    """Pair the forecast with the observed values.
+    """Select the origins followed by an observed value, with their draws, truth and past.
 
     Raises:
-        ValueError: if nothing did.
+        ValueError: if no origin is followed by an observed value.
     """
     arrays = dict(zip(real.ids, real.arrays(), strict=True))
     origins, _, ahead, variables = made.draws.shape

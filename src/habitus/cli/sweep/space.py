@@ -17,7 +17,7 @@ def first_settings(
     """Settings that all trials begin from, and the grid of a named sweep.
 
     Raises:
-        ValueError: for a model, recipe or setting that there is not, or both a model and a recipe.
+        ValueError: for an unknown model, recipe or setting, or both a model and a recipe.
     """
     if recipe in SWEEPS and model is None:
         base, values = SWEEPS[recipe]()
