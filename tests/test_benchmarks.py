@@ -28,6 +28,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("peers/compare.py", "| two-sample AUC |"),
         ("house.py", "| lines of src |"),
         ("same_outputs.py", "0 not compared, 0 differs"),
+        ("same_speed.py", "| evaluate |"),
         ("mutations.py", "| logit of the gap capped at 1 | test_log_probs.py::"),
     ],
 )

@@ -47,7 +47,8 @@ Steps = Annotated[
     series_option("Steps of each series.", "the window that the run was fitted to", min=1),
 ]
 Users = Annotated[
-    int | None, typer.Option(help="Number of users.", show_default="as many as the model was fitted to")
+    int | None,
+    typer.Option(help="Number of users.", show_default="as many as the model was fitted to"),
 ]
 Prior = Annotated[
     str | None,
