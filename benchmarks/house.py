@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,13 @@ def measure(files: dict[str, str]) -> list[Row]:
     docstring_lines = sum((doc.end_lineno or 0) - doc.lineno + 1 for *_, doc in documented)
     bare = sum(not x.strip() or x.lstrip().startswith("#") for *_, x in lines)
     total = sum(text.count("\n") for text in code.values())
+    statements = sum(isinstance(n, ast.stmt) for tree in trees.values() for n in ast.walk(tree))
+    kinds = {tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING}
+    tokens = sum(
+        each.type in kinds
+        for text in code.values()
+        for each in tokenize.generate_tokens(io.StringIO(text).readline)
+    )
     comments = [x for *_, x in lines if re.search(r"(^|\s)# (?!fmt|noqa|pyright|type:)", x)]
 
     every = [(path, function) for path, tree in trees.items() for function in functions(tree)]
@@ -147,6 +155,8 @@ def measure(files: dict[str, str]) -> list[Row]:
         Row("lines of src", f"{total:,}"),
         Row("of them code", f"{total - bare - docstring_lines:,}"),
         Row("of them docstrings", f"{docstring_lines:,}"),
+        Row("statements", f"{statements:,}"),
+        Row("tokens, however laid out", f"{tokens:,}"),
         Row("comments per 1,000 lines", f"{1000 * len(comments) / total:.1f}"),
         Row("files", f"{len(code):,}"),
         Row("functions", f"{len(every):,}"),
