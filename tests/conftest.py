@@ -37,6 +37,12 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports whose figures are made but not drawn, for tests of their words; drawing is slow."""
+    monkeypatch.setattr("habitus.report.svg._draw", lambda figure: "<svg></svg>")
+
+
 def random_profiles(axes: Axes, users: int, seed: int = 0, density: float = 0.05) -> Profiles:
     """Profiles with independent cells and weekday habits; every profile has at least one cell."""
     rng = np.random.default_rng(seed)

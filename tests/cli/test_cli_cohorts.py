@@ -1,5 +1,7 @@
 """``habitus cluster``, and ``habitus generate`` of cohorts and around given users."""
 
+import contextlib
+import io
 import json
 import shutil
 
@@ -10,6 +12,7 @@ import torch
 
 from command_line import call
 from conftest import random_profiles
+from habitus.cli import main
 from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
 from habitus.profiles.store import StoredProfiles, save
@@ -57,18 +60,32 @@ def folder(tmp_path_factory, axes):
     return path
 
 
-@pytest.fixture
-def here(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    return folder
+@pytest.fixture(scope="module")
+def clustering(folder):
+    """The folder, in which the run's users are clustered, and what the command said."""
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+        pytest.raises(SystemExit) as stop,
+    ):
+        main(["cluster", "run", "people", "--k", "4", "--out", "cohorts"])
+    assert (stop.value.code or 0, err.getvalue()) == (0, "")
+    return folder, out.getvalue()
 
 
 @pytest.fixture
-def clustered(here, capsys):
-    """What the command said and wrote."""
-    code, out, err = call(capsys, "cluster", "run", "people", "--k", "4", "--out", "cohorts")
-    assert (code, err) == (0, "")
-    return out
+def here(clustering, tmp_path, monkeypatch):
+    """A copy of that folder for the test alone."""
+    own = shutil.copytree(clustering[0], tmp_path / "own")
+    monkeypatch.chdir(own)
+    return own
+
+
+@pytest.fixture
+def clustered(clustering):
+    """What the command said."""
+    return clustering[1]
 
 
 def test_what_is_written(clustered, here):

@@ -3,14 +3,13 @@
 import contextlib
 import datetime as dt
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from background import Background
 from command_line import call
 from conftest import random_profiles
 from habitus.cli import main
@@ -161,18 +160,15 @@ def test_ctrl_c_leaves_what_the_same_command_takes_up(run, tmp_path):
         "beta=0.1,0.5",
         *QUICK[:2],
         "--epochs",
-        "60",
+        "15",
         *QUICK[4:],
     )
-    command = [sys.executable, "-m", "habitus", "sweep", *many, "--out", str(tmp_path / "s")]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        while not list(tmp_path.glob(f"s/trials/*/{CHECKPOINT}")):
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)
+    process = Background(partial(main, ["sweep", *many, "--out", str(tmp_path / "s")]))
+    while not list(tmp_path.glob(f"s/trials/*/{CHECKPOINT}")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()
     assert (process.returncode, *said) == (130, "", "habitus: stopped; the same command goes on\n")
     code, said, err = run(*many, "--out", str(tmp_path / "s"))
     assert (code, err) == (0, "")

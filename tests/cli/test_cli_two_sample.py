@@ -42,7 +42,7 @@ def here(folder, monkeypatch):
     return folder
 
 
-def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
+def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys, undrawn):
     line = (
         "generated --against test --train train --two-sample --privacy --json m.json --html r.html"
     )
@@ -72,7 +72,7 @@ def test_both_are_in_the_figures_the_report_and_the_terminal(here, capsys):
     assert metrics["two_sample"]["features"][0]["name"] in page
 
 
-def test_memorised_users_are_warned_about(here, capsys):
+def test_memorised_users_are_warned_about(here, capsys, undrawn):
     code, _, err = evaluate(
         capsys, "copies --against test --train train --privacy --json m.json --html r.html"
     )
@@ -107,7 +107,8 @@ def test_privacy_needs_training_users(here, capsys):
 
 def test_nothing_heavy_is_loaded_where_neither_is_asked_for(here):
     program = (
-        "import sys; from habitus.cli import main\n"
+        "import sys; from habitus.cli import main; from habitus.report import svg\n"
+        "svg._draw = lambda figure: '<svg></svg>'\n"
         "try: main(['evaluate', 'generated', '--against', 'test', '--train', 'train', '--html', "
         "'r.html'])\n"
         "except SystemExit: pass\n"

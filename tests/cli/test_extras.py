@@ -1,60 +1,56 @@
 """Extras that are not installed."""
 
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from background import Background
 from habitus.extras import EXTRAS
 
-BLOCKED = """
-import sys
 
 class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == {package!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+    """Finder in front of all others, with which packages are as if they were not installed."""
 
-sys.meta_path.insert(0, Absent())
-from habitus.cli import main
-main(sys.argv[1:])
-"""
+    def __init__(self, packages: tuple[str, ...]) -> None:
+        self.packages = packages
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.packages:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def habitus_without(packages: tuple[str, ...], *command: str) -> tuple[int | None, str, str]:
+    """Exit code, stdout and stderr of a command where some packages are not installed."""
+
+    def work() -> None:
+        for name in list(sys.modules):
+            if name.partition(".")[0] in ("habitus", *packages):
+                del sys.modules[name]
+        sys.meta_path.insert(0, Absent(packages))
+        from habitus.cli import main
+
+        main(list(command))
+
+    process = Background(work)
+    said = process.communicate()
+    return process.returncode, *said
 
 
 @pytest.mark.parametrize("package", ["optuna", "sqlalchemy"])
 def test_a_sweep_says_what_to_install(package, tmp_path):
-    command = (
-        "sweep",
-        "absent",
-        "--against",
-        "absent",
-        "--grid",
-        "beta=1",
-        "--out",
-        str(tmp_path / "s"),
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED.format(package=package), *command],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr == f"habitus: {package} is not installed; pip install habitus[sweeps]\n"
+    command = ("absent", "--against", "absent", "--grid", "beta=1", "--out", str(tmp_path / "s"))
+    code, _, err = habitus_without((package,), "sweep", *command)
+    assert code == 2
+    assert err == f"habitus: {package} is not installed; pip install habitus[sweeps]\n"
 
 
-def test_everything_else_works_without_the_extras(tmp_path):
-    for package in EXTRAS:
-        done = subprocess.run(
-            [sys.executable, "-c", BLOCKED.format(package=package), "models"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert "rhythm" in done.stdout
+def test_everything_else_works_without_the_extras():
+    code, out, err = habitus_without(tuple(EXTRAS), "models")
+    assert (code, err) == (0, "")
+    assert "rhythm" in out
 
 
 def test_an_extra_holds_what_it_is_said_to():
