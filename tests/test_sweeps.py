@@ -4,12 +4,13 @@ import contextlib
 import datetime as dt
 import json
 import math
-import subprocess
-import sys
+import os
+import signal
 import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from optuna.trial import TrialState
 
+from background import Background
 from conftest import random_profiles
 from habitus.evaluation import evaluate
 from habitus.models.context_mixture.model import ContextMixture, ContextMixtureConfig
@@ -45,6 +47,7 @@ from habitus.sweeps.shared_study import SLOT, SharedStudy
 from habitus.sweeps.space import Choice
 from habitus.sweeps.storage import opened, quiet_optuna
 from habitus.synthesis import generate
+from habitus.training import loop
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
 
@@ -441,22 +444,23 @@ class TestSharing:
         assert results.rows[0].state == "COMPLETE"
 
 
-WORKER = """
-import sys
-import habitus.training.loop as loop
-from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
-from habitus.profiles.store import StoredProfiles
-from habitus.sweeps import Plan, Patience, grid_of, run_sweep
-from habitus.training.config import FitConfig
+def work(folder: Path, epochs: int, betas: tuple[float, ...], dies_at: int | None) -> None:
+    """Take part in the sweep of a folder, as a process of its own; die after so many steps."""
+    loop.CHECKPOINT_SECONDS = 0.0
+    step = loop.FitLoop.step
+    steps = []
 
-loop.CHECKPOINT_SECONDS = 0.01
-train, against = (StoredProfiles.open(name) for name in ("train", "against"))
-how = FitConfig(epochs=int(sys.argv[1]), batch=20, precision="float32", accelerator="cpu")
-space = grid_of({"beta": tuple(map(float, sys.argv[2].split(",")))})
-plan = Plan(BetaVAE, train, against, space, BetaVAEConfig(latents=2), how)
-results = run_sweep(plan, "sweep", patience=Patience(1, 2))
-print(results.table().to_pylist())
-"""
+    def counted(self, batch):
+        if len(steps) == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        steps.append(step(self, batch))
+
+    loop.FitLoop.step = counted
+    os.chdir(folder)
+    train, against = (StoredProfiles.open(name) for name in ("train", "against"))
+    how = replace(FIT, epochs=epochs)
+    plan = Plan(BetaVAE, train, against, grid_of({"beta": betas}), CONFIG, how)
+    print(run_sweep(plan, Path("sweep"), patience=Patience(1, 2)).table().to_pylist())
 
 
 @pytest.fixture
@@ -464,23 +468,20 @@ def workers(train, against, tmp_path):
     """Start processes that share a sweep in an empty folder."""
     save(tmp_path / "train", [train], AXES)
     save(tmp_path / "against", [against], AXES)
-    started: list[subprocess.Popen[str]] = []
+    started: list[Background] = []
 
-    def start(epochs: int, betas: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-W", "error::UserWarning", "-c", WORKER, str(epochs), betas]
-        pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True))
+    def start(epochs: int, *betas: float, dies_at: int | None = None) -> Background:
+        started.append(Background(partial(work, tmp_path, epochs, betas, dies_at)))
         return started[-1]
 
     yield start
     for process in started:
-        process.kill()
-        process.communicate()
+        process.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.slow
 def test_processes_share_the_trials(workers, tmp_path):
-    both = [workers(1, "0,0.1,0.5,1") for _ in range(2)]
+    both = [workers(1, 0, 0.1, 0.5, 1) for _ in range(2)]
     said = [process.communicate(timeout=120) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert said[0] == said[1]
@@ -492,26 +493,19 @@ def test_processes_share_the_trials(workers, tmp_path):
 @pytest.mark.slow
 def test_what_a_killed_process_left_is_taken_up(workers, tmp_path, monkeypatch):
     """Its run goes on from the checkpoint, and ends with the numbers of one that was never stopped."""
-    epochs = 25
+    epochs = 4
     betas = (0.5, 1.0)
     folder = tmp_path / "sweep" / "trials" / "000-beta=0.5"
-    process = workers(epochs, "0.5,1")
-    position = 0
-    while position == 0:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-        if (folder / CHECKPOINT).is_file():
-            epoch, batch = load_tensors(folder / CHECKPOINT)["position"].tolist()
-            position = epoch + batch
-    process.kill()
-    process.wait()
-    assert (folder / CHECKPOINT).is_file(), "killed before its end"
+    process = workers(epochs, *betas, dies_at=5)
+    assert process.communicate() == ("", "")
+    assert process.returncode == -signal.SIGKILL
+    assert sum(load_tensors(folder / CHECKPOINT)["position"].tolist()) > 0
 
     resumed = []
     monkeypatch.setattr(
         trial, "fit", lambda *a, resume, **k: resumed.append(resume) or fit(*a, resume=resume, **k)
     )
-    how = FitConfig(epochs=epochs, batch=20, precision="float32", accelerator="cpu")
+    how = replace(FIT, epochs=epochs)
     train, against = (StoredProfiles.open(tmp_path / name) for name in ("train", "against"))
     plan = Plan(BetaVAE, train, against, grid_of({"beta": betas}), CONFIG, how)
     run_sweep(plan, tmp_path / "sweep", patience=Patience(1, 2))
