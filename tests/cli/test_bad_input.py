@@ -581,7 +581,7 @@ def test_a_channel_called_script_works(run, fitted):
         ("evaluate", "profiles", "--against", "profiles", "--html", "fresh.html"),
     ],
 )
-def test_a_disk_that_fills_up(here, monkeypatch, capsys, command):
+def test_a_disk_that_fills_up(here, monkeypatch, capsys, undrawn, command):
     """No file may grow beyond 1 kB, as on a full disk."""
     monkeypatch.chdir(here)
     rng = np.random.default_rng(0)

@@ -133,7 +133,7 @@ def test_a_part_of_what_was_missing_can_be_judged_alone(here, capsys, tmp_path):
     assert part["squared_error"] < whole["squared_error"]
 
 
-def test_the_report_tells_how_it_came_about(here, capsys, tmp_path):
+def test_the_report_tells_how_it_came_about(here, capsys, tmp_path, undrawn):
     path = tmp_path / "r.html"
     code, out, _ = call(
         capsys,

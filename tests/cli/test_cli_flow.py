@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import habitus
+from background import Background
 from command_line import call
 from habitus.cli import COMMANDS, main
 from habitus.models.pictures.beta_vae import BetaVAEConfig
@@ -200,7 +202,7 @@ def test_evaluate_prints_a_plain_table_and_the_activity(here, capsys):
     assert "\x1b" not in out
 
 
-def test_the_report_has_loss_curves_where_the_run_is_known(here, capsys, tmp_path):
+def test_the_report_has_loss_curves_where_the_run_is_known(here, capsys, tmp_path, undrawn):
     assert "Loss" in Path("report.html").read_text()
     args = ("evaluate", "generated", "--against", "test", "--html", str(tmp_path / "r.html"))
     Path("runs").rename("elsewhere")
@@ -355,7 +357,7 @@ def test_ctrl_c_stops_a_fit_that_resume_takes_up(capsys, population, tmp_path, m
         "--model",
         "beta-vae",
         "--epochs",
-        "15",
+        "6",
         "--set",
         "latents=2",
         "--batch",
@@ -363,24 +365,24 @@ def test_ctrl_c_stops_a_fit_that_resume_takes_up(capsys, population, tmp_path, m
         "--out",
         "run",
     )
-    with subprocess.Popen([*PYTHON, *command], stderr=subprocess.PIPE, text=True) as process:
-        while not (tmp_path / "run" / CHECKPOINT).exists():
-            assert process.poll() is None
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+    process = Background(partial(main, list(command)))
+    while not (tmp_path / "run" / CHECKPOINT).exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
     assert process.returncode == 130
     assert err == "habitus: stopped; go on with --resume\n"
     code, _, err = call(capsys, "generate", "run", "--out", "g")
     assert code == 2
     assert "is not finished" in err
-    code, _, err = call(capsys, "fit", "train", "--epochs", "16", "--resume", "--out", "run")
+    code, _, err = call(capsys, "fit", "train", "--epochs", "7", "--resume", "--out", "run")
     assert code == 2
-    assert "was begun with epochs=15, got 16" in err
+    assert "was begun with epochs=6, got 7" in err
     code, said, err = call(capsys, "fit", "train", "--resume", "--out", "run")
     assert (code, err) == (0, "")
     assert "latents=2" in said
-    assert load("run").history["step"][-1] == 15 * 6
+    assert load("run").history["step"][-1] == 6 * 6
 
 
 def test_a_debugger_sees_the_traceback(capsys, monkeypatch, tmp_path):

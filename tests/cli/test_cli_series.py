@@ -150,7 +150,7 @@ def test_page_of_generated_series(here, capsys):
     assert "--train-share 0.8" in page
 
 
-def test_the_real_series_themselves_are_perfect(here, capsys):
+def test_the_real_series_themselves_are_perfect(here, capsys, undrawn):
     """A foreign file counts as generated; nothing is nearer to the real series than they are."""
     metrics, page = page_of(capsys, "real.csv --against real.csv --column load")
     assert (
@@ -198,7 +198,7 @@ def test_cleaned_series_stand_beside_identity_and_posterior_mean(here, capsys):
     assert "than the series as given has" in page
 
 
-def test_what_was_noisy_is_no_better_than_identity(here, capsys):
+def test_what_was_noisy_is_no_better_than_identity(here, capsys, undrawn):
     """A file from elsewhere counts as cleaned where --noisy is given."""
     write("whole.csv", load=np.nan_to_num(noisy_values(), nan=10.0))
     metrics, page = page_of(capsys, "whole.csv --against real.csv --noisy whole.csv")
@@ -263,7 +263,7 @@ def test_origins_without_truth_are_left_out(here, capsys):
     assert metrics["origins"] == whole["origins"] - 1
 
 
-def test_several_series_of_several_variables(here, capsys):
+def test_several_series_of_several_variables(here, capsys, undrawn):
     """The columns of times and series are known to the files, or are named."""
     metrics, page = page_of(capsys, "pairs-ahead.parquet --against homes.csv")
     assert metrics["variables"] == ["load", "heat"]
@@ -276,14 +276,14 @@ def test_several_series_of_several_variables(here, capsys):
     assert metrics["cross_correlation"]["mse"] is not None
 
 
-def test_more_than_six_variables_are_drawn_in_part(here, capsys):
+def test_more_than_six_variables_are_drawn_in_part(here, capsys, undrawn):
     names = [f"v{number}" for number in range(7)]
     write("wide.csv", **{name: walk(40, seed) for seed, name in enumerate(names)})
     _, page = page_of(capsys, "wide.csv --against wide.csv")
     assert "The first 6 of 7 variables are drawn." in page
 
 
-def test_two_sample_scores_and_their_floor(here, capsys, monkeypatch):
+def test_two_sample_scores_and_their_floor(here, capsys, monkeypatch, undrawn):
     monkeypatch.setattr(evaluation, "DISCRIMINATOR", Discriminator(hidden=2, iterations=5))
     monkeypatch.setattr(evaluation, "PREDICTOR", Predictor(hidden=2, iterations=5))
     for line in (

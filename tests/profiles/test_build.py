@@ -46,7 +46,7 @@ channels = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     times=instants(),
     who=users | numbers,
