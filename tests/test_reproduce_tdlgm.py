@@ -40,6 +40,8 @@ VALUES = np.array([0.0, 0.25, 0.5, 1.0])
 SETTINGS = LabSettings(
     column="load", scale=1.0, epochs=1, seeds=2, window=8, samples=3, every=9, latent_samples=4
 )
+ROWS = 200
+TRAIN = 160  # of these rows
 CASES = [Case(level, reading) for reading in imputing.READINGS for level in TABLE_1]
 ENTRIES = {entry.name: entry for entry in PAPER.entries}
 
@@ -63,6 +65,7 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("habitus.training.windows.FEWEST_BATCHES", 4)
         patch.setattr("habitus.training.collapse.STEPS", 10)
+        patch.setattr("habitus.synthesis.cleaning.ROUNDS", 1)
         patch.setattr(LatentLayers, "latent_draws", 2)
         yield
     torch.set_num_threads(before)
@@ -70,7 +73,7 @@ def quick():
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    return Lab(sticky(400), tmp_path_factory.mktemp("reproduction") / "out", SETTINGS)
+    return Lab(sticky(ROWS), tmp_path_factory.mktemp("reproduction") / "out", SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +106,7 @@ def test_every_item_has_something_to_show(made, name):
 
 
 def test_the_parts_of_the_series(lab):
-    assert len(lab.train.values) == 320
+    assert len(lab.train.values) == TRAIN
     np.testing.assert_array_equal(
         np.concatenate([lab.train.values, lab.test.values]), lab.whole.values
     )
@@ -186,7 +189,7 @@ def test_table_2_is_algorithm_1_of_the_forecasts(lab, made):
     assert rows[0] == 1
     assert rows[-1] + 30 <= len(lab.test.values)
     drawn = forecast(
-        lab.run("gru", 1), lab.whole, origins=rows + 320, steps=30, samples=3, seed=1
+        lab.run("gru", 1), lab.whole, origins=rows + TRAIN, steps=30, samples=3, seed=1
     ).draws
     test = lab.test.values
     truth = np.stack([test[at : at + 30] for at in rows])
@@ -239,10 +242,10 @@ def test_a_second_lab_loads_what_the_first_one_kept(lab, made, monkeypatch):
     monkeypatch.setattr(lab_module, "fit", refuse)
     monkeypatch.setattr(ahead, "forecast", refuse)
     monkeypatch.setattr(imputing, "clean", refuse)
-    again = Lab(sticky(400), lab.folder, SETTINGS)
+    again = Lab(sticky(ROWS), lab.folder, SETTINGS)
     for name in ("Table 1", "Table 2", "Table 3"):
         assert ENTRIES[name].make(again).tables == made[name].tables
-    one = Lab(sticky(400), lab.folder, dataclasses.replace(SETTINGS, seeds=1))
+    one = Lab(sticky(ROWS), lab.folder, dataclasses.replace(SETTINGS, seeds=1))
     assert ENTRIES["Table 2"].make(one).tables[0].rows[0][1].sd == 0
 
 
@@ -256,9 +259,8 @@ def test_runs_are_fitted_to_what_the_table_says(lab):
         "gaussian-tdlgm", "noisy-lstm", "noisy-dlgm",
     }  # fmt: skip
     for name, noisy in (("lstm", False), ("noisy-lstm", True)):
-        seen = (lab.noisy_train(1) if noisy else lab.train).values[
-            :288
-        ]  # what is left by a tenth held out
+        seen = (lab.noisy_train(1) if noisy else lab.train).values
+        seen = seen[: TRAIN * 9 // 10]  # what is left by a tenth held out
         assert float(fitted[name].model.p_v.mean) == pytest.approx(seen.mean(), abs=1e-6)
 
 
@@ -278,9 +280,9 @@ def test_series_that_the_tables_cannot_be_made_of(series, said, tmp_path):
 
 def test_a_folder_keeps_to_its_series_and_its_paper(lab):
     with pytest.raises(ValueError, match="was begun with values="):
-        Lab(sticky(400, 1), lab.folder, SETTINGS)
+        Lab(sticky(ROWS, 1), lab.folder, SETTINGS)
     with pytest.raises(ValueError, match="was begun with epochs=1, got 2"):
-        Lab(sticky(400), lab.folder, dataclasses.replace(SETTINGS, epochs=2))
+        Lab(sticky(ROWS), lab.folder, dataclasses.replace(SETTINGS, epochs=2))
 
 
 def errors_of(cleaned, given, identity=0.01, mean=0.005, kept=(0,)):
