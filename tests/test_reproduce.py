@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from markupsafe import Markup
 
 from conftest import random_profiles
 from habitus.evaluation import daily_mean, daily_std, evaluate
@@ -40,11 +41,11 @@ SETTINGS = LabSettings(
     latents=3,
     batch=30,
     samples=2,
-    architecture_profiles=30,
+    architecture_profiles=20,
     architecture_epochs=1,
 )
 SEARCHED = (2, 10)
-MOST = {"VAE": 1, "VCE": 40}  # profiles that slow baselines run on
+MOST = {"VAE": 1, "VCE": 16}  # profiles that slow baselines run on
 ENTRIES = {entry.name: entry for entry in PAPER.entries}
 PAPER_NUMBERS = {
     TABLE: ["5.1", "5.2", "6.1", "6.2", "A.1"],
@@ -63,7 +64,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def sets():
-    return random_profiles(AXES, 90, 0, 0.03), random_profiles(AXES, 40, 1, 0.03)
+    return random_profiles(AXES, 60, 0, 0.03), random_profiles(AXES, 16, 1, 0.03)
 
 
 @pytest.fixture(scope="module")
@@ -291,8 +292,8 @@ def test_only_what_is_asked_for_is_fitted(sets, tmp_path):
 
 
 def test_a_part_of_the_profiles(sets, tmp_path):
-    some = Lab(*sets, tmp_path / "out", dataclasses.replace(SETTINGS, profiles=25))
-    assert (len(some.train), len(some.test), some.users) == (25, 25, 25)
+    some = Lab(*sets, tmp_path / "out", dataclasses.replace(SETTINGS, profiles=12))
+    assert (len(some.train), len(some.test), some.users) == (12, 12, 12)
     assert Lab(*sets, tmp_path / "more", dataclasses.replace(SETTINGS, users=7)).users == 7
 
 
@@ -310,7 +311,7 @@ def test_binary_profiles_are_modelled_as_such(sets, tmp_path):
         ({"seed": 1}, "was begun with seed=0, got 1"),
         ({"epochs": 2}, "was begun with epochs=1, got 2"),
         ({"prior": "mixture"}, "was begun with prior=normal, got mixture"),
-        ({"profiles": 20}, "was begun with profiles=None, got 20"),
+        ({"profiles": 8}, "was begun with profiles=None, got 8"),
     ],
 )
 def test_a_folder_keeps_to_its_settings(lab, sets, change, message):
@@ -392,7 +393,8 @@ def test_the_curves_in_files_are_those_of_the_sets(lab, made):
     np.testing.assert_allclose(rows[:, 4], daily_std(beta_4))
 
 
-def test_the_page_holds_every_item(tmp_path, lab, made):
+def test_the_page_holds_every_item(tmp_path, lab, made, monkeypatch):
+    monkeypatch.setattr("habitus.report.page.inline_svg", lambda figure, alt, key: Markup("<svg>"))
     write_page(tmp_path / PAGE, PAPER, made, PAPER.facts(lab), {"Command": "habitus reproduce"})
     text = Path(tmp_path / PAGE).read_text()
     assert all(f"{name}" in text for name in made)
