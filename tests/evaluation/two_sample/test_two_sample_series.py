@@ -43,11 +43,11 @@ def test_windows_that_differ_in_their_order_alone_are_classified():
 def test_a_larger_discriminator_sees_more_and_stops_early():
     one = windows(0.3, 1500, 0)
     other = windows(0.7, 1500, 1)
-    weak = discriminate(one, other, Discriminator(iterations=150))
+    weak = discriminate(one, other, Discriminator(iterations=50))
     strong = discriminate(
         one,
         other,
-        Discriminator(hidden=24, iterations=800, batch=64, learning_rate=1e-2, patience=2),
+        Discriminator(hidden=16, iterations=800, batch=64, learning_rate=2e-2, patience=1),
     )
     assert strong.score > weak.score + 0.05
     assert strong.iterations < 800
@@ -62,9 +62,9 @@ def test_the_larger_set_is_cut_to_the_smaller():
 def test_predictive_score_of_a_process_with_known_best_error():
     """The next value of a sine follows from the last two without error; shuffled, from nothing."""
     rng = np.random.default_rng(0)
-    phases = rng.random((800, 1)) * 2 * np.pi
-    real = np.sin(phases + 0.6 * np.arange(12))[..., None]
-    settings = Predictor(hidden=12, iterations=400, batch=48, learning_rate=2e-2)
+    phases = rng.random((400, 1)) * 2 * np.pi
+    real = np.sin(phases + 0.6 * np.arange(8))[..., None]
+    settings = Predictor(hidden=12, iterations=200, batch=48, learning_rate=2e-2)
     assert predictive_score(real, real, settings) < 0.05
     shuffled = rng.permuted(real, axis=1)
     # the best constant for values spread as a sine in [0, 1] is wrong by 1 / pi
@@ -74,9 +74,9 @@ def test_predictive_score_of_a_process_with_known_best_error():
 def test_predictive_score_reads_the_last_variable_from_the_others():
     """The last variable is the first one a step before, so the first one's value predicts it."""
     rng = np.random.default_rng(1)
-    first = rng.random((600, 13))
-    real = np.stack([first[:, 1:], rng.random((600, 12)), first[:, :-1]], axis=2)
-    settings = Predictor(hidden=8, iterations=300, batch=48, learning_rate=3e-2)
+    first = rng.random((600, 7))
+    real = np.stack([first[:, 1:], rng.random((600, 6)), first[:, :-1]], axis=2)
+    settings = Predictor(hidden=8, iterations=150, batch=48, learning_rate=3e-2)
     assert predictive_score(real, real, settings) < 0.06
     assert (
         predictive_score(rng.permutation(real.reshape(-1, 3)).reshape(real.shape), real, settings)
