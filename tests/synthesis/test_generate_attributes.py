@@ -24,20 +24,20 @@ AXES = Axes(dt.date(2018, 2, 5), 14, 240, ("web", "phone"))
 def two_sorts() -> Profiles:
     """Early birds, of plan a, and night owls, of plan b; two in three are early."""
     rng = np.random.default_rng(0)
-    early = np.arange(600) % 3 > 0
-    rate = np.full((600, 14, 6, 2), 0.01)
+    early = np.arange(300) % 3 > 0
+    rate = np.full((300, 14, 6, 2), 0.01)
     rate[early, :, 1] = rate[~early, :, 5] = 0.5
     x = rng.poisson(rate)
     x[:, 0, 2, 0] += 1
     plan = np.where(early, "a", "b")
-    return Profiles.from_dense(AXES, x, pa.table({"user": np.arange(600), "plan": plan}))
+    return Profiles.from_dense(AXES, x, pa.table({"user": np.arange(300), "plan": plan}))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
     settings = {
         **Rhythm.fit_defaults,
-        "epochs": 30,
+        "epochs": 20,
         "least_seen": 0,
         "batch": 32,
         "precision": "float32",
@@ -93,7 +93,7 @@ def test_more_days_than_it_was_fitted_to(run, tmp_path):
 def test_a_run_says_what_it_was_told(run, tmp_path):
     again = load(run.path)
     assert again.model.vocabulary == {"plan": ["a", "b"]}
-    assert again.about["attributes"] == {"values": [[1], [2]], "users": [400, 200]}
+    assert again.about["attributes"] == {"values": [[1], [2]], "users": [200, 100]}
 
 
 @pytest.mark.parametrize(
