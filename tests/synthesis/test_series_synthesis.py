@@ -378,21 +378,21 @@ class TestDenoise:
     @pytest.mark.parametrize(("sigma", "share"), [(0.5, 1.0), (2.0, 0.2)])
     def test_not_told_it_finds_the_noise(self, smooth, sigma, share):
         """Too large at first, since the past is as noisy; then sharpened by EM."""
-        truth = series(SMOOTH, [800])
+        truth = series(SMOOTH, [400])
         given = noisy(truth, sigma, share)
         found = clean(smooth, given, CleanConfig())
         assert found.noise[0].sigma == pytest.approx(sigma, rel=0.2)
         assert error(found.series, truth) < 0.25 * error(given, truth)
 
     def test_each_series_has_noise_of_its_own(self, smooth):
-        truth = series(SMOOTH, [400, 400])
+        truth = series(SMOOTH, [200, 200])
         given = truth.with_values(
-            np.concatenate([truth.values[:400], noisy(truth, 1.0).values[400:]])
+            np.concatenate([truth.values[:200], noisy(truth, 1.0).values[200:]])
         )
         found = clean(smooth, given, CleanConfig())
         assert found.noise[0] == Noise(0.0)
         assert found.noise[1].sigma > 0.5
-        np.testing.assert_array_equal(found.series.values[:400], given.values[:400])
+        np.testing.assert_array_equal(found.series.values[:200], given.values[:200])
 
     def test_gaps_are_filled_too(self, smooth):
         truth = series(SMOOTH, [200])
@@ -444,7 +444,7 @@ class TestVariablesTogether:
         assert error(found, truth) < 0.9 * np.mean((alone - truth.values) ** 2)
 
     def test_noise_is_found(self, together, rows):
-        given = noisy(Series.from_arrays([rows.values[:300]], ["a", "b"]), 0.8)
+        given = noisy(Series.from_arrays([rows.values[:150]], ["a", "b"]), 0.8)
         assert clean(together, given, CleanConfig()).noise[0].sigma == pytest.approx(0.8, rel=0.35)
 
     def test_a_gap_in_one_is_filled_from_the_other(self, together, rows):
