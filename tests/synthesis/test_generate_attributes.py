@@ -37,7 +37,7 @@ def two_sorts() -> Profiles:
 def run(tmp_path_factory) -> Run:
     settings = {
         **Rhythm.fit_defaults,
-        "epochs": 20,
+        "epochs": 24,
         "least_seen": 0,
         "batch": 32,
         "precision": "float32",
