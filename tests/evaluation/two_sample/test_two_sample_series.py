@@ -43,7 +43,7 @@ def test_windows_that_differ_in_their_order_alone_are_classified():
 def test_a_larger_discriminator_sees_more_and_stops_early():
     one = windows(0.3, 1500, 0)
     other = windows(0.7, 1500, 1)
-    weak = discriminate(one, other, Discriminator(iterations=50))
+    weak = discriminate(one, other, Discriminator(iterations=150))
     strong = discriminate(
         one,
         other,
