@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 
 from habitus.models.rhythm.amounts import Amount
-from habitus.models.rhythm.sampling.days import amount_arrays
+from habitus.models.rhythm.sampling.day_sampler import amount_arrays
 from habitus.models.rhythm.sampling.kernels.counts import draw_amount
 
 NOTHING = torch.zeros(())

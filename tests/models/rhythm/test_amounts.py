@@ -14,7 +14,7 @@ from habitus.models.rhythm.amounts import (
     NegativeBinomialAmount,
     PoissonAmount,
 )
-from habitus.models.rhythm.sampling.days import amount_arrays
+from habitus.models.rhythm.sampling.day_sampler import amount_arrays
 from habitus.models.rhythm.sampling.kernels import counts as kernels
 
 

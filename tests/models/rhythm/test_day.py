@@ -23,7 +23,7 @@ from habitus.models.rhythm.history.features import (
     SLOT_FEATURES,
     DayHistory,
 )
-from habitus.models.rhythm.sampling.days import DaySampler
+from habitus.models.rhythm.sampling.day_sampler import DaySampler
 from habitus.models.rhythm.statistics import DayOffsets
 
 

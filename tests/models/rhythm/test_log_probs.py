@@ -27,7 +27,7 @@ from habitus.models.rhythm.history.features import (
 )
 from habitus.models.rhythm.model import Rhythm
 from habitus.models.rhythm.sampling import LogProbs, UserSampler
-from habitus.models.rhythm.sampling.days import DaySampler
+from habitus.models.rhythm.sampling.day_sampler import DaySampler
 from habitus.models.rhythm.sampling.kernels.days import BLOCK
 from habitus.models.rhythm.statistics import DayOffsets
 from habitus.schema import Axes

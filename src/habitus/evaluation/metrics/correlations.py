@@ -95,7 +95,7 @@ def daily_autocorrelation(daily_totals: FloatArray, lags: int = MOST_LAGS) -> Fl
     return sums / users if users else np.full(lags, np.nan)
 
 
-def row_autocorrelation(x: FloatArray, lags: Sequence[int]) -> Float64:
+def row_autocorrelation(x: FloatArray | BoolArray, lags: Sequence[int]) -> Float64:
     """Autocorrelation of each row around its own mean.
 
     Args:

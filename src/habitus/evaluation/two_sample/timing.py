@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from habitus.evaluation.metrics.correlations import row_autocorrelation
 from habitus.evaluation.two_sample.cells import Cells, Features, Times, over, positions
-from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, FloatArray, IntArray
+from habitus.schema import DAYS_PER_WEEK, WEEKDAYS, BoolArray, FloatArray, IntArray
 
 HOURS = 24
 LAGS = (1, 2, 7)  # days
@@ -93,7 +93,7 @@ def _days(cells: Cells) -> Features:
     }
 
 
-def _autocorrelations(name: str, daily: NDArray[np.generic]) -> Features:
+def _autocorrelations(name: str, daily: FloatArray | BoolArray) -> Features:
     found = zip(LAGS, row_autocorrelation(daily, LAGS), strict=True)
     return {f"autocorrelation of {name}, lag {lag}": values for lag, values in found}
 

@@ -1,10 +1,8 @@
 """History before each day of whole profiles at once, which is what a fit reads.
 
-It equals that of :class:`habitus.models.rhythm.sampling.history.RunningHistory`, which takes one
-day after another, but comes from sums over the days up to each. A day that was not observed changes
-nothing.
-
-Letters: B users, D days, S slots, C channels, P pairs of channels, W weeks, F features.
+It equals that of
+:class:`habitus.models.rhythm.sampling.running_history.RunningHistory`, which takes one day after
+another, but comes from sums over the days up to each. A day that was not observed changes nothing.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ from habitus.models.parts.examples import Days
 from habitus.models.parts.gaussians import diagonal
 from habitus.models.parts.indexing import rows_of
 from habitus.models.rhythm.history.features import RECENT_FEATURES
-from habitus.models.rhythm.sampling.days import SEEDS, DaySampler, to_numpy
-from habitus.models.rhythm.sampling.history import RunningHistory
+from habitus.models.rhythm.sampling.day_sampler import SEEDS, DaySampler, to_numpy
 from habitus.models.rhythm.sampling.kernels import users as kernels
 from habitus.models.rhythm.sampling.kernels.compiled import Sparse
+from habitus.models.rhythm.sampling.running_history import RunningHistory
 from habitus.models.rhythm.statistics import DayOffsets, OffsetScores
 
 if TYPE_CHECKING:
