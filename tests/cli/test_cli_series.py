@@ -263,7 +263,7 @@ def test_origins_without_truth_are_left_out(here, capsys):
     assert metrics["origins"] == whole["origins"] - 1
 
 
-def test_several_series_of_several_variables(here, capsys, undrawn):
+def test_several_series_of_several_variables(here, capsys):
     """The columns of times and series are known to the files, or are named."""
     metrics, page = page_of(capsys, "pairs-ahead.parquet --against homes.csv")
     assert metrics["variables"] == ["load", "heat"]
