@@ -71,7 +71,7 @@ class Mutation(NamedTuple):
 
 MUTATIONS = (
     Mutation(
-        "28 days of history left out of the active-day probability", "users.py",
+        "28 days of history left out of the active-day probability", "user_sampler.py",
         "addmm_(history, self.of_history)", "addmm_(history, self.of_history, alpha=0)", ACTIVE,
     ),
     Mutation(
@@ -91,15 +91,15 @@ MUTATIONS = (
         "math.tanh(left / 3)", "math.tanh(left / 2)", DAYS,
     ),
     Mutation(
-        "the user's latent at half weight", "users.py",
+        "the user's latent at half weight", "user_sampler.py",
         "torch.addmm(layer.bias, u, of_users)", "torch.addmm(layer.bias, 0.5 * u, of_users)", USERS,
     ),
     Mutation(
-        "the day's latent at half weight", "users.py",
+        "the day's latent at half weight", "user_sampler.py",
         "torch.cat([context, z], -1)", "torch.cat([context, 0.5 * z], -1)", USERS,
     ),
     Mutation(
-        "no offset of the active-day logit", "users.py",
+        "no offset of the active-day logit", "user_sampler.py",
         "calendar_logits(day) + offset", "calendar_logits(day) + 0 * offset", ACTIVE,
     ),
     Mutation(
@@ -107,7 +107,7 @@ MUTATIONS = (
         "of_history[NEVER_ACTIVE] += offsets.new_slots", "of_history[NEVER_ACTIVE] += 0", USERS,
     ),
     Mutation(
-        "drawn days count as observed only where they will be", "users.py",
+        "drawn days count as observed only where they will be", "user_sampler.py",
         "day._replace(observed=torch.ones_like(day.observed))", "day", USERS,
     ),
     Mutation(

@@ -54,12 +54,13 @@ BEFORE = "25c7a5a"
 # Keys, old -> new, of JSON files and of tables' columns that were renamed since `--before`.
 RENAMED_KEYS = {
     "rivals": "baselines",
-    "rivals_learn_from": "baselines_learn_from",
 }
 
 # Keys of JSON files, at any depth, that tell of a run rather than of a result.
 IGNORED_KEYS = {
-    "note",  # words for readers, in evaluations
+    "baselines_learn_from",  # words for readers, in evaluations; it was rivals_learn_from
+    "note",  # the same
+    "rivals_learn_from",
     "seconds",  # how long a fit took
     "versions",  # of Python, habitus, torch and NumPy
 }
