@@ -72,8 +72,8 @@ class EvaluatedProfiles:
         if self.filled is not None:
             parts = self.filled.to_json_parts()
             how = self.sets.generated.about["completed"]
-            judged = {"mask": how["mask"], "judged": self.region or "all missing cells"}
-            metrics["region"] = {**parts["region"], **judged}
+            scope = {"mask": how["mask"], "judged": self.region or "all missing cells"}
+            metrics["region"] = {**parts["region"], **scope}
             metrics["baselines"] |= parts["baselines"]
         tests = {"two_sample": self.two_sample, "privacy": self.privacy}
         return metrics | {name: test.to_json() for name, test in tests.items() if test is not None}
