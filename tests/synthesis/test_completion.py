@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import datetime as dt
+import itertools
 import threading
 from collections import defaultdict
 from zoneinfo import ZoneInfo
@@ -301,15 +302,17 @@ class TestSeeds:
     def test_whoever_takes_no_more_does_not_wait_for_what_is_queued(
         self, people, small_pieces, two_threads
     ):
-        """Two threads get five of six pieces before the first is taken: two of them never begin."""
+        """Two threads get five of six pieces before the first is taken: one of them never begins."""
         run = replays()
         begun = []
+        number = itertools.count()
         first = run.model.complete
         closing = threading.Event()
 
         def slow(*arguments):
-            begun.append(len(begun))
-            assert len(begun) == 1 or closing.wait(60)
+            mine = next(number)
+            begun.append(mine)
+            assert mine < 2 or closing.wait(60)  # either thread may have the first piece
             return first(*arguments)
 
         run.model.complete = slow
@@ -317,7 +320,7 @@ class TestSeeds:
         next(pieces)
         threading.Timer(0.5, closing.set).start()  # those that have begun end while close waits
         pieces.close()
-        assert len(begun) <= 3
+        assert len(begun) <= 4
         assert torch.get_num_threads() == 2
 
     def test_progress_counts_profiles(self, people, tmp_path, small_pieces):
