@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+import habitus
 from habitus.cli._console import one_line_errors, out
 
 STEPS = "The flow, in order"
@@ -79,7 +79,7 @@ for _name, (_panel, _help) in COMMANDS.items():
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        out(f"habitus {version('habitus')}")
+        out(f"habitus {habitus.__version__}")
         raise typer.Exit
 
 
