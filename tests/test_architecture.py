@@ -106,13 +106,14 @@ def test_imports_inside_functions_are_of_optional_dependencies():
 
 MAY_SEE = {
     "schema": (),
+    "databases": (),
     "files": (),
     "records": ("files",),
     "tables": ("files", "records"),
     "history": ("records",),
     "parallel": (),
     "settings": (),
-    "events": ("schema", "files", "records", "tables"),
+    "events": ("databases", "schema", "files", "records", "tables"),
     "profiles": ("events", "settings", "schema", "files", "records", "tables"),
     "series": ("profiles", "schema", "files", "records", "tables"),
     "simulate": ("schema", "files", "records", "tables"),
@@ -129,7 +130,7 @@ MAY_SEE = {
     ),
     "sweeps": (
         "training", "synthesis", "run", "models", "profiles", "settings", "evaluation", "report", "files",
-        "records", "tables", "schema",
+        "records", "tables", "schema", "databases",
     ),
 }  # fmt: skip
 

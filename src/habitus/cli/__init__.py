@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import habitus
-from habitus.cli._console import one_line_errors, out
+from habitus.cli._console import masked_reports, one_line_errors, out
 
 STEPS = "The flow, in order"
 LOOK = "Look, and take along"
@@ -95,4 +95,5 @@ def _habitus(
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; ends with SystemExit, 0 when all went well."""
-    app(args=args, prog_name="habitus")
+    with masked_reports():
+        app(args=args, prog_name="habitus")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -24,6 +26,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from habitus.databases import masked
 from habitus.extras import how_to_install
 from habitus.files import NO_SPACE
 
@@ -34,6 +37,8 @@ DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
 USER_ERROR = 2
 INTERRUPTED = 130
+# Typer shows the error, whose class it exports under the names of its subclasses only.
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
 
 def out(line: str) -> None:
@@ -42,8 +47,8 @@ def out(line: str) -> None:
 
 
 def warn(line: str) -> None:
-    """Print a line to stderr, marked as ours."""
-    print(f"habitus: {line}", file=sys.stderr)
+    """Print a line to stderr, marked as ours and without credentials."""
+    print(f"habitus: {masked(line)}", file=sys.stderr)
 
 
 def out_table(table: Table) -> None:
@@ -109,10 +114,41 @@ def one_line_errors() -> Iterator[None]:
         if message is None or os.environ.get(DEBUG):
             raise
         _fail(message, USER_ERROR)
+    except USAGE_ERROR as error:
+        error.message = masked(error.message)  # which repeats what was typed
+        raise
     except (ValueError, OSError, MemoryError) as error:
         if os.environ.get(DEBUG):
             raise
         _fail(_message(error), USER_ERROR)
+
+
+@contextmanager
+def masked_reports() -> Iterator[None]:
+    """Mask credentials in what Python and libraries report: warnings, log records, tracebacks."""
+    plain_warning = warnings.formatwarning
+    plain_record = logging.getLogRecordFactory()
+
+    def record(*args: Any, **rest: Any) -> logging.LogRecord:
+        made = plain_record(*args, **rest)
+        made.msg, made.args = masked(made.getMessage()), ()
+        if made.exc_info and made.exc_info[0]:
+            made.exc_text = masked("".join(traceback.format_exception(*made.exc_info)).rstrip())
+        return made
+
+    def report(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace))))
+
+    warnings.formatwarning = lambda *args, **rest: masked(plain_warning(*args, **rest))
+    logging.setLogRecordFactory(record)
+    try:
+        yield
+    except Exception:
+        sys.excepthook = report  # Python's own would print it as it is
+        raise
+    finally:
+        warnings.formatwarning = plain_warning
+        logging.setLogRecordFactory(plain_record)
 
 
 def quiet_libraries() -> None:

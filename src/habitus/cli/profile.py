@@ -29,7 +29,8 @@ def _option(panel: str, help: str, *names: str, **rest: Any) -> Any:
 Source = Annotated[
     str,
     typer.Argument(
-        help="CSV or Parquet: a file, a folder, a glob; or a database URL#table.",
+        help="CSV or Parquet: a file, a folder, a glob; or a database URL#table, such as "
+        "'postgres://me:${PASSWORD}@host/shop#clicks' with a variable of the environment.",
         show_default=False,
     ),
 ]
@@ -77,7 +78,10 @@ Slot = Annotated[str, _option(WINDOW, "Length of a slot, a divisor of a day: 1h,
 Channels = Annotated[
     str | None, _option(KEPT, "Channels to keep; the rest become 'other'.", metavar="A,B,C")
 ]
-Filter = Annotated[str | None, _option(KEPT, "Condition in SQL on the log's rows.", metavar="SQL")]
+Filter = Annotated[
+    str | None,
+    _option(KEPT, "Condition in SQL on the log's columns; other rows are left out.", metavar="SQL"),
+]
 MinEvents = Annotated[int, _option(KEPT, "Fewest events of a profile.")]
 MinDays = Annotated[int, _option(KEPT, "Fewest days with an event of a profile.")]
 Strict = Annotated[bool, _option(KEPT, "Refuse a log with rows that cannot be used.", "--strict")]

@@ -20,6 +20,7 @@ from habitus.events.clock import (
     since_epoch,
     zone,
 )
+from habitus.events.filters import filtered
 from habitus.events.sources import (
     MEMORY_LIMIT,
     engine_errors,
@@ -27,7 +28,6 @@ from habitus.events.sources import (
     read_source,
     source_schema,
 )
-from habitus.records import first_line
 
 # Range of readable times, in seconds since 1970: those that have a date in every time zone.
 READABLE = (
@@ -105,14 +105,15 @@ class EventLog:
         Args:
             source: A CSV or Parquet file, a folder of them, a glob, a table (Ibis, Arrow, pandas),
                 or a connection URL with the table behind a hash, as in
-                ``postgres://host/shop#clicks``.
+                ``postgres://host/shop#clicks``. ``${NAME}`` in it is the environment's value.
             user: Column that says who.
             time: Column that says when.
             channel: Column that says what or where.
             attributes: Columns that describe a user.
             timezone: Zone whose wall clock counts.
             offset: Column of minutes east of UTC.
-            filter: A condition in SQL; rows where it does not hold are not part of the log.
+            filter: A condition in SQL on the log's columns; rows where it does not hold are not
+                part of the log.
             memory_limit: How much memory DuckDB may use before it goes to disk.
 
         Raises:
@@ -126,7 +127,7 @@ class EventLog:
             table = source if isinstance(source, ir.Table) else local_table(source, memory_limit)
             schema = source.schema if isinstance(source, pa.Table) else None
         if filter is not None:
-            table = _filtered(table, filter)
+            table = filtered(table, filter)
         return cls(table, user, time, channel, tuple(attributes), timezone, offset, schema)
 
     @property
@@ -260,15 +261,6 @@ def divide(ticks: Column, length: int) -> Column:
 @ibis.udf.scalar.builtin(signature=((None,), "int64"))
 def epoch_us(moment: Column) -> Column:
     """DuckDB's microseconds since 1970; the body is the engine's."""
-
-
-def _filtered(table: ir.Table, condition: str) -> ir.Table:
-    try:
-        return table.alias("log").sql(f"SELECT * FROM log WHERE {condition}")
-    except Exception as error:  # the parser and the engine each have exceptions of their own
-        raise ValueError(
-            f"the filter {condition!r} does not work on this log: {first_line(error)}"
-        ) from None
 
 
 def _is_number(kind: Any) -> bool:

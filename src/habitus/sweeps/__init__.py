@@ -19,6 +19,7 @@ from typing import Any
 
 from pydantic import Field
 
+from habitus.databases import resolved
 from habitus.files import MARKER, check_replaceable
 from habitus.models.base import Model
 from habitus.profiles.batches import Population
@@ -90,7 +91,8 @@ def sweep(
         config: The model's other settings; None takes its defaults.
         fit: How to fit; None takes what suits the model.
         out: Folder for runs and results.
-        storage: URL of the database that processes share; None for SQLite in ``out``.
+        storage: URL of the database that processes share, in which ``${NAME}`` is the environment's
+            value; None for SQLite in ``out``.
         name: Tells sweeps in one database apart.
         users: How many to generate; None for as many as there are in ``against``.
         metric: The figure that a search makes small and that results are sorted by, by its dotted
@@ -125,7 +127,8 @@ def run_sweep(
     Args:
         plan: What to do.
         out: Folder for runs and results.
-        storage: URL of the database that processes share; None for SQLite in ``out``.
+        storage: URL of the database that processes share, in which ``${NAME}`` is the environment's
+            value; None for SQLite in ``out``.
         name: Tells sweeps in one database apart.
         patience: When a process that works on a trial counts as dead.
         on_progress: Called with trials settled, trials in all, and what is under way.
@@ -136,12 +139,12 @@ def run_sweep(
     """
     out = Path(out)
     patience = patience or Patience()
+    url = sqlite_url(out / DATABASE) if storage is None else resolved(storage)
+    storage_url(url)
     definition = plan.definition()
     _check_folder(out, definition)
     if storage is None:
         _claim_folder(out, definition)
-    url = storage or sqlite_url(out / DATABASE)
-    storage_url(url)
     with quiet_optuna(), opened(url, patience) as database:
         study = SharedStudy(database, name, plan.space, patience, plan.fit.seed)
         study.join(definition)

@@ -21,6 +21,7 @@ from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 from torch import OutOfMemoryError
 
+from habitus.databases import masked
 from habitus.sweeps.plan import another
 from habitus.sweeps.space import Params, Space
 from habitus.sweeps.storage import Patience, shown
@@ -206,7 +207,8 @@ class SharedStudy:
         try:
             return run(slot, params, spent, note_seconds)
         except FAILURES as error:
-            trial.set_user_attr(ERROR, " ".join(str(error).split()) or type(error).__name__)
+            text = " ".join(str(error).split()) or type(error).__name__
+            trial.set_user_attr(ERROR, masked(text))
             raise
 
     def _is_double(self, number: int, attributes: Mapping[str, Any]) -> bool:

@@ -23,6 +23,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
+from habitus.databases import masked, reason
+
 HEARTBEAT_SECONDS = 5
 GRACE_SECONDS = 20
 MOST_RETRIES = 10
@@ -104,10 +106,10 @@ def storage_url(text: str) -> URL:
         url = make_url(text)
     except ArgumentError:
         raise ValueError(
-            f"--storage must be the URL of a database, got {text!r}; {example}"
+            f"--storage must be the URL of a database, got {masked(text)!r}; {example}"
         ) from None
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise ValueError(f"--storage must be a database on disk, got {text!r}; {example}")
+        raise ValueError(f"--storage must be a database on disk, got {masked(text)!r}; {example}")
     return url
 
 
@@ -117,8 +119,8 @@ def sqlite_url(path: Path) -> str:
 
 
 def shown(text: str) -> str:
-    """Render a URL without its password."""
-    return make_url(text).render_as_string(hide_password=True)
+    """Render a URL without its credentials."""
+    return masked(make_url(text).render_as_string(hide_password=True))
 
 
 def _first_opened(url: URL, patience: Patience) -> RDBStorage:
@@ -177,5 +179,4 @@ def _lock_before_reading(engine: Engine) -> None:
 
 def _reason(error: BaseException) -> str:
     """First line of the database's own message, which Optuna wraps."""
-    cause = error.__cause__ or error
-    return (str(getattr(cause, "orig", cause)).splitlines() or [type(cause).__name__])[0]
+    return reason(error.__cause__ or error)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from habitus.databases import masked
 from habitus.history import versions
 
 
 def command_line(*words: object, **options: Any) -> str:
-    """Format a command as it would be typed.
+    """Format a command as it would be typed, without credentials.
 
     Args:
         words: The command's name and its arguments.
@@ -27,7 +28,7 @@ def command_line(*words: object, **options: Any) -> str:
                 typed.append(flag)
             elif each is not None and each is not False:
                 typed += [flag, *map(str, each if isinstance(each, tuple) else [each])]
-    return shlex.join(typed)
+    return masked(shlex.join(typed))
 
 
 def versions_line() -> str:

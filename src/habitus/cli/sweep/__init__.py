@@ -76,7 +76,7 @@ Storage = Annotated[
     str | None,
     typer.Option(
         help="URL of the database that processes share, such as sqlite:///sweep.db or "
-        "postgresql://host/sweeps.",
+        "'postgresql://me:${PASSWORD}@host/sweeps' with a variable of the environment.",
         rich_help_panel=SHARED, show_default="SQLite in --out",
     ),
 ]  # fmt: skip
