@@ -82,14 +82,10 @@ def filtered(table: ir.Table, condition: str) -> ir.Table:
             raise ValueError(f"expected a condition, which is true or false, got a value ({kind})")
         return rows.sql(f"SELECT * FROM {LOG} WHERE ({sql})")
     except Exception as error:  # the parser and the engine each have exceptions of their own
+        shown = condition if len(condition) <= SHOWN else f"{condition[:SHOWN]}..."
         raise ValueError(
-            f"the filter {shorten(condition)!r} does not work on this log: {reason(error)}"
+            f"the filter {shown!r} does not work on this log: {reason(error)}"
         ) from None
-
-
-def functions() -> str:
-    """Names of the functions that a filter may call, as a list in text."""
-    return ", ".join(sorted({*_CALLED_BY_NAME, *(each.sql_name().lower() for each in _CALLED)}))
 
 
 def condition_on(columns: tuple[str, ...], text: str, dialect: Any) -> str:
@@ -107,7 +103,7 @@ def condition_on(columns: tuple[str, ...], text: str, dialect: Any) -> str:
     '"Who" = 3 AND "day" > 5'
     """
     try:
-        tree = _parsed(text, dialect)
+        tree = _parsed(text, dialect, columns)
         for node in list(tree.walk()):
             _check(node, columns)
         return tree.sql(dialect=dialect, comments=False)
@@ -115,19 +111,16 @@ def condition_on(columns: tuple[str, ...], text: str, dialect: Any) -> str:
         raise ValueError("it is nested too deeply; write it with fewer parentheses") from None
 
 
-def shorten(text: str) -> str:
-    """The beginning of a text that is too long to be repeated."""
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
-def _parsed(text: str, dialect: Any) -> exp.Expression:
+def _parsed(text: str, dialect: Any, columns: tuple[str, ...]) -> exp.Expression:
     try:
         trees = Dialect.get_or_raise(dialect).parse_into(exp.Condition, text)
     except ParseError as error:
-        place = error.errors[0].get("highlight") if error.errors else None
+        place = str(error.errors[0].get("highlight") or "") if error.errors else ""
+        reserved = place.lower() in (name.lower() for name in columns)
         raise ValueError(
             "expected one condition, such as channel = 'web' AND amount > 3; it cannot be read"
             + (f" at {place!r}" if place else "")
+            + (", a word of SQL: write the column in double quotes" if reserved else "")
         ) from None
     except SqlglotError as error:
         raise ValueError(f"expected one condition: {reason(error)}") from None
@@ -145,7 +138,10 @@ def _check(node: exp.Expression, columns: tuple[str, ...]) -> None:
         return
     if isinstance(node, exp.Func) and type(node) not in _ALLOWED:
         name = node.name if isinstance(node, exp.Anonymous) else node.sql_name()
-        raise ValueError(f"it may not call {name.lower()}; a filter's functions are {functions()}")
+        raise ValueError(
+            f"it may not call {name.lower()}, only functions of a row's text, numbers and times, "
+            "such as lower, abs or date_trunc"
+        )
     if type(node) not in _ALLOWED or (isinstance(node, exp.In) and not node.expressions):
         raise ValueError(f"it may not hold {node.sql()}, only a condition on the log's columns")
     if isinstance(node, exp.DataType) and getattr(node.this, "name", None) not in _ALLOWED_TYPES:
