@@ -5,7 +5,7 @@ from urllib.parse import quote, quote_plus
 
 import duckdb
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
@@ -41,6 +41,7 @@ def environment(monkeypatch):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
+@settings(max_examples=40, deadline=None)
 @given(secret=SECRETS)
 def test_credentials_of_urls_are_masked_wherever_they_appear(template, secret):
     """Encoded in the URL; in messages as drivers write them: decoded, quoted, or half of a URL."""
@@ -56,6 +57,7 @@ def test_credentials_of_urls_are_masked_wherever_they_appear(template, secret):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
+@settings(max_examples=40, deadline=None)
 @given(secret=st.text(string.ascii_letters + string.digits + "-_.!", min_size=1, max_size=20))
 def test_credentials_are_masked_in_urls_that_nobody_announced(template, secret):
     databases._known.clear()
@@ -66,6 +68,7 @@ def test_credentials_are_masked_in_urls_that_nobody_announced(template, secret):
 
 
 @pytest.mark.parametrize("template", [each for each in TEMPLATES if "{}@" in each])
+@settings(max_examples=40, deadline=None)
 @given(secret=st.text("ab@:/?#%[]", min_size=1, max_size=8).map("XYZ{}Q7Q".format))
 def test_a_password_that_is_not_escaped_is_refused_or_masked_whole(template, secret):
     databases._known.clear()
@@ -85,8 +88,8 @@ def test_a_password_that_is_not_escaped_is_refused_or_masked_whole(template, sec
         ("password = 'a b' dbname=x", "password = *** dbname=x"),
         ("Server=db;PWD={a;b};Port=1", "Server=db;PWD=***;Port=1"),
         ("{'user': 'me', 'password': 'abc'}", "{'user': 'me', 'password': '***'}"),
-        ("Authorization: Bearer abc.def", "Authorization: ***"),
-        ("authorization=Basic abc=", "authorization=***"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("authorization=Basic abc=", "authorization=Basic ***"),
         ("https://sometoken@host/x", "https://***@host/x"),
         ("bob:abc@host", "bob:***@host"),
         ("postgresql//bob:abc@host", "postgresql//bob:***@host"),
@@ -211,7 +214,7 @@ def test_mistakes_in_python_are_not_the_engines(error):
     assert not is_engine_error(error)
 
 
-@given(st.text(max_size=3000))
+@given(st.text(max_size=100))
 @example("x" * 3000)
 def test_a_reason_is_one_line_and_not_long(text):
     said = reason(of_driver("psycopg", text))

@@ -1,7 +1,9 @@
 """Filters: a condition keeps the rows that the engine itself would keep, and nothing else is taken."""
 
+import contextlib
 import datetime as dt
 import re
+import sqlite3
 
 import duckdb
 import ibis
@@ -31,7 +33,8 @@ COLUMNS = tuple(TABLE.column_names)
 def log():
     """The table on an Ibis connection of its own."""
     con = ibis.duckdb.connect()
-    return con.create_table("rows", TABLE)
+    con.con.register("rows", TABLE)
+    return con.table("rows")
 
 
 @pytest.fixture(scope="module")
@@ -227,13 +230,15 @@ def test_columns_that_differ_in_case_are_told_apart(engine):
 
 
 def test_filters_of_another_engine_are_in_its_sql(tmp_path):
-    con = ibis.sqlite.connect(tmp_path / "log.db")
-    con.create_table("clicks", TABLE.select(["who", "when", "What"]).cast(
-        pa.schema([("who", pa.int64()), ("when", pa.timestamp("us")), ("What", pa.string())])
-    ))  # fmt: skip
-    log = EventLog.open(f"sqlite://{tmp_path}/log.db#clicks", user="who", time="when",
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as con, con:
+        con.execute("CREATE TABLE clicks (who INTEGER, at TEXT, What TEXT)")
+        con.executemany(
+            "INSERT INTO clicks VALUES (?, ?, ?)",
+            [(7, "2018-02-01", "ab"), (2, "2018-02-01", "a"), (3, "2018-02-01", "b")],
+        )
+    log = EventLog.open(f"sqlite://{tmp_path}/log.db#clicks", user="who", time="at",
                         filter="what GLOB 'a*' AND who < 7")  # fmt: skip
     assert log.table.count().to_pyarrow().as_py() == 1
     with pytest.raises(ValueError, match="may not call load_extension"):
-        EventLog.open(f"sqlite://{tmp_path}/log.db#clicks", user="who", time="when",
+        EventLog.open(f"sqlite://{tmp_path}/log.db#clicks", user="who", time="at",
                       filter="load_extension('x') IS NULL")  # fmt: skip
