@@ -77,9 +77,12 @@ def filtered(table: ir.Table, condition: str) -> ir.Table:
     try:
         sql = condition_on(table.columns, condition, backend.dialect)
         rows = table.alias(LOG)
-        kind = rows.sql(f"SELECT ({sql}) AS kept FROM {LOG}")["kept"].type()
-        if not kind.is_boolean():
-            raise ValueError(f"expected a condition, which is true or false, got a value ({kind})")
+        # What is true has the type of a number in SQLite and others.
+        types = rows.sql(f"SELECT ({sql}) AS kept, (1 = 1) AS truth FROM {LOG}").schema()
+        if types["kept"] != types["truth"]:
+            raise ValueError(
+                f"expected a condition, which is true or false, got a value ({types['kept']})"
+            )
         return rows.sql(f"SELECT * FROM {LOG} WHERE ({sql})")
     except Exception as error:  # the parser and the engine each have exceptions of their own
         shown = condition if len(condition) <= SHOWN else f"{condition[:SHOWN]}..."
