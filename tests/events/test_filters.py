@@ -229,6 +229,7 @@ def test_columns_that_differ_in_case_are_told_apart(engine):
         condition_on(("ab", "AB"), "Ab = 1", "duckdb")
 
 
+@pytest.mark.filterwarnings("ignore:The .future.infer_string. option")  # read by Ibis
 def test_filters_of_another_engine_are_in_its_sql(tmp_path):
     with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as con, con:
         con.execute("CREATE TABLE clicks (who INTEGER, at TEXT, What TEXT)")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 import tempfile
 import uuid
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,11 +93,12 @@ def engine_errors(what: str) -> Iterator[None]:
 
 
 def _connect(memory_limit: str) -> Backend:
-    # A folder of its own, which DuckDB makes when it needs it and then removes: a locked engine may
-    # still read and write there.
+    # A folder of its own, which DuckDB makes when it needs it: a locked engine may still read and
+    # write there.
     spilled = Path(tempfile.gettempdir()) / f"habitus-{uuid.uuid4().hex}"
     with engine_errors(f"cannot use a memory limit of {memory_limit}"):
         con = ibis.duckdb.connect(memory_limit=memory_limit, temp_directory=str(spilled))
+    weakref.finalize(con, shutil.rmtree, spilled, ignore_errors=True)
     con.raw_sql("SET preserve_insertion_order = false")
     return con
 
