@@ -128,6 +128,7 @@ class TestEnvironment:
 
     def test_a_variable_may_be_the_whole_url(self, environment):
         environment("WHOLE", "postgres://bob:s3cret@host/x#t")
+        assert databases.is_url("${WHOLE}")
         assert resolved("${WHOLE}") == "postgres://bob:s3cret@host/x#t"
         assert masked("s3cret") == "***"
 

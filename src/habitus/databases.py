@@ -53,6 +53,11 @@ _DRIVER_ERRORS = frozenset({"Error", "DatabaseError", "InterfaceError"})
 _PREFACES = ("An error occurred while calling", "An exception was thrown", "HTTPDriver for")
 
 
+def is_url(text: str) -> bool:
+    """True for a URL, or a variable of the environment that stands for one."""
+    return "://" in text or _VARIABLE.fullmatch(text) is not None
+
+
 def resolved(text: str) -> str:
     """A URL with each ``${NAME}`` replaced by the environment's value; its credentials are noted.
 

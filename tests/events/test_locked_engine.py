@@ -95,6 +95,13 @@ class TestDatabase:
         ):
             EventLog.open(f"{url}#far", user="who", time="who").table.count().to_pyarrow()
 
+    def test_a_variable_of_the_environment_stands_for_all_or_a_part_of_it(self, url, monkeypatch):
+        monkeypatch.setenv("SHOP", f"{url}#clicks")
+        monkeypatch.setenv("PLACE", url.removeprefix("duckdb://"))
+        for source in ("${SHOP}", "duckdb://${PLACE}#clicks"):
+            log = EventLog.open(source, user="who", time="when_")
+            assert log.table.count().to_pyarrow().as_py() == 1
+
     def test_it_is_only_read(self, url, tmp_path):
         before = (tmp_path / "shop.ddb").read_bytes()
         table = read_source(f"{url}#clicks", "1GB")

@@ -55,7 +55,7 @@ _TYPES = """
 """
 
 
-def _nodes(names: str) -> frozenset[type[exp.Expression]]:
+def _nodes(names: str) -> frozenset[type]:
     """The parser's classes of these names; its versions differ in a few."""
     found = (getattr(exp, name, None) for name in names.split())
     return frozenset(each for each in found if each is not None)
@@ -114,7 +114,7 @@ def condition_on(columns: tuple[str, ...], text: str, dialect: Any) -> str:
         raise ValueError("it is nested too deeply; write it with fewer parentheses") from None
 
 
-def _parsed(text: str, dialect: Any, columns: tuple[str, ...]) -> exp.Expression:
+def _parsed(text: str, dialect: Any, columns: tuple[str, ...]) -> Any:
     try:
         trees = Dialect.get_or_raise(dialect).parse_into(exp.Condition, text)
     except ParseError as error:
@@ -133,7 +133,7 @@ def _parsed(text: str, dialect: Any, columns: tuple[str, ...]) -> exp.Expression
     return conditions[0]
 
 
-def _check(node: exp.Expression, columns: tuple[str, ...]) -> None:
+def _check(node: Any, columns: tuple[str, ...]) -> None:
     """Refuse a node that a filter may not have; put exact names in those of columns."""
     if isinstance(node, exp.Query | exp.Exists) or node.args.get("query") is not None:
         raise ValueError("it may hold no query of its own, only a condition on the log's columns")

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.duckdb import Backend
 
-from habitus.databases import is_engine_error, masked, reason, resolved
+from habitus.databases import is_engine_error, is_url, masked, reason, resolved
 from habitus.tables import SUFFIXES
 
 MEMORY_LIMIT = "1500MB"
@@ -37,7 +37,7 @@ def read_source(source: str, memory_limit: str) -> ir.Table:
     Raises:
         ValueError: if there is nothing to read there.
     """
-    if "://" in source:
+    if is_url(source):
         return _read_url(source)
     pattern, kind = _files(source)
     con = _connect(memory_limit)
@@ -55,7 +55,7 @@ def read_source(source: str, memory_limit: str) -> ir.Table:
 
 def source_schema(source: str) -> pa.Schema | None:
     """Arrow types of a Parquet source's columns, which engines keep less exactly; else None."""
-    if "://" in source:
+    if is_url(source):
         return None
     pattern, kind = _files(source)
     paths = sorted(glob.glob(pattern, recursive=True)) if kind == "parquet" else []
@@ -126,7 +126,7 @@ def _read_url(source: str) -> ir.Table:
         raise ValueError(f"cannot read {masked(source)}: {reason(error)}") from None
 
 
-def _own_duckdb(url: str) -> Backend:
+def _own_duckdb(url: str) -> Any:
     """Open a DuckDB database to read it, with views of files in its folder but of no others.
 
     A database that this process has open already, in a notebook say, is used as it is: locking it
@@ -137,7 +137,7 @@ def _own_duckdb(url: str) -> Backend:
         return ibis.connect(url)
     try:
         # DuckDB takes connections of other settings, such as this name, for those of others.
-        con = ibis.connect(url, read_only=True, custom_user_agent=OWN)
+        con: Any = ibis.connect(url, read_only=True, custom_user_agent=OWN)
     except duckdb.ConnectionException as error:
         if "different configuration" not in str(error):
             raise
