@@ -38,6 +38,8 @@ _PATTERNS = (
     (re.compile(rf"([?&](?:sig|key|code|auth|sas)=)\S*?{_END}", re.I), r"\1***"),
     (re.compile(r"(\bBearer\s+|\bauthorization\s*[:=]\s*(?:\w+\s+)?)[^\s'\"]+", re.I), r"\1***"),
 )
+# What was meant as a URL or its end, with everything that may be its password.
+_TYPED = re.compile(r"(?:[A-Za-z][\w+.-]*:/{1,3})?[^:]*:(.+)@", re.S)
 _SENSITIVE = re.compile(_NAME, re.I)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _OF_ENVIRONMENT = re.compile(
@@ -80,9 +82,21 @@ def resolved(text: str) -> str:
             + question
             + _VARIABLE.sub(_quoted, query)
         )
+    note_typed(text)
     _check_escaped(text)
-    _note_of_url(text)
     return text
+
+
+def note_typed(text: str) -> None:
+    """Note what stands between a colon and the last @ of a text that a user typed, as a password.
+
+    Such a text may be no URL, for want of a slash say, and is repeated by the message that says so.
+    """
+    found = _TYPED.match(text)
+    if found and found[1] not in text[: found.start(1)] + text[found.end(1) :]:
+        _note(found[1])
+    if "://" in text:
+        _note_of_url(text)
 
 
 def masked(text: str) -> str:
@@ -153,13 +167,13 @@ def _quoted(found: re.Match[str]) -> str:
 
 def _check_escaped(url: str) -> None:
     """Refuse a URL whose password would be cut where it is not escaped, and land in a message."""
-    _, _, rest = url.partition("://")
+    scheme, _, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     beyond = rest[len(authority) :]
     credentials = ":" in authority or "@" in authority
     if authority.count("@") > 1 or (credentials and "@" in beyond) or beyond.count("#") > 1:
         raise ValueError(
-            f"the URL {masked(url)} cannot be read: write the characters @ : / ? # of a password "
+            f"the URL {scheme}://*** cannot be read: write the characters @ : / ? # of a password "
             "as %40 %3A %2F %3F %23, or give it as ${NAME} from the environment"
         )
 
@@ -184,6 +198,8 @@ def _note_of_url(url: str) -> None:
 
 
 def _note(value: str) -> None:
+    if _VARIABLE.fullmatch(value):
+        return
     _known.update(_spellings(value))
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -95,5 +96,5 @@ def _habitus(
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; ends with SystemExit, 0 when all went well."""
-    with masked_reports():
+    with masked_reports(sys.argv[1:] if args is None else args):
         app(args=args, prog_name="habitus")

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from habitus.databases import masked
+from habitus.databases import masked, note_typed
 from habitus.extras import how_to_install
 from habitus.files import NO_SPACE
 
@@ -124,8 +124,14 @@ def one_line_errors() -> Iterator[None]:
 
 
 @contextmanager
-def masked_reports() -> Iterator[None]:
-    """Mask credentials in what Python and libraries report: warnings, log records, tracebacks."""
+def masked_reports(typed: Sequence[str]) -> Iterator[None]:
+    """Mask credentials in what Python and libraries report: warnings, log records, tracebacks.
+
+    Args:
+        typed: Words of the command line, which messages may repeat.
+    """
+    for word in typed:
+        note_typed(word)
     plain_warning = warnings.formatwarning
     plain_record = logging.getLogRecordFactory()
 

@@ -11,6 +11,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from habitus.databases import note_typed
 from habitus.events.clock import (
     EPOCH,
     SECONDS_PER_DAY,
@@ -120,6 +121,7 @@ class EventLog:
             ValueError: if the source cannot be opened or a column cannot play its role.
         """
         if isinstance(source, str | os.PathLike):
+            note_typed(os.fspath(source))
             with engine_errors(f"cannot read {source}"):
                 table = read_source(os.fspath(source), memory_limit)
                 schema = source_schema(os.fspath(source))
