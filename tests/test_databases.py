@@ -41,7 +41,7 @@ def environment(monkeypatch):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(secret=SECRETS)
 def test_credentials_of_urls_are_masked_wherever_they_appear(template, secret):
     """Encoded in the URL; in messages as drivers write them: decoded, quoted, or half of a URL."""
@@ -57,7 +57,7 @@ def test_credentials_of_urls_are_masked_wherever_they_appear(template, secret):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(secret=st.text(string.ascii_letters + string.digits + "-_.!", min_size=1, max_size=20))
 def test_credentials_are_masked_in_urls_that_nobody_announced(template, secret):
     databases._known.clear()
@@ -68,7 +68,7 @@ def test_credentials_are_masked_in_urls_that_nobody_announced(template, secret):
 
 
 @pytest.mark.parametrize("template", [each for each in TEMPLATES if "{}@" in each])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(secret=st.text("ab@:/?#%[]", min_size=1, max_size=8).map("XYZ{}Q7Q".format))
 def test_a_password_that_is_not_escaped_is_refused_or_masked_whole(template, secret):
     databases._known.clear()
