@@ -42,6 +42,7 @@ MOST_JSON_BYTES = 2**26
 
 PART = re.compile(r"\..*\.[0-9a-f]{8}\.part")
 LOCK = "lock"  # file in a part's folder; holds the name of the output
+NEW = "new"  # the output; its own name could be read as part of a folder of logs
 OLD = "old"  # what an output replaces, where the exchange takes two steps
 LONGEST_NAME = 60  # of an output, in the name of its part
 AT_FDCWD = -100
@@ -159,7 +160,7 @@ def replacing(
         _check_kept(path)
     elif _is_stream(path, mark):
         with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
-            part = Path(folder) / path.name
+            part = Path(folder) / NEW
             yield part
             _copy_to_stream(part, path)
         return
@@ -211,6 +212,7 @@ def clear_leftovers(folder: Path) -> None:
     A replacement of which the old folder was moved aside and the new one not yet put in place is
     finished first. What cannot be removed, or not be known to be left, stays.
     """
+    folder = _target(folder)
     try:
         with os.scandir(folder) as entries:
             parts = [
@@ -245,10 +247,9 @@ def _clear(part: Path) -> str | None:
         note = ""
         if name and os.path.lexists(part / OLD):
             target = part.parent / name
-            new = part / name
             if not os.path.lexists(target):
-                complete = os.path.lexists(new)
-                (new if complete else part / OLD).rename(target)
+                complete = os.path.lexists(part / NEW)
+                (part / (NEW if complete else OLD)).rename(target)
                 note = f" (after putting {target} in place)"
         _discard(part)
         return note
@@ -267,7 +268,7 @@ def _beside(target: Path) -> Iterator[Path]:
     folder, lock = _new_folder(target)
     _own.add(folder)
     try:
-        yield folder / target.name
+        yield folder / NEW
     finally:
         with suppress(OSError):  # cleared by the next command
             _discard(folder)
