@@ -54,8 +54,8 @@ def score(
     from habitus.run import load
     from habitus.synthesis.scoring import scores_format, write_scores
 
-    scores_format(out_)
     check_outputs("score", {"scores": out_}, [run, profiles, against], overwrite=overwrite)
+    scores_format(out_)
     fitted = load(run)
     source = StoredProfiles.open(profiles)
     others = None if against is None else StoredProfiles.open(against)
