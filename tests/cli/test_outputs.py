@@ -20,8 +20,8 @@ from habitus.run import Run
 
 COMMANDS = {
     "profile": ("profiles", "log.parquet", "profile log.parquet --user user --time time --out OUT"),
-    "split": ("profiles", "people", "split people --out OUT other"),
-    "split, second": ("profiles", "people", "split people --out other OUT"),
+    "split": ("profiles", "people", "split people --out OUT second"),
+    "split, second": ("profiles", "people", "split people --out first OUT"),
     "fit": ("run", "people", "fit people --model beta-vae --out OUT"),
     "generate": ("profiles", "run", "generate run --users 5 --out OUT"),
     "generate log": ("log", "run", "generate run --users 5 --as events --out OUT.parquet"),
