@@ -374,11 +374,13 @@ def _names(path: Path) -> set[Path]:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """Status of what a path leads to; None where there is nothing."""
+    """Status of what a path leads to; None where there is nothing, or a link to itself."""
     try:
         return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
 
 
 def _is_same(one: os.stat_result | None, other: os.stat_result | None) -> bool:
@@ -427,9 +429,7 @@ def _check_two(one: Path, other: Path) -> None:
 def _check_kept(path: Path) -> None:
     """Refuse to replace what is no file in a folder that habitus keeps, such as a link."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise ValueError(
-            f"{path} is not a file of habitus, but a link, folder or device; remove it"
-        )
+        raise ValueError(f"{path} is a link, folder or device, expected a file; remove it")
 
 
 def _is_stream(path: Path, mark: Mark) -> bool:
@@ -464,7 +464,7 @@ def _check_place(path: Path, mark: Mark) -> None:
     target = _target(path)
     if target.is_symlink():
         raise ValueError(f"{path} is a link to itself; {mark.elsewhere}")
-    above = next(each for each in target.parents if os.path.lexists(each))
+    above = next((each for each in target.parents if os.path.lexists(each)), target)
     if not above.is_dir():
         raise ValueError(f"{above} is a file, expected a folder for {path.name}; {mark.elsewhere}")
     if not os.access(above, os.W_OK | os.X_OK):

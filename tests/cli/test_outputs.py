@@ -48,8 +48,7 @@ COMMANDS = {
 
 FOLDERS = {name for name, (kind, *_) in COMMANDS.items() if kind in
            ("profiles", "run", "cohorts", "reproduction", "sweep")}  # fmt: skip
-CONTINUED = {"reproduce", "sweep"}
-NO_OVERWRITE = CONTINUED  # commands that go on in their folder, and never replace one
+CONTINUED = {"reproduce", "sweep"}  # commands that go on in their folder, and never replace one
 
 
 @pytest.fixture(scope="module")
@@ -222,12 +221,11 @@ def cases() -> list[tuple[str, Stand, bool]]:
     for name in COMMANDS:
         folder = name in FOLDERS
         found += [(name, stand, False) for stand, files_too in ONCE.items() if folder or files_too]
-        ends = (False,) if name in NO_OVERWRITE else (False, True)
-        for stand, what in ALWAYS.items():
-            if what == "both" or (what == "folder" and folder):
-                found += [(name, stand, overwrite) for overwrite in ends]
-            if what == "folder input" and COMMANDS[name][1] in ("people", "run"):
-                found += [(name, stand, overwrite) for overwrite in ends]
+        reads_folder = COMMANDS[name][1] in ("people", "run")
+        wanted = {"both": True, "folder": folder, "folder input": reads_folder}
+        found += [
+            (name, stand, name not in CONTINUED) for stand, what in ALWAYS.items() if wanted[what]
+        ]
     # A sweep or a reproduction goes on in its own folder, whatever else lies there.
     return [
         each for each in found if each[0] not in CONTINUED or each[1] is not own_output_with_notes
