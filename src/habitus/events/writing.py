@@ -75,14 +75,14 @@ def write_log(
         ValueError: if something else stands at ``sink`` and ``overwrite`` is not given.
         OSError: if it cannot be written; then there is no file.
     """
+    mark = Mark(command, "log")
+    schema = schema.with_metadata({**(schema.metadata or {}), **mark.parquet})
     if isinstance(sink, Path):
-        mark = Mark(command, "log")
-        marked = schema.with_metadata({**(schema.metadata or {}), **mark.parquet})
         with (
             replacing(sink, mark, overwrite=overwrite) as part,
             pa.OSFile(str(part), "wb") as file,
         ):
-            return _write(file, kind, form, marked, tables)
+            return _write(file, kind, form, schema, tables)
     with pa.PythonFile(_Counted(sink), mode="w") as file:
         events = _write(file, kind, form, schema, tables)
     sink.flush()
