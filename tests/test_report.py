@@ -215,7 +215,7 @@ def test_failure_leaves_nothing_new_and_what_stood_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.write_text", full)
     with pytest.raises(OSError, match="No space left"):
-        write_report(path, evaluate(generated, reference), generated, reference)
+        write_report(path, evaluate(generated, reference), generated, reference, overwrite=True)
     monkeypatch.undo()
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
     assert path.read_text() == "before"

@@ -34,7 +34,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from habitus.events.format import LogRecord
-from habitus.files import MARKER, replacing
+from habitus.files import MARKER, check_outputs, replacing
 from habitus.history import HISTORY, History, read_history
 from habitus.models import MODELS
 from habitus.models.base import Model
@@ -153,8 +153,15 @@ class Run:
         return self.mixture
 
     def save(self, path: Path | str) -> Run:
-        """Write the finished run; an unfinished one at ``path`` becomes this one."""
+        """Write the finished run; an earlier one at ``path`` becomes this one.
+
+        Raises:
+            ValueError: if another folder stands there.
+        """
         path = Path(path)
+        check_outputs("save", {KIND: path}, continued=True)
+        if (path / MARKER).is_file():
+            read_header(path, KIND, VERSION, Header)
         path.mkdir(parents=True, exist_ok=True)
         tensors = dict(self.model.state_dict())
         if self.mixture is not None:

@@ -170,7 +170,7 @@ def test_sets_and_folders_that_do_not_fit(call, data, tmp_path):
     (tmp_path / "out" / "mine.txt").write_text("mine")
     assert "is a folder that habitus did not write" in call(*ask, *sets(data))[2]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.txt"]
-    code, _, err = call(*ask[:-1], str(data / "train"), *sets(data))
+    code, _, err = call(*ask[:-1], str(data / "other"), *sets(data))
     assert code == 2
     assert "expected a folder of habitus reproduction" in err
 

@@ -465,7 +465,7 @@ def test_series_of_other_variables_than_a_runs_are_refused(here, capsys, command
     ("path", "words"),
     [
         ("refused.csv", "written as Parquet, not as .csv"),
-        (".", "is a folder; choose another --out"),
+        (".", "choose another --out"),
     ],
 )
 def test_a_path_that_cannot_be_written_is_refused_before_the_work(

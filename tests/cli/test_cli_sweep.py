@@ -143,7 +143,7 @@ def test_what_cannot_be_is_one_line_and_leaves_nothing(run, args, expected):
 def test_the_folder_of_another_sweep_or_of_something_else_is_left_alone(run):
     for out, expected in (
         ("sweep", "sweep holds another sweep (beta-vae"),
-        ("train", "got one of profiles"),
+        ("train", "is read and would be replaced"),
     ):
         code, _, err = run("train", "--against", "test", *MODEL, "--grid", "beta=3", "--out", out)
         assert (code, err.count("\n"), expected in err) == (2, 1, True)

@@ -40,6 +40,7 @@ WAYS = {
             name: f"habitus.simulate.write_log#{name}"
             for name in ("users", "days", "seed", "start", "channels")
         },
+        "overwrite": "habitus.simulate.write_log#overwrite",
     },
     "profile": {
         "log": f"{OPEN}#source", "user": f"{OPEN}#user", "time": f"{OPEN}#time",
@@ -52,17 +53,20 @@ WAYS = {
         "min_events": f"{PROFILE}#min_events", "min_days": f"{PROFILE}#min_days",
         "strict": f"{PROFILE}#strict", "holidays": f"{CALENDAR}#holidays",
         "unobserved": f"{CALENDAR}#unobserved",
+        "overwrite": "habitus.profiles.build.profile_to#overwrite",
     },
     "split": {
         "profiles": "habitus.Profiles.split#self",
         "test": "habitus.Profiles.split#test",
         "seed": "habitus.Profiles.split#seed", "out_": CONSOLE,
+        "overwrite": "habitus.profiles.save#overwrite",
     },
     "fit": {
         "profiles": "habitus.fit#data", "out_": "habitus.fit#out",
         "model": "habitus.fit#kind", "recipe": "habitus.recipes.RECIPES",
         "set_": "habitus.fit#config", "resume": "habitus.fit#resume",
         "train_share": "habitus.Series.split#share", **FIT, **COLUMNS,
+        "overwrite": "habitus.fit#overwrite",
     },
     "generate": {
         "run": "habitus.generate#run", "out_": "habitus.synthesis.generate_to#path",
@@ -76,6 +80,7 @@ WAYS = {
             for name in ("users", "seed", "prior", "threshold", "inactive", "start", "shard",
                          "where", "days", "holidays")
         },
+        "overwrite": "habitus.synthesis.generate_to#overwrite",
     },
     "complete": {
         "run": "habitus.complete#run", "profiles": "habitus.complete#data",
@@ -87,6 +92,7 @@ WAYS = {
         "threshold": "habitus.synthesis.CompleteConfig#threshold",
         "noise": "habitus.CleanConfig#noise",
         "noise_share": "habitus.Noise#share",
+        "overwrite": "habitus.synthesis.complete_to#overwrite",
     },
     "forecast": {
         "run": "habitus.forecast#run", "profiles": "habitus.forecast#data",
@@ -95,6 +101,7 @@ WAYS = {
         "steps": "habitus.forecast#steps",
         "after": "habitus.synthesis.rolling_rows#after",
         "every": "habitus.synthesis.rolling_rows#every",
+        "overwrite": "habitus.synthesis.forecast_to#overwrite",
     },
     "evaluate": {
         "generated": "habitus.evaluate#generated",
@@ -110,6 +117,7 @@ WAYS = {
         "steps": "habitus.evaluation.evaluate_series.evaluate_generated#steps",
         "two_sample": "habitus.evaluation.two_sample.two_sample",
         "privacy": "habitus.evaluation.privacy.privacy", **COLUMNS,
+        "overwrite": "habitus.write_report#overwrite",
     },
     "sweep": {
         "profiles": f"{SWEEP}#train", "out_": f"{SWEEP}#out", "against": f"{SWEEP}#against",
@@ -124,6 +132,7 @@ WAYS = {
         "points": f"{TRAVERSE}#points", "order": f"{TRAVERSE}#order", "prior": f"{TRAVERSE}#prior",
         "seed": f"{TRAVERSE}#seed",
         "channel": "habitus.report.figures.traversal_grid#pictures",
+        "overwrite": "habitus.report.png.save_png#overwrite",
     },
     "explain": {
         "run": f"{EXPLAIN}#run", "profiles": f"{EXPLAIN}#profiles", "walks": f"{EXPLAIN}#walks",
@@ -133,6 +142,7 @@ WAYS = {
         "factors": "habitus.evaluation.latents.factors_from_columns#columns",
         "user": "habitus.profiles.factors.factors_file#key",
         "hours": "habitus.evaluation.latents.factors_from_columns#periods",
+        "overwrite": "habitus.report.explained.write_explanation#overwrite",
     },
     "cluster": {
         "run": "habitus.cluster#run",
@@ -140,11 +150,13 @@ WAYS = {
         "k": "habitus.cluster#k",
         "seed": "habitus.cluster#seed",
         "out_": "habitus.synthesis.latents.cohorts.write_cohorts#folder",
+        "overwrite": "habitus.synthesis.latents.cohorts.store.save_cohorts#overwrite",
     },
     "score": {
         "run": f"{SCORE}#run", "profiles": f"{SCORE}#profiles", "against": f"{SCORE}#against",
         "samples": f"{SCORE}#samples", "seed": f"{SCORE}#seed",
         "out_": "habitus.synthesis.scoring.write_scores#path", "top": CONSOLE,
+        "overwrite": "habitus.synthesis.scoring.write_scores#overwrite",
     },
     "describe": {"profiles": "habitus.describe#source", "json_": CONSOLE},
     "models": {"name": "habitus.models.MODELS", "json_": CONSOLE},
@@ -165,6 +177,7 @@ WAYS = {
         "format": "habitus.events.writing.write_log#kind",
         "start": "habitus.profiles.windows.moved#start",
         "shard": "habitus.profiles.logs.event_tables#pieces",
+        "overwrite": "habitus.events.writing.write_log#overwrite",
     },
 }  # fmt: skip
 

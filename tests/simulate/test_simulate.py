@@ -143,7 +143,7 @@ def test_a_failure_half_way_leaves_what_was_there(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_log(path, 10, 3, 0, on_progress=stop)
+        write_log(path, 10, 3, 0, on_progress=stop, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["events.parquet"]
     assert path.read_text() == "old"
 

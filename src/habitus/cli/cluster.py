@@ -10,8 +10,8 @@ from rich.table import Table
 
 import habitus
 from habitus.cli._console import bar, out, out_table, plain, spinner
-from habitus.cli._options import RunFolder, Seed, Stored, command
-from habitus.files import check_apart, check_replaceable, replacing
+from habitus.cli._options import Overwrite, RunFolder, Seed, Stored, command
+from habitus.files import Mark, check_outputs, replacing
 
 K = Annotated[
     str,
@@ -24,7 +24,14 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the cohorts.", show
 
 
 @command("Example: habitus cluster demo/runs/vae demo/train --k auto --out demo/cohorts")
-def cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: Seed = 0) -> None:
+def cluster(
+    run: RunFolder,
+    profiles: Stored,
+    out_: Out,
+    k: K = "auto",
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
     """Find cohorts: groups of users with like habits, in a run's latent space.
 
     The folder holds who is in which cohort, what each is like, and a page and a picture to look
@@ -40,12 +47,12 @@ def cluster(run: RunFolder, profiles: Stored, out_: Out, k: K = "auto", seed: Se
     fitted = load(run)
     source = StoredProfiles.open(profiles)
     wanted = k_of(k)
-    check_replaceable(out_)
-    check_apart(out_, run, profiles)
+    mark = Mark("cluster", "cohorts")
+    check_outputs(mark.command, {mark.kind: out_}, [run, profiles], overwrite=overwrite)
     with bar("Encoding", "profiles") as advance:
         found = habitus.cluster(fitted, source, wanted, seed=seed, on_progress=advance)
     about = {"run": str(fitted.path), "profiles": str(source.path)}
-    with spinner("Drawing"), replacing(out_) as part:
+    with spinner("Drawing"), replacing(out_, mark, overwrite=overwrite) as part:
         part.mkdir()
         write_cohorts(part, found, about)
         write_cohort_page(part / "cohorts.html", found, about)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habitus.cli._console import bar, out
-from habitus.cli._options import RunFolder, Samples, Seed, Stored, command
+from habitus.cli._options import Overwrite, RunFolder, Samples, Seed, Stored, command
 from habitus.cli._options.names import MASKS
 from habitus.cli._options.series import series_option
-from habitus.files import check_apart
+from habitus.files import check_outputs
 
 if TYPE_CHECKING:
     from habitus.synthesis import Noise
@@ -70,6 +70,7 @@ def complete(
     threshold: Threshold = "auto",
     noise: NoiseLevel = "auto",
     noise_share: NoiseShare = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fill what is missing in profiles, or in series, from what is known.
 
@@ -88,9 +89,12 @@ def complete(
 
     if mask and missing:
         raise ValueError("give --mask or --missing, not both")
-    check_apart(out_, run, profiles, missing)
     fitted = load(run)
-    if is_series_run(fitted):
+    of_series = is_series_run(fitted)
+    reads = [run, profiles, missing]
+    what = "series" if of_series else "profiles"
+    check_outputs("complete", {what: out_}, reads, overwrite=overwrite)
+    if of_series:
         check_table_path(out_, "series")
         series = read_for(fitted.model.axes, profiles)
         cleaning = CleanConfig(noise_of(noise, noise_share), max(samples, PARTICLES), seed)
@@ -98,7 +102,7 @@ def complete(
             cleaned = clean(fitted, series, cleaning, advance)
         removed = [asdict(each) for each in cleaned.noise]
         origin = about(fitted, "completed", seed=seed, source=str(profiles), noise=removed)
-        write_series(out_, cleaned.series, origin)
+        write_series(out_, cleaned.series, origin, command="complete", overwrite=overwrite)
         words = noise_in_words(cleaned.noise, fitted.model.axes.scale)
         out(f"{out_}: {cleaned.filled:,} missing values filled; {words}")
         return
@@ -110,7 +114,7 @@ def complete(
     gaps = read_missing(missing, source) if missing else None
     warn_of_own_holidays(fitted.model, source)
     with bar("Completing", "profiles") as advance:
-        made = complete_to(out_, fitted, source, config, gaps, advance)
+        made = complete_to(out_, fitted, source, config, gaps, advance, overwrite=overwrite)
     applied = made.about["zero_threshold"]
     zeros = f", values up to {applied:.3g} are zero" if applied else ""
     out(f"{out_}: {len(made):,} profiles, {text} filled with {samples} draws each{zeros}")

@@ -10,9 +10,9 @@ from rich.table import Table
 
 import habitus
 from habitus.cli._console import bar, out, out_table, plain, spinner
-from habitus.cli._options import RunFolder, Seed, Stored, command
+from habitus.cli._options import Overwrite, RunFolder, Seed, Stored, command
 from habitus.cli._options.names import WALKS
-from habitus.files import write_json
+from habitus.files import Mark, check_outputs, write_json
 
 if TYPE_CHECKING:
     from habitus.evaluation.latents import Disentanglement
@@ -77,6 +77,7 @@ def explain(
     walks: Walks = WALKS,
     prior: Prior = "normal",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Say in words and figures what each latent dimension of a run does.
 
@@ -89,6 +90,8 @@ def explain(
     from habitus.report.explained import left_out_in_words, scores_in_words, write_explanation
     from habitus.run import load
 
+    outputs = {"explanation": json, "page": html}
+    check_outputs("explain", outputs, [run, profiles, factors], overwrite=overwrite)
     fitted = load(run)
     data = StoredProfiles.open(profiles)
     columns = attributes(data.users) | (factors_file(factors, data.users, user) if factors else {})
@@ -101,14 +104,17 @@ def explain(
         scores, left_out = known_factors(found, columns, hours or [], seed)
     if json:
         known = {"factors": None if scores is None else scores.to_json(), "left_out": left_out}
-        write_json(json, {**found.to_json(), **known})
+        mark = Mark("explain", "explanation")
+        write_json(json, {**found.to_json(), **known}, mark, overwrite=overwrite)
     if html:
         typed = command_line(
             "explain", run, profiles, hours=hours, factors=factors, user=user, walks=walks,
-            prior=prior, seed=seed, json=json, html=html,
+            prior=prior, seed=seed, json=json, html=html, overwrite=overwrite,
         )  # fmt: skip
         origin = {"Command": typed, "Versions": versions_line()}
-        write_explanation(html, found, factors=scores, left_out=left_out, provenance=origin)
+        write_explanation(
+            html, found, factors=scores, left_out=left_out, provenance=origin, overwrite=overwrite
+        )
     out_table(_dimensions(found))
     out(
         f"{found.in_use} of {len(found.dimensions)} dimensions are in use (KL of a hundredth of "

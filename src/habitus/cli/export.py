@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habitus.cli._console import bar
-from habitus.cli._options import Seed, Stored, command
+from habitus.cli._options import Overwrite, Seed, Stored, command
 from habitus.cli._options.logs import Format, Shard, Start
-from habitus.files import check_apart
+from habitus.files import check_outputs
 
 if TYPE_CHECKING:
     from habitus.profiles.sparse import Profiles
@@ -36,6 +36,7 @@ def export(
     format: Format = None,
     start: Start = None,
     shard: Shard = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Turn profiles of counts, real or generated, into an event log.
 
@@ -44,7 +45,7 @@ def export(
     come one after the other, each one's events in order of time. Profiling the new log gives the
     same counts.
     """
-    from habitus.cli._shared.logs import log_format_of, say, sink_of
+    from habitus.cli._shared.logs import is_stdout, log_format_of, say, sink_of
     from habitus.cli._shared.texts import date_of, shard_of
     from habitus.events.writing import write_log
     from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
@@ -52,7 +53,8 @@ def export(
 
     source = StoredProfiles.open(profiles)
     kind = log_format_of(out_, format)
-    check_apart(out_, profiles)
+    if not is_stdout(out_):
+        check_outputs("export", {"log": out_}, [profiles], overwrite=overwrite)
     schema_of_users = source.users.schema
     check_events(source.axes, schema_of_users)
     form = format_of(source.about, schema_of_users)
@@ -62,7 +64,9 @@ def export(
     with bar("Exporting", "profiles", -(-len(source) // part[1])) as advance:
         pieces = _pieces(source, part, first, advance)
         tables = event_tables(pieces, seed, form, schema)
-        events = write_log(sink_of(out_), kind, form, schema, tables)
+        events = write_log(
+            sink_of(out_), kind, form, schema, tables, command="export", overwrite=overwrite
+        )
     say(out_, f"{out_}: {events:,} events of {len(source):,} profiles")
 
 

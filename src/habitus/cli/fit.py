@@ -11,9 +11,8 @@ import typer
 
 import habitus
 from habitus.cli._console import INTERRUPTED, bar, out, quiet_libraries, warn
-from habitus.cli._options import Stored, command, fitting
+from habitus.cli._options import Overwrite, Stored, command, fitting
 from habitus.cli._options.series import Column, Scale, SeriesId, Time, TrainShare
-from habitus.files import check_apart
 
 if TYPE_CHECKING:
     from habitus.models.base import Model
@@ -63,6 +62,7 @@ def fit(
     accelerator: fitting.Accelerator = None,
     devices: fitting.Devices = None,
     chunk: fitting.Chunk = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit a model to profiles, or to the series in a file.
 
@@ -73,9 +73,10 @@ def fit(
     from habitus.profiles.store import StoredProfiles
     from habitus.run import CHECKPOINT
     from habitus.series import read_series
+    from habitus.training.fit import check_out
 
     asked = fit_settings(locals())
-    check_apart(out_, profiles)
+    check_out(out_, resume, overwrite, [profiles])
     of_series = profiles.is_file()
     if resume:
         kind, config, how = recipe_of_unfinished(out_, model, set_ or [], asked)
@@ -97,8 +98,9 @@ def fit(
     with bar("Fitting", "windows" if of_series else "profiles") as advance:
         try:
             run = habitus.fit(
-                kind, data, config, fit=how, out=out_, resume=resume, on_progress=advance
-            )
+                kind, data, config,
+                fit=how, out=out_, resume=resume, overwrite=overwrite, on_progress=advance,
+            )  # fmt: skip
         except KeyboardInterrupt:
             begun = (out_ / CHECKPOINT).is_file()
             warn("stopped; go on with --resume" if begun else "stopped before the first step")

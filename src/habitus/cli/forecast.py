@@ -10,9 +10,9 @@ from rich.table import Table
 
 import habitus
 from habitus.cli._console import bar, out, out_table
-from habitus.cli._options import RunFolder, Samples, Seed, Stored, command
+from habitus.cli._options import Overwrite, RunFolder, Samples, Seed, Stored, command
 from habitus.cli._options.series import series_option
-from habitus.files import check_apart
+from habitus.files import check_outputs
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the forecast.", show_default=False)]
 Steps = Annotated[int | None, series_option("How many steps ahead.", "the run's window", min=1)]
@@ -41,6 +41,7 @@ def forecast(
     steps: Steps = None,
     after: After = None,
     every: Every = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Look ahead: the days after each user's window, or the steps after a series' last row.
 
@@ -57,9 +58,11 @@ def forecast(
     from habitus.series import check_table_path, write_forecast
     from habitus.synthesis import forecast_to, last_rows, rolling_rows
 
-    check_apart(out_, run, profiles)
     fitted = load(run)
-    if is_series_run(fitted):
+    of_series = is_series_run(fitted)
+    what = "forecast" if of_series else "profiles"
+    check_outputs("forecast", {what: out_}, [run, profiles], overwrite=overwrite)
+    if of_series:
         check_table_path(out_, "forecast")
         ahead = window_steps(fitted) if steps is None else steps
         series = read_for(fitted.model.axes, profiles)
@@ -77,16 +80,15 @@ def forecast(
                 seed=seed,
                 on_progress=advance,
             )
-        write_forecast(
-            out_, drawn, series, about(fitted, "forecast", seed=seed, source=str(profiles))
-        )
+        origin = about(fitted, "forecast", seed=seed, source=str(profiles))
+        write_forecast(out_, drawn, series, origin, command="forecast", overwrite=overwrite)
         out(f"{out_}: {len(origins):,} origins, {ahead} steps ahead, {samples} draws each")
         return
     refuse_options_of("series", steps=steps, after=after, every=every)
     source = StoredProfiles.open(profiles)
     warn_of_own_holidays(fitted.model, source)
     with bar("Forecasting", "profiles") as advance:
-        made = forecast_to(out_, fitted, source, days, samples, seed, advance)
+        made = forecast_to(out_, fitted, source, days, samples, seed, advance, overwrite=overwrite)
     out_table(_totals(out_ / TOTALS, made.axes.days))
     out(
         f"{out_}: {len(made):,} profiles, {days} days ahead, {samples} draws each; per user in "

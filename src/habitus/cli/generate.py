@@ -9,10 +9,10 @@ import typer
 
 import habitus
 from habitus.cli._console import bar, out
-from habitus.cli._options import RunFolder, Seed, command
+from habitus.cli._options import Overwrite, RunFolder, Seed, command
 from habitus.cli._options.logs import Format, Shard, Start
 from habitus.cli._options.series import series_option
-from habitus.files import check_apart
+from habitus.files import check_outputs
 
 if TYPE_CHECKING:
     from habitus.synthesis.population import Source
@@ -133,6 +133,7 @@ def generate(
     holidays: Holidays = None,
     series: Count = None,
     steps: Steps = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw users, or series, that never existed from a fitted model.
 
@@ -163,9 +164,13 @@ def generate(
         raise ValueError(
             "--cohorts-from says whose cohorts; say which with --cohorts, as in --cohorts 0"
         )
-    check_apart(out_, run, cohorts_from, like)
+    reads = [run, cohorts_from, like, holidays]
     fitted = load(run)
-    if is_series_run(fitted):
+    of_series = is_series_run(fitted)
+    if not is_stdout(out_):
+        what = "series" if of_series else "profiles" if kind is None else "log"
+        check_outputs("generate", {what: out_}, reads, overwrite=overwrite)
+    if of_series:
         check_table_path(out_, "series")
         length = window_steps(fitted) if steps is None else steps
         count = series or 1
@@ -173,7 +178,8 @@ def generate(
             drawn = habitus.generate(
                 fitted, series=count, steps=length, seed=seed, on_progress=advance
             )
-        write_series(out_, drawn, about(fitted, "generated", seed=seed, steps=length))
+        origin = about(fitted, "generated", seed=seed, steps=length)
+        write_series(out_, drawn, origin, command="generate", overwrite=overwrite)
         out(f"{out_}: {count:,} series of {length:,} steps; {', '.join(drawn.axes.variables)}")
         return
     texts.refuse_options_of("series", series=series, steps=steps)
@@ -202,11 +208,13 @@ def generate(
         source = Source(source.parts, {**source.about, "like": str(like)})
     with bar("Generating", "users") as advance:
         if kind is None:
-            made = generate_to(out_, fitted, config, advance, source)
+            made = generate_to(out_, fitted, config, advance, source, overwrite=overwrite)
             what = f"{len(made):,} users"
             origin = made.about
         else:
-            origin = generate_log_to(sink_of(out_), kind, fitted, config, advance, source)
+            origin = generate_log_to(
+                sink_of(out_), kind, fitted, config, advance, source, overwrite=overwrite
+            )
             what = f"{origin['events']:,} events of {origin['users']:,} users"
     applied = origin["zero_threshold"]
     zeros = f"values up to {applied:.3g} are zero" if applied else "no zero threshold"

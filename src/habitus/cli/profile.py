@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habitus.cli._console import out, spinner
-from habitus.cli._options import DAY, command
+from habitus.cli._options import DAY, Overwrite, command
 from habitus.cli._options.names import MEMORY_LIMIT, MIN_DAYS, MIN_EVENTS, WINDOW_DAYS
-from habitus.files import check_apart
+from habitus.files import check_outputs
 
 if TYPE_CHECKING:
     from habitus.profiles.store import StoredProfiles
@@ -133,6 +133,7 @@ def profile(
     min_days: MinDays = MIN_DAYS,
     strict: Strict = False,
     memory: Memory = MEMORY_LIMIT,
+    overwrite: Overwrite = False,
 ) -> None:
     """Count a log's events per user, day, slot and channel.
 
@@ -146,7 +147,8 @@ def profile(
     from habitus.profiles.build import ProfileConfig, profile_to
     from habitus.profiles.calendar import Calendar, dates_file
 
-    check_apart(out_, Path(log), holidays, unobserved)
+    reads = [log, holidays, unobserved]
+    check_outputs("profile", {"profiles": out_}, reads, overwrite=overwrite)
     config = ProfileConfig(
         start=date_of(start), end=date_of(end), days=_days(days, start, end, window_every),
         every=window_every, align=weekday_number(align), slot_minutes=slot_minutes(slot),
@@ -160,7 +162,7 @@ def profile(
             log, user=user, time=time, channel=channel, attributes=tuple(attribute or ()),
             timezone=timezone, offset=offset, filter=filter, memory_limit=memory,
         )  # fmt: skip
-        made = profile_to(out_, events, config, advance)
+        made = profile_to(out_, events, config, advance, overwrite=overwrite)
     _report(out_, made)
     if too_small := made.about["rows"]["too_small"]:
         out(

@@ -12,6 +12,7 @@ from rich.table import Table
 from habitus.cli._console import INTERRUPTED, bar, out, out_table, plain, quiet_libraries, warn
 from habitus.cli._options import command
 from habitus.cli._options.names import PAPER_DATA, PAPER_OPTIONS
+from habitus.files import check_outputs
 
 if TYPE_CHECKING:
     from habitus.papers.item import Entry, Grid, Item
@@ -147,6 +148,7 @@ def reproduce(
     found.check_paths(paths)
     if out_ is None:
         raise ValueError("give --out, a folder for tables, figures, runs and whatever else is kept")
+    check_outputs("reproduce", {"reproduction": out_}, paths, continued=True)
     lab = found.open_lab(paths, out_, given)
     quiet_libraries()
     kept = publishable if publishable_ else None

@@ -10,8 +10,8 @@ from rich.table import Table
 
 import habitus
 from habitus.cli._console import bar, out, out_table, plain
-from habitus.cli._options import RunFolder, Seed, Stored, command
-from habitus.files import check_apart
+from habitus.cli._options import Overwrite, RunFolder, Seed, Stored, command
+from habitus.files import check_outputs
 
 if TYPE_CHECKING:
     from habitus.synthesis import Scores
@@ -40,6 +40,7 @@ def score(
     samples: Samples = 10,
     seed: Seed = 0,
     top: Top = 10,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score how likely each user is under a run, and how odd.
 
@@ -53,7 +54,7 @@ def score(
     from habitus.run import load
     from habitus.synthesis.scoring import scores_format, write_scores
 
-    check_apart(out_, run, profiles, against)
+    check_outputs("score", {"scores": out_}, [run, profiles, against], overwrite=overwrite)
     scores_format(out_)
     fitted = load(run)
     source = StoredProfiles.open(profiles)
@@ -63,7 +64,7 @@ def score(
         found = habitus.score(
             fitted, source, against=others, samples=samples, seed=seed, on_progress=advance
         )
-    write_scores(out_, found)
+    write_scores(out_, found, overwrite=overwrite)
     if top:
         out_table(_oddest(found, top))
     nats = -found.likelihoods.log_likelihood.mean()

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from habitus.cli._console import bar, out
-from habitus.cli._options import DAY, Seed, command
+from habitus.cli._options import DAY, Overwrite, Seed, command
 from habitus.cli._options.names import SIMULATED_CHANNELS, SIMULATED_START
 
 Out = Annotated[Path, typer.Option("--out", help="The log, a .parquet file.", show_default=False)]
@@ -32,6 +32,7 @@ def simulate(
     seed: Seed = 0,
     start: Start = None,
     channels: Channels = SIMULATED_CHANNELS,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make an event log of users whose true factors are known.
 
@@ -46,8 +47,9 @@ def simulate(
     names = names_of(channels) or ()
     with bar("Simulating", "users") as advance:
         events = write_log(
-            out_, users, days, seed, start=first, channels=names, on_progress=advance
-        )
+            out_, users, days, seed, start=first, channels=names, on_progress=advance,
+            overwrite=overwrite,
+        )  # fmt: skip
     out(
         f"{out_}: {events:,} events of {users:,} users over {days} days, {events / users:,.1f} "
         "per user"

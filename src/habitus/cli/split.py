@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from habitus.cli._console import out
-from habitus.cli._options import Seed, Stored, command
-from habitus.files import replacing
+from habitus.cli._options import Overwrite, Seed, Stored, command
+from habitus.files import Mark, check_outputs, replacing
 
 if TYPE_CHECKING:
     from habitus.profiles.sparse import Profiles
@@ -25,21 +25,28 @@ Out = Annotated[
 
 
 @command("Example: habitus split profiles --test 0.26 --seed 0 --out train test")
-def split(profiles: Stored, out_: Out, test: Test = 0.2, seed: Seed = 0) -> None:
+def split(
+    profiles: Stored,
+    out_: Out,
+    test: Test = 0.2,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> None:
     """Split profiles into two sets, by user: no user is in both."""
     from habitus.profiles.sparse import users_drawn
     from habitus.profiles.store import StoredProfiles, save
 
-    if len({path.resolve() for path in (profiles, *out_)}) < 3:
-        raise ValueError(
-            f"the two folders of --out must differ from each other and from {profiles}"
-        )
+    check_outputs("split", {"profiles": out_}, [profiles], overwrite=overwrite)
     source = StoredProfiles.open(profiles)
     chosen = users_drawn(source.users, test, seed)
     about = {**source.about, "split": {"of": str(profiles), "test": test, "seed": seed}}
-    with replacing(out_[0]) as first, replacing(out_[1]) as second:
-        save(first, _taken(source, ~chosen), source.axes, about)
-        save(second, _taken(source, chosen), source.axes, about)
+    mark = Mark("split", "profiles")
+    with (
+        replacing(out_[0], mark, overwrite=overwrite) as first,
+        replacing(out_[1], mark, overwrite=overwrite) as second,
+    ):
+        for part, rows in ((first, ~chosen), (second, chosen)):
+            save(part, _taken(source, rows), source.axes, about)
     out(f"{out_[0]}: {int((~chosen).sum()):,} profiles")
     out(f"{out_[1]}: {int(chosen.sum()):,} profiles")
 

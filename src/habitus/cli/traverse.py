@@ -9,8 +9,9 @@ import typer
 
 import habitus
 from habitus.cli._console import out, spinner
-from habitus.cli._options import RunFolder, Seed, command
+from habitus.cli._options import Overwrite, RunFolder, Seed, command
 from habitus.cli._options.names import ORDERS
+from habitus.files import Mark, check_outputs
 
 if TYPE_CHECKING:
     from habitus.schema import Axes
@@ -56,6 +57,7 @@ def traverse(
     order: Order = ORDERS[0],
     prior: Prior = "normal",
     seed: Seed = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Traverse each latent dimension of a run, and draw what changes.
 
@@ -70,6 +72,8 @@ def traverse(
     fitted = load(run)
     shown = channels_of(channel, fitted.model.axes)
     paths = paths_of(out_, list(shown))
+    mark = Mark("traverse", "picture")
+    check_outputs(mark.command, {mark.kind: paths}, [run], overwrite=overwrite)
     with spinner("Traversing"):
         made = habitus.traverse(fitted, dims_of(dims), points, seed=seed, prior=prior, order=order)
         headings = headings_of(made)
@@ -77,7 +81,8 @@ def traverse(
             what = "sum over channels" if name == SUM else f"channel {name}"
             pictures = made.pictures[..., channels].sum(-1)
             title = f"expected activity, {what}"
-            save_png(traversal_grid(made.axes, pictures, headings, made.points, title), path)
+            grid = traversal_grid(made.axes, pictures, headings, made.points, title)
+            save_png(grid, path, mark, overwrite=overwrite)
             out(f"{path}: {what}, {len(made.dims)} dimensions, {points} points each")
     for dim, variance, kl in zip(made.dims, made.variance, made.kl, strict=True):
         out(f"z{dim}: learned variance {variance:.3g}, KL {kl:.3g} nats")

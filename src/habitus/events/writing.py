@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from habitus.events.format import MICROSECONDS, LogFormat
-from habitus.files import replacing
+from habitus.files import Mark, replacing
 from habitus.tables import SUFFIXES
 
 FORMATS = ("parquet", "csv")
@@ -49,7 +49,14 @@ def file_format(path: Path, wanted: str | None = None, what: str = "a log") -> s
 
 
 def write_log(
-    sink: Path | BinaryIO, kind: str, form: LogFormat, schema: pa.Schema, tables: Iterable[pa.Table]
+    sink: Path | BinaryIO,
+    kind: str,
+    form: LogFormat,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    *,
+    command: str = "write_log",
+    overwrite: bool = False,
 ) -> int:
     """Write a log that comes in pieces; a file appears when it is complete. Return the events.
 
@@ -61,12 +68,20 @@ def write_log(
         form: The log's format.
         schema: The columns.
         tables: The pieces.
+        command: What writes the log; only its own earlier one, in Parquet, is replaced.
+        overwrite: Replace whatever file stands there.
 
     Raises:
+        ValueError: if something else stands at ``sink`` and ``overwrite`` is not given.
         OSError: if it cannot be written; then there is no file.
     """
+    mark = Mark(command, "log")
+    schema = schema.with_metadata({**(schema.metadata or {}), **mark.parquet})
     if isinstance(sink, Path):
-        with replacing(sink) as part, pa.OSFile(str(part), "wb") as file:
+        with (
+            replacing(sink, mark, overwrite=overwrite) as part,
+            pa.OSFile(str(part), "wb") as file,
+        ):
             return _write(file, kind, form, schema, tables)
     with pa.PythonFile(_Counted(sink), mode="w") as file:
         events = _write(file, kind, form, schema, tables)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from habitus.files import MARKER, check_replaceable
+from habitus.files import MARKER, check_outputs
 from habitus.records import Header, read_header, write_header
 from habitus.run import CHECKPOINT, Run, is_complete, load
 from habitus.training.config import SINCE, FitConfig
@@ -51,8 +51,8 @@ def begin(folder: Path, paper: str, made_with: Mapping[str, Any]) -> None:
             other settings or data.
     """
     now = {"paper": paper, **made_with}
+    check_outputs("reproduce", {KIND: folder}, continued=True)
     if not (folder / MARKER).is_file():
-        check_replaceable(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_header(folder, KIND, VERSION, paper=paper, made_with=dict(made_with))
     header = read_header(folder, KIND, VERSION, PaperHeader)

@@ -22,6 +22,7 @@ import pyarrow as pa
 from habitus.events import EPOCH, Column, EventLog
 from habitus.events.clock import OWN_CLOCK
 from habitus.events.format import LogFormat
+from habitus.files import check_outputs
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.conditions import Conditions
 from habitus.profiles.sort_and_count import MOST_HERE, Counts, count_keys
@@ -116,7 +117,12 @@ def profile(log: EventLog, config: ProfileConfig | None = None) -> Profiles:
 
 
 def profile_to(
-    path: Path | str, log: EventLog, config: ProfileConfig, on_progress: Progress = no_progress
+    path: Path | str,
+    log: EventLog,
+    config: ProfileConfig,
+    on_progress: Progress = no_progress,
+    *,
+    overwrite: bool = False,
 ) -> StoredProfiles:
     """Count a log's events into a folder of profiles, in bounded memory.
 
@@ -126,12 +132,18 @@ def profile_to(
         config: How to cut them.
         on_progress: Called with the number of events counted so far; how many there are is not
             known.
+        overwrite: Replace whatever folder stands there, not only earlier profiles of a log.
 
     Raises:
-        ValueError: as :func:`profile`.
+        ValueError: as :func:`profile`, or if something else stands at ``path`` and ``overwrite`` is
+            not given.
     """
+    check_outputs("profile", {"profiles": path}, overwrite=overwrite)
     build = Build(log, config)
-    return save(path, build.chunks(on_progress), build.axes, build.about)
+    return save(
+        path, build.chunks(on_progress), build.axes, build.about,
+        command="profile", overwrite=overwrite,
+    )  # fmt: skip
 
 
 class Build:

@@ -35,9 +35,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field
 
-from habitus.files import MARKER, replacing
+from habitus.files import MARKER, Mark, replacing
 from habitus.profiles.sparse import Profiles, ProfileSet, offsets, value_type
 from habitus.profiles.store import (
+    KIND,
     PARQUET,
     ProfilesAbout,
     ProfilesHeader,
@@ -249,6 +250,9 @@ def save_completed(
     axes: Axes,
     mask: BoolArray | None,
     about: dict[str, Any],
+    *,
+    command: str = "complete",
+    overwrite: bool = False,
 ) -> StoredCompleted:
     """Write completed profiles that come in pieces; the folder appears when it is complete.
 
@@ -258,13 +262,15 @@ def save_completed(
         axes: Axes of the completed profiles.
         mask: The missing cells [D, S, C], where they are the same for all.
         about: Where they came from; ``about["completed"]`` gains the mask's runs.
+        command: What writes them; only its own earlier profiles are replaced.
+        overwrite: Replace whatever folder stands there.
 
     Raises:
-        ValueError: if ``path`` is a folder that habitus did not write.
+        ValueError: if something else stands at ``path`` and ``overwrite`` is not given.
     """
     gaps = None if mask is None else runs(mask)
     header = {**about, "completed": {**about["completed"], "gaps": gaps}}
-    with replacing(path) as part:
+    with replacing(path, Mark(command, KIND), overwrite=overwrite) as part:
         part.mkdir()
         with (
             profile_writer(part, axes) as append,

@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from habitus.events.format import LogRecord
-from habitus.files import replacing
+from habitus.files import Mark, replacing
 from habitus.profiles.calendar import CalendarRecord
 from habitus.profiles.sparse import CHUNK, USER, WINDOW, Profiles, ProfileSet, concat, value_type
 from habitus.records import (
@@ -163,14 +163,28 @@ class StoredProfiles(ProfileSet):
 
 
 def save(
-    path: Path | str, chunks: Iterable[Profiles], axes: Axes, about: dict[str, Any] | None = None
+    path: Path | str,
+    chunks: Iterable[Profiles],
+    axes: Axes,
+    about: dict[str, Any] | None = None,
+    *,
+    command: str = "save",
+    overwrite: bool = False,
 ) -> StoredProfiles:
     """Write a population that comes in pieces; the folder appears when it is complete.
 
+    Args:
+        path: The folder.
+        chunks: The pieces.
+        axes: Axes of the profiles.
+        about: Where they came from.
+        command: What writes them; only its own earlier profiles are replaced.
+        overwrite: Replace whatever folder stands there.
+
     Raises:
-        ValueError: if ``path`` is a folder that habitus did not write.
+        ValueError: if something else stands at ``path`` and ``overwrite`` is not given.
     """
-    with replacing(path) as part:
+    with replacing(path, Mark(command, KIND), overwrite=overwrite) as part:
         part.mkdir()
         with profile_writer(part, axes) as append:
             count = sum(map(append, chunks))

@@ -11,7 +11,7 @@ from habitus.evaluation import Evaluation
 from habitus.report.filled import FilledPart, beaten, filled_part, multiple, percent
 from habitus.report.gallery import overview, sections
 from habitus.report.meaning import REGION
-from habitus.report.page import Easel, write_page
+from habitus.report.page import REPORT, Easel, write_page
 from habitus.report.two_sample import two_sample_findings, two_sample_sections
 from habitus.report.wording import baseline_name, number, rows_of, summary, times
 from habitus.schema import Axes, ProfileSource
@@ -41,6 +41,7 @@ def write_report(
     history: History | None = None,
     title: str | None = None,
     provenance: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write a report; the file appears whole or not at all.
 
@@ -59,6 +60,10 @@ def write_report(
             any may be absent.
         title: Heading of the report; None for one that names what is evaluated.
         provenance: Where the numbers come from (command, versions, seeds), by name.
+        overwrite: Replace whatever file stands there, not only an earlier report.
+
+    Raises:
+        ValueError: if something else stands at ``path`` and ``overwrite`` is not given.
     """
     title = title or (TITLE if completion is None else FILLED_TITLE)
     easel = Easel()
@@ -69,6 +74,8 @@ def write_report(
     write_page(
         path,
         "report.html.j2",
+        REPORT,
+        overwrite=overwrite,
         title=title,
         lead=_lead(evaluation, "generated" if completion is None else "filled"),
         tiles=_tiles(evaluation) if completion is None else _filled_tiles(evaluation, completion),

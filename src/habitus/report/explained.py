@@ -10,6 +10,7 @@ import numpy as np
 
 from habitus.evaluation.latents import Disentanglement
 from habitus.evaluation.naming import habit_text
+from habitus.files import Mark
 from habitus.report import figures
 from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
 from habitus.report.wording import number
@@ -35,6 +36,7 @@ def write_explanation(
     left_out: Mapping[str, str] | None = None,
     title: str = "What the latent dimensions do",
     provenance: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write the page; the file appears whole or not at all.
 
@@ -45,6 +47,10 @@ def write_explanation(
         left_out: Columns that are no factor, and why.
         title: Heading.
         provenance: Where it comes from, by name.
+        overwrite: Replace whatever file stands there, not only an earlier explanation.
+
+    Raises:
+        ValueError: if something else stands at ``path`` and ``overwrite`` is not given.
     """
     easel = Easel()
     sections = [_overview(easel, found), _walks(easel, found)]
@@ -57,7 +63,12 @@ def write_explanation(
         f"times each and compared with {found.users:,} real profiles."
     )
     verdict = [*_verdict(found), *(_recovered(factors) if factors is not None else [])]
-    write_article(path, Article(title, lead, _tiles(found), verdict, sections, provenance or {}))
+    write_article(
+        path,
+        Article(title, lead, _tiles(found), verdict, sections, provenance or {}),
+        Mark("explain", "page"),
+        overwrite=overwrite,
+    )
 
 
 def changes_in_words(dimension: Dimension, most: int = MOST_NAMED) -> str:

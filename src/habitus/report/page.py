@@ -11,8 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from habitus.files import replacing
+from habitus.files import Mark, replacing
 from habitus.report.svg import inline_svg
+
+REPORT = Mark("evaluate", "report")
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,41 @@ class Easel:
         return Plate(title, caption, inline_svg(figure, alt=words, key=f"f{self.made}"), wide)
 
 
-def write_article(path: Path | str, article: Article) -> None:
-    """Write a page of sections; the file appears whole or not at all."""
-    write_page(path, "article.html.j2", **vars(article))
+def write_article(
+    path: Path | str, article: Article, mark: Mark | None = None, *, overwrite: bool = False
+) -> None:
+    """Write a page of sections, as :func:`write_page`."""
+    write_page(path, "article.html.j2", mark, overwrite=overwrite, **vars(article))
 
 
-def write_page(path: Path | str, template: str, **content: Any) -> None:
-    """Fill a template in; the file appears whole or not at all."""
+def write_page(
+    path: Path | str,
+    template: str,
+    mark: Mark | None = None,
+    *,
+    overwrite: bool = False,
+    **content: Any,
+) -> None:
+    """Fill a template in; the file appears whole or not at all.
+
+    Args:
+        path: The HTML file.
+        template: Name of the template.
+        mark: What the page says of itself, where it is an output of its own; only an earlier one of
+            that mark is replaced.
+        overwrite: Replace whatever file stands there.
+        content: Values of the template.
+
+    Raises:
+        ValueError: if something else stands at ``path`` and ``overwrite`` is not given.
+    """
+    generator = "habitus" if mark is None else mark.generator
     environment = Environment(
         loader=PackageLoader("habitus.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    with replacing(path) as part:
-        part.write_text(environment.get_template(template).render(content), encoding="utf-8")
+    with replacing(path, mark, overwrite=overwrite) as part:
+        text = environment.get_template(template).render(content, generator=generator)
+        part.write_text(text, encoding="utf-8")

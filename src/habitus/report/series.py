@@ -14,7 +14,7 @@ from habitus.evaluation.metrics.correlations import autocorrelation
 from habitus.evaluation.panels import Panel
 from habitus.report import figures
 from habitus.report.figures import MOST_VARIABLES, Fan, Stretch
-from habitus.report.page import Article, Easel, Plate, Section, Table, write_article
+from habitus.report.page import REPORT, Article, Easel, Plate, Section, Table, write_article
 from habitus.report.series_wording import (
     against_baselines,
     against_floor,
@@ -59,6 +59,8 @@ def write_generated(
     real: Panel,
     learnt: Panel,
     about: Mapping[str, str],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write the page about generated series; the file appears whole or not at all.
 
@@ -69,6 +71,10 @@ def write_generated(
         real: Series that they are compared with.
         learnt: What the baselines learn from.
         about: Where the numbers come from, by name.
+        overwrite: Replace whatever file stands there, not only an earlier report.
+
+    Raises:
+        ValueError: if something else stands at ``path`` and ``overwrite`` is not given.
     """
     easel = Easel()
     shape = min(len(ours), DRAWN), max(map(len, ours))
@@ -95,6 +101,8 @@ def write_generated(
         Article(
             "Generated series against real ones", lead, _tiles(metrics), verdict, sections, about
         ),
+        REPORT,
+        overwrite=overwrite,
     )
 
 
@@ -105,6 +113,8 @@ def write_cleaned(
     clean: Panel,
     noisy: Panel,
     about: Mapping[str, str],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write the page about cleaned or filled series, as :func:`write_generated`."""
     easel = Easel()
@@ -121,11 +131,18 @@ def write_cleaned(
         Article(
             "Cleaned series against the truth", lead, _tiles(metrics), verdict, sections, about
         ),
+        REPORT,
+        overwrite=overwrite,
     )
 
 
 def write_forecasted(
-    path: Path | str, metrics: Metrics, made: Forecasted, about: Mapping[str, str]
+    path: Path | str,
+    metrics: Metrics,
+    made: Forecasted,
+    about: Mapping[str, str],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write the page about forecasts, as :func:`write_generated`."""
     easel = Easel()
@@ -141,6 +158,8 @@ def write_forecasted(
     write_article(
         path,
         Article("Forecasts against what came", lead, _tiles(metrics), verdict, sections, about),
+        REPORT,
+        overwrite=overwrite,
     )
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from habitus.files import replacing
+from habitus.files import Mark, replacing
 from habitus.records import Header, Record, check_json
 from habitus.schema import SeriesAxes
 from habitus.tables import SUFFIXES, is_parquet, read_schema
@@ -128,26 +128,37 @@ def check_table_path(path: Path | str, kind: str) -> None:
 
 
 def write_table(
-    path: Path | str, table: pa.Table, kind: str, names: list[str], **header: Any
+    path: Path | str,
+    table: pa.Table,
+    kind: str,
+    names: list[str],
+    *,
+    command: str,
+    overwrite: bool,
+    **header: Any,
 ) -> None:
     """Write a Parquet file with a header; it appears when it is complete.
 
     Args:
-        path: Where; a file there is replaced.
+        path: Where.
         table: The columns.
         kind: What the file is, "series" or "forecast".
         names: Columns with few distinct values, or long runs of them.
+        command: What writes the file; only its own earlier one is replaced.
+        overwrite: Replace whatever file stands there.
         header: The rest of the header.
 
     Raises:
-        ValueError: as :func:`check_table_path`.
+        ValueError: as :func:`check_table_path`, or if something else stands at ``path`` and
+            ``overwrite`` is not given.
     """
     path = Path(path)
     check_table_path(path, kind)
     text = json.dumps({"kind": kind, "version": VERSION, **header}, allow_nan=False)
-    marked = table.replace_schema_metadata({KEY: text.encode()})
+    mark = Mark(command, kind)
+    marked = table.replace_schema_metadata({KEY: text.encode(), **mark.parquet})
     options: Any = {"use_dictionary": names, "compression": "zstd", "compression_level": 1}
-    with replacing(path) as part:
+    with replacing(path, mark, overwrite=overwrite) as part:
         pq.write_table(marked, part, row_group_size=ROW_GROUP, **options)
 
 

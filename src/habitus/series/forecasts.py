@@ -85,19 +85,28 @@ def known_rows(series: Series, origin: IntArray) -> tuple[NDArray[np.int64], NDA
 
 
 def write_forecast(
-    path: Path | str, forecast: Forecast, series: Series, about: dict[str, Any] | None = None
+    path: Path | str,
+    forecast: Forecast,
+    series: Series,
+    about: dict[str, Any] | None = None,
+    *,
+    command: str = "write_forecast",
+    overwrite: bool = False,
 ) -> None:
     """Write a forecast's draws to a Parquet file.
 
     Args:
-        path: Where; a file there is replaced.
+        path: Where.
         forecast: O origins as rows of ``series``, draws [O, K, H, V].
         series: What was known.
         about: Where the forecast came from.
+        command: What writes the file; only its own earlier one is replaced.
+        overwrite: Replace whatever file stands there.
 
     Raises:
         ValueError: for an origin that has no row before it, draws of another number of variables or
-            that are not finite, or a path that cannot be one of such a file.
+            that are not finite, or a path that cannot be one of such a file, or at which something
+            else stands where ``overwrite`` is not given.
     """
     axes = series.axes
     origins, samples, steps, variables = forecast.draws.shape
@@ -120,7 +129,7 @@ def write_forecast(
         table[name] = unscaled(np.ascontiguousarray(flat[:, index]), axes.scale)
     shape = [origins, samples, steps]
     header = {"axes": axes.to_json(), "columns": keys, "shape": shape, "about": about or {}}
-    write_table(path, pa.table(table), KIND, keys, **header)
+    write_table(path, pa.table(table), KIND, keys, command=command, overwrite=overwrite, **header)
 
 
 def read_forecast(path: Path | str) -> tuple[SeriesAxes, ForecastTable]:

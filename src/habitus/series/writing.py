@@ -23,16 +23,26 @@ from habitus.series.files import free_name, write_table
 from habitus.series.scaling import unscaled
 
 
-def write_series(path: Path | str, series: Series, about: dict[str, Any] | None = None) -> None:
+def write_series(
+    path: Path | str,
+    series: Series,
+    about: dict[str, Any] | None = None,
+    *,
+    command: str = "write_series",
+    overwrite: bool = False,
+) -> None:
     """Write series to a Parquet file, from which ``read_series(path)`` reads the same again.
 
     Args:
-        path: Where; a file there is replaced.
+        path: Where.
         series: The series; values are divided by ``axes.scale``.
         about: Where they came from.
+        command: What writes the file; only its own earlier one is replaced.
+        overwrite: Replace whatever file stands there.
 
     Raises:
-        ValueError: if there is a folder at ``path``, or it has the name of a text file.
+        ValueError: if there is a folder at ``path``, or it has the name of a text file, or
+            something else stands there and ``overwrite`` is not given.
     """
     axes = series.axes
     names: dict[str, str | None] = {"series": None, "time": None}
@@ -56,7 +66,9 @@ def write_series(path: Path | str, series: Series, about: dict[str, Any] | None 
     empty = {str(number): series.ids[number] for number in np.flatnonzero(series.lengths == 0)}
     runs = [names["series"]] if names["series"] else []
     header = {"axes": axes.to_json(), "columns": names, "empty": empty, "about": about or {}}
-    write_table(path, pa.table(columns), "series", runs, **header)
+    write_table(
+        path, pa.table(columns), "series", runs, command=command, overwrite=overwrite, **header
+    )
 
 
 def series_column(ids: tuple[str, ...], number: NDArray[np.int64]) -> pa.Array:

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from habitus.files import replacing
+from habitus.files import Mark, check_outputs, replacing
 from habitus.schema import IntArray, Progress, no_progress
 from habitus.simulate.events import draw_events
 from habitus.simulate.population import DAY_TYPES, Factors, Window, draw_factors
 
 START = dt.date(2018, 2, 1)
+LOG = Mark("simulate", "log")
+FACTORS = Mark("simulate", "factors")
 CHANNELS = ("phone", "web", "tablet", "tv", "speaker")
 
 
@@ -74,6 +76,7 @@ def write_log(
     start: dt.date = START,
     channels: tuple[str, ...] = CHANNELS,
     on_progress: Progress = no_progress,
+    overwrite: bool = False,
 ) -> int:
     """Write a simulated log and, at :func:`factors_path`, its factors; both appear whole.
 
@@ -85,18 +88,23 @@ def write_log(
         start: First day of the window.
         channels: Names of the channels.
         on_progress: Called after each block with users written, and users in all.
+        overwrite: Replace whatever files stand there, not only earlier ones of this function.
 
     Returns:
         The number of events.
 
     Raises:
         ValueError: for a path that is a folder or does not end in ``.parquet``, or as
-            :func:`simulate`.
+            :func:`simulate`, or if something else stands there and ``overwrite`` is not given.
     """
     blocks = simulate(users, days, seed, start=start, channels=channels)
     log = _check_file(Path(path))
     truth = _check_file(factors_path(path))
-    with replacing(truth) as truth_part, replacing(log) as log_part:
+    check_outputs("simulate", {"log": log, "factors": truth}, overwrite=overwrite)
+    with (
+        replacing(truth, FACTORS, overwrite=overwrite) as truth_part,
+        replacing(log, LOG, overwrite=overwrite) as log_part,
+    ):
         return _write_blocks(blocks, log_part, truth_part, users, on_progress)
 
 
@@ -130,8 +138,8 @@ def _write_blocks(
     first = next(blocks)
     events = users = 0
     with (
-        _writer(log, first.events.schema) as log_writer,
-        _writer(truth, first.factors.schema) as truth_writer,
+        _writer(log, first.events.schema, LOG) as log_writer,
+        _writer(truth, first.factors.schema, FACTORS) as truth_writer,
     ):
         for block in chain([first], blocks):
             log_writer.write_table(block.events)
@@ -142,8 +150,9 @@ def _write_blocks(
     return events
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
+def _writer(path: Path, schema: pa.Schema, mark: Mark) -> pq.ParquetWriter:
+    marked = schema.with_metadata(mark.parquet)
+    return pq.ParquetWriter(path, marked, compression="zstd", compression_level=1)
 
 
 def _blocks(users: int, seed: int, window: Window) -> Iterator[SimulatedBlock]:

@@ -10,7 +10,6 @@ loses nothing: another one, or the same command again, goes on with its runs.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,7 @@ from typing import Any
 from pydantic import Field
 
 from habitus.databases import resolved
-from habitus.files import MARKER, check_replaceable
+from habitus.files import MARKER, check_outputs, claiming
 from habitus.models.base import Model
 from habitus.profiles.batches import Population
 from habitus.records import Header, read_header, write_header
@@ -142,6 +141,8 @@ def run_sweep(
     url = sqlite_url(out / DATABASE) if storage is None else resolved(storage)
     storage_url(url)
     definition = plan.definition()
+    reads = [getattr(each, "path", None) for each in (plan.train, plan.against)]
+    check_outputs("sweep", {KIND: out}, reads, continued=True)
     _check_folder(out, definition)
     if storage is None:
         _claim_folder(out, definition)
@@ -164,9 +165,8 @@ def _check_folder(out: Path, definition: dict[str, Any]) -> None:
     """Refuse a folder that holds something else.
 
     Raises:
-        ValueError: if habitus did not write it, or it is another sweep's.
+        ValueError: if it is another sweep's, or another folder of habitus.
     """
-    check_replaceable(out)
     if not (out / MARKER).is_file():
         return
     header = read_header(out, KIND, VERSION, SweepHeader)
@@ -176,15 +176,10 @@ def _check_folder(out: Path, definition: dict[str, Any]) -> None:
 
 def _claim_folder(out: Path, definition: dict[str, Any]) -> None:
     """Make the folder with its marker in it, so that two processes that begin at once find it."""
-    part = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}.part")
     if not (out / MARKER).is_file():
-        part.mkdir(parents=True)
-        write_header(part, KIND, VERSION, definition=definition)
-        try:
-            part.rename(out)  # onto nothing or an empty folder only
-        except OSError:
-            (part / MARKER).unlink()
-            part.rmdir()
+        with claiming(out) as part:
+            part.mkdir()
+            write_header(part, KIND, VERSION, definition=definition)
     _check_folder(out, definition)
 
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
+from habitus.files import check_outputs
 from habitus.models.base import CompletingModel, ProfileModel
 from habitus.models.parts.masks import FixedMask, Mask, parse_mask
 from habitus.profiles.batches import Population
@@ -126,6 +127,8 @@ def complete_to(
     config: CompleteConfig,
     missing: MissingCells | None = None,
     on_progress: Progress = no_progress,
+    *,
+    overwrite: bool = False,
 ) -> StoredCompleted:
     """Fill missing cells into a folder, in bounded memory.
 
@@ -136,12 +139,19 @@ def complete_to(
         config: Settings; its mask is only a name where ``missing`` is given.
         missing: Missing cells, bool [D, S, C] or [U, D, S, C], instead of the config's mask.
         on_progress: Called with profiles done, and profiles in all.
+        overwrite: Replace whatever folder stands there, not only earlier completed profiles.
 
     Raises:
-        ValueError: as :func:`complete`.
+        ValueError: as :func:`complete`; or if run or profiles lie at ``path``, or something else
+            stands there and ``overwrite`` is not given.
     """
+    reads = [run.path, getattr(profiles, "path", None)]
+    check_outputs("complete", {"profiles": path}, reads, overwrite=overwrite)
     work = Completing(run, profiles, config, missing)
-    return save_completed(path, work.pieces(on_progress), work.axes, work.fixed, work.about)
+    return save_completed(
+        path, work.pieces(on_progress), work.axes, work.fixed, work.about,
+        command="complete", overwrite=overwrite,
+    )  # fmt: skip
 
 
 class Completing:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
+from habitus.files import check_outputs
 from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.batches import Population
@@ -115,18 +116,34 @@ def forecast_to(
     samples: int = 50,
     seed: int = 0,
     on_progress: Progress = no_progress,
+    *,
+    overwrite: bool = False,
 ) -> StoredCompleted:
     """Forecast the days after each profile's window into a folder, in bounded memory.
 
+    Args:
+        path: The folder.
+        run: A run whose model completes.
+        profiles: The profiles.
+        days: Days to forecast.
+        samples: Draws of each cell.
+        seed: Seed of the draws.
+        on_progress: Called with profiles done, and profiles in all.
+        overwrite: Replace whatever folder stands there, not only an earlier forecast.
+
     Raises:
-        ValueError: as :func:`forecast`.
+        ValueError: as :func:`forecast`; or if run or profiles lie at ``path``, or something else
+            stands there and ``overwrite`` is not given.
     """
+    reads = [run.path, getattr(profiles, "path", None)]
+    check_outputs("forecast", {"profiles": path}, reads, overwrite=overwrite)
     plan, work = _work(run, profiles, days, samples, seed)
     missing = parse_mask(f"last:{days}", plan.axes).fixed
     pieces = (_cut(piece, plan) for piece in work.pieces(_renamed(on_progress)))
     return save_completed(
-        path, pieces, plan.axes.with_unit(work.axes.unit), missing, _about(work, days)
-    )
+        path, pieces, plan.axes.with_unit(work.axes.unit), missing, _about(work, days),
+        command="forecast", overwrite=overwrite,
+    )  # fmt: skip
 
 
 def _work(

@@ -11,6 +11,7 @@ import torch
 from torch import Generator
 
 from habitus.events.writing import write_log
+from habitus.files import check_outputs
 from habitus.models.base import SeriesModel
 from habitus.models.parts.priors import Prior
 from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
@@ -113,6 +114,8 @@ def generate_to(
     config: GenerateConfig,
     on_progress: Progress = no_progress,
     source: Source | None = None,
+    *,
+    overwrite: bool = False,
 ) -> StoredProfiles:
     """Generate a population, or a shard of it, into a folder, in bounded memory.
 
@@ -122,12 +125,18 @@ def generate_to(
         config: Number of users, and settings of their draws.
         on_progress: Called with users drawn so far, and users in all.
         source: Distribution of the users, in place of the prior that the config names.
+        overwrite: Replace whatever folder stands there, not only an earlier generated population.
 
     Raises:
-        ValueError: as :func:`generate`.
+        ValueError: as :func:`generate`; or if the run lies at ``path``, or something else stands
+            there and ``overwrite`` is not given.
     """
+    check_outputs("generate", {"profiles": path}, [run.path], overwrite=overwrite)
     drawing = Drawing(run, config, source or _source(run, config.prior))
-    return save(path, drawing.chunks(on_progress), drawing.axes, drawing.about)
+    return save(
+        path, drawing.chunks(on_progress), drawing.axes, drawing.about,
+        command="generate", overwrite=overwrite,
+    )  # fmt: skip
 
 
 def generate_log_to(
@@ -137,6 +146,8 @@ def generate_log_to(
     config: GenerateConfig,
     on_progress: Progress = no_progress,
     source: Source | None = None,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Generate a population, or a shard of it, as a log like that of the run's profiles.
 
@@ -150,20 +161,24 @@ def generate_log_to(
         config: As for :func:`generate_to`.
         on_progress: As for :func:`generate_to`.
         source: As for :func:`generate_to`.
+        overwrite: Replace whatever file stands there, not only an earlier generated log in Parquet.
 
     Returns:
         Provenance of the population, and how many ``events`` and ``users`` there are.
 
     Raises:
-        ValueError: as :func:`generate`, or for a model that draws no counts.
+        ValueError: as :func:`generate`, or for a model that draws no counts; or as
+            :func:`generate_to` for what stands there.
     """
+    if isinstance(sink, Path):
+        check_outputs("generate", {"log": sink}, [run.path], overwrite=overwrite)
     drawing = Drawing(run, config, source or _source(run, config.prior))
     users = drawing.empty().users.schema
     check_events(drawing.axes, users)
     form = format_of(run.about, users)
     schema = log_schema(form, drawing.axes, users)
     tables = event_tables(drawing.pieces(on_progress), config.seed, form, schema)
-    events = write_log(sink, kind, form, schema, tables)
+    events = write_log(sink, kind, form, schema, tables, command="generate", overwrite=overwrite)
     return {"events": events, "users": drawing.users, **drawing.about}
 
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from habitus.events.writing import file_format
-from habitus.files import replacing
+from habitus.files import Mark, replacing
 from habitus.models.base import ScoringModel
 from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import Profiles, window_starts
@@ -286,15 +286,22 @@ def oddness(active_slots: IntArray, nats: Floats, their_slots: IntArray, theirs:
     return out
 
 
-def write_scores(path: Path | str, scores: Scores) -> None:
+def write_scores(path: Path | str, scores: Scores, *, overwrite: bool = False) -> None:
     """Write the table as Parquet or CSV, as the name ends.
 
+    Args:
+        path: Where.
+        scores: The scores.
+        overwrite: Replace whatever file stands there, not only earlier scores in Parquet.
+
     Raises:
-        ValueError: as :func:`scores_format` does.
+        ValueError: as :func:`scores_format` does, or if something else stands at ``path`` and
+            ``overwrite`` is not given.
     """
+    mark = Mark("score", "scores")
     write = pyarrow.csv.write_csv if scores_format(path) == "csv" else pq.write_table
-    with replacing(path) as part:
-        write(scores.table(), part)
+    with replacing(path, mark, overwrite=overwrite) as part:
+        write(scores.table().replace_schema_metadata(mark.parquet), part)
 
 
 def scores_format(path: Path | str) -> str:

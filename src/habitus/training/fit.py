@@ -7,6 +7,7 @@ that was killed and resumed ends with the same numbers as one that was not.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 
+from habitus.files import check_outputs
 from habitus.models.base import Model, ProfileModel, SeriesModel
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
@@ -37,6 +39,7 @@ def fit(
     fit: FitConfig | None = None,
     out: Path | str | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     on_progress: Progress = no_progress,
 ) -> Run:
     """Fit a model.
@@ -48,6 +51,7 @@ def fit(
         fit: Settings of the fit; None takes the model's defaults.
         out: Folder for the run; None keeps it in memory only.
         resume: Go on with the unfinished run in ``out``.
+        overwrite: Replace whatever folder stands at ``out``.
         on_progress: Called as the history grows, with examples (profiles, or windows of series)
             seen, examples in all, and ``loss 1.23``; never called with several processes. Users
             that are drawn after the last step to match moments are added to both numbers.
@@ -56,15 +60,17 @@ def fit(
         The run, complete.
 
     Raises:
-        ValueError: if the settings do not fit the data, or ``out`` holds a run and ``resume`` is
-            not given.
+        ValueError: if the settings do not fit the data, or ``out`` holds anything and neither
+            ``resume`` nor ``overwrite`` is given, or holds the data.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
     """
     settings = for_profiles(fit or FitConfig(**kind.fit_defaults), len(data))
     if out is None:
         with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
-            return _fit(kind, data, config, settings, Path(folder) / "run", False, on_progress)
-    return _fit(kind, data, config, settings, Path(out), resume, on_progress)
+            out = Path(folder) / "run"
+            return _fit(kind, data, config, settings, out, False, False, on_progress)
+    check_out(Path(out), resume, overwrite, [getattr(data, "path", None)])
+    return _fit(kind, data, config, settings, Path(out), resume, overwrite, on_progress)
 
 
 def _fit(
@@ -74,9 +80,9 @@ def _fit(
     settings: FitConfig,
     out: Path,
     resume: bool,
+    overwrite: bool,
     on_progress: Progress,
 ) -> Run:
-    check_out(out, resume)
     if len(data) == 0:
         raise ValueError("expected profiles or series to learn from, got none")
     check_suits(kind, data)
@@ -94,8 +100,9 @@ def _fit(
         precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
     )
     task = partial(
-        run_fit, model=model, training_data=training_data, settings=settings, out=out, resume=resume
-    )
+        run_fit, model=model, training_data=training_data, settings=settings, out=out,
+        resume=resume, overwrite=overwrite,
+    )  # fmt: skip
     if settings.devices == 1:
         fabric.launch()
         task(fabric, on_progress=on_progress)
@@ -153,17 +160,31 @@ def training_data_of(data: Population | Series, model: Model, settings: FitConfi
     return ProfileData(data, model, settings)
 
 
-def check_out(out: Path, resume: bool) -> None:
+def check_out(
+    out: Path, resume: bool, overwrite: bool = False, reads: Iterable[Path | str | None] = ()
+) -> None:
     """Refuse an output folder that is not empty or, to resume, one without a checkpoint.
+
+    Args:
+        out: The folder.
+        resume: Go on with the run in it.
+        overwrite: Replace it.
+        reads: Files and folders that the fit reads.
 
     Raises:
         ValueError: saying what to do instead.
     """
+    if resume and overwrite:
+        raise ValueError("--resume goes on with a run and --overwrite begins anew; give one")
+    check_outputs("fit", {"run": out}, reads, overwrite=overwrite, continued=not overwrite)
+    if overwrite:
+        return
     if resume and not (out / CHECKPOINT).is_file():
         raise ValueError(f"no unfinished run in {out} to resume")
     if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(
-            f"{out} exists; give --resume to go on with an unfinished run, or another --out"
+            f"{out} exists; give --resume to go on with an unfinished run, another --out, or "
+            "--overwrite"
         )
 
 

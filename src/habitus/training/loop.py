@@ -17,7 +17,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor
 
-from habitus.files import replacing
+from habitus.files import Mark, replacing
 from habitus.history import History, versions
 from habitus.models.base import Loss, Model
 from habitus.models.parts.examples import Examples
@@ -52,6 +52,7 @@ def run_fit(
     settings: FitConfig,
     out: Path,
     resume: bool,
+    overwrite: bool = False,
     on_progress: Progress = no_progress,
 ) -> None:
     """Run the whole fit in one process of several; the first one writes."""
@@ -59,7 +60,7 @@ def run_fit(
     if resume:
         fitting.restore()
     else:
-        fitting.begin()
+        fitting.begin(overwrite)
     try:
         with interrupts_deferred() as interrupted, torch.random.fork_rng(devices=[]):
             fitting.train(on_progress, interrupted)
@@ -238,11 +239,11 @@ class FitLoop:
         self.module.train()
         return {name: total / count for name, total in sums.items()}
 
-    def begin(self) -> None:
+    def begin(self, overwrite: bool) -> None:
         """Write the run's folder, so that a fit killed in its first seconds can be resumed."""
         if self.fabric.is_global_zero:
             about = {"complete": False, "data": self.training_data.fingerprint(), **versions()}
-            with replacing(self.out) as part:
+            with replacing(self.out, Mark("fit", "run"), overwrite=overwrite) as part:
                 part.mkdir()
                 save_tensors(part / CHECKPOINT, self.state())
                 write_run_header(part, self.model, asdict(self.settings), about)

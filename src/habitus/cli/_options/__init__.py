@@ -20,6 +20,14 @@ RunFolder = Annotated[
 ]
 Samples = Annotated[int, typer.Option(min=1, help="Draws of each missing cell.")]
 Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace what stands where the output goes, whatever it is, except what is read. "
+        "Without it an earlier output of the same command is replaced.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

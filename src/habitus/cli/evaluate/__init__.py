@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from habitus.cli._console import out, spinner
-from habitus.cli._options import Seed, command
+from habitus.cli._options import Overwrite, Seed, command
 from habitus.cli._options.names import MASKS
 from habitus.cli._options.series import SeriesId, Time, series_option
-from habitus.files import write_json
+from habitus.files import Mark, check_outputs, write_json
 
 REFERENCE = "Against what"
 WRITTEN = "What is written"
@@ -144,6 +144,7 @@ def evaluate(
     scale: Scale = None,
     time: Time = None,
     series_id: SeriesId = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure how far a generated population is from a real one.
 
@@ -156,6 +157,8 @@ def evaluate(
     from habitus.cli._shared.provenance import command_line, versions_line
     from habitus.cli._shared.texts import refuse_options_of
 
+    reads = [generated, against, train, run, noisy]
+    check_outputs("evaluate", {"metrics": json, "report": html}, reads, overwrite=overwrite)
     columns = {"column": column, "scale": scale, "time": time, "series_id": series_id}
     of_series = {"noisy": noisy, "train_share": train_share, "buckets": buckets, "steps": steps}
     if generated.is_file():
@@ -185,15 +188,17 @@ def evaluate(
             sets, scores, filled, region, classified, attacked, history
         )
     if json:
-        write_json(json, found.to_json())
+        write_json(json, found.to_json(), Mark("evaluate", "metrics"), overwrite=overwrite)
     if html:
         typed = command_line(
             "evaluate", generated, against=against, train=train, json=json, html=html, run=run,
             region=region, most=most, seed=seed, **of_series, scale=scale, time=time,
             series_id=series_id, column=column, two_sample=two_sample, privacy=privacy,
+            overwrite=overwrite,
         )  # fmt: skip
         with spinner("Drawing"):
-            found.write_page(html, {"Command": typed, "Versions": versions_line()})
+            origin = {"Command": typed, "Versions": versions_line()}
+            found.write_page(html, origin, overwrite=overwrite)
     found.show()
     for path in filter(None, (json, html)):
         out(f"{path}: written")

@@ -34,7 +34,7 @@ class Pieces(NamedTuple):
 
 def evaluate_forecasts(
     files: SeriesFiles, steps: tuple[int, ...], *, buckets: int, seed: int
-) -> tuple[Json, Callable[[Path, Mapping[str, str]], None]]:
+) -> tuple[Json, Callable[[Path, Mapping[str, str], bool], None]]:
     """Score a forecast at some steps ahead, and give the writer of its page.
 
     Raises:
@@ -67,14 +67,15 @@ def evaluate_forecasts(
     }
     metrics["unit"]["crps"] = "in standard deviations" if scale is not None else ""
 
-    def page(path: Path, about: Mapping[str, str]) -> None:
+    def page(path: Path, about: Mapping[str, str], overwrite: bool) -> None:
         many = sorted({*map(round, np.linspace(1, ahead, min(ahead, CURVE))), *steps})
         by_step = evaluate_forecast(*pieces[:3], train, steps=many, **given)
         # Chance settles the coverage of repeated values; curves show the table's scores.
         by_step["horizon"] |= metrics["horizon"]
         for name, baseline in metrics["baselines"].items():
             by_step["baselines"][name]["horizon"] |= baseline["horizon"]
-        write_forecasted(path, metrics, Forecasted(*pieces, by_step), about)
+        forecasted = Forecasted(*pieces, by_step)
+        write_forecasted(path, metrics, forecasted, about, overwrite=overwrite)
 
     return metrics, page
 

@@ -78,7 +78,9 @@ class EvaluatedProfiles:
         tests = {"two_sample": self.two_sample, "privacy": self.privacy}
         return metrics | {name: test.to_json() for name, test in tests.items() if test is not None}
 
-    def write_page(self, path: Path, provenance: Mapping[str, str]) -> None:
+    def write_page(
+        self, path: Path, provenance: Mapping[str, str], *, overwrite: bool = False
+    ) -> None:
         """Write the report on these scores."""
         ours, theirs, _ = self.sets
         origin = dict(provenance)
@@ -90,6 +92,7 @@ class EvaluatedProfiles:
         write_report(
             path, self.scores, ours, theirs, completion=self.filled, two_sample=self.two_sample,
             privacy=self.privacy, history=self.history, provenance=origin,
+            overwrite=overwrite,
         )  # fmt: skip
 
     def show(self) -> None:

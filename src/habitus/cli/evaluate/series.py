@@ -34,7 +34,7 @@ from habitus.report.series_wording import series_rows
 from habitus.series import Series, read_about
 
 Json = dict[str, Any]
-Page = Callable[[Path, Mapping[str, str]], None]
+Page = Callable[[Path, Mapping[str, str], bool], None]
 
 GENERATED = "generated"
 CLEANED = "cleaned"
@@ -52,7 +52,7 @@ class EvaluatedSeries:
     Attributes:
         kind: What the series are: generated, cleaned or forecast.
         metrics: Content of ``metrics.json``.
-        page: Writer of the page, given its path and provenance.
+        page: Writer of the page, given its path, provenance, and whether to overwrite.
         origin: Provenance that the file itself has.
     """
 
@@ -65,9 +65,11 @@ class EvaluatedSeries:
         """Return the content of ``metrics.json``."""
         return self.metrics
 
-    def write_page(self, path: Path, provenance: Mapping[str, str]) -> None:
+    def write_page(
+        self, path: Path, provenance: Mapping[str, str], *, overwrite: bool = False
+    ) -> None:
         """Write the page of these scores."""
-        self.page(path, {**provenance, **self.origin})
+        self.page(path, {**provenance, **self.origin}, overwrite)
 
     def show(self) -> None:
         """Print every score beside its floor and the baselines, and what they mean."""
@@ -169,9 +171,10 @@ def _generated(
     floor = "the training series" if train else "one half of these series against the other"
     metrics["baselines_learn_from"] += f" The floor is what {floor} would score."
 
-    def page(path: Path, about: Mapping[str, str]) -> None:
+    def page(path: Path, about: Mapping[str, str], overwrite: bool) -> None:
         learnt = real if train is None else train
-        write_generated(path, metrics, panel_of(ours), panel_of(real), panel_of(learnt), about)
+        panels = (panel_of(ours), panel_of(real), panel_of(learnt))
+        write_generated(path, metrics, *panels, about, overwrite=overwrite)
 
     return metrics, page
 
@@ -199,10 +202,11 @@ def _cleaned(files: SeriesFiles, seed: int) -> tuple[Json, Page]:
         f"The posterior mean knows the noise, and the histogram of {learnt_from}."
     )
 
-    def page(path: Path, about: Mapping[str, str]) -> None:
+    def page(path: Path, about: Mapping[str, str], overwrite: bool) -> None:
         names = [name for name, rows in zip(cleaned.ids, cleaned.lengths, strict=True) if rows]
         named = {**metrics, "names": names}
-        write_cleaned(path, named, panel_of(cleaned), panel_of(clean), panel_of(noisy), about)
+        panels = (panel_of(cleaned), panel_of(clean), panel_of(noisy))
+        write_cleaned(path, named, *panels, about, overwrite=overwrite)
 
     return metrics, page
 

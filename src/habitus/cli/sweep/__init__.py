@@ -10,6 +10,7 @@ import typer
 from habitus.cli._console import INTERRUPTED, bar, out, out_table, quiet_libraries, warn
 from habitus.cli._options import Stored, command, fitting
 from habitus.cli._options.names import RECIPES, SWEEP_NAME, SWEEPS
+from habitus.files import check_outputs
 
 VARIED = "What varies"
 REFERENCE = "Against what"
@@ -135,6 +136,7 @@ def sweep(
         raise ValueError(
             f"{min(twice)} is varied and fixed at once; give it to --grid or --search only"
         )
+    check_outputs("sweep", {"sweep": out_}, [profiles, against], continued=True)
     train = StoredProfiles.open(profiles)
     real = StoredProfiles.open(against)
     plan = Plan(begun.kind, train, real, space, begun.config, begun.fit, users, metric)

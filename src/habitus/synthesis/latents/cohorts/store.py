@@ -26,7 +26,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from habitus.files import replacing, write_json
+from habitus.files import Mark, replacing, write_json
 from habitus.history import versions
 from habitus.records import (
     Header,
@@ -76,13 +76,18 @@ class CohortsRecord(Record):
     axes: Axes
 
 
-def save_cohorts(path: Path | str, cohorts: Cohorts) -> None:
+def save_cohorts(path: Path | str, cohorts: Cohorts, *, overwrite: bool = False) -> None:
     """Write cohorts into a folder; it appears whole or not at all.
 
+    Args:
+        path: The folder.
+        cohorts: The cohorts.
+        overwrite: Replace whatever folder stands there, not only earlier ones of this function.
+
     Raises:
-        ValueError: if ``path`` is a folder that habitus did not write.
+        ValueError: if something else stands at ``path`` and ``overwrite`` is not given.
     """
-    with replacing(path) as part:
+    with replacing(path, Mark("save_cohorts", KIND), overwrite=overwrite) as part:
         part.mkdir()
         write_cohorts(part, cohorts)
 
