@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 import habitus
 from habitus.cli._console import one_line_errors, out
+from habitus.interrupts import signals_raised
 
 STEPS = "The flow, in order"
 LOOK = "Look, and take along"
@@ -95,4 +96,5 @@ def _habitus(
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; ends with SystemExit, 0 when all went well."""
-    app(args=args, prog_name="habitus")
+    with signals_raised():
+        app(args=args, prog_name="habitus")

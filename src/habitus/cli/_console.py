@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.console import Console
@@ -26,6 +26,7 @@ from rich.text import Text
 
 from habitus.extras import how_to_install
 from habitus.files import NO_SPACE
+from habitus.interrupts import exit_code
 
 if TYPE_CHECKING:
     from habitus.schema import Progress as OnProgress
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
 USER_ERROR = 2
-INTERRUPTED = 130
 
 
 def out(line: str) -> None:
@@ -98,8 +98,8 @@ def one_line_errors() -> Iterator[None]:
     """End the program with one line and exit code 2 on an error that the user can mend."""
     try:
         yield
-    except KeyboardInterrupt:
-        _fail("stopped", INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        fail_stopped(interruption)
     except BrokenPipeError:
         # The reader of stdout has gone; Python must not complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,9 +115,21 @@ def one_line_errors() -> Iterator[None]:
         _fail(_message(error), USER_ERROR)
 
 
+def fail_stopped(interruption: KeyboardInterrupt, next_step: str = "") -> NoReturn:
+    """End the program that Ctrl-C or another signal stopped, with one line and the signal's code.
+
+    Args:
+        interruption: What the signal raised.
+        next_step: What to do to go on.
+    """
+    warn(f"stopped{next_step}")
+    raise typer.Exit(exit_code(interruption)) from None
+
+
 def quiet_libraries() -> None:
-    """Keep Lightning from reporting its settings on every fit; its warnings stay."""
+    """Keep Lightning from reporting its settings on every fit, and torch that processes end."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
 
 
 class _Done(ProgressColumn):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import habitus
-from habitus.cli._console import INTERRUPTED, bar, out, quiet_libraries, warn
+from habitus.cli._console import bar, fail_stopped, out, quiet_libraries, warn
 from habitus.cli._options import Stored, command, fitting
 from habitus.cli._options.series import Column, Scale, SeriesId, Time, TrainShare
 from habitus.files import check_apart
@@ -99,10 +99,11 @@ def fit(
             run = habitus.fit(
                 kind, data, config, fit=how, out=out_, resume=resume, on_progress=advance
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             begun = (out_ / CHECKPOINT).is_file()
-            warn("stopped; go on with --resume" if begun else "stopped before the first step")
-            raise typer.Exit(INTERRUPTED) from None
+            fail_stopped(
+                interruption, "; go on with --resume" if begun else " before the first step"
+            )
     _report(out_, run, "steps" if of_series else "users")
 
 
