@@ -66,7 +66,8 @@ def fit(
 ) -> None:
     """Fit a model to profiles, or to the series in a file.
 
-    Ctrl-C, or a kill, leaves a run that the same command with --resume takes up where it was.
+    Ctrl-C, SIGTERM or a kill leaves a run that the same command with --resume takes up where it
+    was. A fit whose loss is no longer finite leaves nothing, so that --out is free for another.
     """
     from habitus.cli._shared.fitting import fit_settings, recipe_of_unfinished, resolve_recipe
     from habitus.cli._shared.texts import refuse_options_of
@@ -144,6 +145,12 @@ def _report(path: Path, run: Run, examples: str) -> None:
     held_out_text = f", {best:.4g} on held-out {examples}" if held_out else ""
     if run.about.get("collapsed"):
         warn(COLLAPSED)
+    if len(threads := run.about["threads"]) > 1:
+        counts = " and then ".join(map(str, threads))
+        warn(
+            f"fitted with {counts} threads (OMP_NUM_THREADS), so that the last digits may not be "
+            "those of a fit that was never stopped"
+        )
     out(
         f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{held_out_text}; "
         f"{run.about['precision']}"
