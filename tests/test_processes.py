@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import typer
 
 from background import Background
 from habitus.cli._console import one_line_errors
@@ -88,8 +90,11 @@ def in_main(folder: Path) -> None:
     """Share endless work between two processes, as a command would."""
     os.sched_getaffinity = lambda process: {0, 1}
     torch.set_num_threads(2)
-    with one_line_errors(), signals_raised():
-        list(by_number(partial(endless, folder), range(4)))
+    try:
+        with one_line_errors(), signals_raised():
+            list(by_number(partial(endless, folder), range(4)))
+    except typer.Exit as stop:  # as Typer does
+        sys.exit(stop.exit_code)
 
 
 def in_thread(folder: Path) -> None:
