@@ -120,7 +120,7 @@ def with_workers(work: Callable[[Path], None], folder: Path) -> tuple[Background
     while len(found := list(folder.iterdir())) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    return process, [int(path.name) for path in found]
+    return process, sorted(int(path.name) for path in found)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,10 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_is_said_once(tmp_path):
     assert ended(workers)
 
 
-def test_a_process_that_dies_is_one_line(tmp_path):
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_process_that_dies_is_one_line(tmp_path, which):
     process, workers = with_workers(in_main, tmp_path)
-    os.kill(workers[0], signal.SIGKILL)
+    os.kill(workers[which], signal.SIGKILL)
     said = process.communicate(timeout=10)
     assert said[0] == ""
     assert said[1].startswith("habitus: a process of this command was killed, most likely because")

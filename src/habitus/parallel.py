@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from multiprocessing.synchronize import Semaphore
 from typing import Any, NamedTuple, TypeVar
@@ -60,7 +60,7 @@ def by_number(work: Callable[[int], T], numbers: Sequence[int]) -> Iterator[T]:
         return
     with _workers(work, numbers, count) as workers:
         for place in range(len(numbers)):
-            yield workers[place % count].receive()
+            yield _receive(workers, place % count)
 
 
 class _Worker(NamedTuple):
@@ -70,17 +70,29 @@ class _Worker(NamedTuple):
     results: Connection
     ahead: Semaphore
 
-    def receive(self) -> Any:
-        """Receive the next result, or raise what was raised in its place."""
-        try:
-            result, error = self.results.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            raise ChildProcessError(death_of(self.process.exitcode)) from None
-        self.ahead.release()
-        if error is not None:
-            raise error
-        return result
+
+def _receive(workers: list[_Worker], place: int) -> Any:
+    """Receive the next result of one of the processes, or raise what was raised in its place.
+
+    Raises:
+        ChildProcessError: if any of them dies: none ends by itself.
+    """
+    worker = workers[place]
+    sentinels = {each.process.sentinel: each.process for each in workers}
+    ready = wait([worker.results, *sentinels])
+    for sentinel, process in sentinels.items():
+        if sentinel in ready:
+            process.join()
+            raise ChildProcessError(death_of(process.exitcode))
+    try:
+        result, error = worker.results.recv()
+    except (EOFError, OSError):  # it dies while it sends
+        worker.process.join()
+        raise ChildProcessError(death_of(worker.process.exitcode)) from None
+    worker.ahead.release()
+    if error is not None:
+        raise error
+    return result
 
 
 @contextmanager

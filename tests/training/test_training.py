@@ -307,7 +307,11 @@ def test_no_checkpoint_holds_what_is_not_a_number(population, tmp_path, monkeypa
     monkeypatch.setattr(loop_module, "CURVE_POINTS", 1)
     monkeypatch.setattr(loop_module, "HELD_OUT_POINTS", 1)
     saved = []
-    monkeypatch.setattr(loop_module, "save_tensors", lambda path, state: saved.append(state))
+
+    def save_tensors(path, state) -> None:
+        saved.append({name: tensor.clone() for name, tensor in state.items()})
+
+    monkeypatch.setattr(loop_module, "save_tensors", save_tensors)
     explodes = dataclasses.replace(SMALL, learning_rate=1e30)
     with pytest.raises(ValueError, match="not finite after"):
         fit(BetaVAE, population, MODEL, fit=explodes, out=tmp_path / "run")
