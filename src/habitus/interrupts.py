@@ -1,9 +1,16 @@
-"""SIGTERM and SIGHUP as twins of SIGINT (Ctrl-C), and work that ends its step before it stops."""
+"""Ends of programs: SIGTERM and SIGHUP as twins of SIGINT (Ctrl-C), and of a parent's children.
+
+Nothing here takes long to load.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import math
+import multiprocessing
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +22,7 @@ Handler = Callable[[int, FrameType | None], None]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that ask a program to stop: of keyboards, supervisors, and terminals that close."""
 
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 DEAF_SECONDS = 1.0  # after a signal, in which others do not disturb the clearing up
 
 
@@ -88,6 +96,34 @@ def interrupts_deferred() -> Iterator[Callable[[], None]]:
     with _handled({number: record for number in SIGNALS if is_deferred(number)}):
         yield raise_if_arrived
     raise_if_arrived()
+
+
+def signals_ignored() -> None:
+    """Have a program whose work is done end with its own exit code, whatever arrives meanwhile."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def die_with_parent(parent_in_main: bool = True) -> None:
+    """Have this process, which ``multiprocessing`` started, killed when its parent dies.
+
+    Args:
+        parent_in_main: Whether the parent started it from its main thread. Linux kills it at the
+            end of the thread that started it, which for another thread is not the parent's.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "multiprocessing started this process"
+    if sys.platform == "linux" and parent_in_main:
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent.pid:  # it died before
+            os._exit(1)
+        return
+
+    def watch() -> None:
+        parent.join()  # waits for the end of a pipe that the parent holds open
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _is_default(number: int) -> bool:

@@ -6,11 +6,9 @@ each other.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,12 +19,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 
-from habitus.interrupts import SIGNALS
+from habitus.interrupts import SIGNALS, die_with_parent
 
 T = TypeVar("T")
 
 AHEAD = 2  # pieces that a process computes before the first of them is taken
-PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 @contextmanager
@@ -156,28 +153,6 @@ def _compute(
             piece = None, error
         sending.send(piece)
     signal.pause()  # torch sends tensors as handles to memory of this process, which must live
-
-
-def die_with_parent(parent_in_main: bool = True) -> None:
-    """Have this process, which ``multiprocessing`` started, killed when its parent dies.
-
-    Args:
-        parent_in_main: Whether the parent started it from its main thread. Linux kills it at the
-            end of the thread that started it, which for another thread is not the parent's.
-    """
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "multiprocessing started this process"
-    if sys.platform == "linux" and parent_in_main:
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent.pid:  # it died before
-            os._exit(1)
-        return
-
-    def watch() -> None:
-        parent.join()  # waits for the end of a pipe that the parent holds open
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def death_of(code: int | None) -> str:

@@ -290,6 +290,16 @@ def test_two_processes_learn_what_one_does(population, tmp_path):
     np.testing.assert_allclose(
         run.history["held_out_loss"][-1], one.history["held_out_loss"][-1], rtol=0.05
     )
+    # A step of Adam moves a weight by the learning rate, if its gradients agree: weights that both
+    # processes shared would move twice as far.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        first = BetaVAE(some.axes, MODEL).state_dict()
+    furthest = [
+        max((each[name] - first[name]).abs().max() for name in first)
+        for each in (weights(run), weights(one))
+    ]
+    np.testing.assert_allclose(furthest[0], furthest[1], rtol=0.2)
 
 
 def test_a_loss_that_explodes_is_one_clear_line_and_no_dead_end(population, tmp_path):

@@ -72,7 +72,7 @@ def fit(
     from habitus.cli._shared.fitting import fit_settings, recipe_of_unfinished, resolve_recipe
     from habitus.cli._shared.texts import refuse_options_of
     from habitus.profiles.store import StoredProfiles
-    from habitus.run import CHECKPOINT
+    from habitus.run import CHECKPOINT, WEIGHTS
     from habitus.series import read_series
 
     asked = fit_settings(locals())
@@ -101,10 +101,10 @@ def fit(
                 kind, data, config, fit=how, out=out_, resume=resume, on_progress=advance
             )
         except KeyboardInterrupt as interruption:
-            begun = (out_ / CHECKPOINT).is_file()
-            fail_stopped(
-                interruption, "; go on with --resume" if begun else " before the first step"
-            )
+            if (out_ / CHECKPOINT).is_file():
+                fail_stopped(interruption, "; go on with --resume")
+            whole = (out_ / WEIGHTS).is_file()
+            fail_stopped(interruption, "; the run is whole" if whole else " before the first step")
     _report(out_, run, "steps" if of_series else "users")
 
 

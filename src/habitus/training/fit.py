@@ -24,9 +24,9 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from habitus.files import MARKER
-from habitus.interrupts import exit_code, signals_raised
+from habitus.interrupts import die_with_parent, exit_code, signals_raised
 from habitus.models.base import Model, ProfileModel, SeriesModel
-from habitus.parallel import death_of, die_with_parent
+from habitus.parallel import death_of
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
@@ -107,17 +107,17 @@ def _fit(
         strategy="ddp_spawn" if settings.devices > 1 else "auto",
         precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
     )
-    task = partial(
-        run_fit, model=model, training_data=training_data, settings=settings, out=out, resume=resume
-    )
+    task = partial(run_fit, training_data=training_data, settings=settings, out=out, resume=resume)
     try:
         if settings.devices == 1:
             fabric.launch()
-            task(fabric, on_progress=on_progress)
+            task(fabric, model=model, on_progress=on_progress)
         else:
             with _children_ended():
                 in_main = threading.current_thread() is threading.main_thread()
-                fabric.launch(partial(_run_as_child, task, in_main))
+                # Among the arguments of the launch, Fabric gives each process weights of its own:
+                # torch would have them in memory that all processes share and change.
+                fabric.launch(partial(_run_as_child, task, in_main), model=model)
     except Diverged:
         # Going on from its last checkpoint would lead to the same numbers.
         for name in (CHECKPOINT, MARKER):
@@ -128,12 +128,14 @@ def _fit(
     return load(out)
 
 
-def _run_as_child(task: Callable[[Fabric], None], parent_in_main: bool, fabric: Fabric) -> None:
+def _run_as_child(
+    task: Callable[..., None], parent_in_main: bool, fabric: Fabric, model: Model
+) -> None:
     """Run the task of one of several processes, which ends when their parent does."""
     die_with_parent(parent_in_main)
     try:
         with signals_raised():
-            task(fabric)
+            task(fabric, model=model)
     except KeyboardInterrupt as stopped:
         # Torch would take a KeyboardInterrupt for a good end.
         sys.exit(exit_code(stopped))
