@@ -62,6 +62,7 @@ IGNORED_KEYS = {
     "note",  # the same
     "rivals_learn_from",
     "seconds",  # how long a fit took
+    "threads",  # of a fit, which earlier versions did not record
     "versions",  # of Python, habitus, torch and NumPy
 }
 

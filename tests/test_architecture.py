@@ -111,7 +111,8 @@ MAY_SEE = {
     "records": ("files",),
     "tables": ("files", "records"),
     "history": ("records",),
-    "parallel": (),
+    "interrupts": (),
+    "parallel": ("interrupts",),
     "settings": (),
     "events": ("databases", "schema", "files", "records", "tables"),
     "profiles": ("events", "settings", "schema", "files", "records", "tables"),
@@ -121,7 +122,7 @@ MAY_SEE = {
     "report": ("evaluation", "schema", "files"),
     "models": ("settings", "schema"),
     "training": (
-        "history", "settings", "evaluation", "models.base", "models.parts", "profiles", "series", "run", "schema", "files", "records",
+        "history", "settings", "evaluation", "models.base", "models.parts", "profiles", "series", "run", "schema", "files", "records", "interrupts",
         "tables", "parallel",
     ),
     "synthesis": (

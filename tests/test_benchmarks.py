@@ -29,6 +29,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("house.py", "| lines of src |"),
         ("same_outputs.py", "0 not compared, 0 differs"),
         ("same_speed.py", "| evaluate |"),
+        ("kills.py", '{"faults": 0}'),
         ("mutations.py", "| logit of the gap capped at 1 | test_log_probs.py::"),
     ],
 )

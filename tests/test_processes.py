@@ -1,12 +1,22 @@
-"""Work in processes of its own: in order, the same as in one, and errors as they were raised."""
+"""Work in processes of its own: in order, the same as in one, errors as they were raised, no orphans."""
 
 import os
-from collections.abc import Iterator
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import typer
 
+from background import Background
+from habitus.cli._console import one_line_errors
+from habitus.interrupts import signals_raised
 from habitus.parallel import by_number
 
 
@@ -68,3 +78,97 @@ def test_few_are_begun_ahead(threads, tmp_path):
     assert [next(pieces) for _ in range(3)] == [0, 1, 2]
     pieces.close()
     assert len(list(tmp_path.iterdir())) < 20
+
+
+def endless(folder: Path, number: int) -> None:
+    """Work without end, whose process leaves a file with its number as its name."""
+    (folder / str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def in_main(folder: Path) -> None:
+    """Share endless work between two processes, as a command would."""
+    os.sched_getaffinity = lambda process: {0, 1}
+    torch.set_num_threads(2)
+    try:
+        with one_line_errors(), signals_raised():
+            list(by_number(partial(endless, folder), range(4)))
+    except typer.Exit as stop:  # as Typer does
+        sys.exit(stop.exit_code)
+
+
+def in_thread(folder: Path) -> None:
+    """Do so from a thread other than the main one, whose end is not that of the process."""
+    thread = threading.Thread(target=in_main, args=(folder,))
+    thread.start()
+    thread.join()
+
+
+def ended(pids: list[int], seconds: float = 3) -> bool:
+    """Whether all of some processes end within a while."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def with_workers(work: Callable[[Path], None], folder: Path) -> tuple[Background, list[int]]:
+    """Start work in the background, and wait for its two processes."""
+    process = Background(partial(work, folder))
+    while len(found := list(folder.iterdir())) < 2:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process, sorted(int(path.name) for path in found)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGINT, 130, "habitus: stopped\n"),
+        (signal.SIGTERM, 143, "habitus: stopped\n"),
+        (signal.SIGHUP, 129, "habitus: stopped\n"),
+        (signal.SIGKILL, -signal.SIGKILL, ""),
+    ],
+)
+def test_processes_end_with_their_parent(tmp_path, number, code, said):
+    process, workers = with_workers(in_main, tmp_path)
+    process.send_signal(number)
+    assert process.communicate(timeout=10) == ("", said)
+    assert process.returncode == code
+    assert ended(workers)
+
+
+def test_processes_end_with_their_parent_where_a_thread_began_them(tmp_path):
+    """Through a pipe, as on systems that cannot signal the death of a parent."""
+    process, workers = with_workers(in_thread, tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert ended(workers)
+
+
+def test_ctrl_c_in_a_terminal_reaches_all_and_is_said_once(tmp_path):
+    process, workers = with_workers(in_main, tmp_path)
+    for pid in workers:
+        os.kill(pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10) == ("", "habitus: stopped\n")
+    assert ended(workers)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_process_that_dies_is_one_line(tmp_path, which):
+    process, workers = with_workers(in_main, tmp_path)
+    os.kill(workers[which], signal.SIGKILL)
+    said = process.communicate(timeout=10)
+    assert said[0] == ""
+    assert said[1].startswith("habitus: a process of this command was killed, most likely because")
+    assert said[1].count("\n") == 1
+    assert process.returncode == 2
+    assert ended(workers)
+
+
+def test_tensors_outlive_the_processes_that_made_them(threads):
+    made = list(by_number(lambda number: torch.full((3,), number), range(4)))
+    assert [tensor.tolist() for tensor in made] == [[number] * 3 for number in range(4)]

@@ -86,6 +86,7 @@ class RunAbout(Record):
     latents: LatentsRecord | None = None
     conditions_met: PortionOfUsers | None = None
     precision: str | None = None
+    threads: tuple[Annotated[int, Field(ge=1)], ...] | None = None
     collapsed: bool | None = None
 
 

@@ -21,7 +21,6 @@ from habitus.synthesis.chunks import Chunks
 from habitus.training import loop as loop_module
 from habitus.training.config import SCHEDULES, FitConfig, for_profiles, one_cycle
 from habitus.training.fit import fit
-from habitus.training.loop import interrupts_deferred
 from habitus.training.precision import chosen_precision
 
 SMALL = FitConfig(
@@ -291,11 +290,73 @@ def test_two_processes_learn_what_one_does(population, tmp_path):
     np.testing.assert_allclose(
         run.history["held_out_loss"][-1], one.history["held_out_loss"][-1], rtol=0.05
     )
+    # A step of Adam moves a weight by the learning rate, if its gradients agree: weights that both
+    # processes shared would move twice as far.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        first = BetaVAE(some.axes, MODEL).state_dict()
+    furthest = [
+        max((each[name] - first[name]).abs().max() for name in first)
+        for each in (weights(run), weights(one))
+    ]
+    np.testing.assert_allclose(furthest[0], furthest[1], rtol=0.2)
 
 
-def test_a_loss_that_explodes_is_one_clear_line(population):
+def test_a_loss_that_explodes_is_one_clear_line_and_no_dead_end(population, tmp_path):
+    """The folder is free again: going on from a checkpoint would end at the same loss."""
+    explodes = dataclasses.replace(SMALL, learning_rate=1e30)
     with pytest.raises(ValueError, match="not finite after"):
-        fit(BetaVAE, population, MODEL, fit=dataclasses.replace(SMALL, learning_rate=1e30))
+        fit(BetaVAE, population, MODEL, fit=explodes, out=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+    fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run")
+
+
+def test_no_checkpoint_holds_what_is_not_a_number(population, tmp_path, monkeypatch):
+    """A fit that is killed before the loss is looked at would leave what nothing can go on from."""
+    monkeypatch.setattr(loop_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop_module, "CURVE_POINTS", 1)
+    monkeypatch.setattr(loop_module, "HELD_OUT_POINTS", 1)
+    saved = []
+
+    def save_tensors(path, state) -> None:
+        saved.append({name: tensor.clone() for name, tensor in state.items()})
+
+    monkeypatch.setattr(loop_module, "save_tensors", save_tensors)
+    explodes = dataclasses.replace(SMALL, learning_rate=1e30)
+    with pytest.raises(ValueError, match="not finite after"):
+        fit(BetaVAE, population, MODEL, fit=explodes, out=tmp_path / "run")
+    assert saved
+    for state in saved:
+        assert not any(state[name].isnan().any() for name in state if name.startswith("model."))
+
+
+def test_weights_that_the_last_step_spoils_are_not_saved(population, tmp_path, monkeypatch):
+    step = loop_module.FitLoop.step
+
+    def spoil(self, batch) -> None:
+        step(self, batch)
+        if self.steps_done == self.total_steps - 1:
+            with torch.no_grad():
+                next(self.model.parameters()).fill_(torch.nan)
+
+    monkeypatch.setattr(loop_module.FitLoop, "step", spoil)
+    monkeypatch.setattr(loop_module.FitLoop, "evaluate_held_out", lambda self: {})
+    with pytest.raises(ValueError, match="not finite after"):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_knows_with_how_many_threads_it_was_fitted(population, tmp_path):
+    with pytest.raises(Stop):
+        fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=stop_at(10))
+    first = torch.get_num_threads()
+    torch.set_num_threads(first + 1)
+    try:
+        run = fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", resume=True)
+    finally:
+        torch.set_num_threads(first)
+    assert run.about["threads"] == [first, first + 1]
+    assert load(tmp_path / "run").about["threads"] == [first, first + 1]
 
 
 @pytest.mark.parametrize(
@@ -396,26 +457,3 @@ def test_checkpoints_are_written_as_time_goes_by(population, tmp_path, monkeypat
 
     fit(BetaVAE, population, MODEL, fit=SMALL, out=tmp_path / "run", on_progress=progress)
     assert len(set(seen)) > 3
-
-
-def test_ctrl_c_after_the_last_look_is_not_lost():
-    def pressed() -> None:
-        with interrupts_deferred() as interrupted:
-            assert not interrupted()
-            signal.raise_signal(signal.SIGINT)
-            assert interrupted()
-
-    with pytest.raises(KeyboardInterrupt):
-        pressed()
-
-
-def test_ctrl_c_stays_ignored_where_it_was():
-    """A shell starts background jobs with SIGINT ignored: Ctrl-C is for the foreground."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with interrupts_deferred() as interrupted:
-            signal.raise_signal(signal.SIGINT)
-            assert not interrupted()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 import habitus
 from habitus.cli._console import masked_reports, one_line_errors, out
+from habitus.interrupts import signals_raised
 
 STEPS = "The flow, in order"
 LOOK = "Look, and take along"
@@ -96,5 +97,5 @@ def _habitus(
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; ends with SystemExit, 0 when all went well."""
-    with masked_reports(sys.argv[1:] if args is None else args):
+    with signals_raised(), masked_reports(sys.argv[1:] if args is None else args):
         app(args=args, prog_name="habitus")

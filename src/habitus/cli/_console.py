@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -29,6 +29,7 @@ from rich.text import Text
 from habitus.databases import masked, note_typed
 from habitus.extras import how_to_install
 from habitus.files import NO_SPACE
+from habitus.interrupts import exit_code
 
 if TYPE_CHECKING:
     from habitus.schema import Progress as OnProgress
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
 USER_ERROR = 2
-INTERRUPTED = 130
 # Typer shows the error, whose class it exports under the names of its subclasses only.
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
@@ -103,8 +103,8 @@ def one_line_errors() -> Iterator[None]:
     """End the program with one line and exit code 2 on an error that the user can mend."""
     try:
         yield
-    except KeyboardInterrupt:
-        _fail("stopped", INTERRUPTED)
+    except KeyboardInterrupt as interruption:
+        fail_stopped(interruption)
     except BrokenPipeError:
         # The reader of stdout has gone; Python must not complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -157,9 +157,21 @@ def masked_reports(typed: Sequence[str]) -> Iterator[None]:
         logging.setLogRecordFactory(plain_record)
 
 
+def fail_stopped(interruption: KeyboardInterrupt, next_step: str = "") -> NoReturn:
+    """End the program that Ctrl-C or another signal stopped, with one line and the signal's code.
+
+    Args:
+        interruption: What the signal raised.
+        next_step: What to do to go on.
+    """
+    warn(f"stopped{next_step}")
+    raise typer.Exit(exit_code(interruption)) from None
+
+
 def quiet_libraries() -> None:
-    """Keep Lightning from reporting its settings on every fit; its warnings stay."""
+    """Keep Lightning from reporting its settings on every fit, and torch that processes end."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
 
 
 class _Done(ProgressColumn):

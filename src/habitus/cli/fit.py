@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import habitus
-from habitus.cli._console import INTERRUPTED, bar, out, quiet_libraries, warn
+from habitus.cli._console import bar, fail_stopped, out, quiet_libraries, warn
 from habitus.cli._options import Overwrite, Stored, command, fitting
 from habitus.cli._options.series import Column, Scale, SeriesId, Time, TrainShare
 
@@ -66,12 +66,13 @@ def fit(
 ) -> None:
     """Fit a model to profiles, or to the series in a file.
 
-    Ctrl-C, or a kill, leaves a run that the same command with --resume takes up where it was.
+    Ctrl-C, SIGTERM or a kill leaves a run that the same command with --resume takes up where it
+    was. A fit whose loss is no longer finite leaves nothing, so that --out is free for another.
     """
     from habitus.cli._shared.fitting import fit_settings, recipe_of_unfinished, resolve_recipe
     from habitus.cli._shared.texts import refuse_options_of
     from habitus.profiles.store import StoredProfiles
-    from habitus.run import CHECKPOINT
+    from habitus.run import CHECKPOINT, WEIGHTS
     from habitus.series import read_series
     from habitus.training.fit import check_out
 
@@ -101,10 +102,11 @@ def fit(
                 kind, data, config,
                 fit=how, out=out_, resume=resume, overwrite=overwrite, on_progress=advance,
             )  # fmt: skip
-        except KeyboardInterrupt:
-            begun = (out_ / CHECKPOINT).is_file()
-            warn("stopped; go on with --resume" if begun else "stopped before the first step")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as interruption:
+            if (out_ / CHECKPOINT).is_file():
+                fail_stopped(interruption, "; go on with --resume")
+            whole = (out_ / WEIGHTS).is_file()
+            fail_stopped(interruption, "; the run is whole" if whole else " before the first step")
     _report(out_, run, "steps" if of_series else "users")
 
 
@@ -145,6 +147,12 @@ def _report(path: Path, run: Run, examples: str) -> None:
     held_out_text = f", {best:.4g} on held-out {examples}" if held_out else ""
     if run.about.get("collapsed"):
         warn(COLLAPSED)
+    if len(threads := run.about["threads"]) > 1:
+        counts = " and then ".join(map(str, threads))
+        warn(
+            f"fitted with {counts} threads (OMP_NUM_THREADS), so that the last digits may not be "
+            "those of a fit that was never stopped"
+        )
     out(
         f"loss: {fmean(losses[-RECENT:]):.4g} on the last training steps{held_out_text}; "
         f"{run.about['precision']}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from habitus.cli._console import INTERRUPTED, bar, out, out_table, plain, quiet_libraries, warn
+from habitus.cli._console import bar, fail_stopped, out, out_table, plain, quiet_libraries
 from habitus.cli._options import command
 from habitus.cli._options.names import PAPER_DATA, PAPER_OPTIONS
 from habitus.files import check_outputs
@@ -171,9 +171,8 @@ def _make(lab: Any, entry: Entry[Any], kept: Callable[[Item], Item] | None, unit
         lab.on_progress = advance
         try:
             made = entry.make(lab)
-        except KeyboardInterrupt:
-            warn("stopped; the same command goes on where it was")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as interruption:
+            fail_stopped(interruption, "; the same command goes on where it was")
     item = made if kept is None else kept(made)
     for path in write_item(lab.folder, entry, item):
         out(f"{path}: {entry.name}, {entry.title}")

@@ -153,10 +153,10 @@ class SharedStudy:
         self.storage.record_heartbeat(self._id(waiting[0]))
         trial_id: int | None = None
         ended_elsewhere = False
-        interrupted = False
+        interruption: KeyboardInterrupt | None = None
 
         def objective(trial: Trial) -> float:
-            nonlocal trial_id, ended_elsewhere, interrupted
+            nonlocal trial_id, ended_elsewhere, interruption
             slot = trial.user_attrs.get(SLOT)
             if slot is None or self._is_double(trial.number, trial.user_attrs):
                 # Without a slot: another process took the last one, and Optuna made a new trial.
@@ -166,8 +166,8 @@ class SharedStudy:
             trial_id = self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
             try:
                 return self._run(trial, slot, run)
-            except KeyboardInterrupt:
-                interrupted = True
+            except KeyboardInterrupt as error:
+                interruption = error
                 raise
             finally:
                 ended_elsewhere = self.storage.get_trial(trial_id).state != TrialState.RUNNING
@@ -180,8 +180,8 @@ class SharedStudy:
                     self._enqueue_again(trial_id)
                 raise
             # Optuna refuses to end a trial that is ended already; the other process answers for it.
-            if interrupted:
-                raise KeyboardInterrupt from None
+            if interruption is not None:
+                raise interruption from None
         return True
 
     def _run(self, trial: Trial, slot: int, run: RunTrial) -> float:

@@ -1,13 +1,19 @@
 """Fit any model to any population on Lightning Fabric: CPU or GPU, many processes, resumable.
 
 The order of profiles is a function of (seed, epoch) and the noise one of (seed, step), so a fit
-that was killed and resumed ends with the same numbers as one that was not.
+that was killed and resumed ends with the same numbers as one that was not. Sums are taken in an
+order that depends on the number of threads and on the processor: with another one the last digits
+differ, and by the end of a long fit the first ones may.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,9 +21,12 @@ from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
-from habitus.files import check_outputs
+from habitus.files import MARKER, check_outputs
+from habitus.interrupts import die_with_parent, exit_code, signals_raised
 from habitus.models.base import Model, ProfileModel, SeriesModel
+from habitus.parallel import death_of
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
@@ -26,9 +35,11 @@ from habitus.schema import Progress, no_progress
 from habitus.series import Series
 from habitus.training.config import SINCE, FitConfig, for_profiles
 from habitus.training.data import ProfileData, TrainingData
-from habitus.training.loop import run_fit
+from habitus.training.loop import Diverged, run_fit
 from habitus.training.precision import PRECISIONS, chosen_precision
 from habitus.training.windows import WindowData, values_of
+
+CHILD_SECONDS = 10  # for a checkpoint, before a process of a fit is killed
 
 
 def fit(
@@ -61,7 +72,9 @@ def fit(
 
     Raises:
         ValueError: if the settings do not fit the data, or ``out`` holds anything and neither
-            ``resume`` nor ``overwrite`` is given, or holds the data.
+            ``resume`` nor ``overwrite`` is given, or holds the data; or if the loss is no longer
+            finite, when ``out`` is removed.
+        ChildProcessError: if one of several processes dies.
         KeyboardInterrupt: after Ctrl-C, with a checkpoint written first.
     """
     settings = for_profiles(fit or FitConfig(**kind.fit_defaults), len(data))
@@ -99,16 +112,70 @@ def _fit(
         strategy="ddp_spawn" if settings.devices > 1 else "auto",
         precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
     )
-    task = partial(
-        run_fit, model=model, training_data=training_data, settings=settings, out=out,
+        run_fit, training_data=training_data, settings=settings, out=out,
         resume=resume, overwrite=overwrite,
     )  # fmt: skip
-    if settings.devices == 1:
-        fabric.launch()
-        task(fabric, on_progress=on_progress)
-    else:
-        fabric.launch(task)
+    try:
+        if settings.devices == 1:
+            fabric.launch()
+            task(fabric, model=model, on_progress=on_progress)
+        else:
+            with _children_ended():
+                in_main = threading.current_thread() is threading.main_thread()
+                # Among the arguments of the launch, Fabric gives each process weights of its own:
+                # torch would have them in memory that all processes share and change.
+                fabric.launch(partial(_run_as_child, task, in_main), model=model)
+    except Diverged:
+        # Going on from its last checkpoint would lead to the same numbers.
+        for name in (CHECKPOINT, MARKER):
+            (out / name).unlink(missing_ok=True)
+        if not any(out.iterdir()):
+            out.rmdir()
+        raise
     return load(out)
+
+
+def _run_as_child(
+    task: Callable[..., None], parent_in_main: bool, fabric: Fabric, model: Model
+) -> None:
+    """Run the task of one of several processes, which ends when their parent does."""
+    die_with_parent(parent_in_main)
+    try:
+        with signals_raised():
+            task(fabric, model=model)
+    except KeyboardInterrupt as stopped:
+        # Torch would take a KeyboardInterrupt for a good end.
+        sys.exit(exit_code(stopped))
+
+
+@contextmanager
+def _children_ended() -> Iterator[None]:
+    """End the processes of a fit with this one, and raise their errors here.
+
+    Raises:
+        ValueError: if one raised it, with its message; so for OSError and MemoryError.
+        ChildProcessError: if one died.
+    """
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    except ProcessRaisedException as error:
+        # Torch passes a traceback on, whose last line is the error.
+        name, _, message = str(error).strip().splitlines()[-1].partition(": ")
+        kinds = {f"{kind.__module__}.{kind.__name__}": kind for kind in (Diverged,)}
+        kinds |= {kind.__name__: kind for kind in (ValueError, OSError, MemoryError)}
+        if name not in kinds:
+            raise
+        raise kinds[name](message) from None
+    except ProcessExitedException as error:
+        raise ChildProcessError(death_of(error.exit_code)) from None
+    finally:
+        children = set(multiprocessing.active_children()) - before
+        for child in children:
+            child.terminate()  # after a checkpoint
+        for child in children:
+            child.join(CHILD_SECONDS)
+            child.kill()
 
 
 def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,6 +16,7 @@ from torch import Generator, Tensor
 
 from habitus.files import Mark, replacing
 from habitus.history import History, versions
+from habitus.interrupts import interrupts_deferred
 from habitus.models.base import Loss, Model
 from habitus.models.parts.examples import Examples
 from habitus.run import (
@@ -45,6 +43,10 @@ CURVE_POINTS = 2000  # of the training loss in the history
 HELD_OUT_POINTS = 40  # of the held-out loss
 
 
+class Diverged(ValueError):  # noqa: N818
+    """A loss, or weights, that are no longer finite: no later step can mend them."""
+
+
 def run_fit(
     fabric: Fabric,
     model: Model,
@@ -61,12 +63,12 @@ def run_fit(
         fitting.restore()
     else:
         fitting.begin(overwrite)
-    try:
-        with interrupts_deferred() as interrupted, torch.random.fork_rng(devices=[]):
-            fitting.train(on_progress, interrupted)
-    except KeyboardInterrupt:
-        fitting.checkpoint()
-        raise
+    with interrupts_deferred() as raise_if_interrupted, torch.random.fork_rng(devices=[]):
+        try:
+            fitting.train(on_progress, raise_if_interrupted)
+        except KeyboardInterrupt:
+            fitting.checkpoint()
+            raise
     if fabric.is_global_zero:
         fitting.finish(on_progress)
     fabric.barrier()
@@ -102,6 +104,8 @@ class FitLoop:
         self.recorded: list[dict[str, Tensor]] = []
         self.best = dict[str, Tensor]()
         self.best_loss = math.inf
+        # The order in which threads add up decides the last digits.
+        self.threads = [torch.get_num_threads()]  # of each part of a fit that was stopped
         self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
 
     @property
@@ -109,12 +113,10 @@ class FitLoop:
         """Steps of the whole fit."""
         return self.settings.epochs * self.per_epoch
 
-    def train(self, on_progress: Progress, interrupted: Callable[[], bool] = lambda: False) -> None:
-        """Take every step that is left.
-
-        Raises:
-            KeyboardInterrupt: between two steps, once ``interrupted`` says so.
-        """
+    def train(
+        self, on_progress: Progress, raise_if_interrupted: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take every step that is left, and call ``raise_if_interrupted`` after each."""
         for epoch in range(self.position[0], self.settings.epochs):
             done = self.position[1] if epoch == self.position[0] else 0
             for index, batch in enumerate(self.training_data.epoch(epoch)):
@@ -123,8 +125,7 @@ class FitLoop:
                 self.step(batch)
                 self.position = (epoch, index + 1)
                 self.after_step(on_progress)
-                if interrupted():
-                    raise KeyboardInterrupt
+                raise_if_interrupted()
 
     def step(self, batch: Tensor | Examples) -> None:
         """Use a batch; each process takes its own share of it, with noise of its own."""
@@ -198,16 +199,14 @@ class FitLoop:
         """Add a row to the history: means since the last row, and any held-out loss that is due.
 
         Raises:
-            ValueError: if the loss is no longer finite.
+            Diverged: if the loss is no longer finite.
         """
         names = dict.fromkeys(name for terms in self.recorded for name in terms)
         found = {name: [terms[name] for terms in self.recorded if name in terms] for name in names}
         row = {name: torch.stack(values).mean().item() for name, values in found.items()}
         self.recorded.clear()
         if not math.isfinite(row["loss"]):
-            raise ValueError(
-                f"the loss is not finite after {step} steps; try a smaller --learning-rate"
-            )
+            raise self.diverged()
         held_out_terms = self.evaluate_held_out() if held_out else {}
         row |= {f"held_out_{name}": held_out_terms.get(name) for name in row}
         rows = len(self.history.get("step", []))
@@ -243,16 +242,40 @@ class FitLoop:
         """Write the run's folder, so that a fit killed in its first seconds can be resumed."""
         if self.fabric.is_global_zero:
             about = {"complete": False, "data": self.training_data.fingerprint(), **versions()}
+            about["threads"] = self.threads
             with replacing(self.out, Mark("fit", "run"), overwrite=overwrite) as part:
                 part.mkdir()
                 save_tensors(part / CHECKPOINT, self.state())
                 write_run_header(part, self.model, asdict(self.settings), about)
 
     def checkpoint(self) -> None:
-        """Write what is needed to go on: one file, renamed into place."""
+        """Write what is needed to go on: one file, renamed into place.
+
+        Raises:
+            Diverged: if a loss or a weight is NaN, so that no checkpoint holds any.
+        """
         if self.fabric.is_global_zero:
-            save_tensors(self.out / CHECKPOINT, self.state())
+            state = self.state()
+            self.check_finite(state)
+            save_tensors(self.out / CHECKPOINT, state)
         self.checkpoint_due = time.monotonic() + CHECKPOINT_SECONDS
+
+    def check_finite(self, state: dict[str, Tensor]) -> None:
+        """Refuse a state with NaN among its weights and losses.
+
+        Raises:
+            Diverged: if there is any.
+        """
+        # The loss is looked at when it is recorded, every few steps.
+        groups = ("model.", "optimiser.", "best.", "recorded.loss")
+        if any(state[name].isnan().any() for name in state if name.startswith(groups)):
+            raise self.diverged()
+
+    def diverged(self) -> Diverged:
+        """Error of a fit whose loss is not finite."""
+        return Diverged(
+            f"the loss is not finite after {self.steps_done} steps; try a smaller --learning-rate"
+        )
 
     def state(self) -> dict[str, Tensor]:
         """Collect weights, optimiser, history and position as tensors."""
@@ -272,7 +295,11 @@ class FitLoop:
             )
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         best_loss = torch.tensor(self.best_loss, dtype=torch.float64)
-        return tensors | {"position": torch.tensor(self.position), "best_loss": best_loss}
+        return tensors | {
+            "position": torch.tensor(self.position),
+            "best_loss": best_loss,
+            "threads": torch.tensor(self.threads),
+        }
 
     def restore(self) -> None:
         """Restore what :meth:`state` collects from the checkpoint file.
@@ -309,6 +336,8 @@ class FitLoop:
                 f"expected a position within the fit, got epoch {epoch}, batch {batch}"
             )
         self.position = (int(epoch), int(batch))
+        before = groups["threads"][""].tolist() if groups["threads"] else []
+        self.threads = list(dict.fromkeys([*before, *self.threads]))
 
     def _restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
         parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
@@ -319,7 +348,11 @@ class FitLoop:
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
 
     def finish(self, on_progress: Progress) -> None:
-        """Fit the prior and write the run; progress counts examples drawn for the prior, too."""
+        """Fit the prior and write the run; progress counts examples drawn for the prior, too.
+
+        Raises:
+            Diverged: if the last step made a weight NaN.
+        """
 
         def drawn(done: int, total: int, stage: str) -> None:
             seen = self.examples_seen
@@ -327,9 +360,11 @@ class FitLoop:
 
         if self.best:
             self.model.load_state_dict(self.best)
+        self.check_finite({f"model.{name}": x for name, x in self.model.state_dict().items()})
         model = in_memory_format(self.model.to("cpu"), torch.contiguous_format).eval()
         mixture, of_data = self.training_data.finish(model, self.settings.seed, drawn)
         about = {**versions(), **of_data, "precision": chosen_precision(self.settings)}
+        about["threads"] = self.threads
         Run(model, mixture, asdict(self.settings), self.history, about).save(self.out)
 
     @property
@@ -364,7 +399,16 @@ def _grouped(tensors: dict[str, Tensor], path: Path) -> dict[str, dict[str, Tens
     Raises:
         ValueError: for a name of no group.
     """
-    names = ("model", "optimiser", "history", "recorded", "best", "best_loss", "position")
+    names = (
+        "model",
+        "optimiser",
+        "history",
+        "recorded",
+        "best",
+        "best_loss",
+        "position",
+        "threads",
+    )
     groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
     for name, tensor in tensors.items():
         group, _, rest = name.partition(".")
@@ -372,30 +416,6 @@ def _grouped(tensors: dict[str, Tensor], path: Path) -> dict[str, dict[str, Tens
             raise ValueError(f"{path} is damaged or of another model: unknown tensor {name!r}")
         groups[group][rest] = tensor
     return groups
-
-
-@contextmanager
-def interrupts_deferred() -> Iterator[Callable[[], bool]]:
-    """Record SIGINT (Ctrl-C) instead of raising; yield a function that tells if it has arrived.
-
-    The caller checks the function between steps. A process that was started with SIGINT ignored,
-    such as a shell's background job, goes on ignoring it.
-
-    Raises:
-        KeyboardInterrupt: at the end of a block that raised nothing, if SIGINT has arrived.
-    """
-    in_main = threading.current_thread() is threading.main_thread()  # which alone takes signals
-    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield lambda: False
-        return
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def _laid_out_as(parameter: Tensor, tensor: Tensor) -> Tensor:

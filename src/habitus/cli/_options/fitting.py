@@ -71,7 +71,14 @@ Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
 ScheduleName = Annotated[
     str | None, _option(FITTING, "schedule", f"Of the step size: {' or '.join(SCHEDULES)}.")
 ]
-Seed = Annotated[int | None, _option(FITTING, "seed", "Decides weights, order and noise.", min=0)]
+Seed = Annotated[
+    int | None,
+    _option(
+        FITTING, "seed",
+        "Decides weights, order and noise. Same seed, machine and number of threads, same result.",
+        min=0,
+    ),
+]  # fmt: skip
 HeldOut = Annotated[
     float | None,
     _option(FITTING, "held_out", "Share of users, or of steps, held out to monitor the loss."),

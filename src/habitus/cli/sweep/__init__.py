@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from habitus.cli._console import INTERRUPTED, bar, out, out_table, quiet_libraries, warn
+from habitus.cli._console import bar, fail_stopped, out, out_table, quiet_libraries
 from habitus.cli._options import Stored, command, fitting
 from habitus.cli._options.names import RECIPES, SWEEP_NAME, SWEEPS
 from habitus.files import check_outputs
@@ -144,9 +144,8 @@ def sweep(
     with bar("Sweeping", "trials", len(space.slots())) as advance:
         try:
             results = run_sweep(plan, out_, storage, name, on_progress=advance)
-        except KeyboardInterrupt:
-            warn("stopped; the same command goes on")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as interruption:
+            fail_stopped(interruption, "; the same command goes on")
     out_table(table_of(results))
     for path in results.files:
         out(f"{path}: written")
