@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
 USER_ERROR = 2
+UsageError = typer.BadParameter.__mro__[1]  # which each version of Typer has elsewhere
 INTERRUPTED = 130
 
 
@@ -100,6 +101,8 @@ def one_line_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         _fail("stopped", INTERRUPTED)
+    except UsageError as error:
+        _fail(_usage_message(error), USER_ERROR)
     except BrokenPipeError:
         # The reader of stdout has gone; Python must not complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -149,6 +152,18 @@ def _stdout() -> Console:
 def _fail(message: str, code: int) -> None:
     warn(message)
     raise typer.Exit(code)
+
+
+def _usage_message(error: Any) -> str:
+    """Message of options or arguments that the command does not take, in one line."""
+    parameter = getattr(error, "param", None)
+    if parameter is not None and error.message.startswith("must "):  # of a type of options
+        text = f"{parameter.opts[0]} {error.message}"
+    else:
+        text = error.format_message().rstrip(".")
+        text = text[:1].lower() + text[1:]
+    command = error.ctx.command_path if error.ctx else "habitus"
+    return f"{' '.join(text.split())}; see {command} --help"
 
 
 def _message(error: Exception) -> str:

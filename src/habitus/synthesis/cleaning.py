@@ -19,7 +19,7 @@ from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.run import Run
 from habitus.schema import BoolArray, Progress, no_progress
 from habitus.series import Series, check_variables
-from habitus.settings import Positive, configuration
+from habitus.settings import Positive, Seed, configuration
 from habitus.synthesis.capabilities import autoregressive_model
 from habitus.synthesis.noise import Expected, Noise, estimated
 from habitus.synthesis.particles import smooth_series
@@ -46,7 +46,7 @@ class CleanConfig:
 
     noise: Noise | tuple[Noise, ...] | None = None
     particles: Positive = 64
-    seed: int = 0
+    seed: Seed = 0
 
     def noises(self, series: int) -> list[Noise | None]:
         """Noise of each series, None where it is to be estimated.

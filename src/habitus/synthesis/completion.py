@@ -26,7 +26,7 @@ from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
 from habitus.schema import PEAK, WEEKDAYS, Axes, BoolArray, Filled, Progress, no_progress
 from habitus.series import Series
-from habitus.settings import Positive, Share, configuration
+from habitus.settings import Positive, Seed, Share, configuration
 from habitus.synthesis.capabilities import completing_model
 from habitus.synthesis.cleaning import CleanConfig, clean
 from habitus.synthesis.noise import Noise
@@ -55,7 +55,7 @@ class CompleteConfig:
 
     mask: str = "centre"
     samples: Positive = 20
-    seed: int = 0
+    seed: Seed = 0
     threshold: Share | None = None
 
 

@@ -11,6 +11,7 @@ from habitus.cli._console import out, spinner
 from habitus.cli._options import Seed, command
 from habitus.cli._options.names import MASKS
 from habitus.cli._options.series import SeriesId, Time, series_option
+from habitus.cli._options.types import FACTOR, OPEN_SHARE, POSITIVE
 from habitus.files import write_json
 
 REFERENCE = "Against what"
@@ -52,8 +53,8 @@ Region = Annotated[
 Most = Annotated[
     int | None,
     typer.Option(
-        min=1, help="The most completed profiles that baselines fill too, drawn at random.",
-        rich_help_panel=REFERENCE, show_default=str(MOST),
+        help="The most completed profiles that baselines fill too, drawn at random.",
+        rich_help_panel=REFERENCE, show_default=str(MOST), **POSITIVE,
     ),
 ]  # fmt: skip
 Json = Annotated[
@@ -80,10 +81,12 @@ TrainShare = Annotated[
         "Share at the start of each series of --against to make baselines and floor from. The rest "
         "is the reference (for forecasts: everything after their origins).",
         False,
+        **OPEN_SHARE,
     ),
 ]
 Buckets = Annotated[
-    int | None, series_option("Intervals of values whose transitions are compared.", "50", min=1)
+    int | None,
+    series_option("Intervals of values whose transitions are compared.", "50", **POSITIVE),
 ]
 Steps = Annotated[
     str | None,
@@ -117,7 +120,7 @@ Column = Annotated[
         False,
     ),
 ]
-Scale = Annotated[float | None, series_option("What values are multiplied by.", "1")]
+Scale = Annotated[float | None, series_option("What values are multiplied by.", "1", **FACTOR)]
 
 
 @command(

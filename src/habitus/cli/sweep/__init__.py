@@ -10,6 +10,7 @@ import typer
 from habitus.cli._console import INTERRUPTED, bar, out, out_table, quiet_libraries, warn
 from habitus.cli._options import Stored, command, fitting
 from habitus.cli._options.names import RECIPES, SWEEP_NAME, SWEEPS
+from habitus.cli._options.types import POSITIVE
 
 VARIED = "What varies"
 REFERENCE = "Against what"
@@ -28,8 +29,8 @@ Against = Annotated[
 Users = Annotated[
     int | None,
     typer.Option(
-        min=1, help="How many to generate in each trial.", rich_help_panel=REFERENCE,
-        show_default="as many as in --against",
+        help="How many to generate in each trial.", rich_help_panel=REFERENCE,
+        show_default="as many as in --against", **POSITIVE,
     ),
 ]  # fmt: skip
 Metric = Annotated[
@@ -70,7 +71,9 @@ SearchTexts = Annotated[
 ]  # fmt: skip
 TrialCount = Annotated[
     int | None,
-    typer.Option("--trials", min=1, help="How many trials a search has.", rich_help_panel=VARIED),
+    typer.Option(
+        "--trials", help="How many trials a search has.", rich_help_panel=VARIED, **POSITIVE
+    ),
 ]
 Storage = Annotated[
     str | None,
