@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
+from habitus.memory import check_memory
 from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.run import Run
 from habitus.schema import BoolArray, Progress, no_progress
@@ -96,6 +97,12 @@ def clean(
     check_variables(model.axes, series.axes)
     arrays = series.arrays()
     given = config.noises(len(series))
+    longest = int(series.lengths.max(initial=0))
+    check_memory(
+        16 * config.particles * longest * len(series.axes.variables),
+        f"{config.particles:,} particles of {longest:,} steps",
+        f"samples ({config.particles:,})",
+    )
     done = 0
     out = list(arrays)
     noises = [Noise(0.0)] * len(arrays)

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator
 
+from habitus.memory import check_memory
 from habitus.models.base import CompletingModel, ProfileModel
 from habitus.models.parts.masks import FixedMask, Mask, parse_mask
 from habitus.profiles.batches import Population
@@ -167,6 +168,11 @@ class Completing:
         self.model = in_memory_format(model, torch.channels_last).eval()
         self.axes = profiles.axes.with_unit(model.unit)
         missing_each = self.axes.cells if self.fixed is None else int(self.fixed.sum())
+        check_memory(
+            16 * config.samples * missing_each,
+            f"{config.samples:,} draws of {missing_each:,} missing cells of a profile",
+            f"samples ({config.samples:,})",
+        )
         self.size = min(MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * missing_each)))
 
     @property

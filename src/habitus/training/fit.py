@@ -6,6 +6,8 @@ that was killed and resumed ends with the same numbers as one that was not.
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from dataclasses import asdict
 from functools import partial
@@ -15,7 +17,8 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 
-from habitus.models.base import Model, ProfileModel, SeriesModel
+from habitus.memory import check_memory
+from habitus.models.base import Model, ProfileModel, SeriesModel, largest_setting, shapes_of
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
 from habitus.profiles.calendar import Calendar
@@ -27,6 +30,10 @@ from habitus.training.data import ProfileData, TrainingData
 from habitus.training.loop import run_fit
 from habitus.training.precision import PRECISIONS, chosen_precision
 from habitus.training.windows import WindowData, values_of
+
+FLOAT = 4  # bytes
+COPIES = 4  # of each weight: itself, its gradient, and two moments
+ACTIVATIONS = 4  # tensors of a batch's size, at least: cells, mask, output, gradient
 
 
 def fit(
@@ -81,6 +88,7 @@ def _fit(
         raise ValueError("expected profiles or series to learn from, got none")
     check_suits(kind, data)
     config = _suited(kind, data, config or kind.Config())
+    check_fits(kind, data, config, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)
@@ -102,6 +110,37 @@ def _fit(
     else:
         fabric.launch(task)
     return load(out)
+
+
+def check_fits(
+    kind: type[Model], data: Population | Series, config: Any, settings: FitConfig
+) -> None:
+    """Refuse a fit that takes more memory or devices than there are, before any are taken.
+
+    Raises:
+        ValueError: naming what to lower.
+    """
+    shapes = shapes_of(kind, data.axes, config)
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    check_memory(
+        COPIES * FLOAT * weights,
+        f"a {kind.__name__} of {weights:,} parameters, with gradients and moments,",
+        largest_setting(config),
+    )
+    if not isinstance(data, Series):
+        together = min(settings.chunk, settings.batch or settings.largest_batch, len(data))
+        check_memory(
+            ACTIVATIONS * FLOAT * together * data.axes.cells,
+            f"{together:,} profiles of {data.axes.cells:,} cells at once",
+            "--chunk, or profile with longer slots or fewer days",
+        )
+    on_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
+    devices = torch.cuda.device_count() if on_gpu else os.cpu_count() or 1
+    if settings.devices > devices:
+        raise ValueError(
+            f"devices must be at most {devices}, as many as this machine has, got "
+            f"{settings.devices:,}"
+        )
 
 
 def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:

@@ -13,10 +13,12 @@ from habitus.cli._options.names import MASKS
 from habitus.cli._options.series import SeriesId, Time, series_option
 from habitus.cli._options.types import FACTOR, OPEN_SHARE, POSITIVE
 from habitus.files import write_json
+from habitus.memory import check_memory
 
 REFERENCE = "Against what"
 WRITTEN = "What is written"
 MOST = 4000
+MATRICES = 24  # bytes of three matrices of transitions, for each pair of buckets
 
 Generated = Annotated[
     Path,
@@ -165,6 +167,12 @@ def evaluate(
         refuse_options_of("profiles", region=region, most=most, run=run, privacy=privacy)
         from habitus.cli.evaluate.series import SeriesFiles, evaluate_series
 
+        if buckets is not None:
+            check_memory(
+                MATRICES * buckets**2,
+                f"transitions between {buckets:,} buckets",
+                f"--buckets ({buckets:,})",
+            )
         files = SeriesFiles(generated, against, train, train_share, noisy, columns)
         found = evaluate_series(files, buckets, steps, two_sample=two_sample, seed=seed)
     else:

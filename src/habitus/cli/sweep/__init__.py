@@ -15,6 +15,7 @@ from habitus.cli._options.types import POSITIVE
 VARIED = "What varies"
 REFERENCE = "Against what"
 SHARED = "Who takes part"
+MANY_TRIALS = 1000
 
 Out = Annotated[
     Path, typer.Option("--out", help="Folder for runs and results.", show_default=False)
@@ -75,6 +76,14 @@ TrialCount = Annotated[
         "--trials", help="How many trials a search has.", rich_help_panel=VARIED, **POSITIVE
     ),
 ]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        help=f"Make more than {MANY_TRIALS:,} trials without being asked.",
+        rich_help_panel=VARIED,
+    ),
+]
 Storage = Annotated[
     str | None,
     typer.Option(
@@ -99,6 +108,7 @@ def sweep(
     grid: GridTexts = None,
     search: SearchTexts = None,
     trials: TrialCount = None,
+    yes: Yes = False,
     users: Users = None,
     metric: Metric = None,
     storage: Storage = None,
@@ -133,6 +143,11 @@ def sweep(
     asked = fit_settings(locals())
     begun, named = first_settings(model, recipe, set_ or [], asked)
     space = space_of(begun.kind, named, grid or [], search or [], trials)
+    if space.trials > MANY_TRIALS and not yes:
+        raise ValueError(
+            f"the sweep has {space.trials:,} trials, each of them a fit; give fewer values, or "
+            "--yes if all are wanted"
+        )
     fixed = {*asked, *(pair.partition("=")[0] for pair in set_ or [])}
     if twice := fixed & space.choices.keys():
         raise ValueError(
