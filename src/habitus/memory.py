@@ -7,6 +7,15 @@ import resource
 from pathlib import Path
 
 SPARED = 0.9  # of the free memory, the most that one array or model may take
+CONTAINERS = (  # control groups of Linux, versions 2 and 1: folder, limit, use, and cache in it
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current", "inactive_file"),
+    (
+        Path("/sys/fs/cgroup/memory"),
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+)
 UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -32,16 +41,14 @@ def check_memory(needed: float, what: str, lower: str) -> None:
 def free_memory() -> int:
     """Bytes that this process may still allocate: of the machine, its container and its limits."""
     found = [_of_machine()]
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
+    for folder, limit, used, cache in CONTAINERS:
         try:
-            found.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
-        except (OSError, ValueError):  # not Linux, another version, or no limit
+            lines = (folder / "memory.stat").read_text().splitlines()
+            # Pages of files that were read count as used, yet are given back on demand.
+            cached = next(int(line.split()[1]) for line in lines if line.split()[0] == cache)
+            taken = int((folder / used).read_text()) - cached
+            found.append(int((folder / limit).read_text()) - taken)
+        except (OSError, ValueError, StopIteration):  # not Linux, another version, or no limit
             continue
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
