@@ -105,8 +105,9 @@ def test_imports_inside_functions_are_of_optional_dependencies():
 
 
 MAY_SEE = {
-    "schema": (),
+    "schema": ("settings",),
     "databases": (),
+    "memory": (),
     "files": (),
     "records": ("files",),
     "tables": ("files", "records"),
@@ -120,17 +121,17 @@ MAY_SEE = {
     "simulate": ("schema", "files", "records", "tables"),
     "evaluation": ("schema",),
     "report": ("evaluation", "schema", "files"),
-    "models": ("settings", "schema"),
+    "models": ("settings", "schema", "memory"),
     "training": (
-        "history", "settings", "evaluation", "models.base", "models.parts", "profiles", "series", "run", "schema", "files", "records", "interrupts",
+        "history", "memory", "settings", "evaluation", "models.base", "models.parts", "profiles", "series", "run", "schema", "files", "records", "interrupts",
         "tables", "parallel",
     ),
     "synthesis": (
-        "history", "settings", "models.base", "models.parts", "evaluation", "events", "profiles", "series", "simulate", "training", "run",
+        "history", "memory", "settings", "models.base", "models.parts", "evaluation", "events", "profiles", "series", "simulate", "training", "run",
         "schema", "files", "records", "tables", "parallel",
     ),
     "sweeps": (
-        "training", "synthesis", "run", "models", "profiles", "settings", "evaluation", "report", "files",
+        "memory", "training", "synthesis", "run", "models", "profiles", "settings", "evaluation", "report", "files",
         "records", "tables", "schema", "databases",
     ),
 }  # fmt: skip

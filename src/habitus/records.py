@@ -15,6 +15,7 @@ file, or a tuple of :class:`Column` with the columns of a Parquet file.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -33,6 +34,14 @@ from habitus.files import MARKER, write_json
 MOST_BYTES = 1 << 26  # of a JSON file; the largest that habitus writes have a few MB
 MOST_SHOWN = 60  # characters of a wrong value in a message
 ADVICE = "restore the file, or make it again"
+
+NO_FILES = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 T = TypeVar("T")
 H = TypeVar("H", bound="Header")
@@ -188,7 +197,25 @@ def check_json(text: bytes, kind: Any, where: str) -> Any:
         raise ValueError(f"{where} is damaged or foreign: {_described(error)}; {ADVICE}") from None
 
 
+def check_plain(path: Path) -> None:
+    """Refuse what is no plain file, such as a pipe or a device, reading which may never end.
+
+    Raises:
+        ValueError: saying what it is; a path where nothing is passes.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(mode):
+        what = next((name for is_kind, name in NO_FILES if is_kind(mode)), "of an unknown kind")
+        raise ValueError(f"{path} is {what}; expected a plain file")
+
+
 def _read_bytes(path: Path) -> bytes:
+    check_plain(path)
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
@@ -295,6 +322,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     Raises:
         ValueError: if it is missing or damaged.
     """
+    check_plain(path)
     try:
         file = pq.ParquetFile(path)
         _ = file.schema_arrow.names  # which fails where names are not UTF-8

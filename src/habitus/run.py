@@ -21,15 +21,16 @@ is ever executed: settings are JSON and tensors are safetensors.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.torch
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -37,12 +38,13 @@ from habitus.events.format import LogRecord
 from habitus.files import MARKER, check_outputs, replacing
 from habitus.history import HISTORY, History, read_history
 from habitus.models import MODELS
-from habitus.models.base import Model
+from habitus.models.base import Model, shapes_of
 from habitus.models.parts.priors import Mixture, Prior
 from habitus.profiles.calendar import CalendarRecord
 from habitus.records import (
     Header,
     Record,
+    check_plain,
     first_line,
     read_header,
     write_header,
@@ -65,12 +67,26 @@ class LatentsRecord(Record):
     variance: tuple[float, ...]
     kl: tuple[float, ...]
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.variance) != len(self.kl):
+            raise ValueError(f"{len(self.variance)} variances and {len(self.kl)} KL of latents")
+        return self
+
 
 class AttributesRecord(Record):
     """Combinations of the training users' attributes, codes [K, A], and users with each, [K]."""
 
     values: tuple[tuple[Count, ...], ...]
     users: tuple[Count, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.values) != len(self.users) or len(set(map(len, self.values))) > 1:
+            raise ValueError("combinations of attributes, and users with each, that do not fit")
+        if not sum(self.users):
+            raise ValueError("combinations of attributes that no user has")
+        return self
 
 
 class RunAbout(Record):
@@ -194,8 +210,9 @@ def load(path: Path | str) -> Run:
         for name in list(tensors)
         if name.startswith(PRIOR)
     }
-    model = _build_model(path, header, sum(tensor.numel() for tensor in tensors.values()))
+    model = _build_model(path, header, tensors)
     load_state(model, tensors, path / WEIGHTS)
+    _check_latents(path, header.about, getattr(model, "latents", 0))
     mixture = mixture_of(prior, getattr(model, "latents", 0), path / WEIGHTS) if prior else None
     content = header.content
     return Run(model.eval(), mixture, content["fit"], read_history(path), content["about"], path)
@@ -230,25 +247,39 @@ def is_complete(path: Path) -> bool:
     return (path / MARKER).is_file() and read_header(path, KIND, VERSION, RunHeader).about.complete
 
 
-def _build_model(path: Path, header: ProfileRunHeader | SeriesRunHeader, numbers: int) -> Model:
+def _check_latents(path: Path, about: RunAbout, latents: int) -> None:
+    """Refuse a record of latents that is of another number of them than the model has.
+
+    Raises:
+        ValueError: naming both numbers.
+    """
+    if about.latents is not None and len(about.latents.kl) != latents:
+        raise ValueError(
+            f"{path / MARKER} is damaged or foreign: expected {latents} latents at about.latents, "
+            f"got {len(about.latents.kl)}"
+        )
+
+
+def _build_model(
+    path: Path, header: ProfileRunHeader | SeriesRunHeader, tensors: dict[str, Tensor]
+) -> Model:
     """Make the model that a run's JSON describes, with fresh weights.
+
+    Its shapes are compared with those of the weights before any of it is allocated.
 
     Args:
         path: Folder of the run, for messages.
         header: Its JSON.
-        numbers: Numbers in its weights; no size among the settings can be larger.
+        tensors: Its weights.
     """
     kind = MODELS[header.model]
     try:
         config = kind.Config(**header.config)
-        for name, value in asdict(config).items():
-            if isinstance(value, int) and name != "window" and value > numbers:
-                raise ValueError(
-                    f"{name} {value} is more than all weights, of which there are {numbers}"
-                )
-        return kind(header.axes, config)
-    except (ValueError, RuntimeError, MemoryError, OverflowError) as error:
+        expected = shapes_of(kind, header.axes, config)
+    except (ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{path / MARKER} is damaged or foreign: {first_line(error)}") from None
+    check_shapes(expected, tensors, path / WEIGHTS)
+    return kind(header.axes, config)
 
 
 def mixture_of(tensors: dict[str, Tensor], latents: int, path: Path) -> Mixture:
@@ -266,8 +297,13 @@ def mixture_of(tensors: dict[str, Tensor], latents: int, path: Path) -> Mixture:
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != expected:
         raise ValueError(f"{path} is damaged: expected a prior of shapes {expected}, got {found}")
-    check_no_nan(tensors, path)
-    return Mixture(**tensors)
+    check_finite(tensors, path)
+    mixture = Mixture(**tensors)
+    if not size or (mixture.weights < 0).any() or not mixture.weights.sum() > 0:
+        raise ValueError(
+            f"{path} is damaged: expected weights of a prior, at least one above 0 and none below"
+        )
+    return mixture
 
 
 def fingerprint(model: Model) -> str:
@@ -308,21 +344,29 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         ValueError: if it is missing or damaged.
     """
+    check_plain(path)
     try:
         return safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is missing or damaged: {first_line(error)}") from None
 
 
-def check_no_nan(tensors: dict[str, Tensor], path: Path) -> None:
-    """Refuse tensors with NaN.
+def check_finite(tensors: dict[str, Tensor], path: Path, bounds: Container[str] = ()) -> None:
+    """Refuse tensors with NaN or infinity.
+
+    Args:
+        tensors: Tensors by name.
+        path: Their file, for messages.
+        bounds: Names of tensors that may hold infinity, as limits of intervals do.
 
     Raises:
         ValueError: naming the first.
     """
     for name, tensor in tensors.items():
-        if tensor.isnan().any():
-            raise ValueError(f"{path} is damaged: expected numbers in {name}, got NaN")
+        if tensor.isnan().any() or (name not in bounds and tensor.isinf().any()):
+            raise ValueError(
+                f"{path} is damaged: expected finite numbers in {name}, got NaN or infinity"
+            )
 
 
 def load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
@@ -331,7 +375,20 @@ def load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) 
     Raises:
         ValueError: if they are not exactly those that the module has, or hold NaN.
     """
-    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    own = module.state_dict()
+    check_shapes({name: tuple(tensor.shape) for name, tensor in own.items()}, tensors, path)
+    check_finite(tensors, path, {name for name, _ in module.named_buffers()})
+    module.load_state_dict(tensors)
+
+
+def check_shapes(
+    expected: dict[str, tuple[int, ...]], tensors: dict[str, Tensor], path: Path
+) -> None:
+    """Refuse tensors that are not exactly those that a module has.
+
+    Raises:
+        ValueError: naming the first that differs.
+    """
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     odd = next(
         (n for n in sorted(expected.keys() | found.keys()) if expected.get(n) != found.get(n)), None
@@ -341,5 +398,3 @@ def load_state(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) 
             f"{path} is of another model: {odd} should be {expected.get(odd, 'absent')} and is "
             f"{found.get(odd, 'absent')}"
         )
-    check_no_nan(tensors, path)
-    module.load_state_dict(tensors)

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from habitus.settings import FIRST_DAY, LAST_DAY, MOST_DAYS
+
 MINUTES_PER_DAY = 1440
-MOST_DAYS = 36_525  # of a window: a century
 MOST_CELLS = 2**31  # of a profile: a cell's number is an int32
 DAYS_PER_WEEK = 7
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -76,9 +77,9 @@ class Axes:
     def __post_init__(self) -> None:
         if self.days < 1:
             raise ValueError(f"days must be at least 1, got {self.days}")
-        if self.days > min(MOST_DAYS, (dt.date.max - self.start).days):
+        if self.start < FIRST_DAY or self.days > min(MOST_DAYS, (LAST_DAY - self.start).days + 1):
             raise ValueError(
-                f"days must be at most {MOST_DAYS:,} and end before {dt.date.max}, got "
+                f"days must be at most {MOST_DAYS:,}, from {FIRST_DAY} to {LAST_DAY}, got "
                 f"{self.days:,} from {self.start}"
             )
         if self.slot_minutes < 1 or MINUTES_PER_DAY % self.slot_minutes:

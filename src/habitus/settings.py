@@ -13,6 +13,8 @@ choices in a help.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import re
 from collections.abc import Iterable
 from functools import wraps
 from types import NoneType
@@ -27,14 +29,59 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[float, Field(ge=0)]
+MOST = 2**31 - 1  # of whatever is counted
+MOST_LAYERS = 100
+MOST_SEED = 2**32 - 1  # largest seed of scikit-learn
+MOST_DAYS = 36_525  # of a window: a century
+LARGEST = 1e30  # of weights and factors, so that float32 holds what they multiply
+FIRST_DAY = dt.date(1678, 1, 1)  # times in nanoseconds begin and end with these years
+LAST_DAY = dt.date(2261, 12, 31)
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _factor(value: float) -> float:
+    if not 1 / LARGEST <= abs(value) <= LARGEST:
+        raise PydanticCustomError("factor", "Input should be a factor")
+    return value
+
+
+def _written_out(value: Any) -> Any:
+    """Refuse texts that pydantic takes for a date though they are a number of seconds."""
+    if isinstance(value, str) and not DATE.fullmatch(value):
+        raise PydanticCustomError("date", "Input should be a date")
+    return value
+
+
+Positive = Annotated[int, Field(ge=1, le=MOST)]
+Several = Annotated[int, Field(ge=2, le=MOST)]
+Whole = Annotated[int, Field(ge=0, le=MOST)]
+Layers = Annotated[int, Field(ge=1, le=MOST_LAYERS)]
+Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
+AboveZero = Annotated[float, Field(gt=0, le=LARGEST)]
+Rate = Annotated[float, Field(gt=0, le=1000)]
+Factor = Annotated[float, AfterValidator(_factor)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+ClosedShare = Annotated[float, Field(ge=0, le=1)]
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
+Date = Annotated[dt.date, Field(ge=FIRST_DAY, le=LAST_DAY), BeforeValidator(_written_out)]
+"""Meanings of numbers and dates, each with the limits that hold wherever there is such a value: in
+a class of settings, in ``--set``, and in an option of the command line."""
 
 RULES = ConfigDict(extra="forbid", allow_inf_nan=False)
 EXPECTED = {
@@ -42,6 +89,8 @@ EXPECTED = {
     "float": "a number (float)",
     "finite_number": "a number (float)",
     "bool": "true or false (bool)",
+    "date": "a date such as 2018-12-24",
+    "factor": f"a number other than 0, from {1 / LARGEST:g} to {LARGEST:g} in size",
     "string": "a text (str)",
     "greater_than_equal": "at least {ge}",
     "greater_than": "above {gt}",

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from habitus.records import first_line
+from habitus.records import check_plain, first_line
 
 MAGIC = b"PAR1"
 SUFFIXES = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".tsv", ".txt")}
@@ -85,6 +85,7 @@ def is_parquet(path: Path, what: str) -> bool:
     expected = f"expected a CSV or Parquet file of {what}"
     if path.is_dir():
         raise ValueError(f"{expected}, got the folder {path}")
+    check_plain(path)
     if not path.is_file():
         raise ValueError(f"no such file: {path}; {expected}")
     if not path.stat().st_size:

@@ -214,7 +214,7 @@ class TestLogs:
             ("--channels", "web,,phone", "--channels must be distinct names"),
             ("--channels", "radio", "no channel 'radio'"),
             ("--days", "0", "days must be at least 1"),
-            ("--window-every", "0", "at least 1 day apart"),
+            ("--window-every", "0", "--window-every must be at least 1, got '0'"),
             ("--end", "2018-03-01", "--end without --window-every needs --start"),
             ("--min-events", "9", "lower --min-events"),
             ("--memory", "much", "memory"),
@@ -310,8 +310,8 @@ class TestFolders:
         assert "days differ: 5 against 4" in err
 
     def test_a_split_that_leaves_nobody(self, here, refused):
-        assert "empty" in refused("split", "profiles", "--test", "0", "--out", "a", "b")
-        assert "empty" in refused("split", "profiles", "--test", "1", "--out", "a", "b")
+        assert "must be above 0" in refused("split", "profiles", "--test", "0", "--out", "a", "b")
+        assert "must be below 1" in refused("split", "profiles", "--test", "1", "--out", "a", "b")
         assert "expected different outputs" in refused("split", "profiles", "--out", "a", "a")
 
     @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ class TestFolders:
                 ("--precision", "float8"),
                 "precision must be one of auto, float32, bfloat16; got 'float8'",
             ),
-            (("--learning-rate", "0"), "learning_rate must be above 0"),
+            (("--learning-rate", "0"), "--learning-rate must be above 0"),
             (("--resume",), "no unfinished run in r"),
             (("--accelerator", "abacus"), "abacus"),
         ],
@@ -347,7 +347,7 @@ class TestFolders:
     @pytest.mark.parametrize(
         ("options", "says"),
         [
-            (("--users", "0"), "users must be at least 1, got 0"),
+            (("--users", "0"), "--users must be at least 1, got '0'"),
             (("--threshold", "high"), "--threshold must be auto, off or a number"),
             (("--threshold", "1.5"), "threshold must be below 1, got 1.5"),
             (("--prior", "flat"), "prior must be one of mixture, normal; got 'flat'"),

@@ -343,7 +343,7 @@ REFUSED = {
     "generated.parquet --against real.csv --noisy noisy.csv": "generated.parquet was generated",
     "generated.parquet --against real.csv --train foreign.csv --train-share 0.5":
         "--train or --train-share",
-    "generated.parquet --against real.csv --train-share 1.5": "between 0 and 1",
+    "generated.parquet --against real.csv --train-share 1.5": "--train-share must be below 1",
     "generated.parquet --against real.csv --steps 1,x": "--steps must be distinct numbers",
     "generated.parquet --against real.csv --steps 0": "--steps must be distinct numbers",
     "generated.parquet --against real.csv --steps 3,3": "--steps must be distinct numbers",

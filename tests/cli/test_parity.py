@@ -122,7 +122,7 @@ WAYS = {
     "sweep": {
         "profiles": f"{SWEEP}#train", "out_": f"{SWEEP}#out", "against": f"{SWEEP}#against",
         "grid": "habitus.sweeps.grid_of", "search": "habitus.sweeps.Search",
-        "trials": "habitus.sweeps.Search#trials", "users": f"{SWEEP}#users",
+        "trials": "habitus.sweeps.Search#trials", "yes": CONSOLE, "users": f"{SWEEP}#users",
         "metric": f"{SWEEP}#metric", "storage": f"{SWEEP}#storage", "name": f"{SWEEP}#name",
         "model": f"{SWEEP}#kind", "recipe": "habitus.recipes.SWEEPS", "set_": f"{SWEEP}#config",
         **FIT,

@@ -38,7 +38,7 @@ DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
 USER_ERROR = 2
 # Typer shows the error, whose class it exports under the names of its subclasses only.
-USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
+UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 def out(line: str) -> None:
@@ -105,6 +105,8 @@ def one_line_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt as interruption:
         fail_stopped(interruption)
+    except UsageError as error:
+        _fail(_usage_message(error), USER_ERROR)
     except BrokenPipeError:
         # The reader of stdout has gone; Python must not complain when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -114,9 +116,6 @@ def one_line_errors() -> Iterator[None]:
         if message is None or os.environ.get(DEBUG):
             raise
         _fail(message, USER_ERROR)
-    except USAGE_ERROR as error:
-        error.message = masked(error.message)  # which repeats what was typed
-        raise
     except (ValueError, OSError, MemoryError) as error:
         if os.environ.get(DEBUG):
             raise
@@ -203,6 +202,18 @@ def _stdout() -> Console:
 def _fail(message: str, code: int) -> None:
     warn(message)
     raise typer.Exit(code)
+
+
+def _usage_message(error: Any) -> str:
+    """Message of options or arguments that the command does not take, in one line."""
+    parameter = getattr(error, "param", None)
+    if parameter is not None and error.message.startswith("must "):  # of a type of options
+        text = f"{parameter.opts[0]} {error.message}"
+    else:
+        text = error.format_message().rstrip(".")
+        text = text[:1].lower() + text[1:]
+    command = error.ctx.command_path if error.ctx else "habitus"
+    return f"{' '.join(text.split())}; see {command} --help"
 
 
 def _message(error: Exception) -> str:

@@ -12,6 +12,7 @@ from habitus.cli._console import bar, out
 from habitus.cli._options import Overwrite, RunFolder, Samples, Seed, Stored, command
 from habitus.cli._options.names import MASKS
 from habitus.cli._options.series import series_option
+from habitus.cli._options.types import POSITIVE_SHARE
 from habitus.files import check_outputs
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ NoiseLevel = Annotated[
         True, "--noise", metavar="auto|none|NUMBER",
     ),
 ]  # fmt: skip
-NoiseShare = Annotated[float | None, series_option("Share of values that have such noise.", "1")]
+NoiseShare = Annotated[
+    float | None, series_option("Share of values that have such noise.", "1", **POSITIVE_SHARE)
+]
 Threshold = Annotated[
     str,
     typer.Option(

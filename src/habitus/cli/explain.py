@@ -12,6 +12,7 @@ import habitus
 from habitus.cli._console import bar, out, out_table, plain, spinner
 from habitus.cli._options import Overwrite, RunFolder, Seed, Stored, command
 from habitus.cli._options.names import WALKS
+from habitus.cli._options.types import SEVERAL
 from habitus.files import Mark, check_outputs, write_json
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ Html = Annotated[
     Path | None, typer.Option("--html", help="Write a page with figures.", rich_help_panel=WRITTEN)
 ]
 Walks = Annotated[
-    int, typer.Option(min=2, help="Random draws of the other dimensions that intervals are over.")
+    int,
+    typer.Option(help="Random draws of the other dimensions that intervals are over.", **SEVERAL),
 ]
 Prior = Annotated[
     str, typer.Option(help="What the other dimensions are drawn from: normal or mixture.")

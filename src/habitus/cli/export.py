@@ -46,7 +46,7 @@ def export(
     same counts.
     """
     from habitus.cli._shared.logs import is_stdout, log_format_of, say, sink_of
-    from habitus.cli._shared.texts import date_of, shard_of
+    from habitus.cli._shared.texts import shard_of
     from habitus.events.writing import write_log
     from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
     from habitus.profiles.store import StoredProfiles
@@ -60,9 +60,8 @@ def export(
     form = format_of(source.about, schema_of_users)
     schema = log_schema(form, source.axes, schema_of_users)
     part = shard_of(shard or "1/1")
-    first = date_of(start)
     with bar("Exporting", "profiles", -(-len(source) // part[1])) as advance:
-        pieces = _pieces(source, part, first, advance)
+        pieces = _pieces(source, part, start, advance)
         tables = event_tables(pieces, seed, form, schema)
         events = write_log(
             sink_of(out_), kind, form, schema, tables, command="export", overwrite=overwrite

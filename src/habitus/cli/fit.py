@@ -89,8 +89,6 @@ def fit(
     if of_series:
         data = read_series(profiles, column, **columns)
         if train_share is not None and train_share != 1:
-            if not 0 < train_share <= 1:
-                raise ValueError(f"--train-share must be above 0 and at most 1, got {train_share}")
             data = data.split(train_share)[0]
     else:
         refuse_options_of("series", column=column, **columns, train_share=train_share)

@@ -12,20 +12,25 @@ import habitus
 from habitus.cli._console import bar, out, out_table
 from habitus.cli._options import Overwrite, RunFolder, Samples, Seed, Stored, command
 from habitus.cli._options.series import series_option
+from habitus.cli._options.types import CLOSED_SHARE, DAYS, POSITIVE
 from habitus.files import check_outputs
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the forecast.", show_default=False)]
-Steps = Annotated[int | None, series_option("How many steps ahead.", "the run's window", min=1)]
+Steps = Annotated[
+    int | None, series_option("How many steps ahead.", "the run's window", **POSITIVE)
+]
 After = Annotated[
     float | None,
     series_option(
         "Forecast from several origins: the first after this share of a "
             "series.", "after the last row",
-        min=0, max=1,
+        **CLOSED_SHARE,
     ),
 ]  # fmt: skip
-Every = Annotated[int | None, series_option("Rows from one origin to the next.", "--steps", min=1)]
-Days = Annotated[int, typer.Option(help="How many days ahead.", min=1)]
+Every = Annotated[
+    int | None, series_option("Rows from one origin to the next.", "--steps", **POSITIVE)
+]
+Days = Annotated[int, typer.Option(help="How many days ahead.", **DAYS)]
 
 
 @command(

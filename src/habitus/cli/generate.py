@@ -12,6 +12,7 @@ from habitus.cli._console import bar, out
 from habitus.cli._options import Overwrite, RunFolder, Seed, command
 from habitus.cli._options.logs import Format, Shard, Start
 from habitus.cli._options.series import series_option
+from habitus.cli._options.types import DAYS, POSITIVE
 from habitus.files import check_outputs
 
 if TYPE_CHECKING:
@@ -40,15 +41,18 @@ As = Annotated[
     ),
 ]
 Count = Annotated[
-    int | None, series_option("Number of series, from a run of series.", "1", "--series", min=1)
+    int | None,
+    series_option("Number of series, from a run of series.", "1", "--series", **POSITIVE),
 ]
 Steps = Annotated[
     int | None,
-    series_option("Steps of each series.", "the window that the run was fitted to", min=1),
+    series_option("Steps of each series.", "the window that the run was fitted to", **POSITIVE),
 ]
 Users = Annotated[
     int | None,
-    typer.Option(help="Number of users.", show_default="as many as the model was fitted to"),
+    typer.Option(
+        help="Number of users.", show_default="as many as the model was fitted to", **POSITIVE
+    ),
 ]
 Prior = Annotated[
     str | None,
@@ -99,7 +103,9 @@ Where = Annotated[
 Days = Annotated[
     int | None,
     typer.Option(
-        help="Length of the window; a rhythm draws any.", show_default="as many as it was fitted to"
+        help="Length of the window; a rhythm draws any.",
+        show_default="as many as it was fitted to",
+        **DAYS,
     ),
 ]
 Holidays = Annotated[
@@ -190,7 +196,7 @@ def generate(
         shard=WHOLE if shard is None else texts.shard_of(shard),
         threshold=texts.threshold_of(threshold),
         inactive=cast("Any", inactive),
-        start=texts.date_of(start),
+        start=start,
         where=texts.parse_attributes(where or []),
         days=days,
         holidays=None if holidays is None else dates_file(holidays),

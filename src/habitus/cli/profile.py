@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from habitus.cli._console import out, spinner
-from habitus.cli._options import DAY, Overwrite, command
+from habitus.cli._options import Overwrite, command
 from habitus.cli._options.names import MEMORY_LIMIT, MIN_DAYS, MIN_EVENTS, WINDOW_DAYS
+from habitus.cli._options.types import DATE, DAYS, WHOLE
 from habitus.files import check_outputs
 
 if TYPE_CHECKING:
@@ -55,20 +56,20 @@ Offset = Annotated[
     str | None, _option(COLUMNS, "Column of minutes east of UTC: each event's own clock.")
 ]
 Start = Annotated[
-    dt.datetime | None,
-    _option(WINDOW, "First day.", formats=DAY, metavar="DATE", show_default="the log's first day"),
+    dt.date | None,
+    _option(WINDOW, "First day.", show_default="the log's first day", **DATE),
 ]
 End = Annotated[
-    dt.datetime | None,
-    _option(
-        WINDOW, "Last day; of all windows where the log is tiled.", formats=DAY, metavar="DATE"
-    ),
+    dt.date | None,
+    _option(WINDOW, "Last day; of all windows where the log is tiled.", **DATE),
 ]
-Days = Annotated[int | None, _option(WINDOW, "Days in a window.", show_default=str(WINDOW_DAYS))]
+Days = Annotated[
+    int | None, _option(WINDOW, "Days in a window.", show_default=str(WINDOW_DAYS), **DAYS)
+]
 Every = Annotated[
     int | None,
     _option(
-        WINDOW, "Tile the log: a window every N days, a profile per user and window.", metavar="N"
+        WINDOW, "Tile the log: a window every so many days, a profile per user and window.", **DAYS
     ),
 ]
 Align = Annotated[
@@ -82,8 +83,8 @@ Filter = Annotated[
     str | None,
     _option(KEPT, "Condition in SQL on the log's columns; other rows are left out.", metavar="SQL"),
 ]
-MinEvents = Annotated[int, _option(KEPT, "Fewest events of a profile.")]
-MinDays = Annotated[int, _option(KEPT, "Fewest days with an event of a profile.")]
+MinEvents = Annotated[int, _option(KEPT, "Fewest events of a profile.", **WHOLE)]
+MinDays = Annotated[int, _option(KEPT, "Fewest days with an event of a profile.", **WHOLE)]
 Strict = Annotated[bool, _option(KEPT, "Refuse a log with rows that cannot be used.", "--strict")]
 Holidays = Annotated[
     Path | None,
@@ -142,7 +143,7 @@ def profile(
     Attributes observed_from and observed_until are the first and the last day on which a user was
     recorded.
     """
-    from habitus.cli._shared.texts import date_of, names_of, slot_minutes, weekday_number
+    from habitus.cli._shared.texts import names_of, slot_minutes, weekday_number
     from habitus.events import EventLog
     from habitus.profiles.build import ProfileConfig, profile_to
     from habitus.profiles.calendar import Calendar, dates_file
@@ -150,7 +151,7 @@ def profile(
     reads = [log, holidays, unobserved]
     check_outputs("profile", {"profiles": out_}, reads, overwrite=overwrite)
     config = ProfileConfig(
-        start=date_of(start), end=date_of(end), days=_days(days, start, end, window_every),
+        start=start, end=end, days=_days(days, start, end, window_every),
         every=window_every, align=weekday_number(align), slot_minutes=slot_minutes(slot),
         channels=names_of(channels), min_events=min_events, min_days=min_days, strict=strict,
         calendar=Calendar(
@@ -171,16 +172,14 @@ def profile(
         )
 
 
-def _days(
-    days: int | None, start: dt.datetime | None, end: dt.datetime | None, every: int | None
-) -> int:
+def _days(days: int | None, start: dt.date | None, end: dt.date | None, every: int | None) -> int:
     """Days in a window: as given, or from start to end where the log is not tiled."""
     if end is None or every is not None:
         return WINDOW_DAYS if days is None else days
     if start is None or days is not None:
         raise ValueError("--end without --window-every needs --start, and no --days")
     if end < start:
-        raise ValueError(f"--end {end:%Y-%m-%d} is before --start {start:%Y-%m-%d}")
+        raise ValueError(f"--end {end} is before --start {start}")
     return (end - start).days + 1
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from habitus.cli._console import bar, fail_stopped, out, out_table, plain, quiet_libraries
 from habitus.cli._options import command
 from habitus.cli._options.names import PAPER_DATA, PAPER_OPTIONS
+from habitus.cli._options.types import FACTOR, POSITIVE, SEED
 from habitus.files import check_outputs
 
 if TYPE_CHECKING:
@@ -70,19 +71,22 @@ Publishable = Annotated[
     ),
 ]
 Epochs = Annotated[
-    int | None, _option("epochs", "Times that the training set is gone through in a fit.", min=1)
+    int | None,
+    _option("epochs", "Times that the training set is gone through in a fit.", **POSITIVE),
 ]
 Seed = Annotated[
-    int | None, _option("seed", "Same seed, same result; the first one of several.", min=0)
+    int | None, _option("seed", "Same seed, same result; the first one of several.", **SEED)
 ]
 Seeds = Annotated[
-    int | None, _option("seeds", "Fits of each model, each with a seed of its own.", min=1)
+    int | None, _option("seeds", "Fits of each model, each with a seed of its own.", **POSITIVE)
 ]
 Column = Annotated[str | None, _option("column", "The variable.")]
-Scale = Annotated[float | None, _option("scale", "What its values are multiplied by.")]
+Scale = Annotated[float | None, _option("scale", "What its values are multiplied by.", **FACTOR)]
 Profiles = Annotated[
     int | None,
-    _option("profiles", "The most training, and the most test profiles, drawn at random.", min=1),
+    _option(
+        "profiles", "The most training, and the most test profiles, drawn at random.", **POSITIVE
+    ),
 ]
 Prior = Annotated[
     str | None,

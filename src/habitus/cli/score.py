@@ -11,6 +11,7 @@ from rich.table import Table
 import habitus
 from habitus.cli._console import bar, out, out_table, plain
 from habitus.cli._options import Overwrite, RunFolder, Seed, Stored, command
+from habitus.cli._options.types import POSITIVE, WHOLE
 from habitus.files import check_outputs
 
 if TYPE_CHECKING:
@@ -26,9 +27,9 @@ Against = Annotated[
     ),
 ]
 Samples = Annotated[
-    int, typer.Option(min=1, help="Draws of the latents; more make the bound tighter.")
+    int, typer.Option(help="Draws of the latents; more make the bound tighter.", **POSITIVE)
 ]
-Top = Annotated[int, typer.Option(min=0, help="How many of the oddest users to show.")]
+Top = Annotated[int, typer.Option(help="How many of the oddest users to show.", **WHOLE)]
 
 
 @command("Example: habitus score demo/runs/rhythm demo/test --out demo/scores.parquet")

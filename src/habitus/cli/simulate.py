@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from habitus.cli._console import bar, out
-from habitus.cli._options import DAY, Overwrite, Seed, command
+from habitus.cli._options import Overwrite, Seed, command
 from habitus.cli._options.names import SIMULATED_CHANNELS, SIMULATED_START
+from habitus.cli._options.types import DATE, DAYS, POSITIVE
 
 Out = Annotated[Path, typer.Option("--out", help="The log, a .parquet file.", show_default=False)]
-Users = Annotated[int, typer.Option(help="How many users.")]
-Days = Annotated[int, typer.Option(help="Length of the window.")]
+Users = Annotated[int, typer.Option(help="How many users.", **POSITIVE)]
+Days = Annotated[int, typer.Option(help="Length of the window.", **DAYS)]
 Start = Annotated[
-    dt.datetime | None,
-    typer.Option(formats=DAY, metavar="DATE", help="First day.", show_default=SIMULATED_START),
+    dt.date | None,
+    typer.Option(help="First day.", show_default=SIMULATED_START, **DATE),
 ]
 Channels = Annotated[
     str, typer.Option(metavar="A,B,C", help="Names of the channels, the most used first.")
@@ -40,10 +41,10 @@ def simulate(
     NAME.factors.parquet, stands what is true of each user: hour of the day, weekend preference,
     rate, first and last day, regularity, channels.
     """
-    from habitus.cli._shared.texts import date_of, names_of
+    from habitus.cli._shared.texts import names_of
     from habitus.simulate import START, factors_path, write_log
 
-    first = date_of(start) or START
+    first = start or START
     names = names_of(channels) or ()
     with bar("Simulating", "users") as advance:
         events = write_log(

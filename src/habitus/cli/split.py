@@ -10,6 +10,7 @@ import typer
 
 from habitus.cli._console import out
 from habitus.cli._options import Overwrite, Seed, Stored, command
+from habitus.cli._options.types import OPEN_SHARE
 from habitus.files import Mark, check_outputs, replacing
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from habitus.profiles.store import StoredProfiles
     from habitus.schema import BoolArray
 
-Test = Annotated[float, typer.Option(help="Share of the users in the second set, between 0 and 1.")]
+Test = Annotated[
+    float, typer.Option(help="Share of the users in the second set, between 0 and 1.", **OPEN_SHARE)
+]
 Out = Annotated[
     tuple[Path, Path],
     typer.Option("--out", help="Folders for the two sets.", metavar="A B", show_default=False),

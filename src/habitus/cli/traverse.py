@@ -11,6 +11,7 @@ import habitus
 from habitus.cli._console import out, spinner
 from habitus.cli._options import Overwrite, RunFolder, Seed, command
 from habitus.cli._options.names import ORDERS
+from habitus.cli._options.types import SEVERAL
 from habitus.files import Mark, check_outputs
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ SUM = "sum"
 Dims = Annotated[
     str, typer.Option(help="all, or numbers from 0 separated by commas.", metavar="all|0,1,...")
 ]
-Points = Annotated[int, typer.Option(min=2, help="Pictures of each dimension, from z = -3 to 3.")]
+Points = Annotated[
+    int, typer.Option(help="Pictures of each dimension, from z = -3 to 3.", **SEVERAL)
+]
 Channel = Annotated[
     str,
     typer.Option(

@@ -109,6 +109,34 @@ class Model(nn.Module, ABC):
         """
 
 
+def shapes_of(kind: type[Model], axes: Any, config: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of a model's weights and buffers by name, of a model that is not allocated.
+
+    Raises:
+        ValueError: for sizes that no tensor can have.
+    """
+    try:
+        with torch.device("meta"):
+            return {name: tuple(x.shape) for name, x in kind(axes, config).state_dict().items()}
+    except (RuntimeError, MemoryError, OverflowError, TypeError) as error:
+        raise ValueError(
+            f"no {kind.__name__} can be so large ({str(error).splitlines()[0]}); lower "
+            f"{largest_setting(config)}"
+        ) from None
+
+
+def largest_setting(config: Any) -> str:
+    """The largest whole number among a model's settings, which its size follows.
+
+    >>> from habitus.models.pictures.beta_vae import BetaVAEConfig
+    >>> largest_setting(BetaVAEConfig(latents=1000))
+    'latents (1,000)'
+    """
+    sizes = {name: value for name, value in vars(config).items() if type(value) is int}
+    name = max(sizes, key=lambda name: sizes[name])
+    return f"{name} ({sizes[name]:,})"
+
+
 class ProfileModel(Model):
     """A model of profiles.
 

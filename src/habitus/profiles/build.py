@@ -30,7 +30,7 @@ from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
 from habitus.profiles.store import StoredProfiles, empty, save
 from habitus.profiles.user_codes import CODE, KEY, UserCodes
 from habitus.schema import DAYS_PER_WEEK, Axes, IntArray, Progress, no_progress
-from habitus.settings import configuration
+from habitus.settings import Date, Days, Whole, configuration
 
 REASONS = {
     -1: "the user is missing",
@@ -66,21 +66,17 @@ class ProfileConfig:
         calendar: Holidays, and days on which the log was not recorded, which profiles remember.
     """
 
-    start: dt.date | None = None
-    end: dt.date | None = None
-    days: int = 32
-    every: int | None = None
+    start: Date | None = None
+    end: Date | None = None
+    days: Days = 32
+    every: Days | None = None
     align: int | None = None
     slot_minutes: int = 60
     channels: tuple[str, ...] | None = None
-    min_events: int = 1
-    min_days: int = 1
+    min_events: Whole = 1
+    min_days: Whole = 1
     strict: bool = False
     calendar: Calendar = field(default_factory=Calendar)
-
-    def __post_init__(self) -> None:
-        if self.every is not None and self.every < 1:
-            raise ValueError(f"windows must start at least 1 day apart, got {self.every}")
 
 
 @dataclass

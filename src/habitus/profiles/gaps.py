@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from habitus.profiles.batches import Population
 from habitus.profiles.sparse import USER, window_starts
+from habitus.records import check_plain, first_line
 from habitus.schema import Axes, BoolArray
 from habitus.tables import is_text, read_table
 
@@ -100,10 +101,11 @@ def read_missing(path: Path | str, profiles: Population) -> BoolArray | MissingC
 
 
 def _array(path: Path, profiles: Population) -> BoolArray:
+    check_plain(path)
     try:
         missing = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a readable .npy array: {error}") from None
+    except (ValueError, EOFError, OverflowError, MemoryError, SyntaxError) as error:
+        raise ValueError(f"{path} is not a readable .npy array: {first_line(error)}") from None
     if not isinstance(missing, np.ndarray):
         raise ValueError(f"{path} holds several arrays; expected a .npy file with one")
     if missing.dtype != np.bool_:

@@ -26,6 +26,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
@@ -46,7 +47,7 @@ from habitus.records import (
     read_header,
     write_header,
 )
-from habitus.schema import Axes, BoolArray, IntArray
+from habitus.schema import PEAK, Axes, BoolArray, IntArray
 from habitus.tables import is_number, is_text
 
 KIND = "profiles"
@@ -119,6 +120,13 @@ class StoredProfiles(ProfileSet):
         with arrow_errors(self.path / TABLE):
             users = file.read(columns=names).combine_chunks()
         check_values(self.path / TABLE, users, profile_columns(self.axes))
+        if self.axes.unit == PEAK and PEAK in users.column_names and len(users):
+            least = pc.call_function("min", [users[PEAK]]).as_py()
+            if least <= 0:
+                raise ValueError(
+                    f"{self.path / TABLE} is damaged or foreign: expected peaks above zero, got "
+                    f"{least}; {ADVICE}"
+                )
         return users
 
     def read_group(self, group: int) -> Profiles:
@@ -276,11 +284,14 @@ def list_column(table: pa.Table, name: str) -> pa.ListArray:
 
 def profile_columns(axes: Axes) -> tuple[Column, ...]:
     """The columns of ``profiles.parquet``."""
+    # Of completed profiles in shares of their peak; elsewhere an attribute may be called so.
+    peaks = [Column(PEAK, is_number, "numbers", required=False)] if axes.unit == PEAK else []
     return (
         Column(USER, _names_users, "numbers or texts"),
         Column(WINDOW, pa.types.is_temporal, "dates", required=False),
         Column("cells", pa.list_(pa.int32())),
         Column("values", pa.list_(pa.from_numpy_dtype(value_type(axes.unit)))),
+        *peaks,
     )
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from habitus.evaluation import compare, summarise
+from habitus.memory import check_memory
 from habitus.models import MODELS
 from habitus.models.base import GenerativeModel, Model
 from habitus.profiles.batches import Population
@@ -24,6 +25,7 @@ ALWAYS = (HELD_OUT, "seconds", "parameters")
 """What is recorded of every trial, whatever its model."""
 
 FIRST_METRIC = "daily_mean.kld"
+SLOT_BYTES = 1000  # that a trial takes, at least
 FEW = 16  # profiles, to see which figures there are
 
 
@@ -58,6 +60,11 @@ class Plan:
                 raise ValueError(
                     f"no setting {key!r}; {self.model} and its fit have {', '.join(known)}"
                 )
+        check_memory(
+            SLOT_BYTES * self.space.trials,
+            f"a sweep of {self.space.trials:,} trials",
+            "the number of values or trials",
+        )
         if self.users is not None and self.users < 1:
             raise ValueError(f"users must be at least 1, got {self.users}")
         self._check_values()

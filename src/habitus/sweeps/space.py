@@ -101,6 +101,11 @@ class Grid:
         if not self.choices:
             raise ValueError("expected a grid of at least one setting, got none")
 
+    @property
+    def trials(self) -> int:
+        """Number of trials: of all combinations."""
+        return math.prod(len(choice.values) for choice in self.choices.values())
+
     def slots(self) -> list[Params]:
         """Settings of each trial, all of them fixed beforehand; the last one changes fastest."""
         values = (choice.values for choice in self.choices.values())

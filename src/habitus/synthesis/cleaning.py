@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.distributions import Distribution
 
+from habitus.memory import check_memory
 from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.run import Run
 from habitus.schema import BoolArray, Progress, no_progress
 from habitus.series import Series, check_variables
-from habitus.settings import Positive, configuration
+from habitus.settings import Positive, Seed, configuration
 from habitus.synthesis.capabilities import autoregressive_model
 from habitus.synthesis.noise import Expected, Noise, estimated
 from habitus.synthesis.particles import smooth_series
@@ -46,7 +47,7 @@ class CleanConfig:
 
     noise: Noise | tuple[Noise, ...] | None = None
     particles: Positive = 64
-    seed: int = 0
+    seed: Seed = 0
 
     def noises(self, series: int) -> list[Noise | None]:
         """Noise of each series, None where it is to be estimated.
@@ -96,6 +97,12 @@ def clean(
     check_variables(model.axes, series.axes)
     arrays = series.arrays()
     given = config.noises(len(series))
+    longest = int(series.lengths.max(initial=0))
+    check_memory(
+        16 * config.particles * longest * len(series.axes.variables),
+        f"{config.particles:,} particles of {longest:,} steps",
+        f"samples ({config.particles:,})",
+    )
     done = 0
     out = list(arrays)
     noises = [Noise(0.0)] * len(arrays)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from habitus.files import check_outputs
+from habitus.memory import check_memory
 from habitus.models.base import CompletingModel, ProfileModel
 from habitus.models.parts.masks import FixedMask, Mask, parse_mask
 from habitus.profiles.batches import Population
@@ -27,7 +28,7 @@ from habitus.profiles.totals import known_cells, known_totals
 from habitus.run import Run
 from habitus.schema import PEAK, WEEKDAYS, Axes, BoolArray, Filled, Progress, no_progress
 from habitus.series import Series
-from habitus.settings import Positive, Share, configuration
+from habitus.settings import Positive, Seed, Share, configuration
 from habitus.synthesis.capabilities import completing_model
 from habitus.synthesis.cleaning import CleanConfig, clean
 from habitus.synthesis.noise import Noise
@@ -56,7 +57,7 @@ class CompleteConfig:
 
     mask: str = "centre"
     samples: Positive = 20
-    seed: int = 0
+    seed: Seed = 0
     threshold: Share | None = None
 
 
@@ -177,6 +178,11 @@ class Completing:
         self.model = in_memory_format(model, torch.channels_last).eval()
         self.axes = profiles.axes.with_unit(model.unit)
         missing_each = self.axes.cells if self.fixed is None else int(self.fixed.sum())
+        check_memory(
+            16 * config.samples * missing_each,
+            f"{config.samples:,} draws of {missing_each:,} missing cells of a profile",
+            f"samples ({config.samples:,})",
+        )
         self.size = min(MOST_PROFILES, max(1, PIECE_VALUES // (config.samples * missing_each)))
 
     @property

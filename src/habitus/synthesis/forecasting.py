@@ -5,6 +5,7 @@ Letters of series: O origins, K samples, H steps ahead, V variables.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Generator
 
 from habitus.files import check_outputs
+from habitus.memory import check_memory
 from habitus.models.base import AutoregressiveModel, State, Windows
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.batches import Population
@@ -228,6 +230,11 @@ def _forecast_series(
     if not len(origins):
         raise ValueError("expected rows to look ahead from, got none; the series is too short")
     shape = (len(origins), samples, steps, len(model.axes.variables))
+    check_memory(
+        12 * math.prod(shape),
+        f"{samples:,} draws of {steps:,} steps from {len(origins):,} origins",
+        "steps or samples",
+    )
     draws = np.zeros(shape, np.float32)
     generator = Generator().manual_seed(seed)
     done = 0

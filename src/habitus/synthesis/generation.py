@@ -12,6 +12,7 @@ from torch import Generator
 
 from habitus.events.writing import write_log
 from habitus.files import check_outputs
+from habitus.memory import check_memory
 from habitus.models.base import SeriesModel
 from habitus.models.parts.priors import Prior
 from habitus.profiles.logs import check_events, event_tables, format_of, log_schema
@@ -99,6 +100,11 @@ def _generate_series(
     length = model.window if steps is None else steps
     if series < 1 or length < 1:
         raise ValueError(f"expected at least 1 series of 1 step, got {series} of {length}")
+    check_memory(
+        16 * series * length * len(model.axes.variables),
+        f"{series:,} series of {length:,} steps",
+        "series or steps",
+    )
     generator = Generator().manual_seed(seed)
     drawn = list[np.ndarray]()
     with torch.inference_mode():

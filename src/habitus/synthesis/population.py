@@ -31,7 +31,8 @@ from habitus.profiles.sparse import USER, Profiles, concat, numbered
 from habitus.profiles.wall_clock import onto_slots_that_exist
 from habitus.run import Run
 from habitus.schema import Axes, FloatArray, IntArray, Progress, no_progress
-from habitus.settings import Positive, Share, configuration
+from habitus.settings import Date, Positive, Seed, Share, configuration
+from habitus.settings import Days as DayCount
 from habitus.synthesis.attributes import Combinations
 from habitus.synthesis.capabilities import generative_model
 from habitus.synthesis.chunks import Chunks
@@ -81,14 +82,14 @@ class GenerateConfig:
     """
 
     users: Positive
-    seed: int = 0
+    seed: Seed = 0
     prior: Literal["mixture", "normal"] = "mixture"
     threshold: Share | None = None
     inactive: Literal["redraw", "keep"] = "redraw"
-    start: dt.date | None = None
+    start: Date | None = None
     shard: tuple[int, int] = WHOLE
     where: Mapping[str, str] = field(default_factory=dict)
-    days: Positive | None = None
+    days: DayCount | None = None
     holidays: tuple[dt.date, ...] | None = None
 
     def __post_init__(self) -> None:

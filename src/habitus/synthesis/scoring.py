@@ -29,6 +29,7 @@ from torch import Generator
 
 from habitus.events.writing import file_format
 from habitus.files import Mark, replacing
+from habitus.memory import check_memory
 from habitus.models.base import ScoringModel
 from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import Profiles, window_starts
@@ -213,6 +214,12 @@ def likelihoods(
     done = 0
     model, known = model.eval(), known_to(model, profiles)
     size = max(1, min(MOST_PROFILES, CELLS // profiles.axes.cells))
+    together = min(size, len(profiles))
+    check_memory(
+        16 * samples * together * profiles.axes.days,
+        f"{samples:,} draws for {together} profiles",
+        f"samples ({samples:,})",
+    )
     for number, piece in enumerate(pieces(profiles, model.unit, size)):
         seeds = np.random.SeedSequence([seed, number]).generate_state(1)
         with torch.no_grad():

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
-
-from habitus.settings import Positive, Share, configuration
+from habitus.settings import AboveZero, Positive, Rate, Seed, Share, Whole, configuration
 
 Optimiser = Literal["adam", "rmsprop", "adagrad"]
 Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
-AboveZero = Annotated[float, Field(gt=0)]
 
 WARM_UP = 0.1  # share of a one-cycle fit
 
@@ -38,7 +35,6 @@ PAPER_BATCH = 500
 SMALLEST_BATCH = 32
 FEWEST_STEPS = 1000
 MOST_REPEATED = 5  # largest factor by which epochs grow on small sets
-MOST_SEED = 2**32 - 1  # largest seed of scikit-learn, which fits the mixture after the last step
 
 
 @configuration
@@ -71,14 +67,14 @@ class FitConfig:
     """
 
     epochs: Positive = 10
-    least_seen: int = 0
+    least_seen: Whole = 0
     batch: Positive | None = None
     largest_batch: Positive = PAPER_BATCH
     chunk: Positive = 500
     optimiser: Optimiser = "adam"
-    learning_rate: AboveZero = 1e-3
+    learning_rate: Rate = 1e-3
     schedule: Schedule = "constant"
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] = 0
+    seed: Seed = 0
     held_out: Share = 0.05
     keep: Literal["last", "best"] = "last"
     clip: AboveZero | None = None

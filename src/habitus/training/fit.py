@@ -8,7 +8,9 @@ differ, and by the end of a long fit the first ones may.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
+import os
 import sys
 import tempfile
 import threading
@@ -25,7 +27,8 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from habitus.files import MARKER, check_outputs
 from habitus.interrupts import die_with_parent, exit_code, signals_raised
-from habitus.models.base import Model, ProfileModel, SeriesModel
+from habitus.memory import check_memory
+from habitus.models.base import Model, ProfileModel, SeriesModel, largest_setting, shapes_of
 from habitus.parallel import death_of
 from habitus.profiles.attributes import vocabulary_of
 from habitus.profiles.batches import Population
@@ -40,6 +43,9 @@ from habitus.training.precision import PRECISIONS, chosen_precision
 from habitus.training.windows import WindowData, values_of
 
 CHILD_SECONDS = 10  # for a checkpoint, before a process of a fit is killed
+FLOAT = 4  # bytes
+COPIES = 4  # of each weight: itself, its gradient, and two moments
+ACTIVATIONS = 4  # tensors of a batch's size, at least: cells, mask, output, gradient
 
 
 def fit(
@@ -100,6 +106,7 @@ def _fit(
         raise ValueError("expected profiles or series to learn from, got none")
     check_suits(kind, data)
     config = _suited(kind, data, config or kind.Config())
+    check_fits(kind, data, config, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         model = kind(data.axes, config)
@@ -112,6 +119,7 @@ def _fit(
         strategy="ddp_spawn" if settings.devices > 1 else "auto",
         precision=PRECISIONS[chosen_precision(settings)],  # pyright: ignore[reportArgumentType]
     )
+    task = partial(
         run_fit, training_data=training_data, settings=settings, out=out,
         resume=resume, overwrite=overwrite,
     )  # fmt: skip
@@ -176,6 +184,37 @@ def _children_ended() -> Iterator[None]:
         for child in children:
             child.join(CHILD_SECONDS)
             child.kill()
+
+
+def check_fits(
+    kind: type[Model], data: Population | Series, config: Any, settings: FitConfig
+) -> None:
+    """Refuse a fit that takes more memory or devices than there are, before any are taken.
+
+    Raises:
+        ValueError: naming what to lower.
+    """
+    shapes = shapes_of(kind, data.axes, config)
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    check_memory(
+        COPIES * FLOAT * weights,
+        f"a {kind.__name__} of {weights:,} parameters, with gradients and moments,",
+        largest_setting(config),
+    )
+    if not isinstance(data, Series):
+        together = min(settings.chunk, settings.batch or settings.largest_batch, len(data))
+        check_memory(
+            ACTIVATIONS * FLOAT * together * data.axes.cells,
+            f"{together:,} profiles of {data.axes.cells:,} cells at once",
+            "--chunk, or profile with longer slots or fewer days",
+        )
+    on_gpu = settings.accelerator != "cpu" and torch.cuda.is_available()
+    devices = torch.cuda.device_count() if on_gpu else os.cpu_count() or 1
+    if settings.devices > devices:
+        raise ValueError(
+            f"devices must be at most {devices}, as many as this machine has, got "
+            f"{settings.devices:,}"
+        )
 
 
 def _suited(kind: type[Model], data: Population | Series, config: Any) -> Any:

@@ -22,7 +22,7 @@ from habitus.models.parts.examples import Examples
 from habitus.run import (
     CHECKPOINT,
     Run,
-    check_no_nan,
+    check_finite,
     load_state,
     load_tensors,
     save_tensors,
@@ -311,7 +311,7 @@ class FitLoop:
         groups = _grouped(load_tensors(path), path)
         load_state(self.model, groups["model"], path)
         for group in ("optimiser", "best"):
-            check_no_nan(groups[group], path)
+            check_finite(groups[group], path)
         try:
             self._restore(groups)
         except (KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:

@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 
-DAY = ["%Y-%m-%d"]
+from habitus.cli._options.types import POSITIVE, SEED
 
 Stored = Annotated[Path, typer.Argument(help="Folder of profiles.", show_default=False)]
 RunFolder = Annotated[
     Path, typer.Argument(metavar="RUN", help="Folder of a fitted run.", show_default=False)
 ]
-Samples = Annotated[int, typer.Option(min=1, help="Draws of each missing cell.")]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same result.")]
+Samples = Annotated[int, typer.Option(help="Draws of each missing cell.", **POSITIVE)]
+Seed = Annotated[int, typer.Option(help="Same seed, same result.", **SEED)]
 Overwrite = Annotated[
     bool,
     typer.Option(

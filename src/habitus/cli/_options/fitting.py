@@ -14,6 +14,7 @@ from habitus.cli._options.names import (
     RECIPES,
     SCHEDULES,
 )  # fmt: skip
+from habitus.cli._options.types import POSITIVE, RATE, SEED, SHARE
 from habitus.models import MODELS
 
 MODEL = "The model"
@@ -55,6 +56,7 @@ Epochs = Annotated[
     _option(
         FITTING, "epochs",
         "Times that each profile, or step of a series, is seen (more often where there are few).",
+        **POSITIVE,
     ),
 ]  # fmt: skip
 Batch = Annotated[
@@ -62,12 +64,13 @@ Batch = Annotated[
     _option(
         FITTING, "batch",
         "Profiles, or windows, per step; on small sets fewer, for about 1,000 steps in all.",
+        **POSITIVE,
     ),
 ]  # fmt: skip
 OptimiserName = Annotated[
     str | None, _option(FITTING, "optimiser", f"One of: {', '.join(OPTIMISERS)}.")
 ]
-Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.")]
+Rate = Annotated[float | None, _option(FITTING, "learning_rate", "Step size.", **RATE)]
 ScheduleName = Annotated[
     str | None, _option(FITTING, "schedule", f"Of the step size: {' or '.join(SCHEDULES)}.")
 ]
@@ -76,12 +79,14 @@ Seed = Annotated[
     _option(
         FITTING, "seed",
         "Decides weights, order and noise. Same seed, machine and number of threads, same result.",
-        min=0,
+        **SEED,
     ),
 ]  # fmt: skip
 HeldOut = Annotated[
     float | None,
-    _option(FITTING, "held_out", "Share of users, or of steps, held out to monitor the loss."),
+    _option(
+        FITTING, "held_out", "Share of users, or of steps, held out to monitor the loss.", **SHARE
+    ),
 ]
 PrecisionName = Annotated[
     str | None,
@@ -93,7 +98,10 @@ PrecisionName = Annotated[
 Accelerator = Annotated[
     str | None, _option(MACHINE, "accelerator", f"One of: {', '.join(ACCELERATORS)}.")
 ]
-Devices = Annotated[int | None, _option(MACHINE, "devices", "Processes, each on its own device.")]
+Devices = Annotated[
+    int | None, _option(MACHINE, "devices", "Processes, each on its own device.", **POSITIVE)
+]
 Chunk = Annotated[
-    int | None, _option(MACHINE, "chunk", "Profiles computed together; fewer take less memory.")
+    int | None,
+    _option(MACHINE, "chunk", "Profiles computed together; fewer take less memory.", **POSITIVE),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from habitus.cli._options import DAY
+from habitus.cli._options.types import DATE
 
 LOG = "Logs of events"
 
@@ -19,11 +19,11 @@ Format = Annotated[
     ),
 ]  # fmt: skip
 Start = Annotated[
-    dt.datetime | None,
+    dt.date | None,
     typer.Option(
         help="First day of the window. It must be the same weekday as the "
             "original first day, except with a run of a rhythm.",
-        formats=DAY, metavar="DATE", show_default="the original first day",
+        show_default="the original first day", **DATE,
     ),
 ]  # fmt: skip
 Shard = Annotated[

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from habitus.cli._options.types import FACTOR, POSITIVE_SHARE
+
 SERIES = "Series (a file instead of a folder)"
 
 
@@ -19,12 +21,16 @@ Column = Annotated[
     series_option("A variable; repeatable.", "every column of numbers", "--column"),
 ]
 Scale = Annotated[
-    float | None, series_option("What values are multiplied by; undone when they are written.", "1")
+    float | None,
+    series_option("What values are multiplied by; undone when they are written.", "1", **FACTOR),
 ]
 Time = Annotated[str | None, series_option("Column of times.", "the order of the rows")]
 SeriesId = Annotated[
     str | None, series_option("Column that says which series a row is of.", "one series")
 ]
 TrainShare = Annotated[
-    float | None, series_option("Share of each series, from its beginning, that is fitted to.", "1")
+    float | None,
+    series_option(
+        "Share of each series, from its beginning, that is fitted to.", "1", **POSITIVE_SHARE
+    ),
 ]

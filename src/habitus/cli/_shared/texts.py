@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Any, Literal
 
@@ -23,11 +22,6 @@ def refuse_options_of(kind: Literal["profiles", "series"], **options: Any) -> No
         if value is not None and value is not False:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"{flag} is for {kind}, but {other} were given; leave it out")
-
-
-def date_of(moment: dt.datetime | None) -> dt.date | None:
-    """Parse the day of an option read as a date and time."""
-    return None if moment is None else moment.date()
 
 
 def slot_minutes(text: str) -> int:

@@ -11,11 +11,14 @@ from habitus.cli._console import out, spinner
 from habitus.cli._options import Overwrite, Seed, command
 from habitus.cli._options.names import MASKS
 from habitus.cli._options.series import SeriesId, Time, series_option
+from habitus.cli._options.types import FACTOR, OPEN_SHARE, POSITIVE
 from habitus.files import Mark, check_outputs, write_json
+from habitus.memory import check_memory
 
 REFERENCE = "Against what"
 WRITTEN = "What is written"
 MOST = 4000
+MATRICES = 24  # bytes of three matrices of transitions, for each pair of buckets
 
 Generated = Annotated[
     Path,
@@ -52,8 +55,8 @@ Region = Annotated[
 Most = Annotated[
     int | None,
     typer.Option(
-        min=1, help="The most completed profiles that baselines fill too, drawn at random.",
-        rich_help_panel=REFERENCE, show_default=str(MOST),
+        help="The most completed profiles that baselines fill too, drawn at random.",
+        rich_help_panel=REFERENCE, show_default=str(MOST), **POSITIVE,
     ),
 ]  # fmt: skip
 Json = Annotated[
@@ -80,10 +83,12 @@ TrainShare = Annotated[
         "Share at the start of each series of --against to make baselines and floor from. The rest "
         "is the reference (for forecasts: everything after their origins).",
         False,
+        **OPEN_SHARE,
     ),
 ]
 Buckets = Annotated[
-    int | None, series_option("Intervals of values whose transitions are compared.", "50", min=1)
+    int | None,
+    series_option("Intervals of values whose transitions are compared.", "50", **POSITIVE),
 ]
 Steps = Annotated[
     str | None,
@@ -117,7 +122,7 @@ Column = Annotated[
         False,
     ),
 ]
-Scale = Annotated[float | None, series_option("What values are multiplied by.", "1")]
+Scale = Annotated[float | None, series_option("What values are multiplied by.", "1", **FACTOR)]
 
 
 @command(
@@ -165,6 +170,12 @@ def evaluate(
         refuse_options_of("profiles", region=region, most=most, run=run, privacy=privacy)
         from habitus.cli.evaluate.series import SeriesFiles, evaluate_series
 
+        if buckets is not None:
+            check_memory(
+                MATRICES * buckets**2,
+                f"transitions between {buckets:,} buckets",
+                f"--buckets ({buckets:,})",
+            )
         files = SeriesFiles(generated, against, train, train_share, noisy, columns)
         found = evaluate_series(files, buckets, steps, two_sample=two_sample, seed=seed)
     else:

@@ -10,11 +10,13 @@ import typer
 from habitus.cli._console import bar, fail_stopped, out, out_table, quiet_libraries
 from habitus.cli._options import Stored, command, fitting
 from habitus.cli._options.names import RECIPES, SWEEP_NAME, SWEEPS
+from habitus.cli._options.types import POSITIVE
 from habitus.files import check_outputs
 
 VARIED = "What varies"
 REFERENCE = "Against what"
 SHARED = "Who takes part"
+MANY_TRIALS = 1000
 
 Out = Annotated[
     Path, typer.Option("--out", help="Folder for runs and results.", show_default=False)
@@ -29,8 +31,8 @@ Against = Annotated[
 Users = Annotated[
     int | None,
     typer.Option(
-        min=1, help="How many to generate in each trial.", rich_help_panel=REFERENCE,
-        show_default="as many as in --against",
+        help="How many to generate in each trial.", rich_help_panel=REFERENCE,
+        show_default="as many as in --against", **POSITIVE,
     ),
 ]  # fmt: skip
 Metric = Annotated[
@@ -71,7 +73,17 @@ SearchTexts = Annotated[
 ]  # fmt: skip
 TrialCount = Annotated[
     int | None,
-    typer.Option("--trials", min=1, help="How many trials a search has.", rich_help_panel=VARIED),
+    typer.Option(
+        "--trials", help="How many trials a search has.", rich_help_panel=VARIED, **POSITIVE
+    ),
+]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        help=f"Make more than {MANY_TRIALS:,} trials without being asked.",
+        rich_help_panel=VARIED,
+    ),
 ]
 Storage = Annotated[
     str | None,
@@ -97,6 +109,7 @@ def sweep(
     grid: GridTexts = None,
     search: SearchTexts = None,
     trials: TrialCount = None,
+    yes: Yes = False,
     users: Users = None,
     metric: Metric = None,
     storage: Storage = None,
@@ -131,6 +144,11 @@ def sweep(
     asked = fit_settings(locals())
     begun, named = first_settings(model, recipe, set_ or [], asked)
     space = space_of(begun.kind, named, grid or [], search or [], trials)
+    if space.trials > MANY_TRIALS and not yes:
+        raise ValueError(
+            f"the sweep has {space.trials:,} trials, each of them a fit; give fewer values, or "
+            "--yes if all are wanted"
+        )
     fixed = {*asked, *(pair.partition("=")[0] for pair in set_ or [])}
     if twice := fixed & space.choices.keys():
         raise ValueError(

@@ -32,7 +32,7 @@ from habitus.models.parts.binned_counts import BINS, BinnedCounts, bin_of, draw_
 from habitus.models.parts.completion import MaskedModel
 from habitus.models.parts.masks import parse_mask
 from habitus.schema import DAYS_PER_WEEK, Axes
-from habitus.settings import Positive, Share, configuration
+from habitus.settings import Layers, Positive, Share, configuration
 
 # Initial activation logit of a cell: nearly all cells of a profile are empty.
 EMPTY = -3.0
@@ -63,7 +63,7 @@ class ContextMixtureConfig:
     mask: str = "any"
     normalisation: Literal["count", "binary"] = "count"
     width: Positive = 64
-    layers: Positive = 2
+    layers: Layers = 2
     heads: Positive = 4
     features: Positive = 48
     day_states: Positive = 6

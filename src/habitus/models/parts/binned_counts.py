@@ -31,7 +31,7 @@ def bin_edges(single: int = 4, ratio: float = 2.0, most: int = MOST) -> tuple[Te
     while last[-1] < most:
         last.append(math.ceil(last[-1] * ratio))
     first = [1, *(each + 1 for each in last[:-1])]
-    with torch.inference_mode(False):
+    with torch.inference_mode(False), torch.device("cpu"):  # kept, and so of no device in use
         return torch.tensor(first, dtype=torch.float32), torch.tensor(last, dtype=torch.float32)
 
 

@@ -19,7 +19,7 @@ from habitus.models.parts.gaussians import Gaussian
 from habitus.models.recurrent.covariances import COVARIANCES, standard_log_prob
 from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
-from habitus.settings import NotNegative, Positive, Share, configuration
+from habitus.settings import Layers, NotNegative, Positive, Share, configuration
 
 LATENT_DRAWS = 24  # draws that stand for the distribution of a step's latents
 
@@ -38,7 +38,7 @@ class LatentConfig(SeriesConfig):
             counter a collapse of the posterior.
     """
 
-    layers: Positive = 2
+    layers: Layers = 2
     latents: Positive = 8
     covariance: Literal["diagonal", "low-rank"] = "diagonal"
     beta: NotNegative = 1.0

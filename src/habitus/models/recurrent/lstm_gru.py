@@ -16,7 +16,7 @@ from torch.distributions import Distribution
 from habitus.models.base import State, Windows
 from habitus.models.recurrent.step import SeriesConfig, StepModel, perceptron
 from habitus.schema import SeriesAxes
-from habitus.settings import Positive, Share, configuration
+from habitus.settings import Layers, Share, configuration
 
 
 @configuration
@@ -28,7 +28,7 @@ class RecurrentConfig(SeriesConfig):
         dropout: Share of the layers' outputs dropped in the fit.
     """
 
-    layers: Positive = 1
+    layers: Layers = 1
     dropout: Share = 0.1
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field
 from torch import Generator, Tensor, nn
 from torch.distributions import Distribution
 
 from habitus.models.base import AutoregressiveModel, Loss, Windows
 from habitus.models.recurrent.observations import OBSERVATIONS, mean_and_scale
 from habitus.schema import SeriesAxes
-from habitus.settings import NotNegative, Positive, configuration
+from habitus.settings import NotNegative, Positive, Several, Whole, configuration
 
 AUTO = "auto"
 FALLBACK = "gaussian"
@@ -31,7 +30,6 @@ FIT = {
 }  # fmt: skip
 """Settings of a fit that suit models of series: 1,000 steps on a small series."""
 
-Window = Annotated[int, Field(ge=2)]
 Likelihood = Literal["auto", "gaussian", "mixture", "autoregressive", "buckets", "counts"]
 
 
@@ -58,10 +56,10 @@ class SeriesConfig:
             Eq 28).
     """
 
-    window: Window = 64
+    window: Several = 64
     hidden: Positive = 64
     likelihood: Likelihood = AUTO
-    components: Annotated[int, Field(ge=0)] = 0
+    components: Whole = 0
     periods: str = ""
     relative: bool = False
     weight_decay: NotNegative = 1e-4

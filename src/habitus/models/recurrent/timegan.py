@@ -21,9 +21,9 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from habitus.models.base import Loss, SeriesModel, Windows
-from habitus.models.recurrent.step import FIT, Window
+from habitus.models.recurrent.step import FIT
 from habitus.schema import SeriesAxes
-from habitus.settings import NotNegative, Positive, configuration
+from habitus.settings import Layers, NotNegative, Positive, Several, configuration
 
 # Shares of the fit at which the embedding phase and the supervised phase end.
 EMBEDDING_END = 1 / 3
@@ -52,9 +52,9 @@ class TimeGANConfig:
         confident: Loss of the discriminator below which its gradient is set to 0.
     """
 
-    window: Window = 24
+    window: Several = 24
     hidden: Positive = 24
-    layers: Positive = 3
+    layers: Layers = 3
     gamma: NotNegative = 1.0
     eta: NotNegative = 100.0
     moments: NotNegative = 100.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from habitus.models.recurrent.step import FIT
 from habitus.papers.tdlgm.paper import COLUMN, SCALE, TRAIN_SHARE
-from habitus.settings import Positive, configuration
+from habitus.settings import Factor, OpenShare, Positive, Seed, Several, configuration
 
 FREE = (
     "seeds",
@@ -32,12 +32,12 @@ class LabSettings:
     """
 
     column: str = COLUMN
-    scale: float = SCALE
-    seed: int = 0
+    scale: Factor = SCALE
+    seed: Seed = 0
     seeds: Positive = 5
     epochs: Positive = FIT["epochs"]
-    window: int = 64
-    train_share: float = TRAIN_SHARE
+    window: Several = 64
+    train_share: OpenShare = TRAIN_SHARE
     samples: Positive = 20
     every: Positive = 1
     latent_samples: Positive = 32

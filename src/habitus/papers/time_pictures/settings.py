@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from habitus.papers.time_pictures.paper import BETAS, LATENTS
-from habitus.settings import NotNegative, Positive, configuration
+from habitus.settings import NotNegative, Positive, Seed, configuration
 
 FREE = (
     "betas",
@@ -38,9 +38,9 @@ class LabSettings:
 
     betas: tuple[NotNegative, ...] = BETAS
     epochs: Positive = 10
-    batch: int | None = None
-    latents: int = LATENTS
-    seed: int = 0
+    batch: Positive | None = None
+    latents: Positive = LATENTS
+    seed: Seed = 0
     prior: Literal["normal", "mixture"] = "normal"
     inactive: Literal["keep", "redraw"] = "keep"
     profiles: Positive | None = None

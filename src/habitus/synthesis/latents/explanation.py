@@ -33,6 +33,7 @@ from habitus.evaluation.habits import (
 from habitus.evaluation.latents.association import association
 from habitus.evaluation.latents.factors import Factor
 from habitus.evaluation.naming import channel_contrast, contrast, joined, strongest
+from habitus.memory import check_memory
 from habitus.profiles.batches import Batches, Population
 from habitus.profiles.sparse import Profiles
 from habitus.run import Run
@@ -209,6 +210,11 @@ def explain(
     """
     model = latent_model(run.model)
     check_axes(model, profiles.axes)
+    check_memory(
+        12 * walks * points * model.axes.cells,
+        f"{walks:,} walks of {points:,} points with {model.axes.cells:,} cells each",
+        f"walks ({walks:,}) or points",
+    )
     if not len(profiles):
         raise ValueError("expected profiles to explain the latents with, got none")
     rows, sample = _sample(profiles, seed, model.unit)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from torch import Generator, Tensor
 
+from habitus.memory import check_memory
 from habitus.models.base import LatentModel
 from habitus.models.parts.priors import StandardNormal
 from habitus.run import Run
@@ -78,6 +79,11 @@ def traverse(
     model = latent_model(run.model)
     variance, kl = learned(run)
     chosen = ordered(checked_dims(dims, model.latents), variance, kl, order)
+    check_memory(
+        8 * len(chosen) * points * model.axes.cells,
+        f"{points:,} points along {len(chosen)} dimensions with {model.axes.cells:,} cells each",
+        f"points ({points:,}) or dims",
+    )
     z = points_of(points)
     fixed = drawn_latents(run, 1, seed, prior)
     pictures = np.stack([walk(model, dim, z, fixed)[0] for dim in chosen])

@@ -37,7 +37,7 @@ from habitus.records import (
     read_record,
     write_header,
 )
-from habitus.run import Run, check_no_nan, load_tensors, mixture_of, save_tensors
+from habitus.run import Run, check_finite, load_tensors, mixture_of, save_tensors
 from habitus.schema import Axes
 from habitus.synthesis.latents.cohorts.cohort import Candidate, Cohort, Cohorts
 from habitus.synthesis.latents.cohorts.names import Medians
@@ -194,7 +194,7 @@ def _read(folder: Path, members: pa.Table | None) -> Cohorts:
                 f"{path} is damaged: expected {name} of shape {shape}, got {found}; run habitus "
                 "cluster again"
             )
-    check_no_nan(numbers, path)
+    check_finite(numbers, path)
     groups = []
     for at, record in enumerate(words.cohorts):
         prefix = f"mixture.{at}."
