@@ -50,6 +50,7 @@ WAYS = {
         "window_every": f"{PROFILE}#every", "align": f"{PROFILE}#align",
         "slot": f"{PROFILE}#slot_minutes", "channels": f"{PROFILE}#channels",
         "min_events": f"{PROFILE}#min_events", "min_days": f"{PROFILE}#min_days",
+        "min_users": f"{PROFILE}#min_users",
         "strict": f"{PROFILE}#strict", "holidays": f"{CALENDAR}#holidays",
         "unobserved": f"{CALENDAR}#unobserved",
     },

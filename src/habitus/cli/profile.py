@@ -10,7 +10,7 @@ import typer
 
 from habitus.cli._console import out, spinner
 from habitus.cli._options import DAY, command
-from habitus.cli._options.names import MEMORY_LIMIT, MIN_DAYS, MIN_EVENTS, WINDOW_DAYS
+from habitus.cli._options.names import MEMORY_LIMIT, MIN_DAYS, MIN_EVENTS, MIN_USERS, WINDOW_DAYS
 from habitus.files import check_apart
 
 if TYPE_CHECKING:
@@ -80,6 +80,16 @@ Channels = Annotated[
 Filter = Annotated[str | None, _option(KEPT, "Condition in SQL on the log's rows.", metavar="SQL")]
 MinEvents = Annotated[int, _option(KEPT, "Fewest events of a profile.")]
 MinDays = Annotated[int, _option(KEPT, "Fewest days with an event of a profile.")]
+MinUsers = Annotated[
+    int,
+    _option(
+        KEPT,
+        "Fewest users of a channel, an attribute value and the largest counts: rarer channels and "
+        "values become 'other', larger counts those of the last of so many users, window by "
+        "window. 1 protects nothing.",
+        min=1,
+    ),
+]
 Strict = Annotated[bool, _option(KEPT, "Refuse a log with rows that cannot be used.", "--strict")]
 Holidays = Annotated[
     Path | None,
@@ -127,6 +137,7 @@ def profile(
     filter: Filter = None,
     min_events: MinEvents = MIN_EVENTS,
     min_days: MinDays = MIN_DAYS,
+    min_users: MinUsers = MIN_USERS,
     strict: Strict = False,
     memory: Memory = MEMORY_LIMIT,
 ) -> None:
@@ -136,6 +147,9 @@ def profile(
     skipped hour is empty; on the day that they go back the repeated hour holds the events of both.
     Attributes observed_from and observed_until are the first and the last day on which a user was
     recorded.
+
+    What fewer than 5 users have is protected by default (--min-users), since a rare channel or
+    value names its user.
     """
     from habitus.cli._shared.texts import date_of, names_of, slot_minutes, weekday_number
     from habitus.events import EventLog
@@ -146,7 +160,8 @@ def profile(
     config = ProfileConfig(
         start=date_of(start), end=date_of(end), days=_days(days, start, end, window_every),
         every=window_every, align=weekday_number(align), slot_minutes=slot_minutes(slot),
-        channels=names_of(channels), min_events=min_events, min_days=min_days, strict=strict,
+        channels=names_of(channels), min_events=min_events, min_days=min_days,
+        min_users=min_users, strict=strict,
         calendar=Calendar(
             dates_file(holidays) if holidays else (), dates_file(unobserved) if unobserved else ()
         ),
@@ -180,6 +195,8 @@ def _days(
 
 def _report(path: Path, made: StoredProfiles) -> None:
     """Print the size of the profiles, and the rows that were left out."""
+    from habitus.profiles.rare import protection_of
+
     axes = made.axes
     rows = made.about["rows"]
     days, slots, channels = axes.shape
@@ -190,3 +207,5 @@ def _report(path: Path, made: StoredProfiles) -> None:
     )
     left_out = "; ".join(f"{count:,} because {why}" for why, count in rows["unusable"].items())
     out(f"rows: {rows['events']:,} counted, {left_out or 'none'} left out")
+    if protection := protection_of(made.about):
+        out(f"rare values: {protection.sentence()}")
