@@ -110,7 +110,8 @@ WAYS = {
         "buckets": "habitus.evaluation.evaluate_series.evaluate_generated#buckets",
         "steps": "habitus.evaluation.evaluate_series.evaluate_generated#steps",
         "two_sample": "habitus.evaluation.two_sample.two_sample",
-        "privacy": "habitus.evaluation.privacy.privacy", **COLUMNS,
+        "privacy": "habitus.evaluation.privacy.privacy",
+        "references": "habitus.synthesis.membership.membership_likelihoods#references", **COLUMNS,
     },
     "sweep": {
         "profiles": f"{SWEEP}#train", "out_": f"{SWEEP}#out", "against": f"{SWEEP}#against",
