@@ -28,13 +28,13 @@ from habitus.evaluation.neighbours import Cloud, nearest
 from habitus.evaluation.privacy.attacks import Attack, Share, attack
 from habitus.evaluation.privacy.attributes import Inference, Secret, infer, secrets
 from habitus.evaluation.privacy.copies import Copies, find_copies
-from habitus.evaluation.privacy.people import Floats, People, by_day, drawn_side, drawn_users
-from habitus.evaluation.sample import Side, users_of
+from habitus.evaluation.privacy.people import Floats, People, by_day, drawn_side
+from habitus.evaluation.sample import Side
 from habitus.schema import BoolArray, FloatArray, ProfileSource, Progress, no_progress
 
 __all__ = [
     "Attack", "Auc", "Copies", "Inference", "Privacy", "RunLikelihoods", "Secret", "Share",
-    "drawn_users", "privacy", "scored_rows",
+    "privacy", "scored_rows",
 ]  # fmt: skip
 
 MOST_GENERATED = 5_000
@@ -213,7 +213,7 @@ def privacy(
 
 def scored_rows(train: ProfileSource, reference: ProfileSource, seed: int) -> tuple[BoolArray, ...]:
     """Choose training and held-out profiles whose likelihoods :func:`privacy` attacks, [U] each."""
-    return tuple(drawn_users(users_of(each), MOST_SCORED, seed) for each in (train, reference))
+    return tuple(drawn_side(each, MOST_SCORED, seed).rows for each in (train, reference))
 
 
 def _nearness(

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from habitus.evaluation.draws import USER
 from habitus.evaluation.neighbours import Cloud, nearest
 from habitus.evaluation.privacy.attacks import CHANCE, FEWEST_UNUSUAL, UNUSUAL, Share
 from habitus.evaluation.privacy.people import People, without_cells
-from habitus.evaluation.sample import USER, Side
+from habitus.evaluation.sample import Side
 from habitus.schema import Axes, BoolArray, FloatArray
 
 MOST_VALUES = 100  # distinct values of an attribute, at most: one with more identifies users

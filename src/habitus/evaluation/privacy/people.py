@@ -12,32 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from habitus.evaluation.draws import random_users, users_of
 from habitus.evaluation.neighbours import Cloud
-from habitus.evaluation.sample import Side, users_of
+from habitus.evaluation.sample import Side
 from habitus.schema import BoolArray, FloatArray, IntArray, ProfileSource
 
 Floats = NDArray[np.float64]
 
 
-def drawn_users(users: IntArray, most: int, seed: int) -> BoolArray:
-    """Draw whole users at random until they have about ``most`` profiles, as a mask [U].
-
-    Fewer are taken of the same users for a smaller number, so that draws of one seed are nested.
-    At least one user is drawn, and none whose profiles would exceed the number, but the first.
-    """
-    order = np.random.default_rng(seed).permutation(int(users.max(initial=-1)) + 1)
-    sizes = np.bincount(users)[order]
-    kept = np.cumsum(sizes) <= most
-    kept[:1] = True
-    chosen = np.zeros(len(order), bool)
-    chosen[order[kept]] = True
-    return chosen[users]
-
-
 def drawn_side(source: ProfileSource, most: int, seed: int) -> Side:
-    """Choose the profiles of users drawn at random, about ``most`` of them."""
+    """Choose all profiles of users drawn at random, about ``most`` profiles in all."""
     users = users_of(source)
-    rows = drawn_users(users, most, seed)
+    rows = random_users(users, most, np.random.default_rng(seed))
     return Side(source, rows, users[rows])
 
 
