@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from habitus.report import figures
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # they take seconds to load
     from habitus.evaluation.two_sample import TwoSample
 
 MOST_FEATURES = 20
+LABEL = 24  # letters in a line of a label
 TWO_SAMPLE_NOTE = (
     "Classifiers learnt to distinguish generated users from real ones, and were tested on users "
     "that they had not seen. The area under the ROC curve is the probability that they find the "
@@ -81,7 +83,8 @@ def _mean(value: float | None) -> str:
 def privacy_section(easel: Easel, found: Privacy) -> Section:
     """Section on privacy: attacks with their floors, inferences, and copies."""
     areas = [
-        (each.name, _interval(each.area), _interval(each.floor_area)) for each in found.attacks
+        (fill(each.name, LABEL), _interval(each.area), _interval(each.floor_area))
+        for each in found.attacks
     ]
     plates = [
         easel.plate(

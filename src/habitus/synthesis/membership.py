@@ -87,6 +87,7 @@ def membership_likelihoods(
     on_progress(1, steps, "scoring")
     sums = np.zeros(len(both))
     settings = _settings_of(run, len(both) // 2)
+    half = np.zeros(len(both), bool)
     for number in range(2 * references):
         if number % 2 == 0:
             half = users_drawn(both.users, HALF, seed + number)
@@ -99,9 +100,7 @@ def membership_likelihoods(
         on_progress(2 + 2 * number, steps, "reference fits")
         sums[~seen] += _log_likelihood(reference, both.take(~seen), seed)
         on_progress(3 + 2 * number, steps, "reference fits")
-    kind = (
-        "log-likelihood" if isinstance(model, ScoringModel) else "evidence lower bound (weighted)"
-    )
+    kind = "log-likelihood" if isinstance(model, ScoringModel) else "negative loss (a bound)"
     calibrated = (
         f"against {2 * references} reference fits on half of them each"
         if references
