@@ -4,6 +4,15 @@
     python benchmarks/privacy.py --tables irc=irc.json ...    # what evaluate --privacy --json wrote, as a table
     python benchmarks/privacy.py --quick
 
+What the tables are made from, for mail; for irc `irc_w3c.parquet --channel event --start 2010-03-01 --min-events 10
+--min-days 3`, for retail `retail_uk.parquet --start 2010-11-01 --attribute country`, and `--model beta-vae` alike:
+
+    habitus profile mail_eu.parquet --user user_id --time timestamp --channel channel --start 2001-01-01 --days 32 --out mail
+    habitus split mail --test 0.4 --seed 0 --out train test
+    habitus fit train --model rhythm --seed 0 --out run
+    habitus generate run --users 1000 --seed 1 --out made
+    habitus evaluate made --against test --train train --privacy --json mail.json
+
 A simulated population is split by user into training, held-out and fresh users. Generated are the training users
 themselves, 5 % of them among fresh ones, all of them moved by one hour, each of their events kept with probability 1/2;
 and fresh users, who are no leak. A leak has to be warned of, fresh users in at most one of 20 seeds.
