@@ -26,6 +26,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
         ("restarts.py", "collapsed: 0 of 1"),
         ("rhythm.py", "method rhythm, ahead"),
         ("peers/compare.py", "| two-sample AUC |"),
+        ("privacy.py", "| training users themselves | 1 of 1 |"),
         ("house.py", "| lines of src |"),
         ("same_outputs.py", "0 not compared, 0 differs"),
         ("same_speed.py", "| evaluate |"),

@@ -177,7 +177,7 @@ class TestLogs:
     def test_a_count_above_65_535_works(self, run):
         many = 70_001
         log = write(user=["a"] * many, time=[DAY] * many, channel=["web"] * many)
-        code, *_ = run("profile", log, *COLUMNS, "--days", "1", "--out", "p")
+        code, *_ = run("profile", log, *COLUMNS, "--days", "1", "--min-users", "1", "--out", "p")
         assert code == 0
         assert StoredProfiles.open("p").load().values.tolist() == [many]
         assert "70,001 events: a program" in run("describe", "p")[1]

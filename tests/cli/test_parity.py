@@ -51,6 +51,7 @@ WAYS = {
         "window_every": f"{PROFILE}#every", "align": f"{PROFILE}#align",
         "slot": f"{PROFILE}#slot_minutes", "channels": f"{PROFILE}#channels",
         "min_events": f"{PROFILE}#min_events", "min_days": f"{PROFILE}#min_days",
+        "min_users": f"{PROFILE}#min_users",
         "strict": f"{PROFILE}#strict", "holidays": f"{CALENDAR}#holidays",
         "unobserved": f"{CALENDAR}#unobserved",
         "overwrite": "habitus.profiles.build.profile_to#overwrite",
@@ -116,7 +117,8 @@ WAYS = {
         "buckets": "habitus.evaluation.evaluate_series.evaluate_generated#buckets",
         "steps": "habitus.evaluation.evaluate_series.evaluate_generated#steps",
         "two_sample": "habitus.evaluation.two_sample.two_sample",
-        "privacy": "habitus.evaluation.privacy.privacy", **COLUMNS,
+        "privacy": "habitus.evaluation.privacy.privacy",
+        "references": "habitus.synthesis.membership.membership_likelihoods#references", **COLUMNS,
         "overwrite": "habitus.write_report#overwrite",
     },
     "sweep": {

@@ -66,8 +66,8 @@ def test_what_help_shows_is_what_holds():
     assert names.WALKS == WALKS
     assert names.MEMORY_LIMIT == MEMORY_LIMIT
     config = ProfileConfig()
-    kept = names.WINDOW_DAYS, names.MIN_EVENTS, names.MIN_DAYS
-    assert kept == (config.days, config.min_events, config.min_days)
+    kept = names.WINDOW_DAYS, names.MIN_EVENTS, names.MIN_DAYS, names.MIN_USERS
+    assert kept == (config.days, config.min_events, config.min_days, config.min_users)
     assert str(START) == names.SIMULATED_START
     assert ",".join(CHANNELS) == names.SIMULATED_CHANNELS
     assert names.SWEEP_NAME == SWEEP_NAME

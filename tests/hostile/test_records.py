@@ -50,7 +50,7 @@ def whole(tmp_path_factory) -> Path:
     )
     log = EventLog.open(rows, user="user", time="time", channel="channel", attributes=("plan",))
     holidays = Calendar((dt.date(2018, 2, 2),), (dt.date(2018, 2, 4),))
-    config = ProfileConfig(days=2, every=2, slot_minutes=360, calendar=holidays)
+    config = ProfileConfig(days=2, every=2, slot_minutes=360, calendar=holidays, min_users=1)
     profiles = profile(log, config)
     save(folder / "profiles", [profiles], profiles.axes, profiles.about)
 

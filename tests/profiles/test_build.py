@@ -66,7 +66,7 @@ def test_counts_equal_a_plain_loop(times, who, what, zone, start, days, every, s
         if start is not None
         else None
     )
-    config = ProfileConfig(start=first, days=days, every=every, slot_minutes=slot)
+    config = ProfileConfig(start=first, days=days, every=every, slot_minutes=slot, min_users=1)
     log = log_of(
         who[: len(times)],
         pa.array(times, pa.timestamp("us", "UTC")),
@@ -109,7 +109,9 @@ def test_counts_equal_a_plain_loop(times, who, what, zone, start, days, every, s
 )
 def test_any_kind_of_user(ids):
     table = pa.table({"who": ids, "when": [NOON] * 4})
-    found = profile(EventLog(ibis.memtable(table), "who", "when"), ProfileConfig(days=1))
+    found = profile(
+        EventLog(ibis.memtable(table), "who", "when"), ProfileConfig(days=1, min_users=1)
+    )
     known = [user for user in ids.to_pylist() if user is not None and user == user]
     kept = (
         known
@@ -130,7 +132,7 @@ def test_many_users_with_names(tmp_path):
     times = pa.array(np.arange(count) % 86_400)
     found = profile(
         log_of(names * 2, pa.concat_arrays([times, times])),
-        ProfileConfig(days=1, slot_minutes=1440),
+        ProfileConfig(days=1, slot_minutes=1440, min_users=1),
     )
     assert found.users["user"].to_pylist() == names
     assert found.values.tolist() == [2] * count
@@ -141,7 +143,8 @@ class TestChannels:
 
     def profile(self, names, **config):
         return profile(
-            log_of([1] * len(names), [NOON] * len(names), names), ProfileConfig(days=1, **config)
+            log_of([1] * len(names), [NOON] * len(names), names),
+            ProfileConfig(days=1, **config, min_users=1),
         )
 
     def per_channel(self, profiles):
@@ -175,7 +178,7 @@ class TestChannels:
         names = [f" c{i:03d}" for i in range(200)] + ["c007x", None]
         wanted = tuple(f"c{i:03d}" for i in range(named)) if named else None
         log = log_of([1] * len(names) * 2, [NOON] * len(names) * 2, names * 2)
-        made = profile(log, ProfileConfig(days=1, channels=wanted))
+        made = profile(log, ProfileConfig(days=1, channels=wanted, min_users=1))
         counts = self.per_channel(made)
         assert counts["c007"] == 2
         assert sum(counts.values()) == 402
@@ -220,7 +223,7 @@ def test_attributes_are_the_most_frequent_value():
         "age": pa.array([1, 1, None, None, 2, 2]),
     }
     log = log_of(list("xxxyzz"), [NOON] * 6, more=more, attributes=("country", "age"))
-    users = profile(log, ProfileConfig(days=1)).users.to_pylist()
+    users = profile(log, ProfileConfig(days=1, min_users=1)).users.to_pylist()
     assert users == [
         {"user": "x", "country": "uk", "age": 1},
         {"user": "y", "country": None, "age": None},
@@ -239,14 +242,17 @@ def test_columns_named_as_those_inside():
         name: pa.array(["x", "y"])
         for name in ("key", "count", "_habitus_slot", "_habitus_code", "log")
     }
-    assert len(profile(log_of(["a", "b"], [NOON] * 2, more=more), ProfileConfig(days=1))) == 2
+    assert (
+        len(profile(log_of(["a", "b"], [NOON] * 2, more=more), ProfileConfig(days=1, min_users=1)))
+        == 2
+    )
 
 
 def test_strict_refuses():
     log = log_of([1, None], [NOON] * 2)
-    assert len(profile(log, ProfileConfig(days=1))) == 1
+    assert len(profile(log, ProfileConfig(days=1, min_users=1))) == 1
     with pytest.raises(ValueError, match="1 rows: the user is missing"):
-        profile(log, ProfileConfig(days=1, strict=True))
+        profile(log, ProfileConfig(days=1, strict=True, min_users=1))
 
 
 def test_a_profile_that_spans_many_pieces(monkeypatch, tmp_path):
@@ -257,9 +263,9 @@ def test_a_profile_that_spans_many_pieces(monkeypatch, tmp_path):
     who = rng.integers(3, size=5000)
     when = rng.integers(86_400 * 4, size=5000)
     log = log_of(who, pa.array(when))
-    here = profile(log, ProfileConfig(days=4, start=EPOCH))
+    here = profile(log, ProfileConfig(days=4, start=EPOCH, min_users=1))
     monkeypatch.setattr(build, "MOST_HERE", 0)
-    there = profile_to(tmp_path / "p", log, ProfileConfig(days=4, start=EPOCH)).load()
+    there = profile_to(tmp_path / "p", log, ProfileConfig(days=4, start=EPOCH, min_users=1)).load()
     want = np.zeros((3, 96))
     np.add.at(want, (who, when // 3600), 1)
     for found in (here, there):
@@ -270,7 +276,9 @@ def test_progress_and_what_became_of_the_rows(tmp_path):
     pq.write_table(pa.table({"who": [1, 2, None], "when": [NOON] * 3}), tmp_path / "log.parquet")
     seen = []
     log = EventLog.open(tmp_path / "log.parquet", user="who", time="when")
-    stored = profile_to(tmp_path / "p", log, ProfileConfig(days=1), lambda *step: seen.append(step))
+    stored = profile_to(
+        tmp_path / "p", log, ProfileConfig(days=1, min_users=1), lambda *step: seen.append(step)
+    )
     assert seen[-1] == (2, 0, "counting")
     rows = {"events": 2, "unusable": {"the user is missing": 1}, "profiles": 2, "too_small": 0}
     assert stored.about["rows"] == rows

@@ -46,8 +46,7 @@ def again(events: pa.Table, axes: Axes, form: LogFormat | None = None) -> Profil
         log,
         ProfileConfig(
             start=axes.start, days=axes.days, every=axes.every, slot_minutes=axes.slot_minutes,
-            channels=axes.channels if form.channel else None,
-        ),
+            channels=axes.channels if form.channel else None, min_users=1),
     )  # fmt: skip
 
 
@@ -204,7 +203,7 @@ KINDS = {
 def test_the_log_has_the_columns_and_types_of_the_real_one(kind, channel):
     table = log_of(KINDS[kind], what=pa.array([1, 2, 7, 8] * 100, pa.int16()))
     log = EventLog.open(table, user="who", time="when", channel=channel, attributes=("country",))
-    profiles = profile(log, ProfileConfig(days=9))
+    profiles = profile(log, ProfileConfig(days=9, min_users=1))
     form = format_of(profiles.about, profiles.users.schema)
     assert form.resolution == {"fractions": 250_000}.get(kind, MINUTE) or kind == "fractions"
     events = to_events(profiles, 0)
@@ -239,7 +238,7 @@ def test_types_that_cannot_hold_what_is_written_are_wider(who, slot, channel, ex
     days = pa.array([dt.date(2018, 2, 1) + dt.timedelta(days=n % 9) for n in range(400)])
     table = log_of(KINDS["s"], who=who, day=days, what=pa.array([1, 2] * 200))
     log = EventLog.open(table, user="who", time="day", channel="what", timezone="America/New_York")
-    profiles = profile(log, ProfileConfig(days=9, slot_minutes=slot, channels=channel))
+    profiles = profile(log, ProfileConfig(days=9, slot_minutes=slot, channels=channel, min_users=1))
     events = to_events(profiles, 3)
     for name, kind in expected.items():
         assert events.schema.field(name).type == kind
@@ -251,7 +250,7 @@ def test_types_that_cannot_hold_what_is_written_are_wider(who, slot, channel, ex
 def test_each_events_own_clock(axes):
     table = log_of(KINDS["us, UTC"], offset=pa.array([60, -330] * 200, pa.int16()))
     log = EventLog.open(table, user="who", time="when", offset="offset")
-    profiles = profile(log, ProfileConfig(start=dt.date(2018, 1, 31), days=11))
+    profiles = profile(log, ProfileConfig(start=dt.date(2018, 1, 31), days=11, min_users=1))
     events = to_events(profiles, 0)
     assert events.schema.field("offset").type == pa.int16()
     assert same(
@@ -270,7 +269,7 @@ def test_events_come_as_often_in_each_minute_as_in_the_log(zone):
     log = EventLog.open(
         table, user="user", time="time", timezone=zone
     )  # around Lord Howe's change by half an hour
-    profiles = profile(log, ProfileConfig(days=3))
+    profiles = profile(log, ProfileConfig(days=3, min_users=1))
     made = np.concatenate([to_events(profiles, seed)["time"].to_numpy() for seed in range(5)])
     seen = np.bincount(made // 60 % 60, minlength=60)
     real = np.bincount(minutes % 60, minlength=60)
@@ -311,7 +310,7 @@ def test_parquet_csv_and_streams_hold_the_same(tmp_path):
     profiles = profile(
         EventLog.open(log_of(KINDS["us, UTC"], what=pa.array(["a,b", 'say "x"'] * 200)), user="who", time="when",
                       channel="what", attributes=("country",)),
-        ProfileConfig(days=9),
+        ProfileConfig(days=9, min_users=1),
     )  # fmt: skip
     events = to_events(profiles, 0)
     form = format_of(profiles.about, profiles.users.schema)

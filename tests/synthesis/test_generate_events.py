@@ -49,7 +49,7 @@ def folder(tmp_path_factory):
         patch.chdir(folder)
         call("profile", "log.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h",
              "--days", "5", "--channels", "web,phone", "--min-events", "12", "--min-days", "4",
-             "--out", "profiles")  # fmt: skip
+             "--min-users", "1", "--out", "profiles")  # fmt: skip
         call("split", "profiles", "--test", "0.4", "--out", "train", "test")
     fit(BetaVAE, StoredProfiles.open(folder / "train"), COUNTS, fit=SMALL, out=folder / "run")
     return folder
@@ -111,7 +111,7 @@ def test_a_generated_log_has_the_real_ones_schema_and_counts_to_the_generated_pr
     start = made.axes.start.isoformat()
     call("profile", "made.parquet", *ROLES, "--timezone", AXES.timezone, "--slot", "2h", "--days",
          "5", "--start",
-         start, "--channels", "web,phone", "--out", "again")  # fmt: skip
+         start, "--channels", "web,phone", "--min-users", "1", "--out", "again")  # fmt: skip
     again = StoredProfiles.open("again").load()
     active = np.diff(made.indptr) > 0
     assert same(again, made.take(active))
@@ -307,7 +307,8 @@ def test_a_run_without_a_log_still_makes_events(tmp_path):
         events, user="user", time="timestamp", channel="channel", timezone=AXES.timezone
     )
     again = profile(
-        log, ProfileConfig(AXES.start, days=5, slot_minutes=120, channels=AXES.channels)
+        log,
+        ProfileConfig(AXES.start, days=5, slot_minutes=120, channels=AXES.channels, min_users=1),
     )
     assert same(again, made.take(np.diff(made.indptr) > 0))
     assert generate_to(tmp_path / "g", run, GenerateConfig(3)).axes.unit == "count"

@@ -63,7 +63,7 @@ def test_a_window_of_days_equals_pandas_and_no_event_is_lost(name, channel, zone
     assert (first, last) == (want["hour"].min().date(), want["hour"].max().date())
 
     days = (last - first).days + 1
-    whole = profile(log, ProfileConfig(start=first, days=days, slot_minutes=1440))
+    whole = profile(log, ProfileConfig(start=first, days=days, slot_minutes=1440, min_users=1))
     assert int(whole.values.sum(dtype=np.int64)) == int(want["count"].sum())
     per_user = want.groupby("user")["count"].sum().sort_index()
     assert whole.users["user"].to_pylist() == per_user.index.tolist()
@@ -73,7 +73,7 @@ def test_a_window_of_days_equals_pandas_and_no_event_is_lost(name, channel, zone
     )
 
     start = first + dt.timedelta(days=days // 2)
-    some = profile(log, ProfileConfig(start=start, days=32))
+    some = profile(log, ProfileConfig(start=start, days=32, min_users=1))
     day = (want["hour"].dt.normalize() - pd.Timestamp(start)).dt.days
     inside = want[(day >= 0) & (day < 32)]
     codes = pd.Index(some.users["user"].to_pylist()).get_indexer(inside["user"])
@@ -91,7 +91,13 @@ def test_the_windows_of_the_main_example():
     """59,499 profiles of 10,954 users, counted independently, and events of each, by pandas."""
     log = EventLog.open(data("irc_w3c"), user="user_id", time="timestamp", channel="event")
     config = ProfileConfig(
-        start=dt.date(2006, 12, 1), days=32, every=35, align=0, min_events=10, min_days=3
+        start=dt.date(2006, 12, 1),
+        days=32,
+        every=35,
+        align=0,
+        min_events=10,
+        min_days=3,
+        min_users=1,
     )
     made = profile(log, config)
     assert made.axes.start == dt.date(2006, 12, 4)

@@ -26,11 +26,12 @@ def describe(profiles: Stored, json_: AsJson = False) -> None:
     channels, drops, profiles that look automatic, and the rows that were left out when the log was
     profiled.
     """
+    from habitus.profiles.rare import protection_of
     from habitus.profiles.store import StoredProfiles
 
     source = StoredProfiles.open(profiles)
     with spinner("Reading"):
-        found = habitus.describe(source, source.about.get("rows"))
+        found = habitus.describe(source, source.about.get("rows"), protection_of(source.about))
     if json_:
         out(json.dumps(found.to_json(), indent=2, allow_nan=False))
         return
@@ -70,6 +71,7 @@ def _lines(found: Description) -> Iterator[tuple[str, str]]:
     if rows is not None:
         left_out = "; ".join(f"{count:,} because {why}" for why, count in rows["unusable"].items())
         yield "log", f"{rows['events']:,} rows counted, {left_out or 'none'} left out"
+    yield "rare values", found.protection or "not known to be protected"
     findings = found.findings
     yield from zip(["odd", *[""] * len(findings)], findings or ["nothing"], strict=False)
 

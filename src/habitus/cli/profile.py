@@ -10,8 +10,8 @@ import typer
 
 from habitus.cli._console import out, spinner
 from habitus.cli._options import Overwrite, command
-from habitus.cli._options.names import MEMORY_LIMIT, MIN_DAYS, MIN_EVENTS, WINDOW_DAYS
-from habitus.cli._options.types import DATE, DAYS, WHOLE
+from habitus.cli._options.names import MEMORY_LIMIT, MIN_DAYS, MIN_EVENTS, MIN_USERS, WINDOW_DAYS
+from habitus.cli._options.types import DATE, DAYS, POSITIVE, WHOLE
 from habitus.files import check_outputs
 
 if TYPE_CHECKING:
@@ -85,6 +85,16 @@ Filter = Annotated[
 ]
 MinEvents = Annotated[int, _option(KEPT, "Fewest events of a profile.", **WHOLE)]
 MinDays = Annotated[int, _option(KEPT, "Fewest days with an event of a profile.", **WHOLE)]
+MinUsers = Annotated[
+    int,
+    _option(
+        KEPT,
+        "Fewest users of a channel, an attribute value and the largest counts: rarer channels and "
+        "values become 'other', larger counts those of the last of so many users, window by "
+        "window. 1 protects nothing.",
+        **POSITIVE,
+    ),
+]
 Strict = Annotated[bool, _option(KEPT, "Refuse a log with rows that cannot be used.", "--strict")]
 Holidays = Annotated[
     Path | None,
@@ -132,6 +142,7 @@ def profile(
     filter: Filter = None,
     min_events: MinEvents = MIN_EVENTS,
     min_days: MinDays = MIN_DAYS,
+    min_users: MinUsers = MIN_USERS,
     strict: Strict = False,
     memory: Memory = MEMORY_LIMIT,
     overwrite: Overwrite = False,
@@ -142,6 +153,9 @@ def profile(
     skipped hour is empty; on the day that they go back the repeated hour holds the events of both.
     Attributes observed_from and observed_until are the first and the last day on which a user was
     recorded.
+
+    What fewer than 5 users have is protected by default (--min-users), since a rare channel or
+    value names its user.
     """
     from habitus.cli._shared.texts import names_of, slot_minutes, weekday_number
     from habitus.events import EventLog
@@ -153,7 +167,8 @@ def profile(
     config = ProfileConfig(
         start=start, end=end, days=_days(days, start, end, window_every),
         every=window_every, align=weekday_number(align), slot_minutes=slot_minutes(slot),
-        channels=names_of(channels), min_events=min_events, min_days=min_days, strict=strict,
+        channels=names_of(channels), min_events=min_events, min_days=min_days,
+        min_users=min_users, strict=strict,
         calendar=Calendar(
             dates_file(holidays) if holidays else (), dates_file(unobserved) if unobserved else ()
         ),
@@ -185,6 +200,8 @@ def _days(days: int | None, start: dt.date | None, end: dt.date | None, every: i
 
 def _report(path: Path, made: StoredProfiles) -> None:
     """Print the size of the profiles, and the rows that were left out."""
+    from habitus.profiles.rare import protection_of
+
     axes = made.axes
     rows = made.about["rows"]
     days, slots, channels = axes.shape
@@ -195,3 +212,5 @@ def _report(path: Path, made: StoredProfiles) -> None:
     )
     left_out = "; ".join(f"{count:,} because {why}" for why, count in rows["unusable"].items())
     out(f"rows: {rows['events']:,} counted, {left_out or 'none'} left out")
+    if protection := protection_of(made.about):
+        out(f"rare values: {protection.sentence()}")

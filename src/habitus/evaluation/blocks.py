@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,14 @@ class CompressedRows:
         indptr: Where each profile's cells begin, [U + 1].
         cells: Cell numbers, ascending within a profile, [N].
         values: Their values, never zero, [N].
+        users: Table with a row per profile, where the users are known; None where they are not.
     """
 
     axes: Axes
     indptr: NDArray[np.int64]
     cells: NDArray[np.int32]
     values: Values
+    users: Any = None
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -57,7 +60,8 @@ class Binarised:
         """Yield the source's chunks, binarised."""
         for chunk in self.source.chunks():
             ones = np.ones(len(chunk.cells), np.float32)
-            yield CompressedRows(self.axes, chunk.indptr, chunk.cells, ones)
+            users = getattr(chunk, "users", None)
+            yield CompressedRows(self.axes, chunk.indptr, chunk.cells, ones, users)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from habitus.evaluation.completion.missing_region import (
     base_rates,
 )
 from habitus.evaluation.completion.paired import Example, Pair, examples, paired
-from habitus.evaluation.floor import random_rows
+from habitus.evaluation.draws import random_rows
 from habitus.evaluation.metrics.compare import Figures
 from habitus.schema import (
     Axes,

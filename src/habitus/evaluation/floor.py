@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from habitus.evaluation.draws import random_rows, random_users, users_of
 from habitus.evaluation.metrics.compare import Figures, compare
 from habitus.evaluation.metrics.summary import Summary, summarise
-from habitus.schema import BoolArray, ProfileSource
+from habitus.schema import ProfileSource
 
 MOST_SAMPLES = 10
 PROFILES = 200_000  # in all samples: large ones differ little, and take long
@@ -46,21 +47,10 @@ class Floor:
         return cls(*pairs[0], figures, note)
 
 
-def random_rows(available: int, wanted: int, rng: np.random.Generator) -> BoolArray:
-    """Mark profiles drawn at random without replacement, [available]; all if there are too few.
-
-    >>> [random_rows(size, 4, np.random.default_rng(0)).sum().item() for size in (10, 3)]
-    [4, 3]
-    """
-    rows = np.zeros(available, bool)
-    rows[rng.permutation(available)[:wanted]] = True
-    return rows
-
-
 def floor_from_train(
     train: ProfileSource, reference: Summary, users: int, rng: np.random.Generator
 ) -> Floor:
-    """Floor of samples of the training profiles against the reference.
+    """Floor of samples of the training profiles, of whole users, against the reference.
 
     Args:
         train: Profiles that the model was trained on; none of them in the reference.
@@ -69,7 +59,8 @@ def floor_from_train(
         rng: Source of the draws.
     """
     times = _samples(users) if users < len(train) else 1
-    samples = [summarise(train, random_rows(len(train), users, rng)) for _ in range(times)]
+    whose = users_of(train)
+    samples = [summarise(train, random_users(whose, users, rng)) for _ in range(times)]
     size = samples[0].users
     fewer = f", which has fewer than the {users:,} generated" if size < users else ""
     against = f"against all {reference.users:,} of the reference"
@@ -80,8 +71,7 @@ def floor_from_train(
 def floor_from_halves(reference: ProfileSource, users: int, rng: np.random.Generator) -> Floor:
     """Floor of parts of the reference against the rest of it.
 
-    The draw is by profile: where a user has several windows they can fall on both sides, and the
-    floor is then a little too low. A training set that was split by user has no such fault.
+    The draw is by user: all windows of a user are on one side, unless there is one user only.
 
     Args:
         reference: The reference profiles.
@@ -98,8 +88,13 @@ def floor_from_halves(reference: ProfileSource, users: int, rng: np.random.Gener
             "give the training profiles (--train) or a larger reference"
         )
     size = min(users, count // 2)
-    parts = [random_rows(count, size, rng) for _ in range(_samples(count))]
+    whose = users_of(reference)
+    parts = [
+        random_users(whose, size, rng) if whose.any() else random_rows(count, size, rng)
+        for _ in range(_samples(count))
+    ]
     pairs = [(summarise(reference, rows), summarise(reference, ~rows)) for rows in parts]
+    size = pairs[0][0].users
     return Floor.of(
         pairs, f"{size:,} profiles of the reference, against its other {count - size:,}"
     )

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import blocks
-from habitus.evaluation.floor import random_rows
+from habitus.evaluation.draws import random_rows, users_of
 from habitus.schema import BoolArray, IntArray, ProfileSource, starts_of_runs
-
-USER = "user"
 
 
 @dataclass(frozen=True)
@@ -57,15 +54,6 @@ def halves(source: ProfileSource, rng: np.random.Generator) -> tuple[Side, Side]
     count = int(everyone.users.max(initial=-1)) + 1
     first = random_rows(count, count // 2, rng)[everyone.users]
     return Side(source, first, everyone.users[first]), Side(source, ~first, everyone.users[~first])
-
-
-def users_of(source: ProfileSource) -> NDArray[np.int64]:
-    """User of each profile, from 0, [U]; all different where the set does not say."""
-    tables: list[Any] = [getattr(chunk, "users", None) for chunk in source.chunks()]
-    if any(table is None or USER not in table.column_names for table in tables):
-        return np.arange(len(source))
-    names = np.concatenate([table[USER].to_numpy(zero_copy_only=False) for table in tables])
-    return np.unique(names.astype(str) if names.dtype == object else names, return_inverse=True)[1]
 
 
 def contents(side: Side, unit: str, seed: int) -> NDArray[np.uint64]:

@@ -22,15 +22,23 @@ import pyarrow as pa
 from habitus.events import EPOCH, Column, EventLog
 from habitus.events.clock import OWN_CLOCK
 from habitus.events.format import LogFormat
-from habitus.files import check_outputs
+from habitus.files import Mark, check_outputs, replacing
 from habitus.profiles.calendar import Calendar
 from habitus.profiles.conditions import Conditions
+from habitus.profiles.rare import FEWEST_USERS, OTHER, PROTECTION, RareValues
 from habitus.profiles.sort_and_count import MOST_HERE, Counts, count_keys
 from habitus.profiles.sparse import USER, WINDOW, Profiles, concat
-from habitus.profiles.store import StoredProfiles, empty, save
+from habitus.profiles.spool import Spool
+from habitus.profiles.store import (
+    KIND,
+    StoredProfiles,
+    empty,
+    profile_writer,
+    write_profiles,
+)
 from habitus.profiles.user_codes import CODE, KEY, UserCodes
 from habitus.schema import DAYS_PER_WEEK, Axes, IntArray, Progress, no_progress
-from habitus.settings import Date, Days, Whole, configuration
+from habitus.settings import Date, Days, Positive, Whole, configuration
 
 REASONS = {
     -1: "the user is missing",
@@ -38,7 +46,6 @@ REASONS = {
     -3: "the channel is missing",
     -4: "the event is outside the window",
 }
-OTHER = "other"
 MAX_CHANNELS = 256
 # Largest number of channels whose index DuckDB finds in a list; for more a join is faster.
 FEW = 16
@@ -62,6 +69,8 @@ class ProfileConfig:
         channels: Channels to keep, the rest become ``other``; None keeps all.
         min_events: Fewest events of a profile.
         min_days: Fewest days with an event of a profile.
+        min_users: Fewest users of a channel, an attribute value and the largest counts; rarer ones
+            are protected (:mod:`habitus.profiles.rare`). 1 protects nothing.
         strict: Refuse a log with rows that cannot be used, instead of counting them.
         calendar: Holidays, and days on which the log was not recorded, which profiles remember.
     """
@@ -75,6 +84,7 @@ class ProfileConfig:
     channels: tuple[str, ...] | None = None
     min_events: Whole = 1
     min_days: Whole = 1
+    min_users: Positive = FEWEST_USERS
     strict: bool = False
     calendar: Calendar = field(default_factory=Calendar)
 
@@ -109,7 +119,10 @@ def profile(log: EventLog, config: ProfileConfig | None = None) -> Profiles:
     """
     build = Build(log, config or ProfileConfig())
     whole = concat(list(build.chunks()) or [empty(build.axes)])
-    return replace(whole, about=build.about)
+    if build.rare is not None:
+        build.rare.count(whole)
+        whole = build.rare.protect(whole)
+    return replace(whole, about=build.about | build.protection)
 
 
 def profile_to(
@@ -136,14 +149,28 @@ def profile_to(
     """
     check_outputs("profile", {"profiles": path}, overwrite=overwrite)
     build = Build(log, config)
-    return save(
-        path, build.chunks(on_progress), build.axes, build.about,
-        command="profile", overwrite=overwrite,
-    )  # fmt: skip
+    with replacing(path, Mark("profile", KIND), overwrite=overwrite) as part:
+        part.mkdir()
+        with Spool(part, build.axes) as spool:
+            chunks = build.chunks(on_progress)
+            if build.rare is not None:
+                for chunk in chunks:
+                    build.rare.count(chunk)
+                    spool.append(chunk)
+                chunks = map(build.rare.protect, spool.read())
+            axes = build.axes if build.rare is None else build.rare.protected_axes
+            with profile_writer(part, axes) as append:
+                count = sum(map(append, chunks))
+        write_profiles(part, axes, count, build.about | build.protection)
+    return StoredProfiles.open(path)
 
 
 class Build:
-    """The steps from a log to profiles: windows, channels, keys and their assembly."""
+    """The steps from a log to profiles: windows, channels, keys and their assembly.
+
+    Attributes:
+        rare: Rare values, to be counted among the profiles and protected; None for no protection.
+    """
 
     def __init__(self, log: EventLog, config: ProfileConfig) -> None:
         self.log = log
@@ -159,9 +186,22 @@ class Build:
             every=config.every,
         )
         self._check_room()
+        self.rare = (
+            RareValues(self.axes, config.min_users, config.channels or (), log.channel is not None)
+            if config.min_users > 1
+            else None
+        )
+
+    @property
+    def protection(self) -> dict[str, Any]:
+        """The entry of ``about`` on rare values, once all profiles are protected."""
+        return {PROTECTION: {"min_users": 1}} if self.rare is None else self.rare.to_json()
 
     def chunks(self, on_progress: Progress = no_progress) -> Iterator[Profiles]:
-        """The profiles, a batch of keys at a time; then ``tally`` and ``about`` are complete."""
+        """The profiles as they stand in the log, a batch of keys at a time.
+
+        Then ``tally`` and ``about`` are complete.
+        """
         for whole in self._whole_profiles():
             first = int(np.searchsorted(whole.keys, 0))
             unusable = whole.at(slice(None, first))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.profiles.build import REASONS
+from habitus.profiles.rare import ProtectionRecord
 from habitus.schema import WEEKDAYS, Axes, FloatArray, IntArray, ProfileSource, SparseProfiles
 
 SUDDEN_DROP = 0.1  # share of the weekday's median events, below which a day is reported
@@ -48,6 +49,7 @@ class Description:
         automatic: Profiles active in nearly every slot of their active days, at least three days.
         largest_share: Share of all events that the largest profile has.
         rows: What became of the log's rows when it was profiled; None where that is not known.
+        protection: Protection of rare values in words; None where none is recorded.
     """
 
     axes: Axes
@@ -66,6 +68,7 @@ class Description:
     automatic: int
     largest_share: float
     rows: dict[str, Any] | None
+    protection: str | None = None
 
     @cached_property
     def by_weekday(self) -> dict[str, float] | None:
@@ -99,12 +102,18 @@ class Description:
         }
 
 
-def describe(source: ProfileSource, rows: dict[str, Any] | None = None) -> Description:
+def describe(
+    source: ProfileSource,
+    rows: dict[str, Any] | None = None,
+    protection: ProtectionRecord | None = None,
+) -> Description:
     """Read a set once, chunk by chunk; memory is bounded by U and one chunk.
 
     Args:
         source: The profiles.
         rows: What became of the log's rows (``about["rows"]`` of stored profiles).
+        protection: Protection of rare values, as
+            :func:`~habitus.profiles.rare.protection_of` reads it of stored profiles.
 
     Raises:
         ValueError: if there is no profile.
@@ -114,7 +123,7 @@ def describe(source: ProfileSource, rows: dict[str, Any] | None = None) -> Descr
     tally = _Tally(source.axes)
     for chunk in source.chunks():
         tally.add(chunk)
-    return tally.description(rows)
+    return tally.description(rows, None if protection is None else protection.sentence())
 
 
 class _Tally:
@@ -159,7 +168,7 @@ class _Tally:
         full = per_day.sum(1) >= AUTOMATIC_DAY * slots * active
         self.automatic += int((full & (active >= AUTOMATIC_DAYS) & (slots > 1)).sum())
 
-    def description(self, rows: dict[str, Any] | None) -> Description:
+    def description(self, rows: dict[str, Any] | None, protection: str | None) -> Description:
         """Description from the finished sums."""
         lengths = np.concatenate(self.lengths)
         picture = self.picture.reshape(self.axes.shape)
@@ -187,6 +196,7 @@ class _Tally:
             automatic=self.automatic,
             largest_share=self.largest_profile / events if events else 0.0,
             rows=rows,
+            protection=protection,
         )
 
 

@@ -33,6 +33,7 @@ from pydantic import Field
 from habitus.events.format import LogRecord
 from habitus.files import Mark, replacing
 from habitus.profiles.calendar import CalendarRecord
+from habitus.profiles.rare import ProtectionRecord
 from habitus.profiles.sparse import CHUNK, USER, WINDOW, Profiles, ProfileSet, concat, value_type
 from habitus.records import (
     ADVICE,
@@ -69,6 +70,7 @@ class ProfilesAbout(Record):
 
     log: LogRecord | None = None
     calendar: CalendarRecord | None = None
+    protection: ProtectionRecord | None = None
     rows: dict[str, int | dict[str, int]] | None = None
 
 

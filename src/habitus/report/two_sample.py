@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from habitus.report import figures
@@ -11,21 +12,27 @@ from habitus.report.wording import number
 
 if TYPE_CHECKING:  # they take seconds to load
     from habitus.evaluation.metrics.auc import Auc
-    from habitus.evaluation.privacy import Privacy
+    from habitus.evaluation.privacy import Privacy, Share
     from habitus.evaluation.two_sample import TwoSample
 
 MOST_FEATURES = 20
+LABEL = 24  # letters in a line of a label
 TWO_SAMPLE_NOTE = (
     "Classifiers learnt to distinguish generated users from real ones, and were tested on users "
     "that they had not seen. The area under the ROC curve is the probability that they find the "
     "generated one of a pair: 0.5 is chance, and what another real sample scores is the floor. "
 )
 PRIVACY_NOTE = (
-    "How near generated profiles are to those that the model was trained on. Held-out users cannot "
-    "have been copied: what they score is the floor. The distance of two profiles is "
-    "1 - 2 a·b / (|a|² + |b|²) on log(1 + value) of their cells: 0 for equal ones, 1 where nothing "
-    "is shared. A profile is a near copy when it is nearer to a training profile than 99 in 100 "
-    "held-out ones of its size. "
+    "What attackers learn of the users that the model was trained on. Held-out users cannot have "
+    "leaked: what they score is the floor. An attack gives each user a score; “found” is the share "
+    "of training users above all but 1 % of the held-out ones, since an attack matters where it is "
+    "sure, and not on average. The user is the unit: all windows of one user count once. "
+)
+COPIES_NOTE = (
+    "A sanity check that proves nothing: whoever was moved by an hour is no near copy, and yet "
+    "recognised. The distance of two profiles is 1 - 2 a·b / (|a|² + |b|²) on log(1 + value) of "
+    "their cells; a profile is a near copy when it is nearer to a training profile than 99 in 100 "
+    "held-out ones of its size."
 )
 
 
@@ -74,38 +81,82 @@ def _mean(value: float | None) -> str:
 
 
 def privacy_section(easel: Easel, found: Privacy) -> Section:
-    """Section on privacy: copies, near copies and membership."""
-    rows = [
-        (
-            "Near copies of training profiles",
-            f"{found.near_copies:.2%}",
-            f"{found.near_copies_floor:.2%}",
+    """Section on privacy: attacks with their floors, inferences, and copies."""
+    areas = [
+        (fill(each.name, LABEL), _interval(each.area), _interval(each.floor_area))
+        for each in found.attacks
+    ]
+    plates = [
+        easel.plate(
+            "Training users distinguished from held-out ones",
+            "Areas under the curve with 95 % intervals; the floor is the same attack on held-out "
+            "users alone.",
+            figures.area_intervals(areas),
         ),
-        (
-            "Exact copies of training profiles",
-            f"{found.exact_copies:.2%}",
-            f"{found.exact_copies_floor:.2%}",
+        easel.plate(
+            "Distance to training users",
+            "Generated profiles, and real ones that were held out, by their nearest training "
+            "profile.",
+            figures.distance_curves(
+                {"reference": found.copies.held_out, "generated": found.copies.generated},
+                "distance to the nearest training profile",
+            ),
         ),
     ]
-    member = (
-        "Training users distinguished from held-out ones by the nearest generated profile",
-        area_text(found.membership),
-        "0.5",
+    members = [
+        row
+        for each in found.attacks
+        for row in (
+            (
+                f"By {each.name}", area_text(each.area), area_text(each.floor_area),
+                share_text(each.found), share_text(each.floor_found),
+            ),
+            (
+                f"The {each.unusual.users:,} most unusual of them",
+                area_text(each.unusual.area), "0.5", share_text(each.unusual.found), "–",
+            ),
+        )
+    ]  # fmt: skip
+    guesses = [
+        row
+        for each in found.inferences
+        for row in (
+            (
+                each.name, share_text(each.guessed), share_text(each.floor),
+                share_text(each.held_out),
+            ),
+            (
+                "The most unusual of them", share_text(each.unusual),
+                share_text(each.unusual_floor), "–",
+            ),
+        )
+    ]  # fmt: skip
+    copies = [
+        ("Near copies of training profiles", f"{found.copies.near:.2%}",
+         f"{found.copies.near_floor:.2%}"),
+        ("Exact copies of training profiles", f"{found.copies.exact:.2%}",
+         f"{found.copies.exact_floor:.2%}"),
+    ]  # fmt: skip
+    tables = [
+        Table(
+            "Membership: training users against held-out ones, with 95 % intervals.",
+            ("Attack", "AUC", "Floor", "Found at 1 % false alarms", "Floor"),
+            members,
+        ),
+        Table(
+            "Attributes, guessed from the nearest user; the floor is a guess from other real "
+            "users. A leak is a better guess of training than of held-out users.",
+            ("Attribute", "From generated users", "From other real users", "Of held-out users"),
+            guesses,
+        ),
+        Table(COPIES_NOTE, ("", "Generated", "Floor"), copies),
+    ]
+    protection = "" if found.protection is None else f"Rare values: {found.protection}. "
+    note = (
+        f"{found.guarantee} {PRIVACY_NOTE}{_sentence(found.note)} Likelihood: "
+        f"{found.likelihood_note}. {protection}"
     )
-    detected = ("Training profiles found, at 1 % false alarms", f"{found.found:.2%}", "1.00%")
-    table = Table("", ("", "Generated", "Floor"), [*rows, member, detected])
-    distances = {"reference": found.held_out, "generated": found.generated}
-    figure = figures.distance_curves(distances, "distance to the nearest training profile")
-    caption = (
-        "Generated profiles, and real ones that were held out, by their nearest training profile."
-    )
-    plate = easel.plate("Distance to training users", caption, figure)
-    return Section(
-        "Does it give training users away?",
-        f"{PRIVACY_NOTE}{_sentence(found.note)}",
-        [plate],
-        [table],
-    )
+    return Section("Does it give training users away?", note, plates, tables)
 
 
 def two_sample_findings(test: TwoSample | None, leaks: Privacy | None) -> Iterator[str]:
@@ -118,6 +169,8 @@ def two_sample_findings(test: TwoSample | None, leaks: Privacy | None) -> Iterat
         )
     if leaks is not None and leaks.warning:
         yield f"Warning: {leaks.warning}."
+    if leaks is not None:
+        yield leaks.guarantee
 
 
 def two_sample_sections(
@@ -133,6 +186,11 @@ def two_sample_sections(
 def area_text(area: Auc) -> str:
     """Format an area and its interval."""
     return f"{area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
+
+
+def share_text(share: Share) -> str:
+    """Format a share of users and its interval."""
+    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
 
 
 def _interval(area: Auc) -> figures.Interval:

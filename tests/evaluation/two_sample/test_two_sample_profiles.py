@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from habitus.evaluation.sample import contents, folds, halves, users_of, whole
+from habitus.evaluation.draws import users_of
+from habitus.evaluation.sample import contents, folds, halves, whole
 from habitus.evaluation.two_sample import two_sample
 from habitus.evaluation.two_sample.classify import FeatureTable, classify_features
 from habitus.evaluation.two_sample.pictures import Pictures, classify_pictures

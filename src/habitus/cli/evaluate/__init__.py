@@ -19,6 +19,7 @@ REFERENCE = "Against what"
 WRITTEN = "What is written"
 MOST = 4000
 MATRICES = 24  # bytes of three matrices of transitions, for each pair of buckets
+REFERENCES = 1
 
 Generated = Annotated[
     Path,
@@ -68,7 +69,9 @@ Html = Annotated[
 RunFolder = Annotated[
     Path | None,
     typer.Option(
-        "--run", help="Run whose loss curves go into the report.", rich_help_panel=WRITTEN,
+        "--run",
+        help="Run whose loss curves go into the report, and whose likelihood --privacy attacks.",
+        rich_help_panel=WRITTEN,
         show_default="the one that generated the profiles, if it is still there",
     ),
 ]  # fmt: skip
@@ -109,9 +112,20 @@ Privacy = Annotated[
     bool,
     typer.Option(
         "--privacy",
-        help="Look for copies of the training users (--train) among generated profiles; takes a "
-        "minute or less.",
+        help="Attack the training users (--train): who was one (by the nearest generated profile, "
+        "and by the likelihood of the run) and what their attributes are; each with its floor. "
+        "Takes a minute, and the reference fits.",
         rich_help_panel=REFERENCE,
+    ),
+]
+References = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Pairs of reference fits, each on half of up to 4,000 users, that the attack by the "
+        "likelihood of the run is calibrated by; 0 for none.",
+        rich_help_panel=REFERENCE,
+        show_default=str(REFERENCES),
     ),
 ]
 Column = Annotated[
@@ -145,6 +159,7 @@ def evaluate(
     steps: Steps = None,
     two_sample: TwoSample = False,
     privacy: Privacy = False,
+    references: References = None,
     column: Column = None,
     scale: Scale = None,
     time: Time = None,
@@ -167,7 +182,10 @@ def evaluate(
     columns = {"column": column, "scale": scale, "time": time, "series_id": series_id}
     of_series = {"noisy": noisy, "train_share": train_share, "buckets": buckets, "steps": steps}
     if generated.is_file():
-        refuse_options_of("profiles", region=region, most=most, run=run, privacy=privacy)
+        refuse_options_of(
+            "profiles", region=region, most=most, run=run, privacy=privacy,
+            references=references,
+        )  # fmt: skip
         from habitus.cli.evaluate.series import SeriesFiles, evaluate_series
 
         if buckets is not None:
@@ -184,6 +202,8 @@ def evaluate(
             raise ValueError(
                 "--privacy looks for users that the model was trained on; give them with --train"
             )
+        if references is not None and not privacy:
+            raise ValueError("--references is for the attacks of --privacy; add it")
         from habitus.cli.evaluate import profiles
         from habitus.evaluation import evaluate_profiles
 
@@ -192,7 +212,10 @@ def evaluate(
         filled = profiles.score_filled(sets, region, most or MOST, seed)
         most = (most or MOST) if filled else None
         classified = profiles.run_two_sample(sets, seed) if two_sample else None
-        attacked = profiles.run_privacy(sets, seed) if privacy else None
+        attacked = None
+        if privacy:
+            pairs = REFERENCES if references is None else references
+            attacked = profiles.run_privacy(sets, run, pairs, seed)
         with spinner("Evaluating"):
             scores = evaluate_profiles(*sets, seed=seed)
         found = profiles.EvaluatedProfiles(
@@ -205,7 +228,7 @@ def evaluate(
             "evaluate", generated, against=against, train=train, json=json, html=html, run=run,
             region=region, most=most, seed=seed, **of_series, scale=scale, time=time,
             series_id=series_id, column=column, two_sample=two_sample, privacy=privacy,
-            overwrite=overwrite,
+            references=references, overwrite=overwrite,
         )  # fmt: skip
         with spinner("Drawing"):
             origin = {"Command": typed, "Versions": versions_line()}

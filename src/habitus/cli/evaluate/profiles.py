@@ -19,8 +19,11 @@ from habitus.evaluation import CompletionEvaluation, Evaluation, evaluate_comple
 from habitus.history import HISTORY, curves, read_history
 from habitus.models.parts.masks import parse_mask
 from habitus.profiles.completed import StoredCompleted, open_profiles
+from habitus.profiles.rare import protection_of
 from habitus.profiles.store import StoredProfiles
 from habitus.report import History, write_report
+
+WEIGHTS = "weights.safetensors"  # of a complete run; its module loads torch
 
 if TYPE_CHECKING:
     from habitus.evaluation.privacy import Privacy
@@ -54,7 +57,7 @@ class EvaluatedProfiles:
         filled: Scores of filled cells, where the profiles were completed.
         region: Cells of these that are scored, as asked for; None for all missing ones.
         two_sample: Results of the classifiers, if they were asked for.
-        privacy: Copies of training users, if they were asked for.
+        privacy: Attacks on training users, if they were asked for.
         history: Loss curves of the run that made the profiles, if it is known.
     """
 
@@ -84,6 +87,10 @@ class EvaluatedProfiles:
         """Write the report on these scores."""
         ours, theirs, _ = self.sets
         origin = dict(provenance)
+        protection = protection_of(theirs.about)
+        origin["Rare values"] = (
+            "not known to be protected" if protection is None else protection.sentence()
+        )
         if self.filled is not None:
             mask = ours.about["completed"]["mask"]
             origin["What was missing"] = f"{mask}; evaluated: {self.region or 'all missing cells'}"
@@ -155,11 +162,34 @@ def run_two_sample(sets: ProfileSets, seed: int) -> TwoSample:
         return two_sample(*sets, seed=seed, on_progress=advance)
 
 
-def run_privacy(sets: ProfileSets, seed: int) -> Privacy:
-    """Look for training users among the generated ones, with a bar."""
-    from habitus.evaluation.privacy import privacy  # loads scikit-learn
+def run_privacy(sets: ProfileSets, run: Path | None, references: int, seed: int) -> Privacy:
+    """Attack the training users of the generated ones, with bars.
+
+    Args:
+        sets: The profiles.
+        run: Run that generated; None for the one that the generated profiles name.
+        references: Pairs of reference fits.
+        seed: Seed of the draws and of the fits.
+    """
+    from habitus.evaluation.privacy import NO_RUN, privacy
 
     ours, theirs, train = sets
     assert train is not None, "the command refuses --privacy without --train"
-    with bar("Looking for training users", "steps") as advance:
-        return privacy(ours, theirs, train, seed=seed, on_progress=advance)
+    likelihoods = NO_RUN
+    made_by = Path(ours.about.get("run") or "") if run is None else run
+    if run is not None or (made_by / WEIGHTS).is_file():
+        from habitus.run import load
+        from habitus.synthesis.membership import membership_likelihoods
+
+        with bar("Fitting and scoring for the attack by likelihood", "steps") as advance:
+            likelihoods = membership_likelihoods(
+                load(made_by), train, theirs, references=references, seed=seed,
+                on_progress=advance,
+            )  # fmt: skip
+    known = protection_of(train.about)
+    protection = "not known to be protected" if known is None else known.sentence()
+    with bar("Attacking the training users", "steps") as advance:
+        return privacy(
+            ours, theirs, train, likelihoods=likelihoods, protection=protection, seed=seed,
+            on_progress=advance,
+        )  # fmt: skip

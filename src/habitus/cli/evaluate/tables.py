@@ -10,7 +10,7 @@ from habitus.cli._console import plain
 from habitus.evaluation import ACTIVITIES, CompletionEvaluation, Evaluation, active_users
 from habitus.report.filled import methods, multiple
 from habitus.report.meaning import REGION
-from habitus.report.two_sample import area_text
+from habitus.report.two_sample import area_text, share_text
 from habitus.report.wording import baseline_name, number, rows_of, times
 
 if TYPE_CHECKING:
@@ -96,11 +96,30 @@ def two_sample_lines(found: TwoSample) -> list[str]:
 
 
 def privacy_lines(found: Privacy) -> list[str]:
-    """Lines on copies of training users, and on how well these are distinguished from others."""
-    return [
-        f"near copies of training profiles: {found.near_copies:.2%} of generated profiles, "
-        f"{found.near_copies_floor:.2%} of held-out ones; exact copies: {found.exact_copies:.2%}, "
-        f"{found.exact_copies_floor:.2%}",
-        f"training users distinguished from held-out ones: AUC {area_text(found.membership)}, "
-        f"chance 0.5; {found.found:.2%} found at 1 % false alarms",
+    """Lines on copies of training users, on the attacks with their floors, and what they mean."""
+    copies = found.copies
+    lines = [
+        f"near copies of training profiles: {copies.near:.2%} of generated profiles, "
+        f"{copies.near_floor:.2%} of held-out ones; exact copies: {copies.exact:.2%}, "
+        f"{copies.exact_floor:.2%} (a sanity check)"
     ]
+    for each in found.attacks:
+        lines += [
+            f"training users distinguished by {each.name}: AUC {area_text(each.area)}, floor "
+            f"{area_text(each.floor_area)}; {share_text(each.found)} found at 1 % false alarms, "
+            f"floor {share_text(each.floor_found)}",
+            f"  the {each.unusual.users:,} most unusual of them: AUC "
+            f"{area_text(each.unusual.area)}; {share_text(each.unusual.found)} found",
+        ]
+    for each in found.inferences:
+        lines += [
+            f"{each.name} guessed of training users: {share_text(each.guessed)} from generated "
+            f"users, {share_text(each.floor)} from other real users; of held-out users "
+            f"{share_text(each.held_out)}",
+            f"  the most unusual of them: {share_text(each.unusual)} from generated users, "
+            f"{share_text(each.unusual_floor)} from other real users",
+        ]
+    lines.append(f"likelihood: {found.likelihood_note}")
+    if found.protection is not None:
+        lines.append(f"rare values of the training profiles: {found.protection}")
+    return [*lines, found.guarantee]

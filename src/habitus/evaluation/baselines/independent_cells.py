@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from habitus.evaluation.blocks import CompressedRows, blocks, is_count
-from habitus.evaluation.floor import random_rows
+from habitus.evaluation.draws import random_rows
 from habitus.schema import Axes, FloatArray, IntArray, ProfileSource
 
 MOST_USERS = 20_000  # drawn, and looked at: enough for every curve, cheap

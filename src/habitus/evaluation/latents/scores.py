@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from habitus.evaluation.floor import random_rows
+from habitus.evaluation.draws import random_rows
 from habitus.evaluation.latents.association import association
 from habitus.evaluation.latents.factors import USERS_PER_CLASS, Factor
 from habitus.evaluation.latents.forests import concentration, forests

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from habitus.evaluation.baselines.base import Baseline
 from habitus.evaluation.blocks import blocks
-from habitus.evaluation.floor import random_rows
+from habitus.evaluation.draws import random_rows
 from habitus.schema import Axes, BoolArray, Filled, FloatArray, ProfileSource
 
 MOST_PROFILES = 20_000  # training profiles to keep; as dense pictures a few hundred MB
