@@ -11,7 +11,7 @@ from habitus.cli._console import out, spinner
 from habitus.cli._options import Overwrite, Seed, command
 from habitus.cli._options.names import MASKS
 from habitus.cli._options.series import SeriesId, Time, series_option
-from habitus.cli._options.types import FACTOR, OPEN_SHARE, POSITIVE
+from habitus.cli._options.types import FACTOR, OPEN_SHARE, POSITIVE, WHOLE
 from habitus.files import Mark, check_outputs, write_json
 from habitus.memory import check_memory
 
@@ -121,11 +121,11 @@ Privacy = Annotated[
 References = Annotated[
     int | None,
     typer.Option(
-        min=0,
         help="Pairs of reference fits, each on half of up to 4,000 users, that the attack by the "
         "likelihood of the run is calibrated by; 0 for none.",
         rich_help_panel=REFERENCE,
         show_default=str(REFERENCES),
+        **WHOLE,
     ),
 ]
 Column = Annotated[
