@@ -1,6 +1,7 @@
 """``habitus`` and ``python -m habitus``: signals are handled before what takes long is loaded."""
 
 import multiprocessing
+import os
 import sys
 from importlib import import_module
 
@@ -9,6 +10,8 @@ from habitus.interrupts import die_with_parent, exit_code, signals_ignored, sign
 
 def main() -> None:
     """Run the command line; ends with SystemExit, 0 when all went well."""
+    # habitus has no plugins of pydantic, and looking for some reads what is known of all packages.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         with signals_raised():
             import_module("habitus.cli").main()

@@ -6,6 +6,7 @@ takes a type as keyword arguments: ``typer.Option(help="How many users.", **POSI
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import typer
@@ -16,11 +17,15 @@ from habitus import settings
 
 def of(meaning: Any, metavar: str) -> dict[str, Any]:
     """Arguments of ``typer.Option`` for values of a type hint with limits."""
-    adapter = TypeAdapter(meaning, config=settings.RULES)
+
+    @cache
+    def adapter() -> TypeAdapter[Any]:
+        # Made when a value is given: a help would wait for the types of all options.
+        return TypeAdapter(meaning, config=settings.RULES)
 
     def parse(value: Any) -> Any:
         try:
-            return adapter.validate_python(value)
+            return adapter().validate_python(value)
         except ValidationError as error:
             raise typer.BadParameter(settings.one_line(error).removeprefix("the value ")) from None
 
