@@ -13,8 +13,10 @@ import pytest
 
 from command_line import call
 from conftest import random_profiles
+from habitus.events import EventLog
 from habitus.files import Mark, replacing
 from habitus.models.pictures.beta_vae import BetaVAE, BetaVAEConfig
+from habitus.profiles.build import ProfileConfig, profile_to
 from habitus.profiles.store import save
 from habitus.run import Run
 
@@ -298,3 +300,14 @@ def test_the_log_in_the_folder_that_is_written(here, capsys):
     is_refused(capsys, here, arguments.split(), False)
     is_refused(capsys, here, arguments.split(), True)
     is_refused(capsys, here, first, False)
+
+
+def test_the_log_in_the_folder_that_python_writes(here):
+    Path("made").mkdir()
+    shutil.copy("log.parquet", "made")
+    before = Path("made/log.parquet").read_bytes()
+    log = EventLog.open("made/log.parquet", user="user", time="time")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match="made holds made/log.parquet, which is read"):
+            profile_to("made", log, ProfileConfig(days=1), overwrite=overwrite)
+    assert Path("made/log.parquet").read_bytes() == before

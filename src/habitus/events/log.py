@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import ibis
@@ -58,6 +58,8 @@ class EventLog:
             used.
         schema: Arrow types of the source's columns where they are known more exactly than the
             engine says them.
+        source: Path, glob or URL that the rows are read from, and that no output may replace; None
+            where they come from a table.
 
     Raises:
         ValueError: for a column that is not there or cannot play its role, or an unknown zone.
@@ -71,6 +73,7 @@ class EventLog:
     timezone: str = "UTC"
     offset: str | None = None
     schema: pa.Schema | None = None
+    source: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for column in (self.user, self.time, self.channel, self.offset, *self.attributes):
@@ -121,16 +124,18 @@ class EventLog:
             ValueError: if the source cannot be opened or a column cannot play its role.
         """
         if isinstance(source, str | os.PathLike):
-            note_typed(os.fspath(source))
+            path = os.fspath(source)
+            note_typed(path)
             with engine_errors(f"cannot read {source}"):
-                table = read_source(os.fspath(source), memory_limit)
-                schema = source_schema(os.fspath(source))
+                table = read_source(path, memory_limit)
+                schema = source_schema(path)
         else:
+            path = None
             table = source if isinstance(source, ir.Table) else local_table(source, memory_limit)
             schema = source.schema if isinstance(source, pa.Table) else None
         if filter is not None:
             table = filtered(table, filter)
-        return cls(table, user, time, channel, tuple(attributes), timezone, offset, schema)
+        return cls(table, user, time, channel, tuple(attributes), timezone, offset, schema, path)
 
     @property
     def is_local(self) -> bool:

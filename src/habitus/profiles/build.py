@@ -144,10 +144,10 @@ def profile_to(
         overwrite: Replace whatever folder stands there, not only earlier profiles of a log.
 
     Raises:
-        ValueError: as :func:`profile`, or if something else stands at ``path`` and ``overwrite`` is
-            not given.
+        ValueError: as :func:`profile`, if the log is at ``path``, or if something else is and
+            ``overwrite`` is not given.
     """
-    check_outputs("profile", {"profiles": path}, overwrite=overwrite)
+    check_outputs("profile", {"profiles": path}, [log.source], overwrite=overwrite)
     build = Build(log, config)
     with replacing(path, Mark("profile", KIND), overwrite=overwrite) as part:
         part.mkdir()
