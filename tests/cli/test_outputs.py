@@ -308,6 +308,6 @@ def test_the_log_in_the_folder_that_python_writes(here):
     before = Path("made/log.parquet").read_bytes()
     log = EventLog.open("made/log.parquet", user="user", time="time")
     for overwrite in (False, True):
-        with pytest.raises(ValueError, match="made holds made/log.parquet, which is read"):
+        with pytest.raises(ValueError, match=r"made holds made/log\.parquet, which is read"):
             profile_to("made", log, ProfileConfig(days=1), overwrite=overwrite)
     assert Path("made/log.parquet").read_bytes() == before
