@@ -30,9 +30,10 @@ from habitus.profiles.batches import Population, pieces
 from habitus.profiles.sparse import USER, Profiles, concat, users_drawn
 from habitus.run import Run
 from habitus.schema import Progress, no_progress
+from habitus.settings import MOST_SEED
 from habitus.synthesis.completion import check_axes
 from habitus.synthesis.scoring import likelihoods
-from habitus.training.config import MOST_REPEATED, MOST_SEED, FitConfig
+from habitus.training.config import MOST_REPEATED, FitConfig
 from habitus.training.encoding import examples_of, known_to
 from habitus.training.fit import fit
 
