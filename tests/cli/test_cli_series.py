@@ -349,7 +349,7 @@ REFUSED = {
     "generated.parquet --against real.csv --steps 3,3": "--steps must be distinct numbers",
     "generated.parquet --against real.csv --steps 40":
         "40 steps are too short for transitions over 40",
-    "generated.parquet --against real.csv --buckets 100000": "1 to 4,000 buckets",
+    "generated.parquet --against real.csv --buckets 5000": "1 to 4,000 buckets",
     "cleaned.parquet --against real.csv": "--noisy noisy.csv",
     "cleaned.parquet --against real.csv --noisy short.csv":
         "short.csv, the noisy one, has 399 rows",

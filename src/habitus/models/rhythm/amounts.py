@@ -92,9 +92,9 @@ class BinnedAmount(Amount):
         first, last = bin_edges(single, ratio, most)
         self.bins = len(last)
         self.features = self.bins + LARGEST_FEATURES
-        self.register_buffer("first", first, persistent=False)
-        self.register_buffer("last", last, persistent=False)
         bins = torch.arange(self.bins)
+        self.register_buffer("first", first.to(bins.device), persistent=False)
+        self.register_buffer("last", last.to(bins.device), persistent=False)
         largest = functional.pad(bins, (1, 0), value=self.bins)[:, None]  # first row: none so far
         self.register_buffer("same", (bins == largest).float(), persistent=False)
         self.register_buffer("above", (bins > largest).float(), persistent=False)
