@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from command_line import call
 
 TESTS = Path(__file__).parent
 SELECTION = (
-    "test_circumstances.py::test_child_processes_take_ctrl_c",
+    "test_circumstances.py::test_child_processes_take_signals",
+    "test_interrupts.py",
     "test_circumstances.py::test_usage_errors_are_as_wide_as_on_an_ordinary_terminal",
     "events/test_events.py::test_each_event_has_its_own_clock",
     "test_processes.py",
@@ -25,23 +28,27 @@ ENVIRONMENT = {
 }
 
 
-def test_child_processes_take_ctrl_c():
-    program = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_child_processes_take_signals(number):
+    program = f"import os; os.kill(os.getpid(), {int(number)})"
     done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, check=False)
-    assert done.returncode == -signal.SIGINT
-    assert b"KeyboardInterrupt" in done.stderr
+    assert done.returncode == -number
+    assert (b"KeyboardInterrupt" in done.stderr) == (number == signal.SIGINT)
 
 
 def test_usage_errors_are_as_wide_as_on_an_ordinary_terminal(capsys):
     code, _, err = call(capsys, "simulat")
     assert code == 2
-    assert "No such command 'simulat'. Did you mean 'simulate'?" in err
+    assert (
+        err == "habitus: no such command 'simulat'; did you mean 'simulate'? See habitus --help\n"
+    )
 
 
 def test_a_selection_passes_in_all_circumstances_at_once():
     def restrict() -> None:
-        """Ignore SIGINT as a shell's background job does, keep one core, and close stdin."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        """Ignore SIGINT and SIGHUP as ``nohup ... &`` does, keep one core, and close stdin."""
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         os.umask(0o077)
         os.close(0)

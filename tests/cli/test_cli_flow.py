@@ -95,7 +95,7 @@ def test_help_is_quick_because_it_loads_no_command():
 def test_usage_errors_are_readable_and_exit_with_2(capsys):
     code, _, err = call(capsys, "simulat")
     assert code == 2
-    assert "Did you mean 'simulate'" in err
+    assert "did you mean 'simulate'?" in err
     code, _, err = call(capsys, "fit")
     assert code == 2
     assert "missing argument 'profiles'; see habitus fit --help" in err

@@ -188,5 +188,5 @@ def test_what_is_said(tmp_path, capsys):
 
 
 def test_an_impossible_number_of_users():
-    with pytest.raises(ValueError, match="at least 1 as the fewest users of a value, got 0"):
+    with pytest.raises(ValueError, match="min_users must be at least 1, got 0"):
         ProfileConfig(min_users=0)

@@ -210,10 +210,11 @@ def _usage_message(error: Any) -> str:
     if parameter is not None and error.message.startswith("must "):  # of a type of options
         text = f"{parameter.opts[0]} {error.message}"
     else:
-        text = error.format_message().rstrip(".")
+        text = error.format_message().rstrip(".").replace(". Did you mean", "; did you mean")
         text = text[:1].lower() + text[1:]
     command = error.ctx.command_path if error.ctx else "habitus"
-    return f"{' '.join(text.split())}; see {command} --help"
+    see = " See" if text.endswith("?") else "; see"
+    return f"{' '.join(text.split())}{see} {command} --help"
 
 
 def _message(error: Exception) -> str:
