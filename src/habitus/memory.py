@@ -71,7 +71,7 @@ def in_words(size: float) -> str:
     """A number of bytes in its largest unit.
 
     >>> in_words(1536), in_words(4e9), in_words(1e30)
-    ('1.5 kB', '3.7 GB', '8.67e+11 EB')
+    ('1.5 kB', '3.73 GB', '8.67e+11 EB')
     """
     for unit in UNITS[:-1]:
         if size < 1024:

@@ -304,7 +304,7 @@ def test_two_processes_learn_what_one_does(population, tmp_path):
 
 def test_a_loss_that_explodes_is_one_clear_line_and_no_dead_end(population, tmp_path):
     """The folder is free again: going on from a checkpoint would end at the same loss."""
-    explodes = dataclasses.replace(SMALL, learning_rate=1e30)
+    explodes = dataclasses.replace(SMALL, learning_rate=1000.0)
     with pytest.raises(ValueError, match="not finite after"):
         fit(BetaVAE, population, MODEL, fit=explodes, out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -322,7 +322,7 @@ def test_no_checkpoint_holds_what_is_not_a_number(population, tmp_path, monkeypa
         saved.append({name: tensor.clone() for name, tensor in state.items()})
 
     monkeypatch.setattr(loop_module, "save_tensors", save_tensors)
-    explodes = dataclasses.replace(SMALL, learning_rate=1e30)
+    explodes = dataclasses.replace(SMALL, learning_rate=1000.0)
     with pytest.raises(ValueError, match="not finite after"):
         fit(BetaVAE, population, MODEL, fit=explodes, out=tmp_path / "run")
     assert saved
