@@ -98,6 +98,7 @@ def membership_likelihoods(
             reference = fit(
                 type(model), both.take(seen), model.config, fit=how, out=Path(folder) / "run"
             ).model
+            assert isinstance(reference, ProfileModel)
         on_progress(2 + 2 * number, steps, "reference fits")
         sums[~seen] += _log_likelihood(reference, both.take(~seen), seed)
         on_progress(3 + 2 * number, steps, "reference fits")

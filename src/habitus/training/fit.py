@@ -132,7 +132,8 @@ def _fit(
                 in_main = threading.current_thread() is threading.main_thread()
                 # Among the arguments of the launch, Fabric gives each process weights of its own:
                 # torch would have them in memory that all processes share and change.
-                fabric.launch(partial(_run_as_child, task, in_main), model=model)
+                child = partial(_run_as_child, task, in_main)
+                fabric.launch(child, model=model)  # pyright: ignore[reportArgumentType]
     except Diverged:
         # Going on from its last checkpoint would lead to the same numbers.
         for name in (CHECKPOINT, MARKER):

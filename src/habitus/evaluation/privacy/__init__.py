@@ -180,19 +180,14 @@ def privacy(
     copies = find_copies(made, held_out, trained, matched, rng)
     on_progress(1, steps, "copies")
     _, slots, channels = train.axes.shape
-    attacks = []
-    for name, view in (
-        ("the nearest generated profile, cell by cell", (matched, held_out, made)),
-        (
-            "the nearest generated profile, day by day",
-            tuple(by_day(each, slots, channels) for each in (matched, held_out, made)),
-        ),
-    ):
-        scores = _nearness(*view)
-        if not attacks:
-            unusual = tuple(each[1] for each in scores)
-        attacks.append(attack(name, scores[0][0], scores[1][0], *unusual, rng))
-        on_progress(1 + len(attacks), steps, "membership")
+    (ours, unusual_ours), (theirs, unusual_theirs) = _nearness(matched, held_out, made)
+    unusual = (unusual_ours, unusual_theirs)
+    attacks = [attack("the nearest generated profile, cell by cell", ours, theirs, *unusual, rng)]
+    on_progress(2, steps, "membership")
+    days = [by_day(each, slots, channels) for each in (matched, held_out, made)]
+    (ours, _), (theirs, _) = _nearness(days[0], days[1], days[2])
+    attacks.append(attack("the nearest generated profile, day by day", ours, theirs, *unusual, rng))
+    on_progress(3, steps, "membership")
     if isinstance(likelihoods, RunLikelihoods):
         chosen = (matched_side, sides["held out"])
         attacks.append(_by_likelihood(likelihoods, chosen, unusual, rng))
@@ -237,24 +232,25 @@ def _nearness(
 def _by_likelihood(
     likelihoods: RunLikelihoods,
     sides: tuple[Side, Side],
-    unusual: tuple[Floats, ...],
+    unusual: tuple[Floats, Floats],
     rng: np.random.Generator,
 ) -> Attack:
     """Attack by the likelihood under the run less that under reference fits, mean over windows."""
-    scores = []
-    unlike = []
-    for side, run, elsewhere, odd in zip(
-        sides,
-        (likelihoods.train, likelihoods.held_out),
-        (likelihoods.train_elsewhere, likelihoods.held_out_elsewhere),
-        unusual,
-        strict=True,
-    ):
+
+    def scored(
+        side: Side, run: FloatArray, elsewhere: FloatArray | None, odd: Floats
+    ) -> tuple[Floats, Floats]:
         values = run if elsewhere is None else run - elsewhere
         mean = People(side.users).mean(values[side.rows])
-        scored = np.isfinite(mean)
-        scores.append(mean[scored])
-        unlike.append(odd[scored])
+        known = np.isfinite(mean)
+        return mean[known], odd[known]
+
+    ours, unusual_ours = scored(
+        sides[0], likelihoods.train, likelihoods.train_elsewhere, unusual[0]
+    )
+    theirs, unusual_theirs = scored(
+        sides[1], likelihoods.held_out, likelihoods.held_out_elsewhere, unusual[1]
+    )
     calibrated = likelihoods.train_elsewhere is not None
     name = "the likelihood of the run" + (", against reference fits" if calibrated else "")
-    return attack(name, *scores, *unlike, rng)
+    return attack(name, ours, theirs, unusual_ours, unusual_theirs, rng)

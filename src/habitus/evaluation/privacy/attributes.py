@@ -111,9 +111,9 @@ def secrets(
     names = [name for name in tables[0] if all(name in table for table in tables)]
     nothing = np.zeros(axes.cells, bool)
     for name in names:
-        values = [table[name] for table in tables]
-        if 2 <= len(np.unique(values[0])) <= MOST_VALUES:
-            yield Secret(f"attribute {name!r}", *values, nothing)
+        train, held_out, generated = (table[name] for table in tables)
+        if 2 <= len(np.unique(train)) <= MOST_VALUES:
+            yield Secret(f"attribute {name!r}", train, held_out, generated, nothing)
     if names:
         return
     channels = len(axes.channels)
@@ -121,13 +121,17 @@ def secrets(
         used = [_used(cloud, channels) for cloud in clouds]
         channel = int(np.argmin(np.abs(used[0].mean(0) - HALF)))
         hidden = np.arange(axes.cells) % channels == channel
-        each = [part[:, channel] for part in used]
-        yield Secret(f"use of channel {axes.channels[channel]!r}", *each, hidden)
+        train, held_out, generated = (part[:, channel] for part in used)
+        name = f"use of channel {axes.channels[channel]!r}"
+        yield Secret(name, train, held_out, generated, hidden)
         return
     # Of the second half of the window from the first; the hour is one of a day's sixths.
     hidden = np.arange(axes.cells) >= axes.cells // 2
-    hours = [_preferred(without_cells(cloud, ~hidden), axes) for cloud in clouds]
-    yield Secret("preferred hours of the second half of the window", *hours, hidden)
+    train, held_out, generated = (
+        _preferred(without_cells(cloud, ~hidden), axes) for cloud in clouds
+    )
+    name = "preferred hours of the second half of the window"
+    yield Secret(name, train, held_out, generated, hidden)
 
 
 def infer(

@@ -8,6 +8,8 @@ Letters: U profiles, n users.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -63,8 +65,8 @@ def by_day(cloud: Cloud, slots: int, channels: int) -> Cloud:
     points = cloud.points
     day, rest = np.divmod(points.indices, slots * channels)
     cells = day * channels + rest % channels
-    days = points.shape[1] // (slots * channels)
-    shape = (points.shape[0], days * channels)
+    users, width = cast("tuple[int, int]", points.shape)
+    shape = (users, width // slots)
     # Adding up changes the ends of the rows in place.
     summed = csr_array((np.expm1(points.data), cells, points.indptr.copy()), shape=shape)
     summed.sum_duplicates()
