@@ -81,6 +81,8 @@ class EventLog:
                 raise ValueError(
                     f"no column {column!r} in the log; it has {', '.join(self.table.columns)}"
                 )
+            if self.schema is not None and self.schema.names.count(column) > 1:
+                raise ValueError(f"expected one column {column!r} in the log, got several")
         if self.offset is not None and not self.table[self.offset].type().is_numeric():
             raise ValueError(f"the offset column {self.offset!r} must hold minutes, a number")
         kind = self.table[self.time].type()
