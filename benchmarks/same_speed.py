@@ -82,11 +82,11 @@ def main() -> None:
     parser.add_argument("--after", metavar="REV", help="default: the working tree")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--users", type=int, default=2000)
-    parser.add_argument("--quick", action="store_true", help="this version twice, 200 users")
+    parser.add_argument("--quick", action="store_true", help="this version twice, 50 users")
     settings = parser.parse_args()
     if settings.quick:
         settings.before = settings.after
-        settings.users = 200
+        settings.users = 50
         settings.rounds = 1
     print(describe())
     print(f"{settings.users} users; seconds of processor, one thread")

@@ -17,11 +17,12 @@ import shutil
 import sys
 import tempfile
 import time
-import traceback
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from children import run_child
 from machine import describe
 
 GIB = 1024**3
@@ -65,30 +66,14 @@ def measure(arguments: list[str], *, fork: bool = False) -> Cost:
         SystemExit: if it fails.
     """
     start = time.perf_counter()
-    child = os.fork()
-    if not child:
-        _become(arguments, fork=fork)
-    _, status, usage = os.wait4(child, 0)
-    if os.waitstatus_to_exitcode(status):
+    forked = partial(import_module("habitus.cli").main, arguments) if fork else None
+    with Path(os.devnull).open("w") as nothing:
+        code, usage = run_child(
+            forked or [sys.executable, "-m", "habitus", *arguments], nothing.fileno()
+        )
+    if code:
         raise SystemExit(f"failed: habitus {' '.join(arguments)}")
     return Cost(time.perf_counter() - start, usage.ru_maxrss * 1024)
-
-
-def _become(arguments: list[str], *, fork: bool) -> None:
-    code: object = 1
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        if not fork:
-            os.execv(sys.executable, [sys.executable, "-m", "habitus", *arguments])
-        sys.stdout = os.fdopen(1, "w", closefd=False)  # empty, unlike that of this process
-        import_module("habitus.cli").main(arguments)
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    except BaseException:
-        traceback.print_exc()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 1)
 
 
 def run(sizes: list[int], *, quick: bool) -> dict[int, dict[str, Cost]]:
