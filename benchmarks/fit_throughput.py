@@ -43,12 +43,12 @@ BATCH = 500
 Steps = Callable[[], None]
 
 
-def simulated(users: int) -> Profiles:
+def simulated(users: int, days: int = 32) -> Profiles:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.parquet"
-        write_log(path, users, 32, 0)
+        write_log(path, users, days, 0)
         log = EventLog.open(path, user="user_id", time="timestamp", channel="platform")
-        return profile(log, ProfileConfig(start=dt.date(2018, 2, 1), days=32))
+        return profile(log, ProfileConfig(start=dt.date(2018, 2, 1), days=days))
 
 
 def habitus_steps(profiles: Profiles, precision: str, chunk: int, folder: str) -> Steps:
