@@ -1,4 +1,4 @@
-"""Fits of Rhythm that end soon, for tests that are not about its offsets."""
+"""Fits that end soon, for tests that are not about what is fitted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,4 +14,13 @@ def few_populations() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("FIRST", "EACH", "STEPS", "LAST"):
             patch.setattr(moment_matching, name, 1)
+        yield
+
+
+@contextmanager
+def few_batches() -> Iterator[None]:
+    """Fit models of series in few steps, whatever the size of a batch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("habitus.training.windows.FEWEST_BATCHES", 4)
+        patch.setattr("habitus.training.collapse.STEPS", 10)
         yield

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from forked import run_program
-from quick_fits import few_populations
+from quick_fits import few_batches, few_populations
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -36,7 +36,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
     ],
 )
 def test_quick(script, expected):
-    with few_populations():
+    with few_populations(), few_batches():
         done = run_program(FOLDER / script, "--quick")
     assert done.code == 0, done.err[-2000:]
     assert expected in done.out
