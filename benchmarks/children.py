@@ -44,6 +44,8 @@ def _become(work: Callable[[], object] | list[str], out: int, errors: bool) -> N
         code = 0
     except SystemExit as stop:
         code = stop.code or 0
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()
