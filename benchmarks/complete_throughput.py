@@ -6,7 +6,8 @@
 
 A context mixture is fitted to simulated profiles for one epoch. Larger sets repeat 10,000 of them, which is nothing
 to a model that looks at one profile at a time. Each size is ``habitus complete`` in a process of its own, so that
-its time holds everything (start, reading, writing) and its peak memory (ru_maxrss) is its own.
+its time holds everything (start, reading, writing) and its peak memory (ru_maxrss) is its own; with --quick
+it is a fork of this process.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def main() -> None:
                 settings.mask,
             ]
             cost = measure(
-                [*command, "--samples", str(settings.samples), "--out", str(folder / "completed")]
+                [*command, "--samples", str(settings.samples), "--out", str(folder / "completed")],
+                fork=settings.quick,
             )
             written = sum(path.stat().st_size for path in (folder / "completed").iterdir())
             print(

@@ -174,14 +174,14 @@ def main() -> None:
         settings.epochs = 1
         settings.mixture_epochs = 1
         settings.samples = 3
-        settings.most = 60
-        settings.baselines = 20
+        settings.most = 20
+        settings.baselines = 3
     measure(settings)
 
 
 def measure(settings: Settings) -> None:
     """Measure, print and keep every row as it comes."""
-    population = simulated(300) if settings.quick else StoredProfiles.open(settings.profiles).load()
+    population = simulated(100) if settings.quick else StoredProfiles.open(settings.profiles).load()
     name = "simulated" if settings.quick else settings.profiles.name
     train, test = population.split(0.26, 0)
     print(describe())

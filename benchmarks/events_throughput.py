@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
+from children import run_child
 from habitus.events import EventLog
 from habitus.events.writing import write_log
 from habitus.profiles import ProfileConfig, StoredProfiles, profile_to
@@ -29,7 +30,7 @@ from machine import describe
 
 DAYS = 32
 USERS = 400_000
-QUICK_USERS = 1000
+QUICK_USERS = 200
 TARGET = 1e6  # events per second on two cores
 
 
@@ -54,25 +55,26 @@ def work(profiles: Path, out: Path) -> None:
     print(json.dumps([events, time.perf_counter() - started]))
 
 
-def measure(profiles: Path, out: Path) -> tuple[int, float, float]:
+def measure(profiles: Path, out: Path, *, fork: bool) -> tuple[int, float, float]:
     """Events, seconds and peak memory in GiB of one export."""
     command = [sys.executable, __file__, "--only", str(profiles), str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    said = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit("the export failed")
-    events, seconds = json.loads(said)
+    with tempfile.TemporaryFile() as said:
+        code, usage = run_child(partial(work, profiles, out) if fork else command, said.fileno())
+        if code:
+            raise SystemExit("the export failed")
+        said.seek(0)
+        events, seconds = json.load(said)
     return events, seconds, usage.ru_maxrss / 2**20
 
 
-def compare(users: int, kind: str, repeats: int) -> None:
+def compare(users: int, kind: str, repeats: int, *, fork: bool) -> None:
     """Measure so many times, with a quarter of the users first: peak memory should not grow with them."""
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
         for count in (users // 4, users):
             profiles = prepare(Path(folder), count)
-            runs = [measure(profiles, Path(folder) / f"out.{kind}") for _ in range(repeats)]
+            out = Path(folder) / f"out.{kind}"
+            runs = [measure(profiles, out, fork=fork) for _ in range(repeats)]
             rate = median(events / seconds for events, seconds, _ in runs)
             peak = max(run[2] for run in runs)
             what = f"{rate:,.0f} events per second to {NAMES[kind]}"
@@ -93,14 +95,14 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=USERS)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--csv", action="store_true", help="write CSV")
-    parser.add_argument("--quick", action="store_true", help="a thousand users, once")
+    parser.add_argument("--quick", action="store_true", help="200 users, once, in a fork")
     parser.add_argument("--only", nargs=2, type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
         work(*given.only)
     else:
         users, repeats = (QUICK_USERS, 1) if given.quick else (given.users, given.repeats)
-        compare(users, "csv" if given.csv else "parquet", repeats)
+        compare(users, "csv" if given.csv else "parquet", repeats, fork=given.quick)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def data(settings: argparse.Namespace, folder: Path) -> tuple[Profiles, Profiles
         train, test = (StoredProfiles.open(path).load() for path in settings.profiles)
         return train, test, settings.factors
     log = folder / "events.parquet"
-    write_log(log, users=600, days=14, seed=0)
+    write_log(log, users=200, days=14, seed=0)
     made = profile(EventLog.open(log, user="user_id", time="timestamp", channel="platform"))
     train, test = made.split(0.5, 0)
     return train, test, factors_path(log)

@@ -43,12 +43,12 @@ BATCH = 500
 Steps = Callable[[], None]
 
 
-def simulated(users: int) -> Profiles:
+def simulated(users: int, days: int = 32) -> Profiles:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.parquet"
-        write_log(path, users, 32, 0)
+        write_log(path, users, days, 0)
         log = EventLog.open(path, user="user_id", time="timestamp", channel="platform")
-        return profile(log, ProfileConfig(start=dt.date(2018, 2, 1), days=32))
+        return profile(log, ProfileConfig(start=dt.date(2018, 2, 1), days=days))
 
 
 def habitus_steps(profiles: Profiles, precision: str, chunk: int, folder: str) -> Steps:
@@ -147,13 +147,20 @@ def contenders(chunks: list[int]) -> dict[str, tuple[str, int]]:
 
 
 def measured(
-    ways: dict[str, tuple[str, int]], profiles: str, repeats: int
+    ways: dict[str, tuple[str, int]], profiles: str, repeats: int, start: str
 ) -> dict[str, list[float]]:
-    """Profiles per second, alternating, each in a fresh process so that none inherits another's memory settings."""
+    """Profiles per second, alternating, each in a process of its own.
+
+    Args:
+        ways: What is compared.
+        profiles: Folder of profiles.
+        repeats: How often.
+        start: How a process starts: spawned, it inherits no settings of memory; forked, it has no imports to wait for.
+    """
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
-            with get_context("spawn").Pool(1) as pool:
+            with get_context(start).Pool(1) as pool:
                 rates[name].append(pool.apply(rate, (*way, profiles)))
     return rates
 
@@ -176,14 +183,16 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--chunks", type=int, nargs="*", default=[500])
-    parser.add_argument("--quick", action="store_true", help="100 users, once")
+    parser.add_argument("--quick", action="store_true", help="100 users, once, in forks")
     arguments = parser.parse_args()
     users, repeats = (100, 1) if arguments.quick else (arguments.users, arguments.repeats)
+    start = "fork" if arguments.quick else "spawn"
     print(describe())
     with tempfile.TemporaryDirectory() as folder:
         population = simulated(users)
         save(Path(folder) / "profiles", population.chunks(), population.axes)
-        print_rates(measured(contenders(arguments.chunks), str(Path(folder) / "profiles"), repeats))
+        ways = contenders(arguments.chunks)
+        print_rates(measured(ways, str(Path(folder) / "profiles"), repeats, start))
 
 
 if __name__ == "__main__":

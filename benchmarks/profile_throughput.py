@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -27,6 +27,7 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 
+from children import run_child
 from habitus.events import EventLog
 from habitus.profiles import ProfileConfig, profile_to
 from habitus.simulate import START, write_log
@@ -92,7 +93,7 @@ def _first_rows(log: Path, rows: int) -> pd.DataFrame:
     return file.read_row_groups(groups).slice(0, rows).to_pandas()
 
 
-def measure(way: str, log: Path, rows: int) -> Cost:
+def measure(way: str, log: Path, rows: int, *, fork: bool) -> Cost:
     """Run one way in a process of its own."""
     with tempfile.TemporaryDirectory() as out:
         command = [
@@ -107,9 +108,9 @@ def measure(way: str, log: Path, rows: int) -> Cost:
             "--out",
             out,
         ]
-        process = subprocess.Popen(command)
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
+        forked = partial(work, way, log, rows, Path(out)) if fork else None
+        code, usage = run_child(forked or command, sys.stdout.fileno())
+        if code:
             raise SystemExit(f"{way} failed")
         wall, cpu = json.loads((Path(out) / TIMES).read_text())
     return Cost(wall, cpu, usage.ru_maxrss / 2**20)
@@ -128,7 +129,7 @@ def free_memory() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def compare(log: Path, repeats: int) -> dict[str, list[Cost]]:
+def compare(log: Path, repeats: int, *, fork: bool) -> dict[str, list[Cost]]:
     """Run the ways in turn."""
     rows = pq.read_metadata(log).num_rows
     held = min(rows, free_memory() // ENOUGH_MEMORY)
@@ -139,7 +140,7 @@ def compare(log: Path, repeats: int) -> dict[str, list[Cost]]:
     costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
     for repeat in range(repeats):
         for way in WAYS:
-            cost = measure(way, log, held if way == "pandas" else rows)
+            cost = measure(way, log, held if way == "pandas" else rows, fork=fork)
             costs[way].append(cost)
             done = held if way == "pandas" else rows
             print(
@@ -200,12 +201,12 @@ def main() -> None:
     if given.only:
         work(given.only, given.log, given.rows, given.out)
     elif given.log:
-        compare(given.log, given.repeats)
+        compare(given.log, given.repeats, fork=given.quick)
     else:
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "events.parquet"
             write_log(log, QUICK_USERS if given.quick else USERS, DAYS, seed=0)
-            compare(log, given.repeats)
+            compare(log, given.repeats, fork=given.quick)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def judged(
 
 def data(settings: argparse.Namespace) -> tuple[Profiles, Profiles]:
     if settings.quick:
-        return simulated(60).split(0.3, 0)
+        return simulated(40, days=14).split(0.3, 0)
     train, test = (
         some(StoredProfiles.open(path).load(), settings.most) for path in settings.profiles
     )

@@ -161,7 +161,7 @@ def figures(made: Summary, reference: Summary) -> Row:
 
 def measure(settings: Settings) -> None:
     """Measure, print and keep every row as it comes."""
-    population = simulated(220) if settings.quick else StoredProfiles.open(settings.profiles).load()
+    population = simulated(200) if settings.quick else StoredProfiles.open(settings.profiles).load()
     train, test = population.split(0.26, 0)
     settings.name = name = "simulated" if settings.quick else settings.profiles.name
     print(describe())
@@ -258,7 +258,7 @@ def main() -> None:
     if settings.quick:
         settings.seeds = [0]
         settings.epochs = 1
-        settings.forecasts = 20
+        settings.forecasts = 5
         settings.pairs = ["hidden=16"]
     measure(settings)
 

@@ -516,12 +516,27 @@ def _git(*arguments: str) -> str:
 
 
 def run_side(
-    tree: Path, folders: list[Path], jobs: list[Job], compiled: Path, *, after: bool
+    tree: Path,
+    folders: list[Path],
+    jobs: list[Job],
+    compiled: Path,
+    *,
+    after: bool,
+    here: bool = False,
 ) -> None:
     """Run the jobs with one version, in each of some folders, and leave a record in each.
 
     A folder then has what was written in `outputs`, what was printed in `printed`, and exit code,
     processor time and files of each job in `record.json`.
+
+    Args:
+        tree: Folder with the code of the version.
+        folders: New folders.
+        jobs: The jobs, in order.
+        compiled: Folder for what Numba compiles.
+        after: True for the version after.
+        here: True to fork the jobs from this process, with what it has loaded, instead of from
+            one that is started for them.
     """
     plan = [(job.name, job.arguments(after=after), job.printed) for job in jobs]
     single = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS", "NUMBA")}
@@ -529,6 +544,9 @@ def run_side(
         (folder / "outputs").mkdir(parents=True)
         (folder / "printed").mkdir()
         make_inputs(folder / "outputs")
+    if here:
+        perform(folders, plan)
+        return
     environment = {
         **os.environ,
         **single,
@@ -961,7 +979,7 @@ def main() -> None:
         after = work / "after"
         if settings.quick:
             before = work / "again"
-            run_side(ROOT, [before, after], jobs, work / "compiled", after=True)
+            run_side(ROOT, [before, after], jobs, work / "compiled", after=True, here=True)
         else:
             before = outputs_before(settings, jobs, work)
             # What Numba compiles is kept for the working tree only: earlier versions would go on

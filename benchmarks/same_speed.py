@@ -49,8 +49,8 @@ def measured(*, quick: bool) -> dict[str, str]:
 def jobs(users: int, lines: dict[str, str]) -> list[Job]:
     """List the jobs of a round: those that prepare what the measured ones read, and these."""
     prepare = {
-        "simulate": f"simulate --users {users} --days 32 --seed 0 --out log.parquet",
-        "profile": f"profile log.parquet {COLUMNS} --start 2018-02-01 --days 32 --timezone UTC"
+        "simulate": f"simulate --users {users} --days 32 --seed 0 --out events.parquet",
+        "profile": f"profile events.parquet {COLUMNS} --start 2018-02-01 --days 32 --timezone UTC"
         " --out profiles",
         "split": "split profiles --test 0.3 --seed 0 --out train test",
         "fit mixture": "fit train --model context-mixture --epochs 1 --seed 0 --out mixture"
@@ -60,14 +60,14 @@ def jobs(users: int, lines: dict[str, str]) -> list[Job]:
 
 
 def seconds(
-    tree: Path, folder: Path, plan: list[Job], compiled: Path, *, after: bool
+    tree: Path, folder: Path, plan: list[Job], compiled: Path, *, after: bool, here: bool
 ) -> dict[str, float]:
     """Run a round with one version; seconds of processor by job.
 
     Raises:
         SystemExit: if a job fails.
     """
-    run_side(tree, [folder], plan, compiled, after=after)
+    run_side(tree, [folder], plan, compiled, after=after, here=here)
     record = json.loads((folder / "record.json").read_text())["jobs"]
     if failed := [name for name, job in record.items() if job["code"]]:
         raise SystemExit(f"failed: {', '.join(failed)}; see {folder / 'printed'}")
@@ -82,11 +82,11 @@ def main() -> None:
     parser.add_argument("--after", metavar="REV", help="default: the working tree")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--users", type=int, default=2000)
-    parser.add_argument("--quick", action="store_true", help="this version twice, 200 users")
+    parser.add_argument("--quick", action="store_true", help="this version twice, 50 users")
     settings = parser.parse_args()
     if settings.quick:
         settings.before = settings.after
-        settings.users = 200
+        settings.users = 50
         settings.rounds = 1
     print(describe())
     print(f"{settings.users} users; seconds of processor, one thread")
@@ -101,7 +101,14 @@ def main() -> None:
         work = Path(folder)
         for number in range(0 if settings.quick else -1, settings.rounds):
             sides = [
-                seconds(tree, work / f"{side}{number}", plan, work / side, after=side == "after")
+                seconds(
+                    tree,
+                    work / f"{side}{number}",
+                    plan,
+                    work / side,
+                    after=side == "after",
+                    here=settings.quick,
+                )
                 for side, tree in (("before", before), ("after", after))
             ]
             if number >= 0:

@@ -5,7 +5,8 @@
     python benchmarks/scale.py --quick              # 50 users
 
 Every step is the public command in a process of its own, so that its peak memory (ru_maxrss, what the operating
-system says of the finished process) is its own.
+system says of the finished process) is its own. With --quick it is a fork, which has no imports to wait for, and
+evaluate writes no page, whose figures take as long for any number of users.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from children import run_child
 from machine import describe
 
 GIB = 1024**3
@@ -33,7 +36,7 @@ class Cost(NamedTuple):
     peak_bytes: int
 
 
-def steps(users: int, folder: Path) -> dict[str, list[str]]:
+def steps(users: int, folder: Path, *, quick: bool) -> dict[str, list[str]]:
     """The commands, by name, in order."""
     log, profiles, train, test = (
         str(folder / x) for x in ("events.parquet", "profiles", "train", "test")
@@ -42,6 +45,7 @@ def steps(users: int, folder: Path) -> dict[str, list[str]]:
     drawn = str(folder / "generated")
     roles = ["--user", "user_id", "--time", "timestamp", "--channel", "platform"]
     window = ["--start", "2018-02-01", "--days", "32", "--timezone", "UTC"]
+    page = [] if quick else ["--html", str(folder / "report.html")]
     return {
         "simulate": ["simulate", "--users", str(users), "--days", "32", "--seed", "0", "--out", log],
         "profile": ["profile", log, *roles, *window, "--out", profiles],
@@ -49,36 +53,38 @@ def steps(users: int, folder: Path) -> dict[str, list[str]]:
         "fit": ["fit", profiles, "--model", "beta-vae", "--epochs", "1", "--batch", "500", "--out", run],
         "generate": ["generate", run, "--users", str(users), "--seed", "1", "--out", drawn],
         "evaluate": ["evaluate", drawn, "--against", test, "--train", train, "--json", str(folder / "metrics.json"),
-                     "--html", str(folder / "report.html")],
+                     *page],
     }  # fmt: skip
 
 
-def measure(arguments: list[str]) -> Cost:
-    """Run one command to its end.
+def measure(arguments: list[str], *, fork: bool = False) -> Cost:
+    """Run one command to its end, by an interpreter or in a fork of this process.
+
+    A fork begins with the time and memory of this process's imports already spent.
 
     Raises:
         SystemExit: if it fails.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "habitus", *arguments], stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    forked = partial(import_module("habitus.cli").main, arguments) if fork else None
+    with Path(os.devnull).open("w") as nothing:
+        code, usage = run_child(
+            forked or [sys.executable, "-m", "habitus", *arguments], nothing.fileno()
+        )
+    if code:
         raise SystemExit(f"failed: habitus {' '.join(arguments)}")
     return Cost(time.perf_counter() - start, usage.ru_maxrss * 1024)
 
 
-def run(sizes: list[int]) -> dict[int, dict[str, Cost]]:
+def run(sizes: list[int], *, quick: bool) -> dict[int, dict[str, Cost]]:
     """Every step at every size; a line each as it is done."""
     costs: dict[int, dict[str, Cost]] = {}
     for users in sizes:
         folder = Path(tempfile.mkdtemp(prefix="habitus-scale-"))
         try:
             costs[users] = {}
-            for name, arguments in steps(users, folder).items():
-                cost = costs[users][name] = measure(arguments)
+            for name, arguments in steps(users, folder, quick=quick).items():
+                cost = costs[users][name] = measure(arguments, fork=quick)
                 each = 1e6 * cost.seconds / users
                 peak = cost.peak_bytes / GIB
                 print(
@@ -109,7 +115,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     print(describe())
-    verdict(run([50] if arguments.quick else arguments.sizes))
+    verdict(run([50] if arguments.quick else arguments.sizes, quick=arguments.quick))
 
 
 if __name__ == "__main__":

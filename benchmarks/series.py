@@ -166,7 +166,7 @@ def judge(series: Series, settings: argparse.Namespace) -> None:
 
 def made_up(folder: Path) -> Path:
     rng = np.random.default_rng(0)
-    walk = np.cumsum(rng.normal(size=(400, 2)), axis=0)
+    walk = np.cumsum(rng.normal(size=(150, 2)), axis=0)
     path = folder / "walk.csv"
     np.savetxt(path, walk, delimiter=",", header="a,b", comments="")
     return path
@@ -214,6 +214,7 @@ def main() -> None:
         settings.epochs = 1
         settings.batch = 2
         settings.windows = 100
+        settings.pairs = ["hidden=8"]
     print(describe())
     print(f"{settings.name}; seeds {settings.seeds}; {' '.join(settings.pairs)}")
     print(PUBLISHED)

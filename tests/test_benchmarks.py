@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from forked import run_program
+from quick_fits import few_batches, few_populations
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -35,6 +36,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
     ],
 )
 def test_quick(script, expected):
-    done = run_program(FOLDER / script, "--quick")
+    with few_populations(), few_batches():
+        done = run_program(FOLDER / script, "--quick")
     assert done.code == 0, done.err[-2000:]
     assert expected in done.out

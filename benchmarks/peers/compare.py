@@ -18,9 +18,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import subprocess
+import runpy
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ from habitus.files import write_json
 from habitus.profiles.store import StoredProfiles, save
 from habitus.records import read_json
 
-sys.path.append(str(Path(__file__).parents[1]))  # of the two modules that every benchmark shares
+sys.path.append(str(Path(__file__).parents[1]))  # of modules that benchmarks share
+from children import run_child
 from fit_throughput import simulated
 from machine import describe
 
@@ -57,19 +59,26 @@ def run(name: str, python: str, settings: argparse.Namespace) -> None:
     Raises:
         ValueError: if it fails, naming its log.
     """
-    script = Path(__file__).with_name(SCRIPTS[name])
-    command = [python, str(script), str(settings.train), str(settings.out / name)]
+    script = str(Path(__file__).with_name(SCRIPTS[name]))
+    arguments = [script, str(settings.train), str(settings.out / name)]
     for option in ("profiles", "users", "minutes", "seed"):
-        command += [f"--{option}", str(getattr(settings, option))]
+        arguments += [f"--{option}", str(getattr(settings, option))]
     path, cost = (settings.out / f"{name}.{kind}" for kind in ("log", "json"))
     cost.unlink(missing_ok=True)
     with path.open("w") as log:
-        done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
+        forked = partial(run_script, arguments) if settings.quick else None
+        code, _ = run_child(forked or [python, *arguments], log.fileno(), errors=True)
     said = [line for line in path.read_text(errors="replace").splitlines() if line.startswith("{")]
-    if done.returncode or not said:
-        raise ValueError(f"{name} ended with {done.returncode}; see {path}")
+    if code or not said:
+        raise ValueError(f"{name} ended with {code}; see {path}")
     print(f"{name}: {said[-1]}", flush=True)
     write_json(cost, json.loads(said[-1]))
+
+
+def run_script(arguments: list[str]) -> None:
+    """Run a Python file in this process, as ``python FILE ...`` would."""
+    sys.argv = arguments
+    runpy.run_path(arguments[0], run_name="__main__")
 
 
 def judged(name: str, settings: argparse.Namespace) -> tuple[Column, Column]:
@@ -142,7 +151,7 @@ def quick(settings: argparse.Namespace) -> None:
     """Run habitus alone, on a few simulated users."""
     settings.profiles = settings.users = 60
     settings.minutes = 0.05
-    settings.python = {"habitus": sys.executable}
+    settings.python = {"habitus": sys.executable}  # in a fork
     with tempfile.TemporaryDirectory() as folder:
         settings.train, settings.test, settings.out = (
             Path(folder) / name for name in ("train", "test", "out")

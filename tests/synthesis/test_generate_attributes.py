@@ -17,6 +17,7 @@ from habitus.synthesis.generation import generate_to
 from habitus.synthesis.population import GenerateConfig
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
+from quick_fits import few_populations
 
 AXES = Axes(dt.date(2018, 2, 5), 14, 240, ("web", "phone"))
 
@@ -43,13 +44,9 @@ def run(tmp_path_factory) -> Run:
         "precision": "float32",
     }
     out = tmp_path_factory.mktemp("runs") / "run"
-    return fit(
-        Rhythm,
-        two_sorts(),
-        RhythmConfig(hidden=24, channel_width=8),
-        fit=FitConfig(**settings),
-        out=out,
-    )
+    config = RhythmConfig(hidden=24, channel_width=8)
+    with few_populations():
+        return fit(Rhythm, two_sorts(), config, fit=FitConfig(**settings), out=out)
 
 
 def drawn(run: Run, path: Path, users: int = 400, **settings: object) -> Profiles:

@@ -28,6 +28,7 @@ from habitus.synthesis import scoring
 from habitus.synthesis.scoring import LEAST_PEERS, oddness, score, write_scores
 from habitus.training.config import FitConfig
 from habitus.training.fit import fit
+from quick_fits import few_populations
 
 DAYS = 14
 SLOTS = 12
@@ -120,7 +121,8 @@ def scored():
         x[own] = [plant(each, rng) for each in x[own]]
     config = RhythmConfig(hidden=32, channel_width=12, latents=4, day_latents=2, components=4)
     how = FitConfig(epochs=10, learning_rate=6e-3, batch=40, seed=SEED, precision="float32")
-    run = fit(Rhythm, people.slice(0, TRAIN), config, fit=how)
+    with few_populations():
+        run = fit(Rhythm, people.slice(0, TRAIN), config, fit=how)
     given = Profiles.from_dense(OFFICE, x)
     return run, given, kind, score(run, given, samples=5)
 
