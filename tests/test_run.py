@@ -106,6 +106,7 @@ def test_a_damaged_header_is_one_line(run, place, value, says):
         ("q_z_given_x.head.bias", lambda x: x[:2],
          "is of another model: q_z_given_x.head.bias should be"),
         ("prior.means", lambda x: x[:, :2], "expected a prior of shapes"),
+        ("prior.weights", lambda x: x[0], "expected a prior of shapes"),
         ("prior.weights", lambda x: x * torch.nan, "expected finite numbers in weights, got NaN"),
     ],
 )  # fmt: skip

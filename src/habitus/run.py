@@ -288,7 +288,8 @@ def mixture_of(tensors: dict[str, Tensor], latents: int, path: Path) -> Mixture:
     Raises:
         ValueError: naming the file, if one is missing, of another shape, or holds NaN.
     """
-    size = len(tensors.get("weights", ()))
+    weights = tensors.get("weights")
+    size = len(weights) if weights is not None and weights.ndim else 0
     expected = {
         "weights": (size,),
         "means": (size, latents),

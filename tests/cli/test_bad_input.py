@@ -550,6 +550,27 @@ class TestFilling:
         assert "habitus.json is damaged or foreign: expected about.completed" in refused(*evaluate)
 
 
+def test_names_that_fill_pages_are_shortened(run):
+    write(**{"x" * 5000: [1, 2, 3], "y " * 5000: [1, 2, 3]})
+    code, _, err = run("profile", "log.parquet", "--user", "nobody", "--time", "time", "--out", "p")
+    assert code == 2
+    assert err.startswith("habitus: no column 'nobody' in the log; it has user, time, channel, xxx")
+    assert err.count("\n") == 1
+    assert len(err) < 900
+
+
+def test_an_interruption_that_a_library_makes_an_error_of_its_own(run, monkeypatch):
+    def interrupted(*args: object, **rest: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Query interrupted") from error
+
+    monkeypatch.setattr("habitus.profiles.build.profile_to", interrupted)
+    code, _, err = run("profile", write(), "--user", "user", "--time", "time", "--out", "p")
+    assert (code, err) == (130, "habitus: stopped\n")
+
+
 def test_a_channel_called_script_works(run, fitted):
     log = write(
         user=[f"u{i % 9}" for i in range(90)],

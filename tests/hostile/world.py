@@ -219,6 +219,7 @@ def inputs(line: str) -> list[Path]:
     return found
 
 
+LONGEST = 850  # characters of a message
 REMEMBERED = ("cohorts.json", "cohorts.safetensors")
 """Files in a run with its latest cohorts, which cluster is there to change."""
 
@@ -246,23 +247,13 @@ def clear(before: dict[str, str]) -> None:
 
 def complaints(args: list[str], before: dict[str, str], outcome: Outcome) -> Iterator[str]:
     """What is wrong with how a command ended: nothing, for one line or a right result."""
-    code, _, err, seconds = outcome
+    code, _, err, _ = outcome
     if code == 130 and "Exception ignored" in err:
         return  # the interruption met a callback of the garbage collector
     if code is None or "Traceback" in err:
         yield f"traceback: {err[-1500:]}"
         return
-    if code not in (0, 2, 130):
-        yield f"exit {code}: {err[-500:]}"
-    lines = err.splitlines()
-    if code and (not 1 <= len(lines) <= 2 or not all(x.startswith("habitus: ") for x in lines)):
-        yield f"expected one line, got {err[-500:]!r}"
-    if code == 2 and len(lines[-1]) > 600:
-        yield f"a line of {len(lines[-1])} characters: {lines[-1][:200]}"
-    if code == 2 and "out of memory" in err:
-        yield "memory was tried before it was estimated"
-    if code != 130 and seconds > PATIENCE + 1:
-        yield f"took {seconds:.1f} s"
+    yield from _wrong_words(outcome)
     after = contents(Path())
     changed = [name for name in before if after.get(name) != before[name]]
     if args[0] == "cluster":
@@ -270,12 +261,28 @@ def complaints(args: list[str], before: dict[str, str], outcome: Outcome) -> Ite
     if changed:
         yield f"changed: {', '.join(changed)}"
     made = sorted(after.keys() - before.keys())
-    if code and args[0] not in KEPT and made:
+    if code == 2 and args[0] not in KEPT and made:
         yield f"left behind: {', '.join(made)}"
     if hidden := [name for name in made if Path(name).name.startswith(".")]:
         yield f"hidden leftovers: {', '.join(hidden)}"
     if code == 0:
         yield from _unreadable(made)
+
+
+def _wrong_words(outcome: Outcome) -> Iterator[str]:
+    """What is wrong with the exit code, the message and the time of a command."""
+    code, _, err, seconds = outcome
+    if code not in (0, 2, 130):
+        yield f"exit {code}: {err[-500:]}"
+    lines = err.splitlines()
+    if code and (not 1 <= len(lines) <= 2 or not all(x.startswith("habitus: ") for x in lines)):
+        yield f"expected one line, got {err[-500:]!r}"
+    if code == 2 and len(lines[-1]) > LONGEST:
+        yield f"a line of {len(lines[-1])} characters: {lines[-1][:200]}"
+    if code == 2 and "out of memory" in err:
+        yield "memory was tried before it was estimated"
+    if code != 130 and seconds > PATIENCE + 1:
+        yield f"took {seconds:.1f} s"
 
 
 def _unreadable(made: list[str]) -> Iterator[str]:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 DEBUG = "HABITUS_DEBUG"
 PIPE_WIDTH = 160  # so that a table in a file or a pipe is not folded
 USER_ERROR = 2
+LONGEST_WORD = 300  # characters of a name or path in a message
+LONGEST_LINE = 800  # characters of a message
 # Typer shows the error, whose class it exports under the names of its subclasses only.
 UsageError: Any = typer.BadParameter.__mro__[1]
 
@@ -120,6 +122,13 @@ def one_line_errors() -> Iterator[None]:
         if os.environ.get(DEBUG):
             raise
         _fail(_message(error), USER_ERROR)
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        # A library that is interrupted may raise an error of its own, as DuckDB does.
+        if (interruption := _interruption_behind(error)) is None:
+            raise
+        fail_stopped(interruption)
 
 
 @contextmanager
@@ -200,8 +209,29 @@ def _stdout() -> Console:
 
 
 def _fail(message: str, code: int) -> None:
-    warn(message)
+    warn(_shortened(message))
     raise typer.Exit(code)
+
+
+def _interruption_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Find the interruption that an error was raised for, or None."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _shortened(message: str) -> str:
+    """Message without most of what a file or an option may have put into it, in one line."""
+    words = message.split()
+    for number, word in enumerate(words):
+        if len(word) > LONGEST_WORD:
+            words[number] = f"{word[: LONGEST_WORD - 10]}...{word[-7:]}"
+    text = " ".join(words)
+    if len(text) > LONGEST_LINE:
+        text = f"{text[: LONGEST_LINE - LONGEST_WORD - 5]} ... {text[-LONGEST_WORD:]}"
+    return text
 
 
 def _usage_message(error: Any) -> str:

@@ -44,7 +44,7 @@ from habitus.training.windows import WindowData, values_of
 
 CHILD_SECONDS = 10  # for a checkpoint, before a process of a fit is killed
 FLOAT = 4  # bytes
-COPIES = 4  # of each weight: itself, its gradient, and two moments
+COPIES = 6  # of each weight: itself, its gradient, two moments, and two in the optimiser's step
 ACTIVATIONS = 4  # tensors of a batch's size, at least: cells, mask, output, gradient
 
 
