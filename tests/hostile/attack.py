@@ -10,9 +10,11 @@ import argparse
 import os
 import random
 import resource
+import select
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -38,14 +40,34 @@ def little_memory() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def add_oddities() -> None:
-    """Put things that are no plain files into the folder that commands run in."""
+@contextmanager
+def oddities() -> Iterator[None]:
+    """Put things that are no plain files into the folder that commands run in.
+
+    What is written into the pipe is read, since a writer would wait for a reader.
+    """
     os.mkfifo("fifo")
+    pipe = os.open("fifo", os.O_RDWR)
+    ended = threading.Event()
+
+    def drain() -> None:
+        while not ended.is_set():
+            if select.select([pipe], [], [], 0.1)[0]:
+                os.read(pipe, 1 << 16)
+
+    reader = threading.Thread(target=drain)
+    reader.start()
     Path("endless").symlink_to("/dev/zero")
     Path("loop").symlink_to("loop")
     Path("dangling").symlink_to("nowhere")
     Path("empty").touch()
     Path("folder").mkdir()
+    try:
+        yield
+    finally:
+        ended.set()
+        reader.join()
+        os.close(pipe)
 
 
 def attack(count: int, seed_: int, ended: Counter[str], slow: list[tuple[float, str]]) -> list[str]:
@@ -121,11 +143,10 @@ def main() -> int:
             outcome = world.run(*line.split(), patience=60)
             assert outcome.code == 0, (line, outcome.err)
             world.clear(before)
-        add_oddities()
         ended = Counter[str]()
         slow = list[tuple[float, str]]()
         begun = time.monotonic()
-        with little_memory():
+        with oddities(), little_memory():
             failed = attack(options.cases, options.seed, ended, slow)
         seconds = time.monotonic() - begun
         os.chdir("/")

@@ -1,6 +1,7 @@
 """A share of the hostile cases of ``attack.py``, and the types of all options with all bad numbers."""
 
 from collections import Counter
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -83,12 +84,12 @@ def test_every_command_has_a_line_to_attack():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+def folder(tmp_path, monkeypatch) -> Iterator[Path]:
     """Inputs that are made quickly, as the current folder."""
     world.build(tmp_path, slow=False)
     monkeypatch.chdir(tmp_path)
-    attack.add_oddities()
-    return tmp_path
+    with attack.oddities():
+        yield tmp_path
 
 
 def test_hostile_cases_end_in_one_line_or_well(folder):
