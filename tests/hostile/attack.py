@@ -151,8 +151,12 @@ def main() -> int:
         seconds = time.monotonic() - begun
         os.chdir("/")
     print(*failed, sep="\n")
+    spent = Counter[str]()
     for duration, what in sorted(slow)[-8:]:
         print(f"{duration:5.1f} s  {what}")
+    for duration, what in slow:
+        spent[what.split()[0]] += duration
+    print("seconds by command:", ", ".join(f"{k} {v:.0f}" for k, v in spent.most_common()))
     print(
         f"{len(slow)} cases in {seconds:.0f} s; by exit code: {dict(ended)}; {len(failed)} did not hold"
     )

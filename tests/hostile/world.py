@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -230,6 +231,12 @@ REMEMBERED = ("cohorts.json", "cohorts.safetensors")
 """Files in a run with its latest cohorts, which cluster is there to change."""
 
 
+@cache
+def _digest(path: Path, *state: int) -> str:
+    """Digest of a file; read again where its ``state`` has changed, as any writing changes it."""
+    return hashlib.blake2b(path.read_bytes()).hexdigest()
+
+
 def contents(folder: Path) -> dict[str, str]:
     """Digest of every file below a folder; of other things what they are."""
     found = dict[str, str]()
@@ -238,7 +245,8 @@ def contents(folder: Path) -> dict[str, str]:
         if path.is_symlink():
             found[name] = f"link to {os.readlink(path)}"
         elif path.is_file():
-            found[name] = hashlib.blake2b(path.read_bytes()).hexdigest()
+            state = path.stat()
+            found[name] = _digest(path.absolute(), state.st_ino, state.st_size, state.st_ctime_ns)
         else:
             found[name] = "folder" if path.is_dir() else "other"
     return found
