@@ -17,6 +17,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -97,10 +98,10 @@ def membership_likelihoods(
         with tempfile.TemporaryDirectory(prefix="habitus-") as folder:
             reference = fit(
                 type(model), both.take(seen), model.config, fit=how, out=Path(folder) / "run"
-            ).model
-            assert isinstance(reference, ProfileModel)
+            )
         on_progress(2 + 2 * number, steps, "reference fits")
-        sums[~seen] += _log_likelihood(reference, both.take(~seen), seed)
+        other = cast("ProfileModel", reference.model)  # of the same kind
+        sums[~seen] += _log_likelihood(other, both.take(~seen), seed)
         on_progress(3 + 2 * number, steps, "reference fits")
     kind = "log-likelihood" if isinstance(model, ScoringModel) else "negative loss (a bound)"
     calibrated = (
