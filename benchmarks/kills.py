@@ -213,7 +213,8 @@ def _become(
         if interpreter:
             os.execv(sys.executable, [sys.executable, "-m", "habitus", *arguments])
         torch.set_num_threads(threads)
-        import_module("habitus.cli").main(arguments)
+        sys.argv = ["habitus", *arguments]
+        import_module("habitus.__main__").main()
         code = 0
     except SystemExit as stop:
         code = stop.code or 0
@@ -324,6 +325,8 @@ class Case:
 
     def _untold(self, number: int, code: int | None, said: str) -> bool:
         if number == signal.SIGKILL or code == 0:  # it was about to end
+            return False
+        if code == -number and not said:  # it had not begun
             return False
         most = 1 + self.command.lines
         return code != 128 + number or said.count("\n") > most or "habitus: stopped" not in said

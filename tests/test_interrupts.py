@@ -4,7 +4,9 @@ import signal
 import threading
 
 import pytest
+from typer.core import TyperGroup
 
+from command_line import call
 from habitus.interrupts import Interrupted, exit_code, interrupts_deferred, signals_raised
 
 
@@ -121,3 +123,11 @@ def test_other_threads_which_take_no_signals_are_let_through():
     thread.start()
     thread.join()
     assert passed
+
+
+def test_an_interruption_while_the_program_reads_its_own_options(capsys, monkeypatch):
+    def interrupted(*args: object, **settings: object) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(TyperGroup, "make_context", interrupted)
+    assert call(capsys, "describe", "absent") == (143, "", "habitus: stopped\n")

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from damage import DROPPED, WRONG, places
 from hypothesis import strategies as st
-from world import commands, inputs, lines
+from world import commands, inputs, lines, weighted
 
 from habitus.cli._shared.fitting import kind_of
 from habitus.profiles.completed import CompletedHeader
@@ -144,7 +144,7 @@ def without(args: list[str], option: str) -> list[str]:
 @st.composite
 def option_cases(draw: st.DrawFn) -> Case:
     """A command line that is well but for one option or argument."""
-    args = draw(st.sampled_from(lines())).split()
+    args = draw(st.sampled_from(weighted(lines()))).split()
     option, kind, flag = draw(st.sampled_from(parameters(args[0])))
     if option is None:  # an argument: the first word that is none of an option's
         return Case([args[0], draw(values(kind)), *args[2:]])
@@ -509,7 +509,7 @@ def other_bytes(draw: st.DrawFn, path: Path) -> tuple[Callable[[], None], str]:
 @st.composite
 def file_cases(draw: st.DrawFn) -> Case:
     """A command line one of whose inputs is damaged."""
-    line = draw(st.sampled_from([line for line in lines() if inputs(line)]))
+    line = draw(st.sampled_from(weighted([line for line in lines() if inputs(line)])))
     path = draw(st.sampled_from(inputs(line)))
     own = {
         ".json": None,

@@ -88,6 +88,10 @@ LINES = [
 ]
 """Command lines, all of which end well."""
 
+COSTLY = ("profile", "fit", "cluster", "sweep", "evaluate")
+"""Commands that take a second where they end well: they are attacked less often than others."""
+OFTEN = 4  # times as often as these
+
 SLOW = {
     "vae",
     "rhythm",
@@ -215,6 +219,11 @@ def lines() -> list[str]:
     there = {name for name in names if Path(name).exists()}
     slow = SLOW if SLOW & names - there else set()
     return [line for line in LINES if not set(line.split()) & ((names - there) | slow)]
+
+
+def weighted(chosen: list[str]) -> list[str]:
+    """Command lines as often as each is to be attacked."""
+    return [line for line in chosen for _ in range(1 if line.startswith(COSTLY) else OFTEN)]
 
 
 def inputs(line: str) -> list[Path]:

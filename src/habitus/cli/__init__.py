@@ -58,6 +58,11 @@ Example, from nothing to a report:
 class Lazy(TyperGroup):
     """Group whose commands are stubs with a name and a line of help until one is called."""
 
+    def make_context(self, *args: Any, **settings: Any) -> Any:
+        """Read the options of the program itself; Typer would keep silent about an interruption."""
+        with one_line_errors():
+            return super().make_context(*args, **settings)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Resolve the called command from its own module."""
         name, _, rest = super().resolve_command(ctx, args)
