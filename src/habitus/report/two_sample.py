@@ -80,6 +80,42 @@ def _mean(value: float | None) -> str:
     return "–" if value is None else number(value)
 
 
+def membership_rows(found: Privacy) -> list[tuple[str, ...]]:
+    """Rows of attacks on membership: name, AUC, its floor, share found, and its floor, as text."""
+    return [
+        row
+        for each in found.attacks
+        for row in (
+            (
+                f"By {each.name}", area_text(each.area), area_text(each.floor_area),
+                share_text(each.found), share_text(each.floor_found),
+            ),
+            (
+                f"The {each.unusual.users:,} most unusual of them",
+                area_text(each.unusual.area), "0.5", share_text(each.unusual.found), "–",
+            ),
+        )
+    ]  # fmt: skip
+
+
+def inference_rows(found: Privacy) -> list[tuple[str, ...]]:
+    """Rows of inferences: attribute, guessed from generated, from real, and of held-out users."""
+    return [
+        row
+        for each in found.inferences
+        for row in (
+            (
+                each.name, share_text(each.guessed), share_text(each.floor),
+                share_text(each.held_out),
+            ),
+            (
+                "The most unusual of them", share_text(each.unusual),
+                share_text(each.unusual_floor), "–",
+            ),
+        )
+    ]  # fmt: skip
+
+
 def privacy_section(easel: Easel, found: Privacy) -> Section:
     """Section on privacy: attacks with their floors, inferences, and copies."""
     areas = [
@@ -103,34 +139,6 @@ def privacy_section(easel: Easel, found: Privacy) -> Section:
             ),
         ),
     ]
-    members = [
-        row
-        for each in found.attacks
-        for row in (
-            (
-                f"By {each.name}", area_text(each.area), area_text(each.floor_area),
-                share_text(each.found), share_text(each.floor_found),
-            ),
-            (
-                f"The {each.unusual.users:,} most unusual of them",
-                area_text(each.unusual.area), "0.5", share_text(each.unusual.found), "–",
-            ),
-        )
-    ]  # fmt: skip
-    guesses = [
-        row
-        for each in found.inferences
-        for row in (
-            (
-                each.name, share_text(each.guessed), share_text(each.floor),
-                share_text(each.held_out),
-            ),
-            (
-                "The most unusual of them", share_text(each.unusual),
-                share_text(each.unusual_floor), "–",
-            ),
-        )
-    ]  # fmt: skip
     copies = [
         ("Near copies of training profiles", f"{found.copies.near:.2%}",
          f"{found.copies.near_floor:.2%}"),
@@ -141,13 +149,13 @@ def privacy_section(easel: Easel, found: Privacy) -> Section:
         Table(
             "Membership: training users against held-out ones, with 95 % intervals.",
             ("Attack", "AUC", "Floor", "Found at 1 % false alarms", "Floor"),
-            members,
+            membership_rows(found),
         ),
         Table(
             "Attributes, guessed from the nearest user; the floor is a guess from other real "
             "users. A leak is a better guess of training than of held-out users.",
             ("Attribute", "From generated users", "From other real users", "Of held-out users"),
-            guesses,
+            inference_rows(found),
         ),
         Table(COPIES_NOTE, ("", "Generated", "Floor"), copies),
     ]

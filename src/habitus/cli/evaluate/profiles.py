@@ -12,6 +12,7 @@ from habitus.cli.evaluate.tables import (
     activity_lines,
     filled_table,
     privacy_lines,
+    privacy_tables,
     scores_table,
     two_sample_lines,
 )
@@ -107,6 +108,9 @@ class EvaluatedProfiles:
         if self.filled is not None:
             out_table(filled_table(self.filled))
         out_table(scores_table(self.scores))
+        if self.privacy is not None:
+            for table in privacy_tables(self.privacy):
+                out_table(table)
         lines = activity_lines(self.scores)
         if self.two_sample is not None:
             lines += two_sample_lines(self.two_sample)

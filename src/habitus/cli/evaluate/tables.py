@@ -10,7 +10,7 @@ from habitus.cli._console import plain
 from habitus.evaluation import ACTIVITIES, CompletionEvaluation, Evaluation, active_users
 from habitus.report.filled import methods, multiple
 from habitus.report.meaning import REGION
-from habitus.report.two_sample import area_text, share_text
+from habitus.report.two_sample import area_text, inference_rows, membership_rows
 from habitus.report.wording import baseline_name, number, rows_of, times
 
 if TYPE_CHECKING:
@@ -95,31 +95,41 @@ def two_sample_lines(found: TwoSample) -> list[str]:
     return lines
 
 
+def privacy_tables(found: Privacy) -> list[Table]:
+    """Tables of the attacks on training users, each with its floor."""
+    members = Table(
+        title="Training users against held-out ones; AUC 0.5 is chance, found: at 1 % false alarms",
+        title_justify="left",
+    )
+    guesses = Table(
+        title="Attributes of training users, guessed from the nearest user", title_justify="left"
+    )
+    parts = (
+        (members, ("attack", "AUC", "floor", "found", "floor"), membership_rows(found)),
+        (
+            guesses,
+            ("attribute", "from generated", "floor, from real", "of held-out users"),
+            inference_rows(found),
+        ),
+    )
+    for table, (first, *others), rows in parts:
+        table.add_column(first)
+        for name in others:
+            table.add_column(name, justify="right")
+        for row in rows:
+            table.add_row(*map(plain, row))
+    return [table for table, _, rows in parts if rows]
+
+
 def privacy_lines(found: Privacy) -> list[str]:
-    """Lines on copies of training users, on the attacks with their floors, and what they mean."""
+    """Lines on copies of training users, and on what was attacked and what that means."""
     copies = found.copies
     lines = [
         f"near copies of training profiles: {copies.near:.2%} of generated profiles, "
         f"{copies.near_floor:.2%} of held-out ones; exact copies: {copies.exact:.2%}, "
-        f"{copies.exact_floor:.2%} (a sanity check)"
+        f"{copies.exact_floor:.2%} (a sanity check)",
+        f"likelihood: {found.likelihood_note}",
     ]
-    for each in found.attacks:
-        lines += [
-            f"training users distinguished by {each.name}: AUC {area_text(each.area)}, floor "
-            f"{area_text(each.floor_area)}; {share_text(each.found)} found at 1 % false alarms, "
-            f"floor {share_text(each.floor_found)}",
-            f"  the {each.unusual.users:,} most unusual of them: AUC "
-            f"{area_text(each.unusual.area)}; {share_text(each.unusual.found)} found",
-        ]
-    for each in found.inferences:
-        lines += [
-            f"{each.name} guessed of training users: {share_text(each.guessed)} from generated "
-            f"users, {share_text(each.floor)} from other real users; of held-out users "
-            f"{share_text(each.held_out)}",
-            f"  the most unusual of them: {share_text(each.unusual)} from generated users, "
-            f"{share_text(each.unusual_floor)} from other real users",
-        ]
-    lines.append(f"likelihood: {found.likelihood_note}")
     if found.protection is not None:
         lines.append(f"rare values of the training profiles: {found.protection}")
     return [*lines, found.guarantee]
