@@ -295,7 +295,10 @@ class FitLoop:
             )
         tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
         best_loss = torch.tensor(self.best_loss, dtype=torch.float64)
+        # A file has its tensors in another order, and the history's columns are to keep theirs.
+        order = torch.tensor(list("\n".join(tensors).encode()), dtype=torch.uint8)
         return tensors | {
+            "order": order,
             "position": torch.tensor(self.position),
             "best_loss": best_loss,
             "threads": torch.tensor(self.threads),
@@ -308,7 +311,7 @@ class FitLoop:
             ValueError: if the file is damaged or of another model.
         """
         path = self.out / CHECKPOINT
-        groups = _grouped(load_tensors(path), path)
+        groups = _grouped(_in_order(load_tensors(path)), path)
         load_state(self.model, groups["model"], path)
         for group in ("optimiser", "best"):
             check_finite(groups[group], path)
@@ -391,6 +394,14 @@ class FitLoop:
             [self.settings.seed, step, self.fabric.global_rank]
         ).generate_state(1)[0]
         return Generator(self.fabric.device).manual_seed(int(seed))
+
+
+def _in_order(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Put the tensors of a checkpoint into the order in which they were collected."""
+    order = tensors.pop("order", torch.zeros(0))
+    names = bytes(order.flatten().to(torch.uint8).tolist()).decode(errors="replace").split("\n")
+    rank = {name: place for place, name in enumerate(names)}
+    return dict(sorted(tensors.items(), key=lambda item: rank.get(item[0], len(rank))))
 
 
 def _grouped(tensors: dict[str, Tensor], path: Path) -> dict[str, dict[str, Tensor]]:
