@@ -559,6 +559,15 @@ def test_names_that_fill_pages_are_shortened(run):
     assert len(err) < 900
 
 
+def test_a_password_where_a_message_is_shortened_is_not_shown_in_part(run, monkeypatch):
+    def refuse(*args: object, **rest: object) -> None:
+        raise ValueError(f"cannot read postgres://{'b' * 272}:secretpassword@host/x")
+
+    monkeypatch.setattr("habitus.profiles.build.profile_to", refuse)
+    code, _, err = run("profile", write(), "--user", "user", "--time", "time", "--out", "p")
+    assert (code, "secret" in err) == (2, False)
+
+
 def test_an_interruption_that_a_library_makes_an_error_of_its_own(run, monkeypatch):
     def interrupted(*args: object, **rest: object) -> None:
         try:

@@ -145,7 +145,8 @@ def masked_reports(typed: Sequence[str]) -> Iterator[None]:
 
     def record(*args: Any, **rest: Any) -> logging.LogRecord:
         made = plain_record(*args, **rest)
-        made.msg, made.args = masked(made.getMessage()), ()
+        made.msg = masked(made.getMessage())
+        made.args = ()
         if made.exc_info and made.exc_info[0]:
             made.exc_text = masked("".join(traceback.format_exception(*made.exc_info)).rstrip())
         return made
@@ -209,7 +210,7 @@ def _stdout() -> Console:
 
 
 def _fail(message: str, code: int) -> None:
-    warn(_shortened(message))
+    warn(_shortened(masked(message)))  # a password that is cut in two would not be known as one
     raise typer.Exit(code)
 
 
@@ -244,7 +245,7 @@ def _usage_message(error: Any) -> str:
         text = text[:1].lower() + text[1:]
     command = error.ctx.command_path if error.ctx else "habitus"
     see = " See" if text.endswith("?") else "; see"
-    return f"{' '.join(text.split())}{see} {command} --help"
+    return f"{text}{see} {command} --help"
 
 
 def _message(error: Exception) -> str:
